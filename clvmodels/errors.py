@@ -1,0 +1,76 @@
+"""Errors that teach: what is wrong, where, what was got, what is allowed; all problems of an input at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an input.
+
+    Parameters
+    ----------
+    what
+        The problem, as a sentence without its full stop.
+    where
+        File and line, key, column or argument; empty where there is only one place.
+    got
+        What was found, already shortened for display.
+    known
+        What is allowed, or what to do next.
+    """
+
+    what: str
+    where: str = ""
+    got: str = ""
+    known: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        if self.got:
+            text += f"; got {self.got}"
+        if self.known:
+            text += f". {self.known}"
+        return text
+
+
+class ClvError(ValueError):
+    """Base of every error this package raises on purpose; carries all problems found, not the first only."""
+
+    def __init__(self, problems: Problem | str | Iterable[Problem]):
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        lines = [str(problem) for problem in self.problems]
+        super().__init__(lines[0] if len(lines) == 1 else f"{len(lines)} problems:\n- " + "\n- ".join(lines))
+
+
+class ConfigError(ClvError):
+    """An experiment file, or an argument, that cannot be meant as it stands."""
+
+
+class DataError(ClvError):
+    """A table that cannot be read or used as it stands."""
+
+
+class FitError(ClvError):
+    """A posterior that could not be found, or is not to be trusted; `problems` says why."""
+
+
+class ResultsError(ClvError):
+    """A stored posterior or results folder that is missing, damaged or of another schema version."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str], where: str = "") -> Problem:
+    """The problem of a name that no registry holds, with the nearest known name.
+
+    >>> print(unknown("model", "bgnbd", ["bg_nbd", "pareto_nbd"]))
+    Unknown model 'bgnbd'; did you mean 'bg_nbd'? Known: bg_nbd, pareto_nbd
+    """
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return Problem(f"Unknown {kind} '{name}'{hint} Known: {', '.join(known)}", where)
