@@ -1,0 +1,32 @@
+"""Fixtures shared by all tests: where the real data lies, and what skips without it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _shared_folder() -> Path | None:
+    named = os.environ.get("CLVMODELS_DATA")
+    candidates = [Path(named)] if named else [Path(__file__).parents[2] / "shared" / "data"]
+    return next((folder.resolve() for folder in candidates if folder.is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data: CLVMODELS_DATA, or ../shared/data beside the repository."""
+    folder = _shared_folder()
+    if folder is None:
+        pytest.skip("the real data is absent: set CLVMODELS_DATA to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_reference(shared_data: Path) -> Path:
+    """Values of established software on the same data; lies beside the data folder."""
+    folder = shared_data.parent / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"the reference values are absent: no folder {folder}")
+    return folder
