@@ -1,0 +1,8 @@
+"""Decisions that follow from value draws. Each takes the joint draws and compares customers within a draw."""
+
+from __future__ import annotations
+
+from clvmodels.decisions.concentration import concentration
+from clvmodels.decisions.rank import rank
+
+__all__ = ["concentration", "rank"]

@@ -1,0 +1,85 @@
+"""How much of the total value the best customers hold: the Lorenz curve of value, best first, draw by draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvmodels.decisions.rank import KINDS, PERCENTS, finite, top_count, value_draws
+from clvmodels.errors import ConfigError, Problem
+from clvmodels.value import Values
+
+
+def concentration(
+    values: Values, shares: Sequence[float] | None = None, points: int = 120, *, top_share: float = 0.2
+) -> pd.DataFrame:
+    """Share of the total value held by the best customers, for expected and for realised value.
+
+    In each draw customers are sorted by that draw's own values, best first, so realised value is the more
+    concentrated: part of it is luck, which cannot be targeted. Where some values are negative the curve passes 100%.
+    A share of a total that is zero or negative means nothing: such draws are left out of the quantiles and counted;
+    with no other draws the quantiles are NaN.
+
+    Parameters
+    ----------
+    values
+        Value draws, [draw, customer_id]; may be memory maps.
+    shares
+        Shares of customers, in (0, 1]; by default evenly spaced from 0 to 1, every customer where they are few.
+    points
+        The most points of the default curve, at least 3.
+    top_share
+        A share that is always among the points.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a point: share_of_customers, customers (the number of best customers); for expected_ and realised_
+        each q5, q25, q50, q75, q95 of the share of total value, and undefined_draws (the draws left out, the same in
+        every row); expected_to_lose_money (customers whose mean expected value is negative, the same in every row).
+
+    Raises
+    ------
+    ConfigError
+        If a share is outside (0, 1], or points are under 3.
+    DataError
+        If a value is not finite, or there are none.
+    """
+    count = len(values.customer_id)
+    best = _places(count, shares, points, top_share)
+    columns: dict[str, object] = {"share_of_customers": best / count, "customers": best}
+    for kind in KINDS:
+        curves = _curves(value_draws(values, kind), best, kind)
+        defined = curves[~np.isnan(curves).any(axis=1)]
+        quantiles = np.full((len(PERCENTS), len(best)), np.nan)
+        if len(defined):
+            quantiles = np.quantile(defined, np.array(PERCENTS) / 100, axis=0)
+        columns |= {f"{kind}_q{p}": quantiles[i] for i, p in enumerate(PERCENTS)}
+        columns[f"{kind}_undefined_draws"] = len(curves) - len(defined)
+    mean = np.mean(values.expected, axis=0, dtype=np.float64)
+    return pd.DataFrame(columns | {"expected_to_lose_money": int(np.count_nonzero(mean < 0))})
+
+
+def _places(customers: int, shares: Sequence[float] | None, points: int, top_share: float) -> NDArray[np.int64]:
+    """Numbers of best customers at which the curve is told, ascending, unique."""
+    if points < 3:
+        raise ConfigError(Problem("a curve needs at least 3 points", "points", f"{points}"))
+    top = top_count(customers, top_share)
+    if shares is not None:
+        return np.unique([top, *(top_count(customers, share) for share in shares)])
+    even = np.rint(np.linspace(0, customers, points - 1)).astype(np.int64)
+    return np.union1d(even, [top])
+
+
+def _curves(draws: NDArray, best: NDArray[np.int64], kind: str) -> NDArray[np.float64]:
+    """Share of the total held by the best, NaN where the total is not positive. [draw, point]"""
+    curves = np.full((len(draws), len(best)), np.nan)
+    for d, raw in enumerate(draws):
+        ascending = np.sort(finite(np.asarray(raw), kind))
+        held = np.concatenate([[0.0], np.cumsum(ascending[::-1], dtype=np.float64)])
+        if held[-1] > 0:
+            curves[d] = held[best] / held[-1]
+    return curves

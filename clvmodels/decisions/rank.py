@@ -1,0 +1,148 @@
+"""Who the best customers are, and how sure that is: the whole base ranked within each draw."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from clvmodels.errors import ConfigError, DataError, Problem
+from clvmodels.value import Values
+
+KINDS = ("expected", "realised")
+PERCENTS = (5, 25, 50, 75, 95)
+BLOCK_ELEMENTS = 2**22
+MEMORY_ELEMENTS = 2**27
+"""Ranks up to this many (512 MiB) are held in memory, more in a temporary file."""
+
+
+def rank(
+    values: Values,
+    *,
+    top_share: float = 0.2,
+    block_elements: int = BLOCK_ELEMENTS,
+    memory_elements: int = MEMORY_ELEMENTS,
+) -> pd.DataFrame:
+    """Rank customers by expected and by realised value, one ranking of the whole base for each draw.
+
+    Rank 1 is the best. Ties share their average rank, and a place at the cut is split evenly among those tied for
+    it, so that no order of the rows favours anyone and the odds sum to ceil(top_share C). Comparing within a draw
+    keeps what customers share (parameters, calendar) out of the doubt about who is better.
+
+    Parameters
+    ----------
+    values
+        Value draws, [draw, customer_id]; may be memory maps.
+    top_share
+        Share of customers that counts as the top, in (0, 1]; ceil(top_share C) places.
+    block_elements
+        Draws times customers worked on at once.
+    memory_elements
+        Draws times customers whose ranks are held in memory; beyond it they lie in a temporary file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index customer_id, in the order of `values`. For expected_ and realised_ each: mean, sd, q5, q25, q50, q75,
+        q95 of the value (in the currency; sd is NaN for a single draw), rank_q5 ... rank_q95 (rank_q5 is the
+        better end), and odds_top, the share of draws in which the customer is at the top.
+
+    Raises
+    ------
+    ConfigError
+        If top_share is outside (0, 1].
+    DataError
+        If a value is not finite, or there are none.
+    """
+    top = top_count(len(values.customer_id), top_share)
+    columns: dict[str, NDArray] = {}
+    for kind in KINDS:
+        draws = value_draws(values, kind)
+        columns |= {f"{kind}_{name}": column for name, column in _value_columns(draws, block_elements).items()}
+        with _scratch(draws.shape, memory_elements) as ranks:
+            odds = _fill_ranks(draws, ranks, top, kind)
+            quantiles = _quantiles(ranks, block_elements)
+            columns |= {f"{kind}_rank_q{p}": quantiles[i] for i, p in enumerate(PERCENTS)}
+            del ranks  # the file must have no reader left when its folder is removed
+        columns[f"{kind}_odds_top"] = odds
+    return pd.DataFrame(columns, index=pd.Index(values.customer_id, name="customer_id"))
+
+
+def top_count(customers: int, share: float) -> int:
+    """Number of customers in the top share: ceil(share C), free of rounding (7% of 100 is 7, not 8)."""
+    if not 0 < share <= 1:
+        raise ConfigError(Problem("must be a share above 0, at most 1", "top_share", f"{share}"))
+    return math.ceil(round(share * customers, 9))
+
+
+def value_draws(values: Values, kind: str) -> NDArray:
+    """Draws of one kind, [draw, customer_id], refused where there are none or their shape is another."""
+    draws = getattr(values, kind)
+    customers = len(values.customer_id)
+    if draws.ndim != 2 or draws.shape[1] != customers or 0 in draws.shape:
+        got, known = f"shape {draws.shape}", f"Needs draws of {customers} customers, at least 1 of each"
+        raise DataError(Problem("value draws do not fit the customers", f"values.{kind}", got, known))
+    return draws
+
+
+def finite(draw: NDArray, kind: str) -> NDArray:
+    """The values of one draw, refused where one is not finite: it could not be ordered."""
+    if not np.isfinite(draw).all():
+        raise DataError(Problem("not all values are finite", f"values.{kind}")))
+    return draw
+
+
+def _blocks(customers: int, draws: int, elements: int) -> Iterator[slice]:
+    width = max(1, elements // draws)
+    return (slice(start, min(start + width, customers)) for start in range(0, customers, width))
+
+
+def _value_columns(draws: NDArray, elements: int) -> dict[str, NDArray]:
+    count, customers = draws.shape
+    mean, sd = np.empty(customers), np.full(customers, np.nan)
+    for place in _blocks(customers, count, elements):
+        block = draws[:, place].astype(np.float64)
+        mean[place] = block.mean(axis=0)
+        if count > 1:
+            sd[place] = block.std(axis=0, ddof=1)
+    quantiles = _quantiles(draws, elements)
+    return {"mean": mean, "sd": sd} | {f"q{p}": quantiles[i] for i, p in enumerate(PERCENTS)}
+
+
+def _quantiles(draws: NDArray, elements: int) -> NDArray[np.float64]:
+    """Quantiles over draws of each customer. [percent, customer_id]"""
+    count, customers = draws.shape
+    out = np.empty((len(PERCENTS), customers))
+    for place in _blocks(customers, count, elements):
+        out[:, place] = np.quantile(draws[:, place].T.astype(np.float64), np.array(PERCENTS) / 100, axis=1)
+    return out
+
+
+def _fill_ranks(draws: NDArray, ranks: NDArray, top: int, kind: str) -> NDArray[np.float64]:
+    """Write each draw's ranks [draw, customer_id] and return the odds of the top [customer_id]."""
+    odds = np.zeros(draws.shape[1])
+    for d, raw in enumerate(draws):
+        draw = finite(np.asarray(raw), kind)
+        ranks[d] = rankdata(-draw, method="average")
+        cut = -np.partition(-draw, top - 1)[top - 1]
+        above, tied = draw > cut, draw == cut
+        odds += above
+        odds[tied] += (top - np.count_nonzero(above)) / np.count_nonzero(tied)
+    return odds / len(draws)
+
+
+@contextmanager
+def _scratch(shape: tuple[int, int], memory_elements: int) -> Iterator[NDArray[np.float32]]:
+    """Room for the ranks; float32 holds halves exactly up to 8 million customers."""
+    if shape[0] * shape[1] <= memory_elements:
+        yield np.empty(shape, dtype=np.float32)
+        return
+    with tempfile.TemporaryDirectory(prefix="clvmodels-ranks-") as folder:
+        yield np.memmap(Path(folder) / "ranks", dtype=np.float32, mode="w+", shape=shape)

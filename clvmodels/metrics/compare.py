@@ -1,0 +1,79 @@
+"""Which entry forecasts best: paired differences of the log score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from clvmodels.errors import DataError, Problem
+from clvmodels.metrics.judged import Judged, standard_error
+from clvmodels.metrics.log_score import log_probabilities
+
+SMALL_DIFFERENCE = 4.0
+"""Differences of the summed log score below it are small, whatever their standard error."""
+RECOMMENDED, SAME, WORSE = "recommended", "same within noise", "worse"
+
+
+def compare(judged: Mapping[str, Judged]) -> pd.DataFrame:
+    """Compare entries judged on the same holdout, customer by customer.
+
+    The recommended entry has the highest sum of log probabilities of the held-out counts (the first given, on a tie).
+    For each other one, difference = sum_c (log p_entry - log p_best), at most 0, with the standard error
+    sqrt(C var_c(difference)): entries find the same customers hard, so the paired error is far below that of two
+    sums. "same within noise" where the 90% interval holds 0 or |difference| < 4; else "worse".
+
+    Parameters
+    ----------
+    judged
+        Entry name -> the entry judged; at least one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an entry, best first: entry, difference, se, lower90, lower50, upper50, upper90, verdict. Bounds are
+        normal, in units of the log score; NaN for a single customer, whose difference is never called worse.
+
+    Raises
+    ------
+    DataError
+        Without entries; where entries are judged on other customers, counts or windows; or log probabilities are
+        absent or not finite.
+    """
+    _refuse_unlike(judged)
+    log_prob = pd.DataFrame(
+        {name: pd.Series(log_probabilities(entry), index=entry.futures.customer_id) for name, entry in judged.items()}
+    )
+    best = log_prob.sum().idxmax()
+    rows = [_row(name, (log_prob[name] - log_prob[best]).to_numpy(), name == best) for name in log_prob]
+    return pd.DataFrame(rows).sort_values("difference", ascending=False, kind="stable", ignore_index=True)
+
+
+def _row(name: str, differences: np.ndarray, best: bool) -> dict[str, object]:
+    total = float(differences.sum())
+    se = 0.0 if best else standard_error(differences) * len(differences)
+    bounds = {
+        f"{end}{level}": total + sign * float(ndtri(0.5 + level / 200)) * se
+        for end, sign, level in [("lower", -1, 90), ("lower", -1, 50), ("upper", 1, 50), ("upper", 1, 90)]
+    }
+    worse = bounds["upper90"] < 0 and total <= -SMALL_DIFFERENCE
+    verdict = RECOMMENDED if best else WORSE if worse else SAME
+    return {"entry": name, "difference": total, "se": se, **bounds, "verdict": verdict}
+
+
+def _refuse_unlike(judged: Mapping[str, Judged]) -> None:
+    if not judged:
+        raise DataError(Problem("no entries to compare", "compare"))
+    first, reference = next(iter(judged.items()))
+    truth = pd.Series(reference.actual, index=reference.futures.customer_id)
+    problems = []
+    for name, entry in judged.items():
+        other = pd.Series(entry.actual, index=entry.futures.customer_id)
+        if set(other.index) != set(truth.index):
+            problems.append(Problem(f"judged on other customers than {first!r}", f"entry {name!r}"))
+        elif not other.loc[truth.index].equals(truth) or entry.holdout.periods != reference.holdout.periods:
+            problems.append(Problem(f"judged on another holdout than {first!r}", f"entry {name!r}"))
+    if problems:
+        raise DataError(problems)

@@ -1,0 +1,148 @@
+"""What a metric is given and what it returns; the two intervals that metrics share.
+
+An interval of a score is about the customers: they are taken as a sample of customers like them, and the interval
+says how much the score would move with other customers. It is no statement about one customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtri
+
+from clvmodels.errors import DataError, Problem
+
+if TYPE_CHECKING:  # the registry is read by the command line, which must not wait for the stages' imports
+    import pandas as pd
+
+    from clvmodels.customers import Customers, Holdout
+    from clvmodels.simulation import Futures
+
+BLOCK_ELEMENTS = 2**22
+"""Draws times customers worked on at once: 16 MiB of counts."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One entry's forecast beside what came.
+
+    Parameters
+    ----------
+    customers
+        The base at the calibration's end.
+    holdout
+        What came after; no model has seen it.
+    futures
+        The entry's forecast of exactly the holdout's window. Its `customer_id` sets the order of every [C] array here.
+    weekly
+        The base's repeat purchases by week (`Split.weekly`).
+    elpd
+        One row a customer: `elpd_i`, `pareto_k` of PSIS-LOO on the calibration; None where it was not computed.
+    seed
+        Key of the randomised PIT.
+
+    Raises
+    ------
+    DataError
+        Without a holdout; if the tables are not of the same customers, or the arrays' shapes disagree with them.
+    """
+
+    customers: Customers
+    holdout: Holdout
+    futures: Futures
+    weekly: pd.DataFrame
+    elpd: pd.DataFrame | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.holdout is None:
+            raise DataError(Problem("a forecast is judged on its holdout, and there is none", "holdout"))
+        problems = [*self._problems_of_customers(), *self._problems_of_shapes()]
+        if problems:
+            raise DataError(problems)
+
+    def _problems_of_customers(self) -> Iterator[Problem]:
+        ids = [str(label) for label in self.futures.customer_id]
+        forecast = set(ids)
+        if len(forecast) != len(ids):
+            yield Problem("a customer is forecast more than once", "futures.customer_id")
+        tables = {"customers": self.customers.table, "holdout": self.holdout.table, "elpd": self.elpd}
+        for name, table in tables.items():
+            differing = forecast.symmetric_difference(table.index) if table is not None else set()
+            if differing:
+                example = f"{len(differing)} that only one of them has, e.g. {min(map(str, differing))!r}"
+                yield Problem("not the customers that are forecast", name, example)
+
+    def _problems_of_shapes(self) -> Iterator[Problem]:
+        count = len(self.futures.customer_id)
+        draws = self.futures.purchases.shape[0]
+        if count == 0 or draws == 0:
+            yield Problem("nothing to judge", "futures", f"{draws} draws of {count} customers")
+        expected = {"purchases": (draws, count), "expected_purchases": (draws, count), "p_any": (count,)}
+        if self.futures.log_prob is not None:
+            expected["log_prob"] = (count,)
+        for name, shape in expected.items():
+            got = getattr(self.futures, name).shape
+            if got != shape:
+                yield Problem("shape disagrees with draws and customers", f"futures.{name}", f"{got}", f"Needs {shape}")
+
+    @cached_property
+    def actual(self) -> NDArray[np.int64]:
+        """Held-out purchases in the order of the forecast. [customer_id]"""
+        return self.holdout.table["purchases"].loc[self.futures.customer_id].to_numpy(dtype=np.int64)
+
+    def count_blocks(self, elements: int = BLOCK_ELEMENTS) -> Iterator[tuple[slice, NDArray[np.int32], NDArray]]:
+        """Blocks of customers: their places, realised counts [block, draw] and held-out counts [block]."""
+        draws, count = self.futures.purchases.shape
+        width = max(1, elements // draws)
+        for start in range(0, count, width):
+            place = slice(start, min(start + width, count))
+            yield place, np.ascontiguousarray(self.futures.purchases[:, place].T), self.actual[place]
+
+
+class Row(NamedTuple):
+    """One number of a score table; `lower` and `upper` bound its 90% interval where it has one."""
+
+    metric: str
+    value: float
+    lower: float = float("nan")
+    upper: float = float("nan")
+
+
+class Metric(NamedTuple):
+    """One way to judge a forecast: its name, its title in plain words, which way is better, and the computation."""
+
+    name: str
+    title: str
+    better: Literal["higher", "lower", "near 0", "near nominal"]
+    compute: Callable[[Judged], list[Row]]
+
+
+def standard_error(per_customer: NDArray) -> float:
+    """Standard error of the mean over customers; NaN for a single customer, which shows no spread. [customer_id]"""
+    count = len(per_customer)
+    return float(np.std(per_customer, ddof=1, dtype=np.float64) / np.sqrt(count)) if count > 1 else float("nan")
+
+
+def mean_interval(per_customer: NDArray, level: float = 0.9) -> tuple[float, float, float]:
+    """Mean over customers and its interval by the standard error: (mean, lower, upper)."""
+    mean = float(np.mean(per_customer, dtype=np.float64))
+    reach = float(ndtri((1 + level) / 2)) * standard_error(per_customer)
+    return mean, mean - reach, mean + reach
+
+
+def share_interval(inside: NDArray[np.bool_], level: float = 0.9) -> tuple[float, float, float]:
+    """Share of customers inside and its exact binomial interval (Clopper and Pearson 1934): (share, lower, upper).
+
+    The interval covers at least `level`, also where the share is 0 or 1.
+    """
+    n, k = len(inside), int(np.count_nonzero(inside))
+    tail = (1 - level) / 2
+    lower = float(betaincinv(k, n - k + 1, tail)) if k > 0 else 0.0
+    upper = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    return k / n, lower, upper

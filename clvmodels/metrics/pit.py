@@ -1,0 +1,34 @@
+"""Randomised probability integral transform: the place of each outcome in its own forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodels.metrics.judged import BLOCK_ELEMENTS, Judged, Metric, Row, share_interval
+from clvmodels.randomness import keyed_generator
+
+
+def randomised_pit(judged: Judged, elements: int = BLOCK_ELEMENTS) -> NDArray[np.float64]:
+    """Place of each held-out count among its draws, ties broken at random. [customer_id], in (0, 1)
+
+    u = (#{X < y} + V (#{X = y} + 1)) / (D + 1), V uniform and keyed by the customer. For counts this is
+    F(y - 1) + V (F(y) - F(y - 1)) (Czado, Gneiting and Held 2009, Biometrics 65) in its rank form, which is exactly
+    uniform, also for few draws, when y comes from the same distribution as the draws.
+    """
+    below = np.empty(len(judged.actual))
+    tied = np.empty(len(judged.actual))
+    for place, draws, actual in judged.count_blocks(elements):
+        below[place] = np.count_nonzero(draws < actual[:, None], axis=1)
+        tied[place] = np.count_nonzero(draws == actual[:, None], axis=1)
+    v = np.array([keyed_generator(judged.seed, "pit", str(label)).random() for label in judged.futures.customer_id])
+    return (below + v * (tied + 1)) / (judged.futures.purchases.shape[0] + 1)
+
+
+def compute(judged: Judged) -> list[Row]:
+    """Share of customers with a PIT in (.05, .95), nominally 90%, and its exact (Clopper-Pearson) 90% interval."""
+    u = randomised_pit(judged)
+    return [Row("pit", *share_interval((u > 0.05) & (u < 0.95)))]
+
+
+PIT = Metric("pit", "Share of customers in the middle 90% of their forecast (nominal 90%)", "near nominal", compute)
