@@ -95,7 +95,7 @@ def value_draws(values: Values, kind: str) -> NDArray:
 def finite(draw: NDArray, kind: str) -> NDArray:
     """The values of one draw, refused where one is not finite: it could not be ordered."""
     if not np.isfinite(draw).all():
-        raise DataError(Problem("not all values are finite", f"values.{kind}")))
+        raise DataError(Problem("not all values are finite", f"values.{kind}"))
     return draw
 
 
