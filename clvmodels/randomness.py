@@ -87,3 +87,10 @@ class KeyedRandom:
         for c, generator in enumerate(self._generators):
             out[:, c] = generator.poisson(mean[:, c])
         return out
+
+    def gamma_periods(self, shape: Array) -> Array:
+        """Gamma of scale 1 for several periods at once (shape 0: 0). shape and result: [draw, customer_id, period]"""
+        out = np.empty(shape.shape)
+        for c, generator in enumerate(self._generators):
+            out[:, c] = generator.standard_gamma(shape[:, c])
+        return out

@@ -1,0 +1,105 @@
+"""Leaving by the toss of a coin at purchases, with a probability that differs between customers as a beta.
+
+p ~ Beta(a, b). After each repeat purchase (BG/NBD), or after each purchase, the first too (MBG/NBD), the customer
+leaves with probability p. With n coins tossed,
+
+    P(n survived) = B(a, b + n) / B(a, b),        P(n-th falls) = B(a + 1, b + n - 1) / B(a, b).
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytensor.tensor as pt
+
+from clvmodels.models.contract import Array, Parameter, Rows, Theta
+from clvmodels.models.prior import log_normal
+from clvmodels.randomness import KeyedRandom
+
+PARAMETERS = (
+    Parameter("a", "lifetime", "none", log_normal(1.0, 1.5), 1, "dropout", "weight of leaving after a purchase"),
+    Parameter("b", "lifetime", "none", log_normal(3.0, 1.5), 1, "staying", "weight of staying after a purchase"),
+)
+
+
+class BetaCoin:
+    """The coin; `first` says whether it is tossed after the first purchase too.
+
+    Both coefficients multiply upwards: on `a` alone a positive one raises dropout, on `b` alone it raises staying,
+    tied on both it leaves the mean dropout a / (a + b) as it is and makes customers more alike.
+    """
+
+    kind = "coin"
+    observes = ()
+    parameters = PARAMETERS
+
+    def __init__(self, first: bool):
+        self.first = first
+
+    def tosses(self, rows: Rows):
+        """Coins tossed until T: x, or x + 1 where the first purchase counts."""
+        return rows["frequency"] + 1 if self.first else rows["frequency"]
+
+    def log_survival(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log P(all tosses survived). [R]"""
+        a, b, n = theta["a"], theta["b"], self.tosses(rows)
+        return pt.gammaln(b + n) - pt.gammaln(b) + pt.gammaln(a + b) - pt.gammaln(a + b + n)
+
+    def log_ended(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log P(the last toss fell, none before); minus infinity, with gradient 0, where none was tossed. [R]"""
+        a, b, n = theta["a"], theta["b"], self.tosses(rows)
+        safe = pt.maximum(n, 1.0)  # before the switch, so that no gradient is infinite times 0
+        ended = pt.log(a) + pt.gammaln(b + safe - 1) - pt.gammaln(b) + pt.gammaln(a + b) - pt.gammaln(a + b + safe)
+        return pt.switch(pt.gt(n, 0), ended, -np.inf)
+
+    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+        """Purchases left of a customer alive at T: p ~ Beta(a, b + n), then geometric(p), at least 1. [D, C]"""
+        p = rng.beta(theta["a"], theta["b"] + self.tosses(rows))
+        with np.errstate(divide="ignore"):
+            left = np.ceil(np.log1p(-rng.uniform()) / np.log1p(-p))  # p = 0: inf; p = 1: 0, raised to 1
+        return np.maximum(left, 1.0), {"dropout_probability": p}
+
+    def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+        """p of a customer whose last coin fell: Beta(a + 1, b + n - 1). [D, C]"""
+        tosses = np.maximum(self.tosses(rows), 1.0)
+        return {"dropout_probability": rng.beta(theta["a"] + 1.0, theta["b"] + tosses - 1.0)}
+
+    def expected_purchases(self, shape: Array, exposure: Array, rows: Rows, theta: Theta, t: Array) -> Array:
+        """E[purchases in (T, T + t] | alive], the one after which the coin falls included. [D, C, P]
+
+        lambda ~ Gamma(shape, exposure) and p ~ Beta(a, b + n). Equal to eq. 10 of Fader, Hardie & Lee (2005) without
+        its poles at a = 1 and its hypergeometric function: with q_k the negative binomial probability that k
+        purchases would come, S_j = B(a, b + n + j) / B(a, b + n) that j coins are survived, all terms positive,
+
+            sum over k >= 1 of q_k (S_0 + ... + S_{k-1}).
+        """
+        a = np.asarray(theta["a"], dtype=float)[..., None]
+        b = np.asarray(theta["b"] + self.tosses(rows), dtype=float)[..., None]
+        return _expected_until_coin(shape[..., None], exposure[..., None], a, b, np.asarray(t, dtype=float))
+
+
+@numba.vectorize([numba.float64(*[numba.float64] * 5)], cache=True)
+def _expected_until_coin(shape, exposure, a, b, t):  # pragma: no cover - compiled
+    if t <= 0.0:
+        return 0.0
+    z = t / (exposure + t)
+    log_scale = -shape * np.log1p(t / exposure)  # log q_0; q runs relative to it, since it may underflow
+    q = 1.0
+    survived = 1.0
+    bought = 0.0
+    total = 0.0
+    k = 0.0
+    while k < 1e8:
+        q *= z * (shape + k) / (k + 1.0)
+        bought += survived
+        survived *= (b + k) / (a + b + k)
+        k += 1.0
+        total += q * bought
+        shrink = z * (shape + k) / (k + 1.0) * (1.0 + survived / bought)
+        if shrink < 1.0 and q * bought <= 1e-17 * total * (1.0 - shrink):
+            break
+        if total > 1e250:
+            q *= 1e-250
+            total *= 1e-250
+            log_scale += 250.0 * np.log(10.0)
+    return total * np.exp(log_scale)

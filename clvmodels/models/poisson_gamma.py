@@ -1,0 +1,59 @@
+"""Poisson purchases whose rates differ as a gamma distribution (Ehrenberg 1959): the NBD's purchase process.
+
+lambda ~ Gamma(r, alpha), shape r and rate alpha; given lambda, repeat purchases are a Poisson process. Integrated
+over lambda, the density of x purchases at given times, none in (t_x, tau), is
+
+    g(tau) = Gamma(r + x) / Gamma(r) * alpha^r / (alpha + tau)^(r + x).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+
+from clvmodels.models.contract import Array, Parameter, Rows, Theta
+from clvmodels.models.prior import log_normal
+from clvmodels.randomness import KeyedRandom
+
+PARAMETERS = (
+    Parameter("r", "purchases", "none", log_normal(1.0, 1.5), 1, "purchase rate", "shape of the purchase rates"),
+    Parameter("alpha", "purchases", "time", log_normal(10.0, 1.5), -1, "purchase rate", "r / (mean purchase rate)"),
+)
+
+
+class PoissonGamma:
+    """The purchase process; see the module's text."""
+
+    observes = ("frequency", "recency", "T")
+    parameters = PARAMETERS
+
+    def log_density(self, rows: Rows, until: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """log g(until): the purchases seen, none in (t_x, until). [R] or [R, N]"""
+        x, r, alpha = rows["frequency"], theta["r"], theta["alpha"]
+        return pt.gammaln(r + x) - pt.gammaln(r) - r * pt.log1p(until / alpha) - x * pt.log(alpha + until)
+
+    def log_ratio(self, rows: Rows, tau: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """log g(t_x + tau) - log g(t_x), exact also where both are large."""
+        start = theta["alpha"] + rows["recency"]
+        return -(theta["r"] + rows["frequency"]) * pt.log1p(tau / start)
+
+    def decay(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """Rate at which g falls at t_x: places the quadrature's nodes."""
+        return (theta["r"] + rows["frequency"]) / (theta["alpha"] + rows["recency"])
+
+    def reach(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """The time after t_x beyond which g has fallen by exp(-45)."""
+        exponent = pt.minimum(45.0 / (theta["r"] + rows["frequency"]), 600.0)
+        return (theta["alpha"] + rows["recency"]) * pt.expm1(exponent)
+
+    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> Array:
+        """lambda given the purchases, none in (t_x, until): Gamma(r + x, alpha + until). [D, C]"""
+        return rng.gamma(theta["r"] + rows["frequency"]) / (theta["alpha"] + until)
+
+    def mean_rate(self, rows: Rows, until: Array, theta: Theta) -> Array:
+        """E[lambda | history until `until`]. [D, C]"""
+        return (theta["r"] + rows["frequency"]) / (theta["alpha"] + until)
+
+    def shape_and_exposure(self, rows: Rows, theta: Theta) -> tuple[Array, Array]:
+        """r + x and alpha + T: the gamma posterior of lambda for a customer alive at T."""
+        return np.asarray(theta["r"] + rows["frequency"]), np.asarray(theta["alpha"] + rows["T"])
