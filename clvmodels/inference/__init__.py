@@ -1,0 +1,12 @@
+"""From a log density to draws: the mode, importance sampling around it, NUTS, maximum likelihood, and their checks.
+
+Nothing here knows a model: every function takes a `Target`, a smooth log density over a flat unconstrained vector.
+"""
+
+from __future__ import annotations
+
+from clvmodels.inference.laplace import LaplaceDraws, LaplaceRefused, laplace
+from clvmodels.inference.mode import Mode, find_mode
+from clvmodels.inference.target import Target
+
+__all__ = ["LaplaceDraws", "LaplaceRefused", "Mode", "Target", "find_mode", "laplace"]

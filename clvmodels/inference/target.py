@@ -1,0 +1,101 @@
+"""The one thing that inference is given: a log density over a flat unconstrained vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+from clvmodels.errors import FitError, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A smooth log density over a flat unconstrained vector, to be maximised, approximated or sampled.
+
+    The coordinates should be of order one, as logs of parameters are: a mode whose standard deviation along a
+    coordinate exceeds 1,000 is taken for no mode.
+
+    Parameters
+    ----------
+    names
+        The K coordinates; error messages and checks speak of them.
+    graph
+        u [K] -> the log density, a scalar PyTensor expression. Data are captured as constants or shared variables.
+    starts : [S, K]
+        Points from which the mode is searched, far enough apart to find a second one.
+    """
+
+    names: tuple[str, ...]
+    graph: Callable[[TensorVariable], TensorVariable]
+    starts: np.ndarray
+
+    def __post_init__(self):
+        starts = np.atleast_2d(np.asarray(self.starts, dtype=float))
+        if starts.ndim != 2 or starts.shape[1] != len(self.names) or not len(starts):
+            raise FitError(Problem("the starts do not fit the coordinates", got=f"an array of shape {starts.shape}",
+                                   known=f"Expected [starts, {len(self.names)}]"))  # fmt: skip
+        object.__setattr__(self, "starts", starts)
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates, K."""
+        return len(self.names)
+
+    def value_and_grad(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """The log density at u [K] and its gradient [K]; what is not finite is returned as it is.
+
+        Raises
+        ------
+        FitError
+            The compiled log density raised; the cause is chained.
+        """
+        value, grad = self._call(self._value_and_grad, u)
+        return float(value), np.asarray(grad)
+
+    def value_many(self, u: np.ndarray) -> np.ndarray:
+        """The log density at each row of u [N, K], as [N]; minus infinity where it is not a number.
+
+        A plain loop: the call costs 4 microseconds, the density of a thousand customers a hundred.
+        """
+        values = np.array([self._call(self._value, row) for row in u], dtype=float)
+        return np.where(np.isnan(values) | (values == np.inf), -np.inf, values)
+
+    def _call(self, function, u):
+        try:
+            return function(np.ascontiguousarray(u, dtype=float))
+        except Exception as error:
+            raise FitError(Problem("the log density raised an error", got=f"{type(error).__name__}: {error}",
+                                   known=f"It was evaluated at {self.describe(u)}")) from error  # fmt: skip
+
+    def describe(self, u: np.ndarray) -> str:
+        """A point in words, for messages: `r = -1.41, alpha = 1.48`, ten coordinates at most."""
+        words = [
+            f"{name} = {value:.4g}"
+            for name, value in zip(self.names[:10], u, strict=False)
+        ]
+        return ", ".join(words) + (", ..." if self.size > 10 else "")
+
+    @cached_property
+    def _value_and_grad(self):
+        u = self._vector()
+        value = self.graph(u)
+        return self._compile(u, [value, pt.grad(value, u)])
+
+    @cached_property
+    def _value(self):
+        u = self._vector()
+        return self._compile(u, self.graph(u))
+
+    def _vector(self) -> TensorVariable:
+        return pt.vector("u", shape=(self.size,), dtype="float64")
+
+    @staticmethod
+    def _compile(u, outputs):
+        # Numba by name, as nutpie does: the C backend without a compiler is silently a thousand times slower.
+        return pytensor.function([u], outputs, mode="NUMBA", trust_input=True)
