@@ -1,0 +1,185 @@
+"""YAML read strictly: plain values only, and the line and column of every key.
+
+PyYAML follows YAML 1.1, in which `1e-3` is text, `no` is False, `010` is 8 and `12:30:00` is 45000. Here only
+null, true, false and decimal numbers are more than text, as in YAML 1.2; all else stays as it was typed, so that the
+field it stands in can say what it expects. Tags, anchors and aliases, which can run code or blow up, are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, ClassVar
+
+import yaml
+
+from .errors import ConfigError, Problem
+
+Path = tuple[str | int, ...]
+
+MAX_CHARACTERS = 1_000_000
+MAX_DEPTH = 20
+
+_NUMBER = r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+
+
+def _float(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_CONSTRUCT: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "null": (r"~|null|Null|NULL|", lambda text: None),
+    "bool": (r"true|True|TRUE|false|False|FALSE", lambda text: text.lower() == "true"),
+    "int": (r"[-+]?(?:0|[1-9][0-9]{0,30})", int),
+    "float": (rf"{_NUMBER}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", _float),
+}
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: ClassVar[dict] = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    yaml_implicit_resolvers: ClassVar[dict] = {}
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+for _name, (_pattern, _construct) in _CONSTRUCT.items():
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file's value, and where each of its parts stands.
+
+    Parameters
+    ----------
+    value
+        Dicts with text keys, lists, text, numbers, true, false and None.
+    name
+        The file's name, for messages.
+    marks
+        Path of a part -> (line, column) of its key and of its value, counted from 1.
+    problems
+        What is wrong with the file as YAML, such as a key given twice.
+    """
+
+    value: Any
+    name: str = ""
+    marks: dict[Path, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
+    problems: list[tuple[tuple[int, int], Problem]] = field(default_factory=list)
+
+    def mark(self, path: Path, *, key: bool = False) -> tuple[int, int]:
+        """Line and column of the nearest part of the file that holds `path`."""
+        while path and path not in self.marks:
+            path, key = path[:-1], True
+        return self.marks[path][0 if key else 1] if path in self.marks else (1, 1)
+
+    def where(self, path: Path, *, key: bool = False) -> str:
+        """`file.yaml:3:5: data.holdout`, or the key alone where there is no file."""
+        keys = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+        if not self.name:
+            return keys
+        line, column = self.mark(path, key=key)
+        return f"{self.name}:{line}:{column}" + (f": {keys}" if keys else "")
+
+
+def read_document(path: FilePath) -> Document:
+    """Read a YAML file; raises ConfigError where it is no YAML or more than plain values."""
+    try:
+        text = path.read_bytes()[: 4 * MAX_CHARACTERS + 1].decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(Problem(f"Cannot read the file: {error.strerror}", str(path))) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(Problem(f"Not a UTF-8 text, at byte {error.start}", str(path))) from error
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, name: str) -> Document:
+    """As `read_document`, from the text itself; `name` is what messages call it."""
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(Problem(f"Longer than {MAX_CHARACTERS:,} characters: surely no experiment", name))
+    try:
+        refused = [Problem(what, _place(name, mark), known=known) for mark, what, known in _refused(text)]
+        if refused:
+            raise ConfigError(refused)
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = "Not valid YAML: " + ", ".join(filter(None, (error.context, error.problem)))
+        known = "Put text with special characters, such as %, @, : or #, in quotes; indent with spaces"
+        raise ConfigError(Problem(what, _place(name, mark), known=known)) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(Problem(f"Not valid YAML: {str(error).splitlines()[0]}", name)) from error
+    document = Document(None, name)
+    value = None if node is None else _value(node, (), document)
+    return Document(value, name, document.marks, document.problems)
+
+
+def write_document(value: Any) -> str:
+    """YAML text that `parse_document` reads back as the same value; short collections on one line."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def _place(name: str, mark: yaml.Mark | None) -> str:
+    return name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+
+
+def _refused(text: str) -> Iterator[tuple[yaml.Mark, str, str]]:
+    """What no experiment needs, met while the file is still a stream of events."""
+    depth, documents = 0, 0
+    for event in yaml.parse(text, Loader=_Loader):
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            yield mark, f"Aliases such as *{event.anchor} are not allowed", "Write the value out"
+        elif getattr(event, "anchor", None):
+            yield mark, f"Anchors such as &{event.anchor} are not allowed", "Write the value out where it is needed"
+        if getattr(event, "tag", None):
+            yield mark, f"Tags such as {event.tag} are not allowed", "Write plain text or a number"
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if isinstance(event, yaml.DocumentStartEvent) and documents == 2:
+            yield mark, "A second document begins here", "One experiment a file"
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            yield mark, f"Nested deeper than {MAX_DEPTH} levels", "Look for brackets that are not closed"
+            return
+
+
+def _value(node: yaml.Node, path: Path, document: Document) -> Any:
+    at = (node.start_mark.line + 1, node.start_mark.column + 1)
+    document.marks.setdefault(path, (at, at))
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, path, document)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, (*path, place), document) for place, item in enumerate(node.value)]
+    kind = node.tag.removeprefix(_TAG)
+    return _CONSTRUCT[kind][1](node.value) if kind in _CONSTRUCT else node.value
+
+
+def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, item in node.value:
+        at = (key.start_mark.line + 1, key.start_mark.column + 1)
+        if not isinstance(key, yaml.ScalarNode):
+            document.problems.append((at, Problem("A key must be a single word", f"{document.name}:{at[0]}:{at[1]}")))
+            continue
+        here = (*path, key.value)
+        if key.value in mapping:
+            first = document.marks[here][0][0]
+            what = f"The key '{key.value}' stands here a second time, first at line {first}"
+            document.problems.append((at, Problem(what, f"{document.name}:{at[0]}:{at[1]}")))
+            continue
+        document.marks[here] = (at, (item.start_mark.line + 1, item.start_mark.column + 1))
+        mapping[key.value] = _value(item, here, document)
+    return mapping
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """`value` where it is a mapping, else an empty one: for rules that look at files that may be wrong elsewhere."""
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,271 @@
+"""What the keys of an experiment say together: names that no registry holds, and combinations that cannot be meant.
+
+The rules read the plain mapping, not the checked models, so that they are told beside errors of type in one go; each
+is a small generator that looks at what it needs and passes over what is wrong elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from . import datasets, figures, metrics, models
+from .customers import DAYS_PER_UNIT
+from .document import Path as KeyPath
+from .document import as_mapping
+from .errors import ConfigError, Problem, unknown
+from .models.prior import Prior
+
+DERIVED_GROUPS = ("first_month",)
+"""Groups that every table of customers has, made from its transactions."""
+
+OWN_FILE_ONLY = ("columns", "date_format", "timezone")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+class Finding(NamedTuple):
+    """Problems of one place of the file: of its key or, as a rule, of its value."""
+
+    path: KeyPath
+    problems: Sequence[Problem]
+    key: bool = False
+
+
+def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator[Finding]:
+    """Every problem that keys have together; `config_dir` is where relative paths start (None: not looked at)."""
+    data = as_mapping(raw.get("data"))
+    yield from _names_of_lists(raw)
+    for rule in (_source, _columns, _dates, _timezone):
+        yield from rule(data)
+    yield from _file(data, config_dir)
+    yield from _economics(raw)
+    groups = _available_groups(data)
+    yield from _entry_names(as_mapping(raw.get("models")))
+    for name, entry in as_mapping(raw.get("models")).items():
+        yield from _entry(("models", name), as_mapping(entry), groups)
+
+
+def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping with what its registries know filled in: a data set's own split, all metrics, all figures."""
+    raw = {"metrics": list(metrics.METRICS), "figures": list(figures.FIGURES), **value}
+    name = _text(as_mapping(raw.get("data")).get("dataset"))
+    if name in datasets.DATASETS:
+        raw["data"] = _with_dataset(raw["data"], datasets.DATASETS[name])
+    return raw
+
+
+def _with_dataset(data: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
+    """The data set's own time unit, currency and split; a key that is given, even as null, wins."""
+    unit = data.get("time_unit", dataset.time_unit)
+    known: dict[str, Any] = {"time_unit": unit, "currency": dataset.currency}
+    end = data.get("calibration_end", str(dataset.calibration_end))
+    known["calibration_end"] = end
+    if end is not None and dataset.holdout is not None and unit in DAYS_PER_UNIT:
+        known["holdout"] = dataset.holdout * DAYS_PER_UNIT[dataset.time_unit] / DAYS_PER_UNIT[unit]
+    return {**data, **{key: given for key, given in known.items() if key not in data and given is not None}}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _day(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _names_of_lists(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    registries: dict[str, Iterable[str]] = {"metrics": metrics.METRICS, "figures": figures.FIGURES}
+    for key, registry in registries.items():
+        for place, name in enumerate(_list(raw.get(key))):
+            if isinstance(name, str) and name not in registry:
+                yield Finding((key, place), [unknown(key.removesuffix("s"), name, registry)])
+            elif isinstance(name, str) and name in _list(raw[key])[:place]:
+                yield Finding((key, place), [Problem(f"'{name}' is listed twice")])
+
+
+def _source(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """One source: a data set by name or a file of one's own, and only the latter is described here."""
+    dataset, transactions = data.get("dataset"), data.get("transactions")
+    if dataset is None and transactions is None:
+        known = f"Say dataset: {' or '.join(datasets.DATASETS)}; or transactions: orders.csv"
+        yield Finding(("data",), [Problem("No data is named", known=known)], key=True)
+    if dataset is not None and transactions is not None:
+        what = "'dataset' and 'transactions' are both given, and an experiment has one source"
+        yield Finding(("data", "transactions"), [Problem(what, known="Remove one of them")], key=True)
+    if isinstance(dataset, str) and dataset not in datasets.DATASETS:
+        yield Finding(("data", "dataset"), [unknown("data set", dataset, datasets.DATASETS)])
+    if dataset is not None and transactions is None:
+        for key in OWN_FILE_ONLY:
+            if data.get(key) is not None:
+                what = f"'{key}' describes a file of one's own, and a data set knows its own"
+                yield Finding(("data", key), [Problem(what, known=f"Remove {key}")], key=True)
+    taken = Counter(name for name in _list(data.get("groups")) if isinstance(name, str))
+    for place, name in enumerate(_list(data.get("groups"))):
+        if isinstance(name, str) and taken[name] > 1:
+            yield Finding(("data", "groups", place), [Problem(f"The group '{name}' is listed twice")])
+        elif name in DERIVED_GROUPS:
+            what = f"'{name}' is made from the dates and always there"
+            yield Finding(("data", "groups", place), [Problem(what, known="Remove it")])
+        elif isinstance(dataset, str) and dataset in datasets.DATASETS and name not in _dataset_groups(dataset):
+            yield Finding(("data", "groups", place), [unknown("group", name, _dataset_groups(dataset))])
+
+
+def _columns(data: Mapping[str, Any]) -> Iterator[Finding]:
+    columns = {key: name for key, name in as_mapping(data.get("columns")).items() if isinstance(name, str)}
+    for key, name in columns.items():
+        twin = next((other for other in columns if columns[other] == name and other != key), None)
+        if twin is not None and list(columns).index(twin) < list(columns).index(key):
+            what = f"The column '{name}' is already taken by '{twin}'"
+            yield Finding(("data", "columns", key), [Problem(what)])
+
+
+def _dates(data: Mapping[str, Any]) -> Iterator[Finding]:
+    end, holdout = data.get("calibration_end"), data.get("holdout")
+    if holdout is not None and end is None and _known_source(data):
+        what = "A holdout needs to know where it begins"
+        yield Finding(("data", "holdout"), [Problem(what, known="Give calibration_end too")], key=True)
+    last, first = _day(holdout), _day(end)
+    if last and first and last <= first:
+        yield Finding(("data", "holdout"), [Problem(f"The holdout ends on {last}, not after calibration_end {first}")])
+    between = [_day(value) for value in _list(data.get("acquired_between"))]
+    if len(between) == 2 and between[0] and between[1]:
+        if between[0] > between[1]:
+            yield Finding(
+                ("data", "acquired_between"), [Problem("The first day comes after the last", got=str(between[0]))]
+            )
+        elif first and between[0] > first:
+            what = f"No customer can be acquired after calibration_end, {first}, and be in the calibration"
+            yield Finding(("data", "acquired_between"), [Problem(what)])
+
+
+def _timezone(data: Mapping[str, Any]) -> Iterator[Finding]:
+    name, known = _text(data.get("timezone")), available_timezones()
+    if name is None or name in known:
+        return
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        problem = unknown("time zone", name, sorted(known))
+        what = problem.what.split(" Known:")[0] + " Names are IANA's, such as Europe/Berlin"
+        yield Finding(("data", "timezone"), [Problem(what)])
+
+
+def _file(data: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]:
+    name = _text(data.get("transactions"))
+    if config_dir is not None and name and not (config_dir / name).is_file():
+        known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
+        yield Finding(("data", "transactions"), [Problem(f"No such file: {name}", known=known)])
+
+
+def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    data = as_mapping(raw.get("data"))
+    if raw.get("economics") is not None:
+        for name, entry in as_mapping(raw.get("models")).items():
+            if isinstance(entry, dict) and entry.get("spend") is None:
+                what = "Economics need a spend model in each entry, and this one has none"
+                known = f"Add spend: {_first_with('spend')}, or remove economics for a run of the purchase model only"
+                yield Finding(("models", name), [Problem(what, known=known)], key=True)
+    no_split = data.get("calibration_end") is None and _known_source(data)
+    if raw.get("value_at") == "calibration_end" and no_split:
+        yield Finding(("value_at",), [Problem("Needs a calibration_end in data")])
+
+
+def _first_with(part: str) -> str:
+    return next((name for name, model in models.MODELS.items() if part in model.provides), "")
+
+
+def _available_groups(data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Groups that effects may name; None where the data set is not known, and so neither are its groups."""
+    if not _known_source(data):
+        return None
+    own = tuple(group for group in _list(data.get("groups")) if isinstance(group, str))
+    return (*(own or _dataset_groups(_text(data.get("dataset")))), *DERIVED_GROUPS)
+
+
+def _known_source(data: Mapping[str, Any]) -> bool:
+    return data.get("dataset") is None or data["dataset"] in list(datasets.DATASETS)
+
+
+def _dataset_groups(name: str | None) -> tuple[str, ...]:
+    return tuple(datasets.DATASETS[name].groups) if name in datasets.DATASETS else ()
+
+
+def _entry_names(entries: Mapping[str, Any]) -> Iterator[Finding]:
+    lower = Counter(name.lower() for name in entries)
+    for name in entries:
+        if not _SAFE_NAME.match(name) or name.lower() in _RESERVED:
+            what = f"The name '{name}' is not safe as a file's name on every system"
+            known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit; no device name such as con"
+            yield Finding(("models", name), [Problem(what, known=known)], key=True)
+        elif lower[name.lower()] > 1:
+            what = f"The name '{name}' differs from another entry's only by capitals, and some file systems see none"
+            yield Finding(("models", name), [Problem(what)], key=True)
+
+
+def _entry(path: KeyPath, entry: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Finding]:
+    """One entry: its models, its priors, its effects."""
+    parameters: dict[str, list[str]] = {}
+    for part in ("purchases", "spend"):
+        name = _text(entry.get(part))
+        fitting = [known for known, model in models.MODELS.items() if part in model.provides]
+        if name is not None and name not in fitting:
+            kind = "purchase model" if part == "purchases" else "spend model"
+            yield Finding((*path, part), [unknown(kind, name, fitting)])
+        elif name is not None:
+            parameters[part] = [parameter.name for parameter in models.MODELS[name].parameters]
+    yield from _priors((*path, "priors"), as_mapping(entry.get("priors")), parameters)
+    taken: set[tuple[str, str]] = set()
+    for place, effect in enumerate(_list(entry.get("effects"))):
+        yield from _effect((*path, "effects", place), as_mapping(effect), entry, parameters, groups, taken)
+
+
+def _priors(path: KeyPath, priors: Mapping[str, Any], parameters: Mapping[str, list[str]]) -> Iterator[Finding]:
+    """Priors name parameters of the entry's models, and are distributions that PyMC has."""
+    known = [name for part in parameters.values() for name in part]
+    for name, mapping in priors.items():
+        if known and name not in known:
+            yield Finding((*path, name), [unknown("parameter", name, known)], key=True)
+        if isinstance(mapping, dict):
+            try:
+                Prior.from_mapping(mapping)
+            except ConfigError as error:
+                yield Finding((*path, name), error.problems)
+
+
+def _effect(
+    path: KeyPath,
+    effect: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    parameters: Mapping[str, list[str]],
+    groups: Sequence[str] | None,
+    taken: set[tuple[str, str]],
+) -> Iterator[Finding]:
+    """An effect acts on parameters that its part's model has, by a group that the customers have, once."""
+    part, group = effect.get("part"), _text(effect.get("group"))
+    if part == "spend" and entry.get("spend") is None:
+        yield Finding((*path, "part"), [Problem("The effect acts on spend, and the entry has no spend model")])
+    if group is not None and groups is not None and group not in groups:
+        problem = unknown("group", group, groups)
+        yield Finding((*path, "group"), [Problem(problem.what, known="Columns are named in data's groups: [...]")])
+    for place, name in enumerate(_list(effect.get("parameters"))):
+        if not isinstance(name, str):
+            continue
+        if part in parameters and name not in parameters[part]:
+            yield Finding((*path, "parameters", place), [unknown("parameter", name, parameters[part])])
+        elif (name, group) in taken:
+            what = f"An effect of '{group}' on '{name}' is already there"
+            yield Finding((*path, "parameters", place), [Problem(what)])
+        taken.add((name, str(group)))
