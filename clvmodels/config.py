@@ -12,7 +12,7 @@ import math
 import os
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -127,7 +127,7 @@ class SamplerSection(Section):
 
 
 class EconomicsSection(Section):
-    """What turns purchases into profit: margin as a share of revenue, a discount rate a year, a horizon in time units."""
+    """What turns purchases into profit: margin (share of revenue), discount rate (a year), horizon (time units)."""
 
     margin: Annotated[float, Field(gt=0, le=1)]
     annual_discount_rate: Annotated[float, Field(gt=-1, lt=1)]
@@ -286,7 +286,7 @@ def _section(path: KeyPath) -> type[Section]:
     return section
 
 
-def _sections(annotation: Any) -> Iterable[Any]:
+def _sections(annotation: Any) -> Iterator[type[Section]]:
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in typing.get_args(annotation):

@@ -127,11 +127,11 @@ def write_document(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
-def _place(name: str, mark: yaml.Mark | None) -> str:
+def _place(name: str, mark: Any) -> str:
     return name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
-def _refused(text: str) -> Iterator[tuple[yaml.Mark, str, str]]:
+def _refused(text: str) -> Iterator[tuple[Any, str, str]]:
     """What no experiment needs, met while the file is still a stream of events."""
     depth, documents = 0, 0
     for event in yaml.parse(text, Loader=_Loader):

@@ -254,7 +254,7 @@ def _effect(
     taken: set[tuple[str, str]],
 ) -> Iterator[Finding]:
     """An effect acts on parameters that its part's model has, by a group that the customers have, once."""
-    part, group = effect.get("part"), _text(effect.get("group"))
+    part, group = str(effect.get("part")), _text(effect.get("group"))
     if part == "spend" and entry.get("spend") is None:
         yield Finding((*path, "part"), [Problem("The effect acts on spend, and the entry has no spend model")])
     if group is not None and groups is not None and group not in groups:
