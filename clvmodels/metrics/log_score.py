@@ -25,7 +25,8 @@ def log_probabilities(judged: Judged) -> NDArray[np.float64]:
     bad = np.flatnonzero(~np.isfinite(log_prob))
     if bad.size:
         first = bad[0]
-        got = f"{log_prob[first]} for customer {judged.futures.customer_id[first]!r} with {judged.actual[first]} purchases"
+        label = str(judged.futures.customer_id[first])
+        got = f"{log_prob[first]} for customer {label!r} with {judged.actual[first]} purchases"
         known = "Average the exact probability of the count given each drawn state"
         raise DataError(
             Problem(f"{bad.size} of {log_prob.size} log probabilities are not finite", "futures.log_prob", got, known)
