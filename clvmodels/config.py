@@ -19,9 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
-from .document import Document, read_document, write_document
-from .document import Path as KeyPath
-from .errors import ConfigError, Problem, unknown
+from clvmodels.document import Document, read_document, write_document
+from clvmodels.document import Path as KeyPath
+from clvmodels.errors import ConfigError, Problem, unknown
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -59,6 +59,7 @@ class Section(BaseModel):
 class PolicySection(Section):
     """What is done with rows that are not plain orders; the meaning is in `sources.Policies`."""
 
+    unreadable: Literal["refuse", "drop"] = "refuse"
     missing_id: Literal["drop", "refuse"] = "drop"
     missing_date: Literal["refuse", "drop"] = "refuse"
     missing_amount: Literal["refuse", "drop"] = "refuse"
@@ -68,10 +69,10 @@ class PolicySection(Section):
 
 
 class ColumnSection(Section):
-    """The file's own names of the columns that are read."""
+    """The file's own names of the columns that are read; a name not given stands for itself."""
 
-    customer_id: Text = "customer_id"
-    date: Text = "date"
+    customer_id: Text | None = None
+    date: Text | None = None
     amount: Text | None = None
     order_id: Text | None = None
 
@@ -80,7 +81,8 @@ class DataSection(Section):
     """Where the transactions come from and how they are split: a data set's name, or a file of one's own.
 
     `calibration_end` is the last day that models see; `holdout` the time after it, in time units or as its last day.
-    What a data set knows about itself (time unit, split, currency) need not be said.
+    What a data set knows about itself (time unit, split, currency) need not be said. `data_end` is the last day that
+    a file covers where that is not the day of its last order; `customers` the size of a simulated data set.
     """
 
     dataset: str | None = None
@@ -88,6 +90,10 @@ class DataSection(Section):
     columns: ColumnSection | None = None
     date_format: Text | None = None
     timezone: Text | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    encoding: Literal["utf-8", "latin-1", "utf-16"] | None = None
+    data_end: Day | None = None
+    customers: Annotated[int, Field(ge=200, le=10_000_000)] | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     amount_unit: Annotated[float, Field(gt=0)] = 1.0
     groups: tuple[Text, ...] = ()
@@ -101,9 +107,10 @@ class DataSection(Section):
 class EffectSection(Section):
     """A partially pooled group on parameters of one part; parameters listed together share one coefficient."""
 
-    part: Literal["purchases", "spend"]
+    part: Literal["purchases", "lifetime", "spend"]
     parameters: Parameters
     group: Text
+    sd_prior: dict[str, Any] | None = None
 
 
 class EntrySection(Section):
@@ -192,7 +199,7 @@ def _plain(value: Any) -> Any:
 
 
 def _check(document: Document, config_dir: Path | None) -> Experiment:
-    from .rules import findings, with_defaults  # meets the registries, which import the models
+    from clvmodels.rules import findings, with_defaults  # meets the registries, which import the models
 
     if not isinstance(document.value, dict):
         known = "Begin with title:, data: and models:"

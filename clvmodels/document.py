@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
-from .errors import ConfigError, Problem
+from clvmodels.errors import ConfigError, Problem
 
 Path = tuple[str | int, ...]
 
@@ -39,11 +39,11 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: ClassVar[dict] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML keeps them on the class
 
 
 class _Dumper(yaml.SafeDumper):
-    yaml_implicit_resolvers: ClassVar[dict] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML keeps them on the class
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
@@ -134,6 +134,7 @@ def _place(name: str, mark: Any) -> str:
 def _refused(text: str) -> Iterator[tuple[Any, str, str]]:
     """What no experiment needs, met while the file is still a stream of events."""
     depth, documents = 0, 0
+    event: Any
     for event in yaml.parse(text, Loader=_Loader):
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):

@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from . import datasets, figures, metrics, models
-from .customers import DAYS_PER_UNIT
-from .document import Path as KeyPath
-from .document import as_mapping
-from .errors import ConfigError, Problem, unknown
-from .models.prior import Prior
+from clvmodels import datasets, figures, metrics, models
+from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS
+from clvmodels.document import Path as KeyPath
+from clvmodels.document import as_mapping
+from clvmodels.errors import ConfigError, Problem, unknown
+from clvmodels.models.prior import Prior
 
-DERIVED_GROUPS = ("first_month",)
-"""Groups that every table of customers has, made from its transactions."""
-
-OWN_FILE_ONLY = ("columns", "date_format", "timezone")
+OWN_FILE_ONLY = ("columns", "date_format", "timezone", "delimiter", "encoding", "data_end")
+SIMULATED = ("retailer",)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
@@ -112,6 +110,14 @@ def _source(data: Mapping[str, Any]) -> Iterator[Finding]:
             if data.get(key) is not None:
                 what = f"'{key}' describes a file of one's own, and a data set knows its own"
                 yield Finding(("data", key), [Problem(what, known=f"Remove {key}")], key=True)
+    if data.get("customers") is not None and dataset not in SIMULATED:
+        what = "Only a simulated data set takes a number of customers"
+        yield Finding(("data", "customers"), [Problem(what, known=f"Known: {', '.join(SIMULATED)}")], key=True)
+    yield from _groups(data)
+
+
+def _groups(data: Mapping[str, Any]) -> Iterator[Finding]:
+    dataset = _text(data.get("dataset"))
     taken = Counter(name for name in _list(data.get("groups")) if isinstance(name, str))
     for place, name in enumerate(_list(data.get("groups"))):
         if isinstance(name, str) and taken[name] > 1:
@@ -119,7 +125,7 @@ def _source(data: Mapping[str, Any]) -> Iterator[Finding]:
         elif name in DERIVED_GROUPS:
             what = f"'{name}' is made from the dates and always there"
             yield Finding(("data", "groups", place), [Problem(what, known="Remove it")])
-        elif isinstance(dataset, str) and dataset in datasets.DATASETS and name not in _dataset_groups(dataset):
+        elif dataset in datasets.DATASETS and name not in _dataset_groups(dataset):
             yield Finding(("data", "groups", place), [unknown("group", name, _dataset_groups(dataset))])
 
 
@@ -217,55 +223,60 @@ def _entry_names(entries: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _entry(path: KeyPath, entry: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Finding]:
     """One entry: its models, its priors, its effects."""
-    parameters: dict[str, list[str]] = {}
-    for part in ("purchases", "spend"):
-        name = _text(entry.get(part))
-        fitting = [known for known, model in models.MODELS.items() if part in model.provides]
+    part_of: dict[str, str] = {}
+    complete = True
+    for role in ("purchases", "spend"):
+        name = _text(entry.get(role))
+        fitting = [known for known, model in models.MODELS.items() if role in model.provides]
         if name is not None and name not in fitting:
-            kind = "purchase model" if part == "purchases" else "spend model"
-            yield Finding((*path, part), [unknown(kind, name, fitting)])
+            kind = "purchase model" if role == "purchases" else "spend model"
+            complete = False
+            yield Finding((*path, role), [unknown(kind, name, fitting)])
         elif name is not None:
-            parameters[part] = [parameter.name for parameter in models.MODELS[name].parameters]
-    yield from _priors((*path, "priors"), as_mapping(entry.get("priors")), parameters)
+            part_of |= {parameter.name: parameter.part for parameter in models.MODELS[name].parameters}
+    part_of = part_of if complete else {}  # a misspelt model's parameters are not known
+    for name, prior in as_mapping(entry.get("priors")).items():
+        if part_of and name not in part_of:
+            yield Finding((*path, "priors", name), [unknown("parameter", name, part_of)], key=True)
+        yield from _prior((*path, "priors", name), prior)
     taken: set[tuple[str, str]] = set()
     for place, effect in enumerate(_list(entry.get("effects"))):
-        yield from _effect((*path, "effects", place), as_mapping(effect), entry, parameters, groups, taken)
+        here = (*path, "effects", place)
+        group = _text(as_mapping(effect).get("group"))
+        if group is not None and groups is not None and group not in groups:
+            what = unknown("group", group, groups).what
+            yield Finding((*here, "group"), [Problem(what, known="Columns are named in data's groups: [...]")])
+        yield from _effect(here, as_mapping(effect), part_of, taken)
 
 
-def _priors(path: KeyPath, priors: Mapping[str, Any], parameters: Mapping[str, list[str]]) -> Iterator[Finding]:
-    """Priors name parameters of the entry's models, and are distributions that PyMC has."""
-    known = [name for part in parameters.values() for name in part]
-    for name, mapping in priors.items():
-        if known and name not in known:
-            yield Finding((*path, name), [unknown("parameter", name, known)], key=True)
-        if isinstance(mapping, dict):
-            try:
-                Prior.from_mapping(mapping)
-            except ConfigError as error:
-                yield Finding((*path, name), error.problems)
+def _prior(path: KeyPath, mapping: Any) -> Iterator[Finding]:
+    """A prior is a distribution that PyMC has, with arguments that it takes."""
+    if isinstance(mapping, dict):
+        try:
+            Prior.from_mapping(mapping)
+        except ConfigError as error:
+            yield Finding(path, error.problems)
 
 
 def _effect(
-    path: KeyPath,
-    effect: Mapping[str, Any],
-    entry: Mapping[str, Any],
-    parameters: Mapping[str, list[str]],
-    groups: Sequence[str] | None,
-    taken: set[tuple[str, str]],
+    path: KeyPath, effect: Mapping[str, Any], part_of: Mapping[str, str], taken: set[tuple[str, str]]
 ) -> Iterator[Finding]:
-    """An effect acts on parameters that its part's model has, by a group that the customers have, once."""
-    part, group = str(effect.get("part")), _text(effect.get("group"))
-    if part == "spend" and entry.get("spend") is None:
-        yield Finding((*path, "part"), [Problem("The effect acts on spend, and the entry has no spend model")])
-    if group is not None and groups is not None and group not in groups:
-        problem = unknown("group", group, groups)
-        yield Finding((*path, "group"), [Problem(problem.what, known="Columns are named in data's groups: [...]")])
+    """An effect acts on parameters of its part of the entry's models, on each once by the same group."""
+    part, group = effect.get("part"), str(effect.get("group"))
+    known = [name for name in part_of if part_of[name] == part]
+    yield from _prior((*path, "sd_prior"), effect.get("sd_prior"))
+    if part in ("purchases", "lifetime", "spend") and part_of and not known:
+        yield Finding((*path, "part"), [Problem(f"The entry has no model with a part '{part}'")])
+        return
     for place, name in enumerate(_list(effect.get("parameters"))):
+        here = (*path, "parameters", place)
         if not isinstance(name, str):
             continue
-        if part in parameters and name not in parameters[part]:
-            yield Finding((*path, "parameters", place), [unknown("parameter", name, parameters[part])])
+        if name in part_of and known and name not in known:
+            what = f"The parameter '{name}' belongs to the part '{part_of[name]}'"
+            yield Finding(here, [Problem(what, known=f"Parameters of '{part}': {', '.join(known)}")])
+        elif known and name not in known:
+            yield Finding(here, [unknown("parameter", name, known)])
         elif (name, group) in taken:
-            what = f"An effect of '{group}' on '{name}' is already there"
-            yield Finding((*path, "parameters", place), [Problem(what)])
-        taken.add((name, str(group)))
+            yield Finding(here, [Problem(f"An effect of '{group}' on '{name}' is already there")])
+        taken.add((name, group))
