@@ -1,0 +1,126 @@
+"""Words of the command line as what the stages take; told as errors that teach where they cannot be meant."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clvmodels.errors import ConfigError, DataError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.customers import Customers
+    from clvmodels.effects import Effect
+
+
+def read_effects(model: str, given: list[str]) -> list[Effect]:
+    """`alpha:channel`, or `a+b:channel` where parameters share a coefficient, as effects."""
+    from clvmodels.effects import Effect
+    from clvmodels.models import get_model
+
+    part_of = {parameter.name: parameter.part for parameter in get_model(model).parameters}
+    effects = []
+    for text in given:
+        names, _, group = text.partition(":")
+        parameters = tuple(names.split("+"))
+        if not group or parameters[0] not in part_of:
+            known = f"Write parameter:group, such as {next(iter(part_of))}:channel; parameters: {', '.join(part_of)}"
+            raise ConfigError(Problem("Not an effect of the model", "--effect", text, known))
+        effects.append(Effect(part_of[parameters[0]], parameters, group))
+    return effects
+
+
+def read_customers(
+    table: Path,
+    rfm: bool,
+    time_unit: str,
+    *,
+    end: str | None,
+    groups: list[str],
+    columns: str,
+    date_format: str | None,
+    timezone: str,
+) -> tuple[Customers, tuple[str, ...]]:
+    """One row a customer, from transactions or from an RFM table, and what a reader should know about them."""
+    from clvmodels.customers import Customers, summarize
+    from clvmodels.sources import read_transactions
+
+    own = read_columns(columns)
+    end = read_day(end)
+    if rfm:
+        frame = _read_rfm(table, [own.get("customer_id", "customer_id"), *groups])
+        customers = Customers.from_rfm(frame, time_unit=time_unit, observation_end=end, columns=own, groups=groups)
+        return customers, customers.warnings
+    transactions = read_transactions(table, columns=own, date_format=date_format, timezone=timezone, groups=groups)
+    customers = summarize(transactions, calibration_end=end, time_unit=time_unit, groups=groups).customers
+    return customers, tuple(dict.fromkeys((*transactions.warnings, *customers.warnings)))
+
+
+def _read_rfm(table: Path, labels: list[str]) -> pd.DataFrame:
+    """The table as it stands; ids and groups stay text, so that 007 is not 7."""
+    import pandas as pd
+
+    try:
+        if table.suffix == ".parquet":
+            return pd.read_parquet(table)
+        return pd.read_csv(table, dtype=dict.fromkeys(labels, str))
+    except (OSError, ValueError) as error:
+        raise DataError(Problem(f"Cannot be read as a table: {error}", str(table))) from error
+
+
+def read_day(text: str | None) -> str | None:
+    """A day written as 2024-06-30, or None."""
+    try:
+        return None if text is None else date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise ConfigError(Problem("Not a day", "", text or "''", "Write days as 2024-06-30")) from error
+
+
+def read_columns(columns: str) -> dict[str, str]:
+    """`customer_id=cust,date=day` as a dict."""
+    pairs = [pair.partition("=") for pair in columns.split(",") if pair]
+    wrong = ["".join(pair) for pair in pairs if not pair[1] or not pair[0] or not pair[2]]
+    if wrong:
+        known = "Write meaning=column, such as customer_id=cust,date=day,amount=sales"
+        raise ConfigError(Problem("Not a mapping of columns", "--columns", ", ".join(wrong), known))
+    return {key.strip(): name.strip() for key, _, name in pairs}
+
+
+def common_unit(rfm: bool, given: str | None, fitted: set[str]) -> str:
+    """The time unit of the table, which must be that of the posteriors."""
+    problems = []
+    if len(fitted) > 1:
+        problems.append(Problem(f"The posteriors are in different time units: {', '.join(sorted(fitted))}"))
+    elif rfm and given is None:
+        problems.append(
+            Problem("An RFM table does not say its time unit", "--time-unit", known=f"Is it {min(fitted)}?")
+        )
+    elif given is not None and given not in fitted:
+        known = f"The posterior is in {min(fitted)}s; give recency and T in {min(fitted)}s"
+        problems.append(Problem("Not the posterior's time unit", "--time-unit", given, known))
+    if problems:
+        raise ConfigError(problems)
+    return min(fitted)
+
+
+def check_economics(
+    horizon: float, spend_posterior: Path | None, margin: float | None, annual_discount_rate: float | None
+) -> None:
+    """Value takes a spend model, a margin and a discount rate: all three or none; and each in its range."""
+    given = {"--spend-posterior": spend_posterior, "--margin": margin, "--annual-discount-rate": annual_discount_rate}
+    missing = [name for name, value in given.items() if value is None]
+    problems = []
+    if 0 < len(missing) < len(given):
+        known = "Give all three for value in money, or none for purchases only"
+        problems.append(Problem(f"{' and '.join(missing)} missing", known=known))
+    if not 0 < horizon < math.inf:
+        problems.append(Problem("Not a time ahead", "--horizon", f"{horizon:g}", "A number of time units above 0"))
+    if margin is not None and not 0 < margin <= 1:
+        problems.append(Problem("Not a share of revenue", "--margin", f"{margin:g}", "0.3 means 30%"))
+    if annual_discount_rate is not None and not -1 < annual_discount_rate < 1:
+        problems.append(Problem("Not a rate", "--annual-discount-rate", f"{annual_discount_rate:g}", "0.12 means 12%"))
+    if problems:
+        raise ConfigError(problems)
