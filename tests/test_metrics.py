@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from judging import DAY, make_judged, poisson_judged, reordered, scores
 from scipy.special import ive
 from scipy.stats import binom, poisson
 
-from clvmodels.customers import Customers, Holdout
+from clvmodels.customers import Holdout
 from clvmodels.errors import DataError
-from clvmodels.metrics import METRICS, Judged, randomised_pit
-from clvmodels.metrics.compare import compare
+from clvmodels.metrics import METRICS, randomised_pit
 from clvmodels.metrics.coverage import inclusive_coverage
 from clvmodels.metrics.crps import crps_per_customer, fair_crps
 from clvmodels.metrics.judged import mean_interval, share_interval
-from clvmodels.simulation import Futures
-
-DAY = pd.Timestamp("1997-09-30")
-
-
-def make_judged(purchases: Any, actual: Any, rates: Any = None, ids: Any = None, **changes: Any) -> Judged:
-    """A judged entry with Poisson log probabilities at `rates` (by default the draws' mean)."""
-    purchases, actual = np.asarray(purchases, dtype=np.int32), np.asarray(actual)
-    draws, count = purchases.shape
-    ids = np.array([f"c{i:06d}" for i in range(count)]) if ids is None else np.asarray(ids)
-    rates = purchases.mean(axis=0) + 0.01 if rates is None else np.asarray(rates)
-    futures = Futures(
-        customer_id=ids,
-        edges=np.array([0.0, 39.0]),
-        purchases=purchases,
-        period_purchases=purchases.sum(axis=1, keepdims=True),
-        expected_purchases=np.tile(rates, (draws, 1)).astype(np.float32),
-        p_alive=np.ones((draws, count), dtype=np.float32),
-        p_any=-np.expm1(-rates),
-        log_prob=poisson.logpmf(actual, rates),
-    )
-    table = pd.DataFrame({"purchases": actual}, index=pd.Index(ids, name="customer_id")).sort_index()
-    customers = Customers(pd.DataFrame({"frequency": 0}, index=table.index), "week", DAY)
-    given = {"customers": customers, "holdout": Holdout(table, 39.0, DAY, DAY), "futures": futures, "seed": 7}
-    return Judged(**(given | {"weekly": pd.DataFrame()} | changes))
-
-
-def poisson_judged(count: int = 4000, draws: int = 200, factor: float = 1.0, seed: int = 1) -> Judged:
-    """Customers who buy at gamma-distributed rates, forecast at `factor` times their true rate."""
-    rng = np.random.default_rng(seed)
-    rates = rng.gamma(0.7, 2.0, count)
-    actual = rng.poisson(rates)
-    return make_judged(rng.poisson(factor * rates, (draws, count)), actual, factor * rates)
-
-
-def scores(judged: Judged, *names: str) -> dict[str, Any]:
-    return {row.metric: row for name in names or METRICS for row in METRICS[name].compute(judged)}
-
-
-def reordered(judged: Judged, order: np.ndarray) -> Judged:
-    """The same forecast with its customers in another order; the holdout keeps its own."""
-    f = judged.futures
-    by_customer = {name: getattr(f, name)[order] for name in ("customer_id", "p_any", "log_prob")}
-    by_draw = {name: getattr(f, name)[:, order] for name in ("purchases", "expected_purchases", "p_alive")}
-    return dataclasses.replace(judged, futures=dataclasses.replace(f, **by_customer, **by_draw))
-
 
 # the registry
 
@@ -366,70 +319,3 @@ def test_elpd_sums_customers_and_counts_bad_k():
     reach = 1.6448536269514722 * np.sqrt(4 * np.var([1, 2, 6, 3], ddof=1))
     assert got["elpd"][1:] == pytest.approx((-12.0, -12.0 - reach, -12.0 + reach))
     assert got["elpd_pareto_k_bad"].value == 2.0
-
-
-# comparison
-
-
-def with_log_prob(judged: Judged, log_prob: np.ndarray) -> Judged:
-    return dataclasses.replace(judged, futures=dataclasses.replace(judged.futures, log_prob=log_prob))
-
-
-def test_comparison_by_hand():
-    judged = poisson_judged(100, 5)
-    base = np.full(100, -1.0)
-    step = np.where(np.arange(100) % 2, -0.3, -0.1)
-    noise = np.where(np.arange(100) % 2, -3.0, 2.9)
-    entries = {"worse": base + step, "best": base, "noisy": base + noise, "near": base - 0.039}
-    got = compare({name: with_log_prob(judged, log_prob) for name, log_prob in entries.items()}).set_index("entry")
-    assert list(got.index) == ["best", "near", "noisy", "worse"]
-    assert got["verdict"].to_dict() == {
-        "best": "recommended",
-        "near": "same within noise",  # 3.9, and no noise at all
-        "noisy": "same within noise",  # 5.0, and its interval holds 0
-        "worse": "worse",
-    }
-    worse = got.loc["worse"]
-    se = np.sqrt(100 * step.var(ddof=1))
-    assert (worse["difference"], worse["se"]) == pytest.approx((-20.0, se))
-    assert (worse["lower90"], worse["upper90"]) == pytest.approx((-20 - 1.6448536 * se, -20 + 1.6448536 * se))
-    assert (worse["lower50"], worse["upper50"]) == pytest.approx((-20 - 0.6744898 * se, -20 + 0.6744898 * se))
-    assert (got.loc["best", ["difference", "se", "lower90", "upper90"]] == 0).all()
-
-
-def test_comparison_pairs_by_label():
-    judged = poisson_judged(300, 5)
-    other = with_log_prob(judged, judged.futures.log_prob - 0.1)
-    shuffled = reordered(other, np.random.default_rng(1).permutation(300))
-    pd.testing.assert_frame_equal(compare({"a": judged, "b": shuffled}), compare({"a": judged, "b": other}))
-    assert compare({"a": judged, "b": shuffled})["se"].max() < 1e-9
-
-
-def test_the_true_rates_are_recommended_and_pairing_narrows():
-    true, wrong = poisson_judged(), poisson_judged(factor=1.3)
-    got = compare({"wrong": wrong, "true": true})
-    assert got["entry"].tolist() == ["true", "wrong"] and got["verdict"].tolist() == ["recommended", "worse"]
-    unpaired = np.sqrt(4000 * (true.futures.log_prob.var() + wrong.futures.log_prob.var()))
-    assert got["se"][1] < unpaired / 2
-
-
-def test_comparison_of_one_entry_and_of_one_customer():
-    assert compare({"only": poisson_judged(20, 5)})["verdict"].tolist() == ["recommended"]
-    one = make_judged([[1], [2]], [1])
-    got = compare({"a": one, "b": with_log_prob(one, one.futures.log_prob - 50)})
-    assert got["verdict"].tolist() == ["recommended", "same within noise"] and np.isnan(got["lower90"][1])
-
-
-def test_unlike_entries_are_not_compared():
-    judged = poisson_judged(20, 5)
-    f = judged.futures
-    others = make_judged(f.purchases, judged.actual, ids=[f"x{i}" for i in range(20)])
-    truth = make_judged(f.purchases, judged.actual + 1)
-    window = dataclasses.replace(judged, holdout=dataclasses.replace(judged.holdout, periods=52.0))
-    with pytest.raises(DataError) as caught:
-        compare({"a": judged, "b": others, "c": truth, "d": window})
-    assert [problem.where for problem in caught.value.problems] == ["entry 'b'", "entry 'c'", "entry 'd'"]
-    with pytest.raises(DataError, match="no entries"):
-        compare({})
-    with pytest.raises(DataError, match="no log probabilities"):
-        compare({"a": dataclasses.replace(judged, futures=dataclasses.replace(f, log_prob=None))})

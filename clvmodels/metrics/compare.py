@@ -47,7 +47,7 @@ def compare(judged: Mapping[str, Judged]) -> pd.DataFrame:
         {name: pd.Series(log_probabilities(entry), index=entry.futures.customer_id) for name, entry in judged.items()}
     )
     best = log_prob.sum().idxmax()
-    rows = [_row(name, (log_prob[name] - log_prob[best]).to_numpy(), name == best) for name in log_prob]
+    rows = [_row(name, (log_prob[name] - log_prob[best]).to_numpy(), name == best) for name in judged]
     return pd.DataFrame(rows).sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 
