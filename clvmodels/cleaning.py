@@ -1,0 +1,242 @@
+"""Interpret the rows of a table: ids, days and amounts; what is dropped or changed is counted with its reason.
+
+Rows are judged one by one first (each has at most one reason, the first that applies), then against each other
+(duplicates, refunds). The account adds up: rows read - rows dropped = rows used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+import ibis
+import ibis.expr.datatypes as dt
+import pandas as pd
+from ibis import _
+
+from clvmodels.errors import Problem, unknown
+from clvmodels.reading import Raw
+
+EARLIEST, LATEST = (
+    "1700-01-01",
+    "2261-12-31",
+)  # days outside are misread years; pandas' nanoseconds hold these
+LARGEST_AMOUNT = 1e15
+
+UNREADABLE = "row cannot be read"
+NO_ID, NO_DATE, NO_AMOUNT = "no customer id", "no date", "no amount"
+BAD_DATE, BAD_AMOUNT = "date cannot be read", "amount cannot be read"
+AFTER_END = "after the stated end of the data"
+NEGATIVE, ZERO, DUPLICATE = (
+    "negative amount",
+    "zero amount",
+    "duplicate of an earlier row",
+)
+NOTHING_TO_NET, NETTED_OUT = (
+    "refund on a day without an order",
+    "order refunded in full on the same day",
+)
+NETTED = "negative amount, subtracted from the orders of that day"
+
+
+@dataclass(frozen=True)
+class Policies:
+    """What is done with rows that are not plain orders. "refuse" ends in an error that lists them.
+
+    Parameters
+    ----------
+    unreadable
+        Rows with the wrong number of columns, or whose date or amount is there but cannot be understood.
+    missing_id, missing_date, missing_amount
+        Rows where the field is empty.
+    duplicates
+        Rows equal to an earlier row in every mapped column (order id and groups too, where given).
+    refunds
+        Negative amounts. "net" subtracts them from the customer's orders of the same day: a day whose orders are
+        refunded in full is dropped, and so is a refund on a day without an order.
+    zero_amounts
+        Orders of nothing (gifts, samples).
+    """
+
+    unreadable: Literal["refuse", "drop"] = "refuse"
+    missing_id: Literal["drop", "refuse"] = "drop"
+    missing_date: Literal["refuse", "drop"] = "refuse"
+    missing_amount: Literal["refuse", "drop"] = "refuse"
+    duplicates: Literal["keep", "drop"] = "keep"
+    refunds: Literal["drop", "net", "refuse"] = "drop"
+    zero_amounts: Literal["keep", "drop"] = "keep"
+
+    def problems(self) -> list[Problem]:
+        """Values that are none of the allowed ones."""
+        hints = get_type_hints(type(self))
+        return [
+            unknown(
+                f"value of policy {f.name}",
+                getattr(self, f.name),
+                get_args(hints[f.name]),
+            )
+            for f in fields(self)
+            if getattr(self, f.name) not in get_args(hints[f.name])
+        ]
+
+
+# In the order in which they are looked for.
+REASONS = (
+    UNREADABLE, NO_ID, NO_DATE, BAD_DATE, NO_AMOUNT, BAD_AMOUNT, AFTER_END, NEGATIVE, ZERO, DUPLICATE, NOTHING_TO_NET,
+    NETTED_OUT,
+)  # fmt: skip
+
+# reason -> (policy that decides, what a refusal says of the rows)
+REFUSABLE = {
+    UNREADABLE: ("unreadable", "cannot be split into the file's columns"),
+    NO_ID: ("missing_id", "have no customer id"),
+    NO_DATE: ("missing_date", "have no date"),
+    BAD_DATE: ("unreadable", "have a date that cannot be read"),
+    NO_AMOUNT: ("missing_amount", "have no amount"),
+    BAD_AMOUNT: ("unreadable", "have an amount that cannot be read"),
+    NEGATIVE: ("refunds", "have a negative amount"),
+}
+
+HINTS = {
+    BAD_DATE: "State date_format, e.g. '%d/%m/%Y'; without one dates are YYYY-MM-DD. ",
+    BAD_AMOUNT: "Amounts are plain numbers with a decimal point, below 1e15. ",
+}
+
+
+@ibis.udf.scalar.builtin
+def try_strptime(text: str, format: str) -> dt.timestamp:
+    """DuckDB: null where the text does not follow the format."""
+
+
+@ibis.udf.scalar.builtin(name="try_strptime")
+def try_strptime_zoned(text: str, format: str) -> dt.Timestamp(timezone="UTC"):  # pyright: ignore
+    """The same for formats with %z or %Z: DuckDB returns an instant."""
+
+
+@ibis.udf.scalar.builtin(name="timezone")
+def wall_clock(zone: str, instant: dt.Timestamp(timezone="UTC")) -> dt.timestamp:  # pyright: ignore
+    """DuckDB: what clocks of the zone show at that instant. (Ibis's own cast from zone to zone is silently nothing.)"""
+
+
+def id_text(column: ibis.Value) -> ibis.Value:
+    """Ids as trimmed text, null where empty: 17 and "17" are one customer; so is a float 17.0, since pandas makes
+    floats of whole numbers that have gaps. The texts "17", "17.0" and "017" are three."""
+    kind = column.type()
+    if kind.is_floating() or kind.is_decimal():
+        whole = column.try_cast("int64")
+        text = (whole == column).ifelse(whole.cast("string"), column.cast("string"))
+        if kind.is_floating():
+            text = column.isnan().ifelse(ibis.null("string"), text)
+    else:
+        text = column.cast("string")
+    return text.strip().nullif("")
+
+
+def calendar_day(column: ibis.Value, date_format: str | None, timezone: str) -> ibis.Value:
+    """The local calendar day, null where it cannot be read. Instants are shown by the clocks of `timezone`, naive
+    times are local already. Text without a format is ISO 8601 (YYYY-MM-DD, with a time and an offset or without)."""
+    kind = column.type()
+    if kind.is_date():
+        day = column
+    elif kind.is_timestamp():
+        day = (wall_clock(timezone, column) if kind.timezone else column).date()
+    else:
+        day = _day_of_text(column.cast("string").strip(), date_format, timezone)
+    return day.between(ibis.date(EARLIEST), ibis.date(LATEST)).ifelse(day, ibis.null("date"))
+
+
+def _day_of_text(text: ibis.Value, date_format: str | None, timezone: str) -> ibis.Value:
+    if date_format and ("%z" in date_format or "%Z" in date_format):
+        return wall_clock(timezone, try_strptime_zoned(text, date_format)).date()
+    if date_format:
+        return try_strptime(text, date_format).date()
+    has_offset = text.re_search(r":\d\d(\.\d+)?\s*(Z|z|[+-]\d\d(:?\d\d)?)$")
+    instant = wall_clock(timezone, text.try_cast(dt.Timestamp(timezone="UTC")))
+    return has_offset.ifelse(instant, text.try_cast("timestamp")).try_cast("date")
+
+
+def amount_number(column: ibis.Value) -> ibis.Value:
+    """Amounts as float64, null where they cannot be read: text with a decimal comma or a currency sign, infinities."""
+    kind = column.type()
+    number = column.strip().try_cast("float64") if kind.is_string() else column.cast("float64")
+    readable = ~number.isnan() & (number.abs() < LARGEST_AMOUNT)
+    return readable.ifelse(number, ibis.null("float64"))
+
+
+def judge_rows(
+    raw: Raw, names: Mapping[str, str], date_format: str | None, timezone: str, data_end: pd.Timestamp | None,
+    policies: Policies,
+) -> ibis.Table:  # fmt: skip
+    """Every row with its meaning (customer_id, date, amount, ...), and the reason why it can't count, if there is one.
+
+    `moment` is the date as it came: two orders of one day at different times are no duplicates.
+    `names` maps the meaning of each of raw's columns c0, c1, ... to the name in the file.
+    """
+    source = dict(zip(names, (raw.table[f"c{i}"] for i in range(len(names))), strict=True))
+    meaning = {"customer_id": id_text(source["customer_id"])}
+    meaning["date"] = calendar_day(source["date"], date_format, timezone)
+    if "amount" in source:
+        meaning["amount"] = amount_number(source["amount"])
+    meaning |= {name: id_text(column) for name, column in source.items() if name not in meaning}
+    cases = [
+        (meaning["customer_id"].isnull(), NO_ID),
+        (_empty(source["date"]), NO_DATE),
+        (meaning["date"].isnull(), BAD_DATE),
+    ]
+    if "amount" in source:
+        cases += [
+            (_empty(source["amount"]), NO_AMOUNT),
+            (meaning["amount"].isnull(), BAD_AMOUNT),
+        ]
+    if data_end is not None:
+        cases.append((meaning["date"] > ibis.date(data_end.date()), AFTER_END))
+    if "amount" in source and policies.refunds != "net":
+        cases.append((meaning["amount"] < 0, NEGATIVE))
+    if "amount" in source and policies.zero_amounts == "drop":
+        cases.append((meaning["amount"] == 0, ZERO))
+    reason = ibis.cases(*cases)
+    text = reason.notnull().ifelse(_as_text(source, names), ibis.null("string"))
+    return raw.table.select("row", reason=reason, text=text, moment=source["date"], **meaning)
+
+
+def _empty(column: ibis.Value) -> ibis.Value:
+    if column.type().is_string():
+        return column.strip().nullif("").isnull()
+    if column.type().is_floating():
+        return column.isnull() | column.isnan()
+    return column.isnull()
+
+
+def _as_text(columns: Mapping[str, ibis.Value], names: Mapping[str, str]) -> ibis.Value:
+    """A row as it stood in the file: "cust=17 | day= | sales=3"."""
+    parts = [ibis.literal(f"{names[k]}=") + column.cast("string").fill_null("") for k, column in columns.items()]
+    return ibis.literal(" | ").join(parts)
+
+
+def duplicate_rows(table: ibis.Table, keys: Sequence[str]) -> ibis.Table:
+    """Rows that equal an earlier one in all keys, to the second: `row`, `reason`, `text`."""
+    same = ["moment" if key == "date" else key for key in keys]
+    first = table.group_by(same).agg(row=_.row.min()).select("row")
+    return _marked(table.anti_join(first, "row"), DUPLICATE, keys)
+
+
+def unnettable_rows(table: ibis.Table, keys: Sequence[str]) -> ibis.Table:
+    """Refunds without an order of that day, and days refunded in full: `row`, `reason`, `text`."""
+    days = table.group_by(["customer_id", "date"]).agg(
+        refunds=(_.amount < 0).sum(),
+        orders=(_.amount >= 0).sum(),
+        net=_.amount.cast("decimal(38, 6)").sum(),
+    )
+    days = days.filter(_.refunds > 0, (_.net <= 0) | (_.orders == 0))
+    rows = table.inner_join(days.select("customer_id", "date", "orders"), ["customer_id", "date"])
+    return _marked(rows, ibis.ifelse(rows.orders == 0, NOTHING_TO_NET, NETTED_OUT), keys)
+
+
+def _marked(rows: ibis.Table, reason: str | ibis.Value, keys: Sequence[str]) -> ibis.Table:
+    text = _as_text({k: rows[k] for k in keys}, {k: k for k in keys})
+    return rows.select(
+        "row",
+        reason=ibis.literal(reason) if isinstance(reason, str) else reason,
+        text=text,
+    )

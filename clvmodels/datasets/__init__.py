@@ -1,0 +1,86 @@
+"""Named data sets: public ones and the simulated retailer. Loading is in a file each; the registry imports none."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clvmodels.sources import Transactions
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set by name.
+
+    Parameters
+    ----------
+    name, title
+        As in the registry; as in a report.
+    source, licence
+        Where it comes from, and on what terms it may be used.
+    columns
+        Name -> meaning, of the table that `load` reads.
+    loader
+        "module:function" of the loader, imported when it is called.
+    defaults
+        time_unit, currency, calibration_end, holdout, groups that suit it.
+    """
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    columns: Mapping[str, str]
+    loader: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self, seed: int = 0, **options: Any) -> Transactions:
+        """Read it, clean it. `seed` matters for simulated data only; options are the loader's own."""
+        module, function = self.loader.split(":")
+        return getattr(importlib.import_module(module), function)(seed=seed, **options)
+
+
+DATASETS: dict[str, Dataset] = {
+    "retailer": Dataset(
+        name="retailer",
+        title="A simulated retailer with known truth",
+        source="clvmodels.datasets.retailer, simulated",
+        licence="Apache-2.0",
+        columns={
+            "order_id": "number of the order or return",
+            "time": "local time of the order",
+            "customer_id": "customer; one or two are missing",
+            "channel": "acquisition channel",
+            "amount": "EUR; returns are negative",
+        },
+        loader="clvmodels.datasets.retailer:load",
+        defaults={
+            "time_unit": "week",
+            "currency": "EUR",
+            "calibration_end": "2025-06-29",
+            "holdout": 26,
+            "groups": ("channel",),
+        },
+    ),
+    "cdnow": Dataset(
+        name="cdnow",
+        title="CDNOW, the 1/10 sample: customers who first bought in January to March 1997",
+        source="Fader & Hardie, http://www.brucehardie.com/datasets (CDNOW_sample.zip)",
+        licence="free for research, no licence stated",
+        columns={"customer_id": "place in the sample", "date": "day", "cds": "CDs bought", "amount": "USD"},
+        loader="clvmodels.datasets.cdnow:load_sample",
+        defaults={"time_unit": "week", "currency": "USD", "calibration_end": "1997-09-30", "holdout": 39, "groups": ()},
+    ),
+    "cdnow_master": Dataset(
+        name="cdnow_master",
+        title="CDNOW, the whole cohort of 23,570 customers who first bought in January to March 1997",
+        source="Fader & Hardie, http://www.brucehardie.com/datasets (CDNOW_master.zip)",
+        licence="free for research, no licence stated",
+        columns={"customer_id": "customer", "date": "day", "cds": "CDs bought", "amount": "USD"},
+        loader="clvmodels.datasets.cdnow:load_master",
+        defaults={"time_unit": "week", "currency": "USD", "calibration_end": "1997-09-30", "holdout": 39, "groups": ()},
+    ),
+}

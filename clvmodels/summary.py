@@ -1,0 +1,127 @@
+"""The expressions behind `summarize`: purchases merged by day, then one row a customer, in the embedded engine.
+
+A statistic that a new model asks for is an entry of `STATISTICS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import ibis
+import pandas as pd
+from ibis import _
+
+EXACT = "decimal(38, 6)"  # money as whole millionths: sums do not depend on the order of the rows
+MISSING_GROUP = "(missing)"
+
+
+class Window(NamedTuple):
+    """The days of a summary: observed up to `end`, held out from the next day to `until` (both belong to it)."""
+
+    end: pd.Timestamp
+    until: pd.Timestamp
+    days_per_unit: float
+
+    @property
+    def end_day(self) -> ibis.Value:
+        """The end of observation, for expressions."""
+        return ibis.date(self.end.date())
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A statistic of a customer's observed purchases.
+
+    Parameters
+    ----------
+    of
+        From a table of customers (first, last: days; purchases: their number; spend, first_spend: money; and what
+        `aggregates` adds) and the window to the statistic.
+    aggregates
+        Further columns of that table: name -> aggregate over a customer's days (date, spend, observed).
+    needs_amount
+        Left out where the amounts are unknown.
+    """
+
+    of: Callable[[ibis.Table, Window], ibis.Value]
+    aggregates: Mapping[str, Callable[[ibis.Table], ibis.Value]] = field(default_factory=dict)
+    needs_amount: bool = False
+
+
+def _mean_repeat_spend(c: ibis.Table, window: Window) -> ibis.Value:
+    repeat = c.purchases - 1
+    return (repeat > 0).ifelse((c.spend - c.first_spend).cast("float64") / repeat, 0.0)
+
+
+STATISTICS = {
+    "frequency": Statistic(lambda c, window: (c.purchases - 1).cast("int64")),
+    "recency": Statistic(lambda c, window: c.last.delta(c.first_purchase, unit="day") / window.days_per_unit),
+    "T": Statistic(lambda c, window: window.end_day.delta(c.first_purchase, unit="day") / window.days_per_unit),
+    "monetary_value": Statistic(_mean_repeat_spend, needs_amount=True),
+}
+
+
+def purchase_days(table: ibis.Table, window: Window, groups: Sequence[str]) -> ibis.Table:
+    """One row a customer and day up to the window's last: customer_id, date, observed, spend, lowest and highest
+    value of each group column."""
+    aggregates = {}
+    if "amount" in table.columns:
+        aggregates["spend"] = _.amount.cast(EXACT).sum()
+    for i, group in enumerate(groups):
+        aggregates |= {f"low{i}": table[group].min(), f"high{i}": table[group].max()}
+    seen = table.filter(_.date <= ibis.date(window.until.date()))
+    days = seen.group_by(["customer_id", "date"]).agg(**aggregates)
+    return days.mutate(observed=days.date <= window.end_day)
+
+
+def by_customer(days: ibis.Table, window: Window, groups: Sequence[str], statistics: Sequence[str]) -> ibis.Table:
+    """One row for every customer of `days`, those first seen after the end of observation too: customer_id,
+    first_purchase, the statistics, held_purchases, held_spend, group columns g0, ... and conflict0, ..."""
+    has_amount = "spend" in days.columns
+    chosen = {n: STATISTICS[n] for n in statistics if has_amount or not STATISTICS[n].needs_amount}
+    aggregates = {
+        "first_purchase": days.date.min(),
+        "last": days.date.max(where=days.observed),
+        "purchases": days.observed.sum(),
+        "held_purchases": (~days.observed).sum(),
+    }
+    if has_amount:
+        aggregates |= {
+            "spend": days.spend.sum(where=days.observed),
+            "first_spend": days.spend.argmin(days.date),
+            "held_spend": days.spend.sum(where=~days.observed).fill_null(0),
+        }
+    for i, _group in enumerate(groups):
+        known = days.observed & days[f"low{i}"].notnull()
+        aggregates[f"g{i}"] = days[f"low{i}"].argmin(days.date, where=known).fill_null(MISSING_GROUP)
+        low, high = days[f"low{i}"].min(where=known), days[f"high{i}"].max(where=known)
+        aggregates[f"conflict{i}"] = (low != high).fill_null(False)
+    for statistic in chosen.values():
+        aggregates |= {name: aggregate(days) for name, aggregate in statistic.aggregates.items()}
+    customers = days.group_by("customer_id").agg(**aggregates)
+    held = ["held_purchases", *(["held_spend"] if has_amount else [])]
+    kept = [f"{kind}{i}" for i in range(len(groups)) for kind in ("g", "conflict")]
+    values = {name: statistic.of(customers, window) for name, statistic in chosen.items()}
+    return customers.select("customer_id", "first_purchase", *held, *kept, **values)
+
+
+def weekly_purchases(days: ibis.Table, kept: ibis.Table, window: Window) -> pd.DataFrame:
+    """Repeat purchases of the kept customers by whole weeks counted back and forth from the end of observation."""
+    firsts = kept.select("customer_id", "first_purchase")
+    repeat = days.inner_join(firsts, "customer_id").filter(_.date > _.first_purchase)
+    age = repeat.date.delta(ibis.date((window.end + pd.Timedelta(days=1)).date()), unit="day")
+    counts = repeat.group_by(week=(age / 7.0).floor().cast("int64")).agg(purchases=_.count()).execute()
+    start = pd.Timestamp(kept.first_purchase.min().execute())
+    origin = window.end + pd.Timedelta(days=1)
+    first_whole = -((origin - start).days // 7)
+    after_last = (window.until - window.end).days // 7
+    weeks = pd.RangeIndex(first_whole, after_last)
+    return pd.DataFrame(
+        {
+            "start": origin + pd.to_timedelta(weeks * 7, unit="D"),
+            "purchases": counts.set_index("week")["purchases"].reindex(weeks, fill_value=0).to_numpy("int64"),
+            "held_out": weeks >= 0,
+        }
+    )
