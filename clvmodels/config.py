@@ -97,7 +97,7 @@ class DataSection(Section):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     amount_unit: Annotated[float, Field(gt=0)] = 1.0
     groups: tuple[Text, ...] = ()
-    policies: PolicySection = PolicySection()
+    policies: PolicySection | None = None
     acquired_between: Annotated[tuple[Day, ...], Field(min_length=2, max_length=2)] | None = None
     time_unit: Literal["day", "week", "month"] = "week"
     calibration_end: Day | None = None

@@ -21,7 +21,7 @@ from clvmodels.document import as_mapping
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.prior import Prior
 
-OWN_FILE_ONLY = ("columns", "date_format", "timezone", "delimiter", "encoding", "data_end")
+OWN_FILE_ONLY = ("columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
 SIMULATED = ("retailer",)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -43,6 +43,7 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
         yield from rule(data)
     yield from _file(data, config_dir)
     yield from _economics(raw)
+    yield from _method(raw)
     groups = _available_groups(data)
     yield from _entry_names(as_mapping(raw.get("models")))
     for name, entry in as_mapping(raw.get("models")).items():
@@ -50,22 +51,23 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
 
 
 def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping with what its registries know filled in: a data set's own split, all metrics, all figures."""
+    """The mapping with what its registries know filled in: a data set's own split, all metrics and figures."""
     raw = {"metrics": list(metrics.METRICS), "figures": list(figures.FIGURES), **value}
     name = _text(as_mapping(raw.get("data")).get("dataset"))
-    if name in datasets.DATASETS:
-        raw["data"] = _with_dataset(raw["data"], datasets.DATASETS[name])
+    if as_mapping(raw.get("data")).get("transactions") is not None:
+        raw["data"] = {"policies": {}, **raw["data"]}
+    elif name in datasets.DATASETS:
+        raw["data"] = _with_dataset(raw["data"], datasets.DATASETS[name].defaults)
     return raw
 
 
-def _with_dataset(data: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
+def _with_dataset(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The data set's own time unit, currency and split; a key that is given, even as null, wins."""
-    unit = data.get("time_unit", dataset.time_unit)
-    known: dict[str, Any] = {"time_unit": unit, "currency": dataset.currency}
-    end = data.get("calibration_end", str(dataset.calibration_end))
-    known["calibration_end"] = end
-    if end is not None and dataset.holdout is not None and unit in DAYS_PER_UNIT:
-        known["holdout"] = dataset.holdout * DAYS_PER_UNIT[dataset.time_unit] / DAYS_PER_UNIT[unit]
+    unit = data.get("time_unit", defaults["time_unit"])
+    known = {key: defaults.get(key) for key in ("time_unit", "currency", "calibration_end")}
+    if data.get("calibration_end", known["calibration_end"]) is not None and unit in list(DAYS_PER_UNIT):
+        days = DAYS_PER_UNIT[defaults["time_unit"]] / DAYS_PER_UNIT[unit]
+        known["holdout"] = None if defaults.get("holdout") is None else defaults["holdout"] * days
     return {**data, **{key: given for key, given in known.items() if key not in data and given is not None}}
 
 
@@ -189,6 +191,13 @@ def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("value_at",), [Problem("Needs a calibration_end in data")])
 
 
+def _method(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    pooled = [name for name, entry in as_mapping(raw.get("models")).items() if as_mapping(entry).get("effects")]
+    if as_mapping(raw.get("sampler")).get("method") == "laplace" and pooled:
+        what = f"laplace cannot fit the pooled groups of {', '.join(pooled)}: the mode is no guide to them"
+        yield Finding(("sampler", "method"), [Problem(what, known="Use auto or nuts")])
+
+
 def _first_with(part: str) -> str:
     return next((name for name, model in models.MODELS.items() if part in model.provides), "")
 
@@ -206,7 +215,7 @@ def _known_source(data: Mapping[str, Any]) -> bool:
 
 
 def _dataset_groups(name: str | None) -> tuple[str, ...]:
-    return tuple(datasets.DATASETS[name].groups) if name in datasets.DATASETS else ()
+    return tuple(datasets.DATASETS[name].defaults.get("groups", ())) if name in datasets.DATASETS else ()
 
 
 def _entry_names(entries: Mapping[str, Any]) -> Iterator[Finding]:
