@@ -32,7 +32,7 @@ def _float(text: str) -> float:
 _CONSTRUCT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "null": (r"~|null|Null|NULL|", lambda text: None),
     "bool": (r"true|True|TRUE|false|False|FALSE", lambda text: text.lower() == "true"),
-    "int": (r"[-+]?(?:0|[1-9][0-9]{0,30})", int),
+    "int": (r"[-+]?(?:0|[1-9][0-9]{0,3999})", int),
     "float": (rf"{_NUMBER}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", _float),
 }
 _TAG = "tag:yaml.org,2002:"

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clvmodels.config import DataSection, Experiment, PolicySection, dump, load_experiment
 from clvmodels.customers import DAYS_PER_UNIT
 from clvmodels.datasets import DATASETS
-from clvmodels.document import parse_document, write_document
 from clvmodels.errors import ConfigError
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import METRICS
@@ -277,42 +274,6 @@ def test_numbers_that_yaml_reads_in_another_way_are_refused_with_advice(tmp_path
     assert "Write numbers as plain decimals" in told[0]
 
 
-REFUSED = {
-    "tag": ("title: !!python/object/apply:os.system [ls]", "Tags such as"),
-    "anchor": ("title: &a text", "Anchors such as &a"),
-    "alias": ("title: &a text\ndata: *a", "Aliases such as *a"),
-    "two documents": ("title: a\n---\ntitle: b", "second document"),
-    "per cent": ("date_format: %d/%m", "in quotes"),
-    "tab": ("title:\n\tx: 1", "indent with spaces"),
-    "unclosed": ("data: {dataset: cdnow", "Not valid YAML"),
-    "brackets": ("title: " + "[" * 500, "Nested deeper"),
-    "control character": ("title: a\x07b", "Not valid YAML"),
-    "empty": ("", "mapping of keys"),
-    "list": ("- title", "mapping of keys"),
-    "long": ("title: " + "x" * 1_000_001, "Longer than"),
-    "key of keys": ("? {a: b}\n: c\n" + MINIMAL, "single word"),
-}
-
-
-@pytest.mark.parametrize(("text", "phrase"), REFUSED.values(), ids=REFUSED)
-def test_what_no_experiment_needs_is_refused(tmp_path, text, phrase):
-    assert phrase in "\n".join(problems(tmp_path, text))
-
-
-def test_files_that_are_no_text_or_are_not_there(tmp_path):
-    (tmp_path / "e.yaml").write_bytes("title: caf\xe9".encode("latin-1"))
-    with pytest.raises(ConfigError, match="UTF-8"):
-        load_experiment(tmp_path / "e.yaml")
-    with pytest.raises(ConfigError, match="No such file"):
-        load_experiment(tmp_path / "absent.yaml")
-    with pytest.raises(ConfigError, match="directory"):
-        load_experiment(tmp_path)
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
-    assert load(tmp_path, "\ufeff" + MINIMAL).title == "t"
-
-
 def test_dicts_are_checked_as_files_are():
     mapping = {
         "title": "t",
@@ -350,28 +311,6 @@ def test_every_data_set_is_enough_by_itself():
         mapping = {"title": "t", "data": {"dataset": name}, "models": {"bg": {"purchases": "bg_nbd"}}}
         data = Experiment.from_dict(mapping).data
         assert data.calibration_end is not None and data.holdout is not None and data.currency is not None
-
-
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc:#-'\" 01", min_size=1), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@given(plain)
-def test_what_is_written_is_read_back(value):
-    document = parse_document(write_document(value), "e.yaml")
-    assert document.value == value
-    assert not document.problems
-
-
-@given(st.text(st.characters(codec="utf-8"), max_size=80))
-def test_any_text_is_read_or_refused_but_never_breaks(text):
-    try:
-        parse_document(text, "e.yaml")
-    except ConfigError as error:
-        assert str(error).startswith("e.yaml")
 
 
 def test_reading_the_module_imports_nothing_heavy():
