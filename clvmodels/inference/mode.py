@@ -20,6 +20,8 @@ SINGULAR = 1e-9
 """Smallest eigenvalue, after scaling to a unit diagonal, that central differences can tell from zero."""
 APART = 3.0
 """Distance of two modes, in approximate standard deviations of the narrower one, above which they are two."""
+FARTHEST = 1e6
+"""Where a climb to infinity is stopped."""
 NEGLIGIBLE = 20.0
 """Log units of mass (value + log det covariance / 2) by which a second mode may be smaller and still matter."""
 
@@ -70,11 +72,7 @@ class Summit:
         eigenvalues, vectors = np.linalg.eigh(self.curvature / np.outer(scale, scale))
         if eigenvalues[0] < SINGULAR:
             return f"the Hessian is singular or indefinite, along {_listed(names, np.abs(vectors[:, 0]) > 0.3)}"
-        return (
-            ""
-            if self.left < CONVERGED
-            else f"the climb did not converge, {self.left:.2g} log units are left"
-        )
+        return "" if self.left < CONVERGED else f"the climb did not converge, {self.left:.2g} log units are left"
 
     def log_mass(self) -> float:
         """Laplace's approximation of the log mass around the summit, up to a constant."""
@@ -99,17 +97,9 @@ def find_mode(target: Target) -> Mode:
     if problems[best]:
         raise FitError(_no_mode(target, summits[best], problems[best]))
     table = _starts_table(summits, problems, best)
-    second = table[
-        table.maximum
-        & (table.distance > APART)
-        & (table.log_mass > table.log_mass[best] - NEGLIGIBLE)
-    ]
+    second = table[table.maximum & (table.distance > APART) & (table.log_mass > table.log_mass[best] - NEGLIGIBLE)]
     if len(second):
-        raise FitError(
-            _two_modes(
-                target, summits[best], summits[second.index[0]], second.distance.iloc[0]
-            )
-        )
+        raise FitError(_two_modes(target, summits[best], summits[second.index[0]], second.distance.iloc[0]))
     top = summits[best]
     return Mode(top.u, top.value, invert(top.curvature), table)
 
@@ -118,9 +108,7 @@ def climb(target: Target, start: np.ndarray) -> Summit:
     """From a start [K] up to a stationary point: L-BFGS, then Newton steps until nothing is left to gain."""
     value, _ = _evaluate(target, start)
     if not np.isfinite(value):
-        return Summit(
-            start, -np.inf, np.full((target.size, target.size), np.nan), np.inf
-        )
+        return Summit(start, -np.inf, np.full((target.size, target.size), np.nan), np.inf)
     return _polish(target, _lbfgs(target, start))
 
 
@@ -141,20 +129,14 @@ def highest(summits: Sequence[Summit], problems: Sequence[str]) -> int:
 def invert(curvature: np.ndarray) -> np.ndarray:
     """The covariance [K, K] of a curvature, scaled to a unit diagonal first so that units do not matter."""
     scale = np.sqrt(np.diag(curvature))
-    covariance = np.linalg.inv(curvature / np.outer(scale, scale)) / np.outer(
-        scale, scale
-    )
+    covariance = np.linalg.inv(curvature / np.outer(scale, scale)) / np.outer(scale, scale)
     return (covariance + covariance.T) / 2
 
 
 def _evaluate(target: Target, u: np.ndarray) -> tuple[float, np.ndarray]:
     """Value and gradient; where either is not finite the value is minus infinity."""
     value, grad = target.value_and_grad(u)
-    return (
-        (value, grad)
-        if np.isfinite(value) and np.isfinite(grad).all()
-        else (-np.inf, grad)
-    )
+    return (value, grad) if np.isfinite(value) and np.isfinite(grad).all() else (-np.inf, grad)
 
 
 def _lbfgs(target: Target, start: np.ndarray) -> np.ndarray:
@@ -172,7 +154,8 @@ def _lbfgs(target: Target, start: np.ndarray) -> np.ndarray:
         return 1.0 + back @ back - best_value, 2 * back
 
     options = {"maxiter": 1000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
-    optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    bounds = optimize.Bounds(-FARTHEST, FARTHEST)
+    optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return best_u
 
 
@@ -197,20 +180,14 @@ def _polish(target: Target, u: np.ndarray, rounds: int = 40) -> Summit:
     return summit
 
 
-def _newton_step(
-    curvature: np.ndarray, grad: np.ndarray, longest: float = 5.0
-) -> np.ndarray:
+def _newton_step(curvature: np.ndarray, grad: np.ndarray, longest: float = 5.0) -> np.ndarray:
     eigenvalues, vectors = np.linalg.eigh(curvature)
     size = np.abs(eigenvalues)
-    step = vectors @ (
-        (vectors.T @ grad) / np.maximum(size, 1e-12 * size.max() + 1e-300)
-    )
+    step = vectors @ ((vectors.T @ grad) / np.maximum(size, 1e-12 * size.max() + 1e-300))
     return step * min(1.0, longest / max(np.abs(step).max(), 1e-300))
 
 
-def _backtrack(
-    target: Target, u, value, step
-) -> tuple[np.ndarray, float, np.ndarray] | None:
+def _backtrack(target: Target, u, value, step) -> tuple[np.ndarray, float, np.ndarray] | None:
     """The first of the step, its half, its quarter ... that does not lose more than rounding."""
     rounding = 1e-10 + 1e-13 * abs(value)
     for halving in range(30):
@@ -227,24 +204,16 @@ def _curvature(target: Target, u: np.ndarray, steps: np.ndarray) -> np.ndarray:
     for i, step in enumerate(steps):
         shift = np.zeros(target.size)
         shift[i] = step
-        rows[i] = (
-            target.value_and_grad(u - shift)[1] - target.value_and_grad(u + shift)[1]
-        ) / (2 * step)
+        rows[i] = (target.value_and_grad(u - shift)[1] - target.value_and_grad(u + shift)[1]) / (2 * step)
     return (rows + rows.T) / 2
 
 
-def _starts_table(
-    summits: Sequence[Summit], problems: Sequence[str], best: int
-) -> pd.DataFrame:
+def _starts_table(summits: Sequence[Summit], problems: Sequence[str], best: int) -> pd.DataFrame:
     top = summits[best]
 
     def distance(summit: Summit) -> float:
         apart = summit.u - top.u
-        return float(
-            np.sqrt(
-                max(apart @ top.curvature @ apart, apart @ summit.curvature @ apart)
-            )
-        )
+        return float(np.sqrt(max(apart @ top.curvature @ apart, apart @ summit.curvature @ apart)))
 
     maximum = [not problem for problem in problems]
     return pd.DataFrame(
@@ -252,14 +221,8 @@ def _starts_table(
             "value": [summit.value for summit in summits],
             "log_units_left": [summit.left for summit in summits],
             "maximum": maximum,
-            "distance": [
-                distance(s) if good else np.nan
-                for s, good in zip(summits, maximum, strict=True)
-            ],
-            "log_mass": [
-                s.log_mass() if good else np.nan
-                for s, good in zip(summits, maximum, strict=True)
-            ],
+            "distance": [distance(s) if good else np.nan for s, good in zip(summits, maximum, strict=True)],
+            "log_mass": [s.log_mass() if good else np.nan for s, good in zip(summits, maximum, strict=True)],
             "problem": list(problems),
         }
     )
@@ -277,9 +240,7 @@ def _no_mode(target: Target, summit: Summit, problem: str) -> Problem:
     )
 
 
-def _two_modes(
-    target: Target, first: Summit, second: Summit, distance: float
-) -> Problem:
+def _two_modes(target: Target, first: Summit, second: Summit, distance: float) -> Problem:
     return Problem(
         f"two modes were found, {distance:.1f} approximate standard deviations apart",
         got=f"log density {first.value:.6g} at {target.describe(first.u)}, "

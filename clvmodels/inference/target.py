@@ -75,10 +75,7 @@ class Target:
 
     def describe(self, u: np.ndarray) -> str:
         """A point in words, for messages: `r = -1.41, alpha = 1.48`, ten coordinates at most."""
-        words = [
-            f"{name} = {value:.4g}"
-            for name, value in zip(self.names[:10], u, strict=False)
-        ]
+        words = [f"{name} = {value:.4g}" for name, value in zip(self.names[:10], u, strict=False)]
         return ", ".join(words) + (", ..." if self.size > 10 else "")
 
     @cached_property

@@ -1,0 +1,63 @@
+"""Whether draws may be trusted, each check with what was found, its limit and what follows if it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+from clvmodels.inference.laplace import LaplaceDraws
+from clvmodels.inference.nuts import NutsDraws
+
+RHAT = 1.01
+ESS_PER_CHAIN = 100
+
+
+class Check(NamedTuple):
+    """One sampling check: its name, what was found, the limit, whether it passed, and what a failure means."""
+
+    check: str
+    found: float
+    limit: float
+    passed: bool
+    consequence: str
+
+
+def nuts_checks(draws: NutsDraws, names: Sequence[str]) -> list[Check]:
+    """R-hat, bulk and tail ESS of the worst coordinate, and divergences.
+
+    Limits: R-hat (rank-normalised, split) at most 1.01, effective sample sizes at least 100 per chain (Vehtari,
+    Gelman, Simpson, Carpenter, Buerkner 2021), no divergence. What is not a number fails.
+    """
+    enough = float(ESS_PER_CHAIN * draws.u.shape[0])
+    rhat = array_stats.rhat(draws.u, chain_axis=0, draw_axis=1)
+    bulk = array_stats.ess(draws.u, chain_axis=0, draw_axis=1, method="bulk")
+    tail = array_stats.ess(draws.u, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))
+    divergences = float(np.sum(draws.sample_stats["diverging"]))
+    return [
+        _worst("R-hat", rhat, RHAT, names, at_most=True, consequence="the chains disagree"),
+        _worst("bulk ESS", bulk, enough, names, at_most=False, consequence="posterior means are noisy"),
+        _worst("tail ESS", tail, enough, names, at_most=False, consequence="posterior intervals are noisy"),
+        Check("divergences", divergences, 0.0, divergences == 0, "parts of the posterior may not have been visited"),
+    ]
+
+
+def laplace_checks(draws: LaplaceDraws) -> list[Check]:
+    """Pareto k-hat of the importance weights, and their effective sample size (at least 400, and twice the draws)."""
+    return [
+        Check("Pareto k-hat", draws.pareto_k, draws.limit, bool(draws.pareto_k <= draws.limit),
+              "the approximation at the mode misses a tail of the posterior: use method='nuts'"),
+        Check("importance ESS", draws.importance_ess, draws.ess_limit, bool(draws.importance_ess >= draws.ess_limit),
+              "few proposals carry the weight, posterior intervals are noisy"),
+    ]  # fmt: skip
+
+
+def _worst(check: str, found: np.ndarray, limit: float, names: Sequence[str], *, at_most: bool, consequence: str):
+    """The check at its worst coordinate; a coordinate that is not a number is worst of all."""
+    badness = np.where(np.isnan(found), np.inf, found if at_most else -found)
+    worst = int(np.argmax(badness))
+    value = float(found[worst])
+    passed = bool(value <= limit if at_most else value >= limit)
+    return Check(check, value, limit, passed, f"{consequence}, most of all about {names[worst]}")

@@ -1,0 +1,208 @@
+"""NUTS by nutpie, on coordinates whitened by the mode's covariance; it ends within a bounded time, whatever happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass
+
+import numpy as np
+import nutpie
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+
+from clvmodels.errors import FitError, Problem
+from clvmodels.inference.mode import Mode
+from clvmodels.inference.target import Target
+
+STATISTICS = {
+    "diverging": "diverging",
+    "n_steps": "n_steps",
+    "depth": "tree_depth",
+    "step_size": "step_size",
+    "logp": "lp",
+    "energy": "energy",
+    "mean_tree_accept": "acceptance_rate",
+}
+"""nutpie's names of what is kept of each draw -> ArviZ's."""
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 5.0
+"""How long chains may take to end after they were told to, before they are left behind."""
+LINGER_SECONDS = 1.0
+"""What the other chains are given to end after one has died."""
+
+
+@dataclass(frozen=True, eq=False)
+class NutsDraws:
+    """Draws of several chains.
+
+    Parameters
+    ----------
+    u : [chain, draw, K]
+        Unconstrained draws, without those of the warm-up.
+    sample_stats
+        Arrays [chain, draw] by ArviZ's names: diverging, n_steps, tree_depth, step_size, lp, energy, acceptance_rate.
+    """
+
+    u: np.ndarray
+    sample_stats: dict[str, np.ndarray]
+
+
+def nuts(
+    target: Target,
+    draws: int,
+    chains: int,
+    seed: int,
+    *,
+    tune: int = 1000,
+    mode: Mode | None = None,
+    timeout_seconds: float = 1800,
+    target_accept: float = 0.9,
+    progress: Callable[[int, int], None] | None = None,
+) -> NutsDraws:
+    """Draws from a target by the No-U-Turn sampler (Hoffman and Gelman 2014), through nutpie.
+
+    With a mode, z in u = mode + L z is sampled, L L' the covariance at the mode, from points uniform in (-2, 2) of z.
+    Without one, u itself, from `target.starts` with a jitter uniform in (-1, 1). A step to where the density is not
+    finite is rejected as a divergence.
+
+    Parameters
+    ----------
+    target
+        The log density.
+    draws, chains, tune
+        Draws kept of each chain, chains, and draws of the warm-up, not kept.
+    seed
+        Same seed, same draws.
+    mode
+        Of `find_mode`, where the mode is a guide; None where it is not (pooled groups).
+    timeout_seconds
+        Sampling that takes longer ends in an error. Compilation is not counted.
+    target_accept
+        Acceptance that the step size is adapted to.
+    progress
+        Called with (draws done, draws in all), warm-up and all chains together.
+
+    Raises
+    ------
+    FitError
+        No point to start from, an error in the log density, a sampler that died, or one that took too long.
+    """
+    compiled = _compile(target, mode)
+    done = [0] * chains
+    total = chains * (tune + draws)
+    stop = threading.Event()
+
+    def sample() -> xr.DataTree:
+        pool = _starting_points(target, mode, 4 * chains, seed)
+        started = dataclasses.replace(compiled, initial_point_func=lambda key: _pick(pool, key))
+        settings = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "target_accept": target_accept}
+        sampler = nutpie.sample(started, **settings, blocking=False, progress_bar=False, save_warmup=False,
+                                progress_callback=lambda states: _note(done, states))  # fmt: skip
+        return _wait(sampler, stop)
+
+    def report() -> None:
+        if progress:
+            progress(sum(done), total)
+
+    tree = _bounded(sample, stop, timeout_seconds, report, lambda: f"{sum(done)} of {total} draws were done")
+    z = tree["posterior"]["z"].to_numpy()
+    statistics = tree["sample_stats"]
+    kept = {name: statistics[own].to_numpy() for own, name in STATISTICS.items()}
+    return NutsDraws(_unwhiten(z, mode), kept)
+
+
+def _compile(target: Target, mode: Mode | None):
+    with pm.Model() as model:
+        z = pm.Flat("z", shape=target.size)
+        # A sum of products: a matrix product of the same size takes 8 seconds more to compile.
+        u = z if mode is None else mode.u + pt.sum(np.linalg.cholesky(mode.covariance) * z, axis=1)
+        pm.Potential("log_density", target.graph(u))
+    return nutpie.compile_pymc_model(model, backend="numba")
+
+
+def _unwhiten(z: np.ndarray, mode: Mode | None) -> np.ndarray:
+    return z if mode is None else mode.u + z @ np.linalg.cholesky(mode.covariance).T
+
+
+def _starting_points(target: Target, mode: Mode | None, wanted: int, seed: int) -> np.ndarray:
+    """Points [wanted, K] of finite density and gradient, in z.
+
+    They are looked for here because a chain that finds none in nutpie leaves the others running, which may crash
+    the interpreter at its exit.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(100 * wanted):
+        if mode is None:
+            z = rng.choice(target.starts) + rng.uniform(-1, 1, target.size)
+        else:
+            z = rng.uniform(-2, 2, target.size)
+        value, grad = target.value_and_grad(_unwhiten(z, mode))
+        if np.isfinite(value) and np.isfinite(grad).all():
+            found.append(z)
+        if len(found) == wanted:
+            return np.array(found)
+    raise FitError(Problem("no point to start the chains from: the log density is not finite around the starts",
+                           got=f"{len(found)} finite of {100 * wanted} tried"))  # fmt: skip
+
+
+def _pick(pool: np.ndarray, key: int) -> np.ndarray:
+    return pool[np.random.default_rng(key).integers(len(pool))].copy()
+
+
+def _note(done: list[int], states) -> None:
+    done[:] = [state.finished_draws for state in states]
+
+
+def _wait(sampler, stop: threading.Event) -> xr.DataTree:
+    while True:
+        try:
+            return sampler.wait(timeout=POLL_SECONDS)
+        except TimeoutError:
+            if stop.is_set():
+                sampler.cancel()
+                raise
+        except Exception:
+            # One chain died; the others end at their next draw, and must before the interpreter may.
+            time.sleep(LINGER_SECONDS)
+            raise
+
+
+def _bounded(work: Callable, stop: threading.Event, seconds: float, report: Callable, so_far: Callable):
+    """The result of `work`, or an error within `seconds` plus a grace.
+
+    The work runs in a daemon thread: a chain caught inside one evaluation can be neither waited for nor cancelled.
+    """
+    future: futures.Future = futures.Future()
+    threading.Thread(target=_deliver, args=(work, future), name="nuts", daemon=True).start()
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            futures.wait([future], timeout=min(POLL_SECONDS, max(deadline - time.monotonic(), 0)))
+            report()
+            if future.done():
+                return future.result()
+    finally:
+        stop.set()
+        futures.wait([future], timeout=GRACE_SECONDS)
+    raise FitError(Problem(f"NUTS did not end within {seconds:g} seconds", got=so_far(),
+                           known="Fewer draws, a longer timeout, or stronger priors"))  # fmt: skip
+
+
+def _deliver(work: Callable, future: futures.Future) -> None:
+    """Run the work and hand its result or its error over; nutpie's panics are not even `Exception`."""
+    try:
+        future.set_result(work())
+    except FitError as error:
+        future.set_exception(error)
+    except BaseException as error:  # noqa: BLE001
+        reason = str(error).split("Stack backtrace")[0].strip()
+        failure = FitError(Problem("NUTS died", got=f"{type(error).__name__}: {' '.join(reason.split())}",
+                                   known="Look at the log density where the chains start"))  # fmt: skip
+        failure.__cause__ = error
+        future.set_exception(failure)
