@@ -1,15 +1,53 @@
-"""Futures of each customer, draw by draw."""
+"""Individuals and their futures, draw by draw, in blocks of customers; synthetic histories from known truth.
+
+Shapes: D = draw, C = customer_id, P = period.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+
+from clvmodels.customers import DAYS_PER_UNIT, Customers, Holdout
+from clvmodels.density import condense
+from clvmodels.models import PurchaseModel, State
+from clvmodels.models.contract import Array
+from clvmodels.models.evaluate import p_alive as evaluate_p_alive
+from clvmodels.posterior import Posterior
+from clvmodels.randomness import KeyedRandom
+
+BLOCK_BYTES = 2**26
+"""Size of one [D, C, P] array of a block: a handful of them are alive at once."""
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Futures:
-    """One entry's forecast of a window after the origin, for all customers."""
+    """One entry's forecast of a window after the origin, for all customers.
+
+    Parameters
+    ----------
+    customer_id : [C]
+    edges : [P+1]
+        Bounds of the whole weeks of the window, in time units after the origin.
+    purchases : [D, C]
+        Realised number of purchases in the window: one future a draw.
+    period_purchases : [D, P]
+        Realised purchases of the whole base by week.
+    expected_purchases : [D, C]
+        E[purchases in the window | history, the draw's parameters].
+    p_alive : [D, C]
+        P(alive at the origin | history, the draw's parameters).
+    p_any : [C]
+        P(at least one purchase in the window), exact given each drawn state, averaged over draws.
+    log_prob : [C] or None
+        Log probability of the count that came, exact given each drawn state, averaged over draws.
+    """
 
     customer_id: np.ndarray
     edges: np.ndarray
@@ -19,3 +57,161 @@ class Futures:
     p_alive: np.ndarray
     p_any: np.ndarray
     log_prob: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Individuals:
+    """A block of customers at T. `state` mixes alive and ended by p_alive; `if_alive` is given being alive. [D, C]"""
+
+    rows: Mapping[str, Array]
+    p_alive: Array
+    state: State
+    if_alive: State
+
+
+def blocks(size: int, draws: int, periods: int) -> Iterator[slice]:
+    """Slices of customers whose [D, C, P] arrays stay within BLOCK_BYTES."""
+    step = max(1, BLOCK_BYTES // (8 * draws * max(periods, 1)))
+    return (slice(at, min(at + step, size)) for at in range(0, size, step))
+
+
+def rows_of(table: pd.DataFrame, observes: tuple[str, ...]) -> dict[str, Array]:
+    """The statistics of a table as rows. [1, C] each"""
+    return {name: table[name].to_numpy(dtype=float)[None] for name in observes}
+
+
+def individuals(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> Individuals:
+    """Each customer's own state at T given the history, exactly, for each posterior draw.
+
+    alive ~ Bernoulli(p_alive); the rates and the end then come from their distribution given alive, or given ended.
+    """
+    model = posterior.model
+    assert isinstance(model, PurchaseModel)
+    theta, rows = posterior.theta(table, draws), rows_of(table, model.observes)
+    labels = list(table.index)
+    size = len(next(iter(theta.values())))
+    p_alive = _condensed(posterior, table, draws, lambda rows, theta: evaluate_p_alive(model, rows, theta))
+    if_alive = model.draw_alive(rows, theta, KeyedRandom(seed, "if alive", labels, size))
+    ended = model.draw_ended(rows, theta, KeyedRandom(seed, "if ended", labels, size))
+    alive = KeyedRandom(seed, "alive", labels, size).uniform() < p_alive
+    return Individuals(rows, p_alive, _mix(alive, if_alive, ended), if_alive)
+
+
+def _mix(alive: np.ndarray, if_alive: State, ended: State) -> State:
+    extra = {k: np.where(alive, v, ended.extra[k]) for k, v in if_alive.extra.items() if k in ended.extra}
+    return State(
+        alive,
+        np.where(alive, if_alive.purchase_rate, ended.purchase_rate),
+        np.where(alive, if_alive.residual_lifetime, 0.0),
+        np.where(alive, if_alive.residual_purchases, 0.0),
+        extra,
+    )
+
+
+def _condensed(posterior: Posterior, table: pd.DataFrame, draws: int, function) -> Array:
+    """A function of rows and theta, evaluated once for equal histories. [D, C, ...]"""
+    condensed = condense(table, posterior.model.observes, {e.group: _labels(table, e.group) for e in posterior.effects})
+    first = np.unique(condensed.inverse, return_index=True)[1]
+    rows = {name: values[None] for name, values in condensed.rows.items()}
+    return function(rows, posterior.theta(table.iloc[first], draws))[:, condensed.inverse]
+
+
+def _labels(table: pd.DataFrame, group: str) -> list[str]:
+    return sorted(table[group].astype(str).unique())
+
+
+def purchase_counts(state: State, edges: Array, rng: KeyedRandom) -> Array:
+    """Realised purchases in each period. edges: [P+1] or [C, P+1], time units after T; result [D, C, P]
+
+    Poisson while the lifetime lasts; the coin's customer stops after `residual_purchases`.
+    """
+    start, stop = edges[..., :-1], edges[..., 1:]
+    length = np.clip(np.minimum(state.residual_lifetime[..., None], stop) - start, 0.0, None)
+    counts = rng.poisson_periods(state.purchase_rate[..., None] * length)
+    if np.isinf(state.residual_purchases).all():
+        return counts
+    capped = np.minimum(np.cumsum(counts, axis=-1), state.residual_purchases[..., None])
+    return np.diff(capped, axis=-1, prepend=0.0)
+
+
+def expected_counts(posterior: Posterior, table: pd.DataFrame, p_alive: Array, edges: Array, draws: int) -> Array:
+    """E[purchases in each period | history, the draw's parameters]. edges: [P+1] from 0; result [D, C, P]"""
+    model = posterior.model
+    assert isinstance(model, PurchaseModel)
+    upto = _condensed(posterior, table, draws, lambda rows, theta: model.expected_if_alive(rows, theta, edges[1:]))
+    return p_alive[..., None] * np.diff(upto, axis=-1, prepend=0.0)
+
+
+def week_edges(length: float, time_unit: str) -> Array:
+    """Bounds of the whole weeks of a window of `length` time units, from 0, and the window's end."""
+    week = 7.0 / DAYS_PER_UNIT[time_unit]
+    edges = week * np.arange(int(np.floor(length / week + 1e-9)) + 1)
+    return edges if np.isclose(edges[-1], length) else np.append(edges, length)
+
+
+def array_store(folder: Path | None, name: str, shape: tuple[int, int], dtype: str) -> np.ndarray:
+    """An array in memory, or in a file of that folder where there is one: memory stays bounded."""
+    if folder is None:
+        return np.empty(shape, dtype=dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+
+def forecast(
+    posterior: Posterior,
+    customers: Customers,
+    length: float,
+    *,
+    seed: int,
+    draws: int = 1000,
+    actual: Holdout | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Futures:
+    """The purchases of each customer in the `length` time units after the origin.
+
+    Parameters
+    ----------
+    actual
+        What came, for `log_prob`; nothing else reads it.
+    folder
+        Where the [D, C] arrays are kept; None keeps them in memory.
+    """
+    table = customers.table
+    size, edges = len(table), week_edges(length, customers.time_unit)
+    weeks = int(np.floor(length * DAYS_PER_UNIT[customers.time_unit] / 7.0 + 1e-9))
+    draws = len(posterior.stacked(posterior.model.parameters[0].name, draws))
+    counts = array_store(folder, "purchases", (draws, size), "int32")
+    expected = array_store(folder, "expected_purchases", (draws, size), "float32")
+    p_alive = array_store(folder, "p_alive", (draws, size), "float32")
+    p_any, log_prob, by_week = np.empty(size), np.empty(size), np.zeros((draws, weeks))
+    model = posterior.model
+    assert isinstance(model, PurchaseModel)
+    for block in blocks(size, draws, len(edges)):
+        part = table.iloc[block]
+        people = individuals(posterior, part, draws, seed)
+        n = purchase_counts(people.state, edges, KeyedRandom(seed, "future", list(part.index), draws))
+        counts[:, block], p_alive[:, block] = n.sum(axis=-1), people.p_alive
+        expected[:, block] = expected_counts(posterior, part, people.p_alive, edges[[0, -1]], draws)[..., 0]
+        by_week += n[..., :weeks].sum(axis=1)
+        p_any[block] = 1.0 - _probability(model, people, np.zeros(len(part)), length)
+        if actual is not None:
+            came = actual.table["purchases"].to_numpy(dtype=float)[block]
+            with np.errstate(divide="ignore"):  # minus infinity is refused by the metric, by name
+                log_prob[block] = np.log(_probability(model, people, came, length))
+        if progress is not None:
+            progress(block.stop, size)
+    ids = table.index.to_numpy()
+    return Futures(
+        ids, edges[: weeks + 1], counts, by_week, expected, p_alive, p_any, None if actual is None else log_prob
+    )
+
+
+def _probability(model: PurchaseModel, people: Individuals, n: Array, length: float) -> Array:
+    """P(n purchases in the window), averaged over draws. n and result: [C]
+
+    Given each drawn state of being alive, weighted by p_alive, so that no count that is possible gets 0.
+    """
+    if_alive = model.count_probability(people.if_alive, n, length)
+    each = people.p_alive * if_alive + (1.0 - people.p_alive) * (n == 0)
+    return np.ascontiguousarray(each.T).mean(axis=1)

@@ -1,16 +1,70 @@
-"""Economics: from futures to the value of each customer."""
+"""Economics: from futures to the value of each customer, in profit, draw by draw.
+
+Value of a draw = sum over periods of margin x money of the period x discount factor of the period. Money is in the
+data's amounts times `amount_unit`, the currency. Shapes: D = draw, C = customer_id, P = period.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from clvmodels import simulation
+from clvmodels.customers import DAYS_PER_UNIT, Customers
+from clvmodels.errors import ConfigError, Problem
+from clvmodels.models import SpendModel
+from clvmodels.models.contract import Array
+from clvmodels.posterior import Posterior
+from clvmodels.randomness import KeyedRandom
+
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class Economics:
+    """What turns purchases into profit.
+
+    Parameters
+    ----------
+    margin
+        Share of the amounts that is profit before any cost of the relation.
+    annual_discount_rate
+        d: an amount t days after the valuation date counts (1 + d)^(-t / 365.25).
+    horizon
+        Time units that are counted; finite, since undiscounted moments may not be.
+    """
+
+    margin: float
+    annual_discount_rate: float
+    horizon: float
+
+    def __post_init__(self):
+        problems = []
+        if not np.isfinite(self.margin) or self.margin <= 0 or self.margin > 1:
+            problems.append(
+                Problem("margin is a share of the amounts", "economics", str(self.margin), "0 < margin <= 1")
+            )
+        if not np.isfinite(self.annual_discount_rate) or self.annual_discount_rate <= -1:
+            got = str(self.annual_discount_rate)
+            problems.append(Problem("annual_discount_rate must be above -1", "economics", got, "0.1 is 10% a year"))
+        if not np.isfinite(self.horizon) or self.horizon <= 0:
+            known = "A finite number of time units: undiscounted value may have no mean"
+            problems.append(Problem("horizon must be positive and finite", "economics", str(self.horizon), known))
+        if problems:
+            raise ConfigError(problems)
+
 
 @dataclass(frozen=True)
 class Values:
-    """One entry's value of each customer over the horizon, discounted, in the currency."""
+    """One entry's value of each customer over the horizon, discounted, in the currency.
+
+    `expected` is E[value | history, parameters] [D, C]: uncertain about the mean, the measure of what maximises
+    average profit. `realised` is one future a draw [D, C]: what will happen; the same mean, and wider.
+    """
 
     customer_id: np.ndarray
     expected: np.ndarray
@@ -21,3 +75,92 @@ class Values:
     margin: float
     annual_discount_rate: float
     valued_at: pd.Timestamp
+
+
+def period_edges(horizon: float, time_unit: str) -> Array:
+    """Bounds of equal periods of at most a month, from 0 to the horizon, in time units. [P+1]"""
+    months = horizon * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
+    return np.linspace(0.0, horizon, int(np.ceil(months - 1e-9)) + 1)
+
+
+def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str) -> Array:
+    """Mean of (1 + d)^(-t / 365.25 days) over each period: exact for purchases spread evenly in it. [P]"""
+    force = np.log1p(annual_discount_rate) * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR
+    if force == 0.0:
+        return np.ones(len(edges) - 1)
+    return -np.diff(np.exp(-force * edges)) / (force * np.diff(edges))
+
+
+def value(
+    purchases: Posterior,
+    spend: Posterior,
+    customers: Customers,
+    economics: Economics,
+    *,
+    seed: int,
+    draws: int = 1000,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Values:
+    """The value of each customer over the horizon, expected and realised.
+
+    Raises
+    ------
+    ConfigError
+        Posteriors in other units than the customers' table, or with different numbers of draws.
+    """
+    _check_units(purchases, spend, customers, draws)
+    table = customers.table
+    edges = period_edges(economics.horizon, customers.time_unit)
+    weights = discount_factors(edges, economics.annual_discount_rate, customers.time_unit)
+    weights = weights * economics.margin * customers.amount_unit
+    draws = len(purchases.stacked(purchases.model.parameters[0].name, draws))
+    expected = simulation.array_store(folder, "expected_value", (draws, len(table)), "float32")
+    realised = simulation.array_store(folder, "realised_value", (draws, len(table)), "float32")
+    for block in simulation.blocks(len(table), draws, len(weights)):
+        part = table.iloc[block]
+        expected[:, block], realised[:, block] = value_block(purchases, spend, part, edges, weights, draws, seed)
+        if progress is not None:
+            progress(block.stop, len(table))
+    return Values(
+        table.index.to_numpy(), expected, realised, economics.horizon, customers.time_unit, customers.currency,
+        economics.margin, economics.annual_discount_rate, customers.observation_end,
+    )  # fmt: skip
+
+
+def value_block(
+    purchases: Posterior, spend: Posterior, table: pd.DataFrame, edges: Array, weights: Array, draws: int, seed: int
+) -> tuple[Array, Array]:
+    """Expected and realised value of a block of customers; the same for any block that holds them. [D, C] each"""
+    labels, model = list(table.index), spend.model
+    assert isinstance(model, SpendModel)
+    people = simulation.individuals(purchases, table, draws, seed)
+    counts = simulation.purchase_counts(people.state, edges, KeyedRandom(seed, "value future", labels, draws))
+    rows, theta = simulation.rows_of(table, model.observes), spend.theta(table, draws)
+    state = model.draw(rows, theta, KeyedRandom(seed, "spend state", labels, draws))
+    money = model.spend_total(state, counts, KeyedRandom(seed, "spend", labels, draws))
+    mean_counts = simulation.expected_counts(purchases, table, people.p_alive, edges, draws)
+    expected = (mean_counts @ weights) * model.expected_spend(rows, theta)
+    return expected, money @ weights
+
+
+def _check_units(purchases: Posterior, spend: Posterior, customers: Customers, draws: int) -> None:
+    problems = []
+    for part, posterior in (("purchases", purchases), ("spend", spend)):
+        if posterior.time_unit != customers.time_unit and part == "purchases":
+            got = f"{posterior.time_unit} and {customers.time_unit}"
+            problems.append(
+                Problem("the posterior and the customers differ in time unit", part, got, "Summarise again")
+            )
+        if posterior.amount_unit != customers.amount_unit and part == "spend":
+            got = f"{posterior.amount_unit:g} and {customers.amount_unit:g}"
+            problems.append(Problem("the posterior and the customers differ in amount unit", part, got))
+    first = purchases.model.parameters[0].name, spend.model.parameters[0].name
+    sizes = len(purchases.stacked(first[0], draws)), len(spend.stacked(first[1], draws))
+    if sizes[0] != sizes[1]:
+        known = "Fit both parts with the same number of draws, or ask for fewer"
+        problems.append(
+            Problem("the two parts have different numbers of draws", "", f"{sizes[0]} and {sizes[1]}", known)
+        )
+    if problems:
+        raise ConfigError(problems)

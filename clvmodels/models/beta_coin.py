@@ -8,17 +8,20 @@ leaves with probability p. With n coins tossed,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numba
 import numpy as np
 import pytensor.tensor as pt
+from scipy.special import gammainc
 
-from clvmodels.models.contract import Array, Parameter, Rows, Theta
+from clvmodels.models.contract import Array, Parameter, Rows, Theta, poisson_probability
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
 PARAMETERS = (
-    Parameter("a", "lifetime", "none", log_normal(1.0, 1.5), 1, "dropout", "weight of leaving after a purchase"),
-    Parameter("b", "lifetime", "none", log_normal(3.0, 1.5), 1, "staying", "weight of staying after a purchase"),
+    Parameter("a", "lifetime", "none", log_normal(1.0, 1.0), 1, "dropout", "weight of leaving after a purchase"),
+    Parameter("b", "lifetime", "none", log_normal(3.0, 1.0), 1, "staying", "weight of staying after a purchase"),
 )
 
 
@@ -63,6 +66,13 @@ class BetaCoin:
         """p of a customer whose last coin fell: Beta(a + 1, b + n - 1). [D, C]"""
         tosses = np.maximum(self.tosses(rows), 1.0)
         return {"dropout_probability": rng.beta(theta["a"] + 1.0, theta["b"] + tosses - 1.0)}
+
+    def count_probability(self, n: Array, mean: Array, extra: Mapping[str, Array]) -> Array:
+        """P(n purchases | p, Poisson mean): n came and the coin held, or more would have and it fell at the n-th."""
+        p = extra["dropout_probability"]
+        held = poisson_probability(n, mean) * (1.0 - p) ** n
+        fell = gammainc(np.maximum(n, 1.0), mean) * p * (1.0 - p) ** np.maximum(n - 1.0, 0.0)
+        return held + np.where(np.asarray(n) > 0, fell, 0.0)
 
     def expected_purchases(self, shape: Array, exposure: Array, rows: Rows, theta: Theta, t: Array) -> Array:
         """E[purchases in (T, T + t] | alive], the one after which the coin falls included. [D, C, P]

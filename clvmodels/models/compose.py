@@ -62,6 +62,11 @@ class Composed(PurchaseModel):
         rate = np.asarray(self.purchases.mean_rate(rows, rows["T"], theta))
         return rate[..., None] * self.lifetime.expected_time(rows, theta, t)
 
+    def count_probability(self, state: State, n: Array, t: float) -> Array:
+        if self.lifetime.kind == "coin":
+            return self.lifetime.count_probability(n, state.purchase_rate * t, state.extra)
+        return super().count_probability(state, n, t)
+
 
 def log_ended_by_clock(purchases, lifetime, rows: Rows, theta: Theta) -> pt.TensorVariable:
     """log of the integral over the death time tau in (t_x, T) of g(tau) f(tau). [R]

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from scipy.special import gammaln, xlogy
 
 from clvmodels.models.prior import Prior
 from clvmodels.randomness import KeyedRandom
@@ -101,6 +102,13 @@ class PurchaseModel(Model):
     def expected_if_alive(self, rows: Rows, theta: Theta, t: Array) -> Array:
         """E[purchases in (T, T + t] | history, alive at T]. t: [P]; result [D, C, P]."""
 
+    def count_probability(self, state: State, n: Array, t: float) -> Array:
+        """P(n purchases in (T, T + t] | a state that is alive at T). n: [C]; result [D, C]
+
+        Poisson until the drawn end of the lifetime; a model whose end lies in its purchases gives its own.
+        """
+        return poisson_probability(n, state.purchase_rate * np.minimum(state.residual_lifetime, t))
+
 
 class SpendModel(Model):
     """What customers pay."""
@@ -120,6 +128,6 @@ class SpendModel(Model):
         """Money of n purchases of each customer. n and result: [D, C, P]"""
 
 
-def empty_history(rows_like: int, observes: tuple[str, ...]) -> dict[str, Array]:
-    """Rows of customers of whom nothing has been seen: new customers. Every statistic is 0."""
-    return {name: np.zeros((1, rows_like)) for name in observes}
+def poisson_probability(n: Array, mean: Array) -> Array:
+    """exp(-mean) mean^n / n!, also where the mean is 0."""
+    return np.exp(xlogy(n, mean) - mean - gammaln(np.asarray(n) + 1.0))

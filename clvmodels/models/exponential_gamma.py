@@ -17,7 +17,7 @@ from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
 PARAMETERS = (
-    Parameter("s", "lifetime", "none", log_normal(1.0, 1.5), 1, "hazard of leaving", "shape of the dropout rates"),
+    Parameter("s", "lifetime", "none", log_normal(1.0, 1.0), 1, "hazard of leaving", "shape of the dropout rates"),
     Parameter("beta", "lifetime", "time", log_normal(20.0, 1.5), -1, "hazard of leaving", "s / (mean dropout rate)"),
 )
 

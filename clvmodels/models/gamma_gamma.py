@@ -33,8 +33,8 @@ class GammaGamma(SpendModel):
     reference = "Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, eq. 1a"
     observes = ("frequency", "monetary_value")
     parameters = (
-        Parameter("p", "spend", "none", log_normal(3.0, 1.5), 1, "spend", "shape of a customer's amounts"),
-        Parameter("q", "spend", "none", log_normal(2.0, 1.5), -1, "spend", "shape of the scales, above 1", lower=1.0),
+        Parameter("p", "spend", "none", log_normal(3.0, 1.0), 1, "spend", "shape of a customer's amounts"),
+        Parameter("q", "spend", "none", log_normal(2.0, 1.0), -1, "spend", "shape of the scales, above 1", lower=1.0),
         Parameter("v", "spend", "money", log_normal(20.0, 3.0), 1, "spend", "rate of the scales"),
     )
 

@@ -16,7 +16,7 @@ from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
 PARAMETERS = (
-    Parameter("r", "purchases", "none", log_normal(1.0, 1.5), 1, "purchase rate", "shape of the purchase rates"),
+    Parameter("r", "purchases", "none", log_normal(1.0, 1.0), 1, "purchase rate", "shape of the purchase rates"),
     Parameter("alpha", "purchases", "time", log_normal(10.0, 1.5), -1, "purchase rate", "r / (mean purchase rate)"),
 )
 

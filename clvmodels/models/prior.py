@@ -70,7 +70,9 @@ class Prior:
             draws = self.draw(16, np.random.default_rng(0))
         except Exception as error:  # PyMC raises many kinds for wrong arguments: all mean the same to the user
             raise ConfigError(
-                Problem(f"{self.dist} cannot be built from {dict(self.args)}: {error}", where, known=f"See pm.{self.dist}")
+                Problem(
+                    f"{self.dist} cannot be built from {dict(self.args)}: {error}", where, known=f"See pm.{self.dist}"
+                )
             ) from error
         if not np.all(np.isfinite(draws) & (draws > 0)):
             raise ConfigError(Problem(f"{self.dist} with {dict(self.args)} gives values that are not positive", where))

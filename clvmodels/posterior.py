@@ -1,0 +1,344 @@
+"""Fit a model to customers; the posterior as ArviZ has it; save and load without pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pytensor.tensor as pt
+import xarray as xr
+
+from clvmodels import effects as fx
+from clvmodels.customers import Customers
+from clvmodels.density import Density, check_data, condense, density, resolve_priors
+from clvmodels.effects import Effect
+from clvmodels.errors import ConfigError, FitError, Problem, ResultsError, unknown
+from clvmodels.inference import checks as sampling
+from clvmodels.inference.laplace import LaplaceDraws, laplace
+from clvmodels.inference.mle import mle
+from clvmodels.inference.mode import Mode, find_mode
+from clvmodels.inference.nuts import nuts
+from clvmodels.inference.target import Target
+from clvmodels.models import Model, get_model
+from clvmodels.models.contract import Array
+from clvmodels.models.prior import Prior, unit_factor
+
+SCHEMA_VERSION = 1
+METHODS = ("auto", "laplace", "nuts", "mle")
+Method = Literal["auto", "laplace", "nuts", "mle"]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Draws of a model's population parameters, and all that is needed to use them on other customers.
+
+    Parameters
+    ----------
+    model
+        The model.
+    data
+        ArviZ's tree: group `posterior` with dims chain, draw (and a dim named by the group for coefficients).
+    method
+        How the draws were made: laplace, nuts or mle (one draw: the maximum).
+    checks
+        The sampling checks, a dict each: check, found, limit, passed, consequence.
+    attempts
+        What was tried before, and why it was refused: a dict each with method and reason.
+    time_unit, amount_unit, currency
+        Units of the parameters.
+    groups
+        Labels of each group column seen by the fit.
+    """
+
+    model: Model
+    data: xr.DataTree
+    method: str
+    priors: Mapping[str, Prior]
+    effects: tuple[Effect, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    time_unit: str
+    amount_unit: float
+    currency: str | None
+    seed: int
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    attempts: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every sampling check passed."""
+        return all(check["passed"] for check in self.checks)
+
+    def stacked(self, name: str, draws: int | None = None) -> Array:
+        """All chains of a variable one after the other, thinned evenly to at most `draws`. [draw, ...]"""
+        values = self.data["posterior"][name].transpose("chain", "draw", ...).to_numpy()
+        flat = values.reshape(-1, *values.shape[2:])
+        if draws is None or draws >= len(flat):
+            return flat
+        return flat[np.linspace(0, len(flat) - 1, draws).round().astype(int)]
+
+    def theta(self, table: pd.DataFrame, draws: int | None = None) -> dict[str, Array]:
+        """The parameters of each customer in each draw: [draw, 1], or [draw, customer_id] under an effect.
+
+        Raises
+        ------
+        ConfigError
+            If a group column of the fit is missing.
+        """
+        missing = [e.group for e in self.effects if e.group not in table]
+        if missing:
+            raise ConfigError([unknown("group", name, map(str, table.columns), "customers") for name in missing])
+        theta = {p.name: self.stacked(p.name, draws)[:, None] for p in self.model.parameters}
+        total: dict[str, Array] = {}
+        for effect in self.effects:
+            fitted, sd = self.stacked(effect.name, draws), self.stacked(f"{effect.name}_sd", draws)
+            labels = self.groups[effect.group]
+            c = fx.coefficients(effect, fitted, labels, sd, table[effect.group], self.seed)
+            for name in effect.parameters:
+                total[name] = total.get(name, 0.0) + c
+        by_name = {p.name: p for p in self.model.parameters}
+        return theta | {name: fx.apply(by_name[name], theta[name], c) for name, c in total.items()}
+
+    def prior_draws(self, draws: int = 1000, seed: int = 1) -> dict[str, Array]:
+        """Draws of each parameter's prior, in the fit's units. [draw] each"""
+        rng = np.random.default_rng(seed)
+        out = {}
+        for p in self.model.parameters:
+            factor = unit_factor(p.unit, self.priors[p.name], self.time_unit, self.amount_unit)
+            out[p.name] = p.lower + self.priors[p.name].draw(draws, rng, factor)
+        return out | {f"{e.name}_sd": e.sd_prior.draw(draws, rng) for e in self.effects}
+
+    def summary(self) -> pd.DataFrame:
+        """Mean, sd, 5, 50 and 95% of each parameter."""
+        rows = {}
+        for name, variable in self.data["posterior"].data_vars.items():
+            values = self.stacked(str(name))
+            for g in np.ndindex(values.shape[1:]):
+                label = f"{name}[{variable[variable.dims[-1]].values[g[0]]}]" if g else str(name)
+                v = values[(slice(None), *g)]
+                rows[label] = [v.mean(), v.std(), *np.quantile(v, [0.05, 0.5, 0.95])]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "5%", "50%", "95%"])
+
+    def _repr_html_(self) -> str:
+        verdict = "all sampling checks passed" if self.passed else "a sampling check FAILED"
+        head = f"<p>{self.model.title}, by {self.method}, times in {self.time_unit}s: {verdict}</p>"
+        return head + self.summary().to_html(float_format="{:.4g}".format, escape=True)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a NetCDF file, whole or not at all; `load` reads it."""
+        path = Path(path)
+        tree = self.data.copy()
+        tree.attrs |= {"schema_version": SCHEMA_VERSION, "clvmodels": json.dumps(self._about())}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".tmp")
+        tree.to_netcdf(part, engine="netcdf4")
+        part.replace(path)
+        return path
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "model": self.model.name,
+            "method": self.method,
+            "priors": {name: prior.to_mapping() for name, prior in self.priors.items()},
+            "effects": [effect.to_mapping() for effect in self.effects],
+            "groups": {name: list(labels) for name, labels in self.groups.items()},
+            "time_unit": self.time_unit,
+            "amount_unit": self.amount_unit,
+            "currency": self.currency,
+            "seed": self.seed,
+            "checks": self.checks,
+            "attempts": self.attempts,
+        }
+
+
+def load(path: str | Path) -> Posterior:
+    """A posterior that `Posterior.save` wrote.
+
+    Raises
+    ------
+    ResultsError
+        No such file, not a posterior of this package, or another schema version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ResultsError(Problem("there is no such posterior", str(path), known="Fit one with `clvmodels fit`"))
+    try:
+        with xr.open_datatree(path, engine="netcdf4") as opened:
+            tree = opened.load()
+    except (OSError, ValueError) as error:
+        raise ResultsError(Problem(f"this is not a readable NetCDF file ({error})", str(path))) from error
+    version = tree.attrs.get("schema_version")
+    if version != SCHEMA_VERSION or "clvmodels" not in tree.attrs:
+        got = "none" if version is None else str(version)
+        known = f"This clvmodels reads version {SCHEMA_VERSION}: fit again, or use the version that wrote it"
+        raise ResultsError(Problem("the posterior has another schema version", str(path), got, known))
+    about = json.loads(tree.attrs["clvmodels"])
+    return Posterior(
+        model=get_model(about["model"], str(path)),
+        data=tree,
+        method=about["method"],
+        priors={n: Prior.from_mapping(p, str(path)) for n, p in about["priors"].items()},
+        effects=tuple(Effect.from_mapping(e, str(path)) for e in about["effects"]),
+        groups={name: tuple(labels) for name, labels in about["groups"].items()},
+        time_unit=about["time_unit"],
+        amount_unit=about["amount_unit"],
+        currency=about["currency"],
+        seed=about["seed"],
+        checks=about["checks"],
+        attempts=about["attempts"],
+    )
+
+
+Progress = Callable[[int, int], None]
+
+
+def fit(
+    model: str | Model,
+    customers: Customers,
+    *,
+    effects: Sequence[Effect] = (),
+    priors: Mapping[str, Prior] | None = None,
+    method: Method = "auto",
+    draws: int = 1000,
+    chains: int = 4,
+    tune: int = 1000,
+    seed: int = 1,
+    timeout_seconds: float = 1800.0,
+    progress: Progress | None = None,
+) -> Posterior:
+    """The posterior of a model's population parameters.
+
+    Parameters
+    ----------
+    model
+        A model or its registered name.
+    customers
+        One row a customer, of `summarize` or `Customers.from_rfm`.
+    effects
+        Partially pooled groups.
+    priors
+        Replace the model's own, by parameter.
+    method
+        laplace: importance resampling around the mode. nuts: chains by nutpie, whitened by the mode's curvature.
+        auto: laplace, and nuts where laplace is refused; both are recorded. mle: the maximum of the likelihood.
+        With pooled groups the mode is no guide: auto goes to nuts at once, laplace is refused.
+    draws, chains, tune
+        Draws in all for laplace; per chain for nuts.
+    timeout_seconds
+        A sampler that takes longer ends in a FitError.
+
+    Raises
+    ------
+    DataError, ConfigError
+        Customers or effects that the model cannot use; all problems at once, before anything is compiled.
+    FitError
+        No posterior that can be trusted.
+    """
+    model = get_model(model) if isinstance(model, str) else model
+    if method not in METHODS:
+        raise ConfigError(unknown("method", method, METHODS))
+    priors = resolve_priors(model, priors)
+    check_data(model, customers, effects)
+    if effects and method in ("laplace", "mle"):
+        text = f"method '{method}' cannot fit pooled groups: the mode is no guide to them"
+        raise FitError(Problem(text, known="Use method='nuts' or 'auto'"))
+    table = customers.table
+    groups = {e.group: tuple(sorted(table[e.group].astype(str).unique())) for e in effects}
+    structure = density(model, effects, groups, priors, customers.time_unit, customers.amount_unit, method != "mle")
+    structure.set_data(condense(table, model.observes, groups))
+    u, found, how, attempts = _sample(structure, method, draws, chains, tune, seed, timeout_seconds, progress)
+    return Posterior(
+        model, _tree(structure, u, found), how, priors, tuple(effects), groups, customers.time_unit,
+        customers.amount_unit, customers.currency, seed, _checks(structure, found, how), attempts,
+    )  # fmt: skip
+
+
+def _sample(structure: Density, method, draws, chains, tune, seed, timeout_seconds, progress):
+    """Draws [chain, draw, K], what the sampler says of itself, the method used, what was tried before."""
+    target, attempts = structure.target, []
+    if method == "mle":
+        found = mle(target)
+        return found.u[None, None, :], found, "mle", attempts
+    mode = None
+    if method in ("auto", "laplace") and not structure.effects:
+        try:
+            mode = find_mode(target)
+            found = laplace(target, draws, seed, mode=mode)
+            return found.u[None], found, "laplace", attempts
+        except FitError as error:
+            if method == "laplace":
+                raise
+            attempts.append({"method": "laplace", "reason": str(error)})
+    mode = mode or _whitening(structure)
+    found = nuts(
+        target, draws, chains, seed, tune=tune, mode=mode, timeout_seconds=timeout_seconds, progress=progress,
+        target_accept=0.97 if structure.effects else 0.9,
+    )  # fmt: skip
+    return found.u, found, "nuts", attempts
+
+
+def _whitening(structure: Density) -> Mode | None:
+    """A centre and a covariance to whiten by: a help, not a need, so without a mode NUTS adapts by itself.
+
+    With pooled groups the mode is no guide (it lies where the between-group sd is 0), but the mode given sd = 0.2 is
+    one to everything else; log sd itself is given unit variance.
+    """
+    target, fixed = structure.target, structure.scale_coordinates()
+    free = np.setdiff1d(np.arange(target.size), fixed)
+    centre, covariance = target.starts[0].copy(), np.eye(target.size)
+
+    def graph(u_free):
+        return target.graph(pt.set_subtensor(pt.constant(centre)[free], u_free))
+
+    names = tuple(target.names[k] for k in free)
+    try:
+        mode = find_mode(Target(names, graph, target.starts[:, free]) if len(fixed) else target)
+    except FitError:
+        return None
+    centre[free] = mode.u
+    covariance[np.ix_(free, free)] = mode.covariance
+    return Mode(centre, mode.value, covariance, mode.starts)
+
+
+def _tree(structure: Density, u: Array, found: Any) -> xr.DataTree:
+    dims = {effect.name: [effect.group] for effect in structure.effects}
+    coords = {group: list(labels) for group, labels in structure.groups.items()}
+    contents: dict[str, Any] = {"posterior": structure.constrain(u)}
+    if hasattr(found, "sample_stats"):
+        contents["sample_stats"] = found.sample_stats
+    if isinstance(found, LaplaceDraws):
+        contents["importance"] = {"log_weight": found.log_weights[None], "raw_log_weight": found.raw_log_weights[None]}
+    return az.from_dict(contents, dims=dims, coords=coords)
+
+
+def _checks(structure: Density, found: Any, how: str) -> list[dict[str, Any]]:
+    if how == "mle":
+        return []
+    if how == "laplace":
+        return [check._asdict() for check in sampling.laplace_checks(found)]
+    return [check._asdict() for check in sampling.nuts_checks(found, structure.target.names)]
+
+
+def loo(posterior: Posterior, customers: Customers) -> pd.DataFrame:
+    """PSIS-LOO of each customer: elpd_i and pareto_k, by customer_id.
+
+    Equal histories are evaluated once; each customer of a row has the row's value.
+    """
+    from clvmodels.models.evaluate import log_prob
+
+    table = customers.table
+    condensed = condense(table, posterior.model.observes, posterior.groups)
+    first = np.unique(condensed.inverse, return_index=True)[1]
+    theta = posterior.theta(table.iloc[first])
+    log_likelihood = log_prob(posterior.model, {n: v[None] for n, v in condensed.rows.items()}, theta)
+    chains = posterior.data["posterior"].sizes["chain"]
+    shaped = log_likelihood.reshape(chains, -1, log_likelihood.shape[-1])
+    tree = az.from_dict({"posterior": {"one": shaped[..., 0]}, "log_likelihood": {"history": shaped}})
+    result = az.loo(tree, pointwise=True)
+    columns = {"elpd_i": result.elpd_i.to_numpy(), "pareto_k": result.pareto_k.to_numpy()}
+    return pd.DataFrame({k: v[condensed.inverse] for k, v in columns.items()}, index=table.index)
