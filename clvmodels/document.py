@@ -43,10 +43,19 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
+    """Short collections on one line, lists indented, odd line breaks escaped (plain, they would be read as a space)."""
+
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML keeps them on the class
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
+
+    def text(self, value: str) -> yaml.Node:
+        style = '"' if set(value) & set("\x85\u2028\u2029\ufeff") else None
+        return self.represent_scalar(_TAG + "str", value, style)
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 for _name, (_pattern, _construct) in _CONSTRUCT.items():

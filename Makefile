@@ -1,0 +1,35 @@
+# Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check slow benchmark format clean
+python := .venv/bin/python
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
+
+setup: ## .venv as requirements.lock says (other commands do it themselves)
+	@PYTHON="$(PYTHON)" sh tools/setup
+
+demo: setup ## simulate a retailer, fit, value its customers, write results/demo/report.html
+	@$(python) -m clvmodels demo
+
+test: check ## the checks and the tests; about ten minutes
+	$(python) -m pytest -q -n 2 --dist loadfile
+
+check: setup ## style, types, and who may import whom
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+slow: setup ## tests that take minutes to hours: recovery, coverage, samplers against each other
+	$(python) -m pytest -q -m slow
+
+benchmark: setup ## time and memory on large tables
+	$(python) -m pytest -q -s -m benchmark
+
+format: setup ## write the code as `check` wants it
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+clean: ## remove what the other commands made, results included
+	rm -rf .venv results build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
