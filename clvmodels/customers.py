@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import ibis
@@ -17,12 +17,12 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.rfm import checked_rfm
 from clvmodels.sources import Transactions
-from clvmodels.summary import STATISTICS, Window, by_customer, purchase_days, weekly_purchases
+from clvmodels.summary import STATISTICS, by_customer, notes, purchase_days, weekly_purchases
+from clvmodels.window import DAYS_PER_UNIT, Acquired, Day, Window, as_acquired, as_day, as_window
 
-DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": 365.25 / 12}
 DERIVED_GROUPS = ("first_month",)
-Day = str | pd.Timestamp
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,57 @@ class Customers:
     currency: str | None = None
     amount_unit: float = 1.0
     warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_rfm(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        time_unit: str,
+        observation_end: Day,
+        columns: Mapping[str, str] | None = None,
+        groups: Sequence[str] = (),
+        currency: str | None = None,
+        amount_unit: float = 1.0,
+    ) -> Customers:
+        """From an RFM table as users of lifetimes and PyMC-Marketing have it.
+
+        Parameters
+        ----------
+        frame
+            Columns frequency, recency, T, and monetary_value where amounts are known; customer_id, or else the index.
+        time_unit
+            In which recency and T are counted; there is no default.
+        observation_end
+            The day at which T was taken.
+        columns
+            From these names to the table's own.
+        groups
+            Group columns to keep; missing values become "(missing)".
+
+        Raises
+        ------
+        DataError
+            With every violation and the first customers: frequency whole and >= 0, 0 <= recency <= T, recency 0 where
+            and only where frequency is 0, monetary_value >= 0 and 0 where frequency is 0, ids unique.
+        """
+        problems: list[Problem] = []
+        if time_unit not in DAYS_PER_UNIT:
+            problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
+        end = as_day(observation_end, "observation_end", problems)
+        try:
+            table = checked_rfm(frame, columns or {}, groups)
+        except DataError as error:
+            raise DataError([*problems, *error.problems]) from error
+        if problems or end is None:
+            raise DataError(problems)
+        age = pd.to_timedelta((table["T"] * DAYS_PER_UNIT[time_unit]).round(), unit="D")
+        first = (end - age).astype("datetime64[us]")
+        statistics = [c for c in table if c not in groups]
+        table.insert(len(statistics), "first_purchase", first)
+        if "first_month" not in groups:
+            table["first_month"] = first.dt.strftime("%Y-%m").astype("str")
+        return cls(table, time_unit, end, currency, float(amount_unit))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -168,8 +219,9 @@ def summarize(
         With every argument that does not fit the data.
     """
     problems: list[Problem] = []
-    window = _window(transactions, calibration_end, holdout, time_unit, problems)
-    acquired = _acquired(acquired_between, problems)
+    covers = (transactions.data_start, transactions.data_end)
+    window = as_window(covers, calibration_end, holdout, time_unit, problems)
+    acquired = as_acquired(acquired_between, problems)
     problems += [
         unknown("group", g, (*transactions.groups, *DERIVED_GROUPS)) for g in groups if not _known(transactions, g)
     ]
@@ -193,93 +245,17 @@ def _known(transactions: Transactions, group: str) -> bool:
     return group in transactions.groups or group in DERIVED_GROUPS
 
 
-def _day(value: object, where: str, problems: list[Problem]) -> pd.Timestamp | None:
-    """A day given as text, date or timestamp."""
-    try:
-        day = pd.Timestamp(value)  # pyright: ignore
-    except (ValueError, TypeError):
-        day = pd.NaT
-    if isinstance(value, int | float) or day is pd.NaT or day.tzinfo is not None:
-        problems.append(Problem("is no day", where, repr(value), "Days are written YYYY-MM-DD"))
-        return None
-    return day.normalize()
-
-
-def _window(
-    transactions: Transactions, calibration_end: Day | None, holdout: float | Day | None, time_unit: str,
-    problems: list[Problem],
-) -> Window | None:  # fmt: skip
-    """The days of the summary; what is wrong with them is added to `problems`."""
-    start, last = transactions.data_start, transactions.data_end
-    span = f"The data cover {start:%Y-%m-%d} to {last:%Y-%m-%d}"
-    if time_unit not in DAYS_PER_UNIT:
-        problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
-        return None
-    unit = DAYS_PER_UNIT[time_unit]
-    if calibration_end is None and holdout is not None:
-        problems.append(Problem("a holdout needs a calibration end", "calibration_end", known=span))
-    end = last if calibration_end is None else _day(calibration_end, "calibration_end", problems)
-    if end is None:
-        return None
-    if end < start:
-        problems.append(Problem("lies before the first purchase", "calibration_end", f"{end:%Y-%m-%d}", span))
-    if end > last:
-        problems.append(Problem("lies after the data", "calibration_end", f"{end:%Y-%m-%d}", span))
-    until = _holdout_end(holdout, end, unit, problems)
-    if until is not None and until > last and end <= last:
-        most = f"{span}: at most {math.floor((last - end).days / unit * 100) / 100:g} {time_unit}s"
-        problems.append(Problem(f"would end on {until:%Y-%m-%d}, after the data", "holdout", str(holdout), most))
-    return Window(end, until or end, unit)
-
-
-def _holdout_end(
-    holdout: float | Day | None, end: pd.Timestamp, unit: float, problems: list[Problem]
-) -> pd.Timestamp | None:
-    if holdout is None:
-        return None
-    if isinstance(holdout, int | float) and not isinstance(holdout, bool):
-        if not (math.isfinite(holdout) and round(holdout * unit) >= 1):
-            problems.append(Problem("must last a day at least", "holdout", str(holdout)))
-            return None
-        return end + pd.Timedelta(days=round(holdout * unit))
-    until = _day(holdout, "holdout", problems)
-    if until is not None and until <= end:
-        problems.append(
-            Problem(
-                "must end after the calibration", "holdout", f"{until:%Y-%m-%d}", f"Calibration ends on {end:%Y-%m-%d}"
-            )
-        )
-    return until
-
-
-def _acquired(
-    between: tuple[Day | None, Day | None] | None, problems: list[Problem]
-) -> tuple[pd.Timestamp | None, pd.Timestamp | None] | None:
-    if between is None:
-        return None
-    if isinstance(between, str) or len(between) != 2:
-        problems.append(Problem("takes two days, from and to", "acquired_between", repr(between)))
-        return None
-    start, stop = (None if day is None else _day(day, "acquired_between", problems) for day in between)
-    if start is not None and stop is not None and start > stop:
-        problems.append(Problem("ends before it begins", "acquired_between", repr(between)))
-    return start, stop
-
-
 def _split(
-    transactions: Transactions, window: Window, days: ibis.Table, everyone: ibis.Table,
-    acquired: tuple[pd.Timestamp | None, pd.Timestamp | None] | None, groups: Sequence[str], time_unit: str,
-    amount_unit: float,
+    transactions: Transactions, window: Window, days: ibis.Table, everyone: ibis.Table, acquired: Acquired | None,
+    groups: Sequence[str], time_unit: str, amount_unit: float,
 ) -> Split:  # fmt: skip
     kept = everyone.filter(everyone.first_purchase <= window.end_day)
-    start, stop = acquired or (None, None)
-    kept = kept.filter(_.first_purchase >= ibis.date(start.date())) if start is not None else kept
-    kept = kept.filter(_.first_purchase <= ibis.date(stop.date())) if stop is not None else kept
+    kept = acquired.filter(kept) if acquired else kept
     table = kept.execute().set_index("customer_id").sort_index()
     if table.empty:
         raise DataError(_nobody(everyone, window, acquired))
     table.index = table.index.astype("str")
-    warnings = (*transactions.warnings, *_notes(transactions, window, everyone, table, acquired, groups))
+    warnings = (*transactions.warnings, *notes(transactions, window, everyone, table, acquired, groups))
     held = table[["held_purchases", *(["held_spend"] if transactions.has_amount else [])]]
     held = held.rename(columns={"held_purchases": "purchases", "held_spend": "spend"})
     held = held.astype({c: "int64" if c == "purchases" else "float64" for c in held})
@@ -293,14 +269,11 @@ def _split(
     return Split(customers, holdout, weekly_purchases(days, kept, window))
 
 
-def _nobody(everyone: ibis.Table, window: Window, acquired: object) -> Problem:
-    first, last = (
-        pd.Timestamp(d) for d in everyone.aggregate([_.first_purchase.min(), _.first_purchase.max()]).execute().iloc[0]
-    )
-    asked = f"acquired_between {acquired!r}" if acquired else f"calibration_end {window.end:%Y-%m-%d}"
-    return Problem(
-        "no customer is left", asked, known=f"First purchases lie between {first:%Y-%m-%d} and {last:%Y-%m-%d}"
-    )
+def _nobody(everyone: ibis.Table, window: Window, acquired: Acquired | None) -> Problem:
+    ends = everyone.aggregate(first=_.first_purchase.min(), last=_.first_purchase.max()).execute()
+    span = " to ".join(f"{pd.Timestamp(day):%Y-%m-%d}" for day in ends.iloc[0])
+    asked = "acquired_between" if acquired else f"calibration_end {window.end:%Y-%m-%d}"
+    return Problem("no customer is left", asked, known=f"First purchases lie in {span}")
 
 
 def _finished(table: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
@@ -310,45 +283,3 @@ def _finished(table: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
     own = {group: table[f"g{i}"].astype("str") for i, group in enumerate(groups)}
     derived = {"first_month": first.dt.strftime("%Y-%m").astype("str")}
     return table[statistics].assign(first_purchase=first, **own, **derived)
-
-
-def _notes(
-    transactions: Transactions, window: Window, everyone: ibis.Table, table: pd.DataFrame, acquired: object,
-    groups: Sequence[str],
-) -> list[str]:  # fmt: skip
-    """What was left out, and what gives reason for doubt."""
-    notes = []
-    later = int(transactions.table.filter(_.date > ibis.date(window.until.date())).count().execute())
-    if later:
-        notes.append(f"{later:,} transactions after {window.until:%Y-%m-%d} are not used")
-    new = int(everyone.filter(_.first_purchase > window.end_day).count().execute())
-    if new:
-        notes.append(
-            f"{new:,} customers first bought after the calibration end, {window.end:%Y-%m-%d}, and are left out"
-        )
-    for i, group in enumerate(groups):
-        if conflicts := int(table[f"conflict{i}"].sum()):
-            notes.append(f"{conflicts:,} customers have several values of '{group}': the first by date counts")
-    if acquired is None:
-        notes += _left_truncation(everyone, window)
-    elif outside := int(everyone.filter(_.first_purchase <= window.end_day).count().execute()) - len(table):
-        notes.append(f"{outside:,} customers first bought outside acquired_between and are left out")
-    return notes
-
-
-def _left_truncation(everyone: ibis.Table, window: Window) -> list[str]:
-    """The rule is in the notes of `summarize`."""
-    firsts = everyone.filter(_.first_purchase <= window.end_day).group_by("first_purchase").agg(n=_.count()).execute()
-    day = pd.to_datetime(firsts["first_purchase"])
-    period = (day - day.min()).dt.days // 30
-    whole = (int((day.max() - day.min()).days) + 1) // 30
-    counts = firsts.groupby(period)["n"].sum().reindex(range(whole), fill_value=0)
-    if whole < 4:
-        return []
-    usual = counts.iloc[1:].median()
-    if counts.iloc[0] <= 2 * usual or counts.iloc[0] < usual + 20:
-        return []
-    return [
-        f"the first 30 days hold {counts.iloc[0]:,} first purchases, later 30 days about {usual:,.0f}: many of these "
-        "customers may have bought before the table begins; acquired_between leaves them out"
-    ]

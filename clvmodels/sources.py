@@ -18,11 +18,13 @@ from clvmodels import cleaning
 from clvmodels.cleaning import Policies
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.reading import ENCODINGS, Raw, Source, connect, open_source
+from clvmodels.window import as_day
 
 __all__ = ["Policies", "Transactions", "read_transactions"]
 
 REQUIRED, OPTIONAL = ("customer_id", "date"), ("amount", "order_id")
-_RESERVED = {"row", "reason", "text", "moment", "first_month", *REQUIRED, *OPTIONAL}
+_STATISTICS = ("frequency", "recency", "T", "monetary_value", "first_purchase", "first_month")
+_RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL}
 DEFAULT_POLICIES = Policies()
 _LISTED = 6  # places named in an error
 
@@ -124,8 +126,8 @@ def read_transactions(
     DataError
         With every problem found: of the arguments and columns first, then of the rows, with their lines.
     """
-    end = None if data_end is None else pd.Timestamp(data_end)
     problems = _argument_problems(policies, timezone, groups, encoding, date_format)
+    end = None if data_end is None else as_day(data_end, "data_end", problems)
     try:
         opened = open_source(source, name=name, delimiter=delimiter, encoding=encoding)
     except DataError as error:

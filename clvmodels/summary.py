@@ -7,27 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels.sources import Transactions
+from clvmodels.window import Acquired, Window
+
 EXACT = "decimal(38, 6)"  # money as whole millionths: sums do not depend on the order of the rows
 MISSING_GROUP = "(missing)"
-
-
-class Window(NamedTuple):
-    """The days of a summary: observed up to `end`, held out from the next day to `until` (both belong to it)."""
-
-    end: pd.Timestamp
-    until: pd.Timestamp
-    days_per_unit: float
-
-    @property
-    def end_day(self) -> ibis.Value:
-        """The end of observation, for expressions."""
-        return ibis.date(self.end.date())
 
 
 @dataclass(frozen=True)
@@ -125,3 +114,45 @@ def weekly_purchases(days: ibis.Table, kept: ibis.Table, window: Window) -> pd.D
             "held_out": weeks >= 0,
         }
     )
+
+
+def notes(
+    transactions: Transactions, window: Window, everyone: ibis.Table, table: pd.DataFrame, acquired: Acquired | None,
+    groups: Sequence[str],
+) -> list[str]:  # fmt: skip
+    """What was left out, and what gives reason for doubt."""
+    found = []
+    later = int(transactions.table.filter(_.date > ibis.date(window.until.date())).count().execute())
+    if later:
+        found.append(f"{later:,} transactions after {window.until:%Y-%m-%d} are not used")
+    new = int(everyone.filter(_.first_purchase > window.end_day).count().execute())
+    if new:
+        found.append(
+            f"{new:,} customers first bought after the calibration end, {window.end:%Y-%m-%d}, and are left out"
+        )
+    for i, group in enumerate(groups):
+        if conflicts := int(table[f"conflict{i}"].sum()):
+            found.append(f"{conflicts:,} customers have several values of '{group}': the first by date counts")
+    if acquired is None:
+        found += _left_truncation(everyone, window)
+    elif outside := int(everyone.filter(_.first_purchase <= window.end_day).count().execute()) - len(table):
+        found.append(f"{outside:,} customers first bought outside acquired_between and are left out")
+    return found
+
+
+def _left_truncation(everyone: ibis.Table, window: Window) -> list[str]:
+    """The rule is in the notes of `summarize`."""
+    firsts = everyone.filter(_.first_purchase <= window.end_day).group_by("first_purchase").agg(n=_.count()).execute()
+    day = pd.to_datetime(firsts["first_purchase"])
+    period = (day - day.min()).dt.days // 30
+    whole = (int((day.max() - day.min()).days) + 1) // 30
+    counts = firsts.groupby(period)["n"].sum().reindex(range(whole), fill_value=0)
+    if whole < 4:
+        return []
+    usual = counts.iloc[1:].median()
+    if counts.iloc[0] <= 2 * usual or counts.iloc[0] < usual + 20:
+        return []
+    return [
+        f"the first 30 days hold {counts.iloc[0]:,} first purchases, later 30 days about {usual:,.0f}: many of these "
+        "customers may have bought before the table begins; acquired_between leaves them out"
+    ]

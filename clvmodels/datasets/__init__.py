@@ -83,4 +83,22 @@ DATASETS: dict[str, Dataset] = {
         loader="clvmodels.datasets.cdnow:load_master",
         defaults={"time_unit": "week", "currency": "USD", "calibration_end": "1997-09-30", "holdout": 39, "groups": ()},
     ),
+    "online_retail": Dataset(
+        name="online_retail",
+        title="Online Retail: a British online shop for gifts, 2010 to 2011",
+        source="Chen, Sain & Guo (2012), https://archive.ics.uci.edu/dataset/352",
+        licence="CC BY 4.0",
+        columns={
+            "InvoiceNo": "invoice; C... are cancellations",
+            "StockCode": "article",
+            "Description": "article's name",
+            "Quantity": "pieces; negative in cancellations",
+            "InvoiceDate": "local time",
+            "UnitPrice": "GBP",
+            "CustomerID": "customer; missing in a quarter of the lines",
+            "Country": "country, a group column as `country`",
+        },
+        loader="clvmodels.datasets.online_retail:load",
+        defaults={"time_unit": "week", "currency": "GBP", "calibration_end": "2011-06-30", "holdout": 23, "groups": ()},
+    ),
 }

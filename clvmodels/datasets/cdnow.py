@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from clvmodels.datasets.fetch import Remote, download, find
-from clvmodels.errors import DataError, Problem
+from clvmodels.datasets.fetch import Remote, check_content, download, find
 from clvmodels.sources import Transactions, read_transactions
 
 LICENCE = "free for research, no licence stated (Fader & Hardie)"
@@ -63,22 +62,7 @@ def load_master(seed: int = 0) -> Transactions:
 
 def _load(path: Path, expected: Content) -> Transactions:
     orders = read_fixed_width(path)
-    found = content(orders)
-    if found != expected:
-        differing = [
-            Problem(f"{name} should be {e}", path.name, str(f))
-            for name, f, e in zip(Content._fields, found, expected, strict=True)
-            if f != e
-        ]
-        raise DataError(
-            [
-                *differing,
-                Problem(
-                    f"delete {path} to download it again",
-                    known="Or set CLVMODELS_DATA to a folder that holds it as published",
-                ),
-            ]
-        )
+    check_content(content(orders), expected, path)
     transactions = read_transactions(orders, date_format="%Y%m%d", currency="USD", name=path.name)
     return replace(transactions, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 

@@ -186,3 +186,12 @@ def _compare_with_record(remote: Remote, archive: Path, digest: str) -> None:
         first = record.read_text()[:12]
         what = f"the archive has changed since the first download: sha256 {digest[:12]}..., then {first}..."
         raise DataError(Problem(what, remote.url, known=f"Delete {record} to accept the new one"))
+
+
+def check_content(found: tuple, expected: tuple, path: Path) -> None:
+    """Compare what a table holds after parsing (two named tuples of one kind) with what is known of it."""
+    compared = zip(type(expected)._fields, found, expected, strict=True)  # pyright: ignore
+    problems = [Problem(f"{name} should be {e}", path.name, str(f)) for name, f, e in compared if f != e]
+    if problems:
+        what = f"{path} does not hold the data that are known"
+        raise DataError([Problem(what, known=f"Delete it to download it again, or set {VARIABLE}"), *problems])

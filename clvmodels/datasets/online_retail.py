@@ -1,0 +1,119 @@
+"""Online Retail (UCI 352): the invoice lines of a British online shop for gifts, December 2010 to December 2011.
+
+Real dirt: a quarter of the lines has no customer, cancellations ("C...") are lines with negative quantities, prices
+may be zero or negative. A line's amount is quantity x unit price. UCI ships a spreadsheet, which is read once (a minute
+or two) and kept as Parquet beside it; a CSV of the same columns, compressed or not, is read as well.
+
+Source: Chen, Sain & Guo (2012), https://archive.ics.uci.edu/dataset/352; CC BY 4.0. Pinned by its content, taken from
+a CSV copy, online_retail.csv.zst, since UCI's archive gives no sum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+
+from clvmodels.datasets.fetch import Remote, check_content, download, find
+from clvmodels.errors import DataError, unknown
+from clvmodels.sources import Policies, Transactions, read_transactions
+
+WORKBOOK = Remote(
+    path="online_retail/Online Retail.xlsx",
+    url="https://archive.ics.uci.edu/static/public/352/online+retail.zip",
+    member="Online Retail.xlsx",
+    licence="CC BY 4.0 (Chen, Sain & Guo 2012)",
+)
+PATHS = ("online_retail/online_retail.csv.zst", "online_retail/online_retail.csv", WORKBOOK.path)
+COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+
+
+class Content(NamedTuple):
+    """What the table must hold after parsing."""
+
+    rows: int
+    customers: int
+    without_customer: int
+    pieces: int
+    pence: int
+    first: str
+    last: str
+
+
+CONTENT = Content(541909, 4372, 135080, 5176450, 974774793, "2010-12-01 08:26", "2011-12-09 12:50")
+
+
+def load(seed: int = 0) -> Transactions:
+    """The lines with a customer and a positive amount; cancellations and free items dropped; groups: country."""
+    path = find(*PATHS) or download(WORKBOOK)
+    lines = read_workbook(path) if path.suffix == ".xlsx" else read_csv(path)
+    check_content(content(lines), CONTENT, path)
+    transactions = read_transactions(
+        lines,
+        columns={"order_id": "order_line", "customer_id": "CustomerID", "date": "InvoiceDate"},
+        currency="GBP",
+        groups=("country",),
+        policies=Policies(zero_amounts="drop"),
+        name=path.name,
+    )
+    with path.open("rb") as file:
+        return replace(transactions, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The lines from a CSV with UCI's columns; dates as M/D/YYYY H:MM."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        lines = pd.read_csv(stream, dtype=str, usecols=list(COLUMNS), keep_default_na=False)
+    return _typed(lines, "%m/%d/%Y %H:%M")
+
+
+def read_workbook(path: Path) -> pd.DataFrame:
+    """The lines from UCI's spreadsheet, kept as Parquet beside it for the next time."""
+    kept = path.with_suffix(".parquet")
+    if kept.exists() and kept.stat().st_mtime >= path.stat().st_mtime:
+        return pd.read_parquet(kept)
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    rows = book.worksheets[0].iter_rows(values_only=True)
+    header = [str(cell) for cell in next(rows, ())]
+    if missing := [name for name in COLUMNS if name not in header]:
+        raise DataError([unknown("column", name, header, path.name) for name in missing])
+    lines = pd.DataFrame(rows, columns=header, dtype=object)[list(COLUMNS)]
+    book.close()
+    typed = _typed(lines, None)
+    fresh = kept.with_name(kept.name + ".new")
+    typed.to_parquet(fresh)
+    fresh.replace(kept)
+    return typed
+
+
+def _typed(lines: pd.DataFrame, date_format: str | None) -> pd.DataFrame:
+    """Text, numbers and times; the amount of a line in pounds, whole pence where prices are."""
+    quantity, price = pd.to_numeric(lines["Quantity"]), pd.to_numeric(lines["UnitPrice"])
+    return pd.DataFrame(
+        {
+            "order_line": lines["InvoiceNo"].astype("str") + " " + lines["StockCode"].astype("str"),
+            "CustomerID": pd.to_numeric(lines["CustomerID"]).astype("Int64"),
+            "InvoiceDate": pd.to_datetime(lines["InvoiceDate"], format=date_format),
+            "country": lines["Country"].astype("str"),
+            "quantity": quantity.astype("int64"),
+            "amount": (quantity * price).astype("float64").round(4),
+        }
+    )
+
+
+def content(lines: pd.DataFrame) -> Content:
+    """Rows, ids, sums and dates of the parsed lines."""
+    return Content(
+        rows=len(lines),
+        customers=int(lines["CustomerID"].nunique()),
+        without_customer=int(lines["CustomerID"].isna().sum()),
+        pieces=int(lines["quantity"].sum()),
+        pence=round(float(lines["amount"].sum()) * 100),
+        first=f"{lines['InvoiceDate'].min():%Y-%m-%d %H:%M}",
+        last=f"{lines['InvoiceDate'].max():%Y-%m-%d %H:%M}",
+    )

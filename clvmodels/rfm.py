@@ -1,0 +1,104 @@
+"""RFM tables as users of lifetimes and PyMC-Marketing have them, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.summary import MISSING_GROUP
+
+NUMBERS = ("frequency", "recency", "T")
+OPTIONAL = ("monetary_value",)
+_LISTED = 5  # ids named in an error
+
+
+def checked_rfm(frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str]) -> pd.DataFrame:
+    """The table by its canonical names, index customer_id as sorted text; DataError with every violation."""
+    names, problems = _names(frame, columns, groups)
+    if problems:
+        raise DataError(problems)
+    ids = plain_ids(frame[names["customer_id"]] if "customer_id" in names else frame.index.to_series())
+    problems = _id_problems(ids)
+    table = pd.DataFrame(index=pd.Index(ids.fillna("").astype("str").to_numpy(), name="customer_id"))
+    for name in (*NUMBERS, *OPTIONAL):
+        if name in names:
+            numbers = pd.to_numeric(frame[names[name]], errors="coerce").astype("float64").to_numpy()
+            table[name] = numbers
+            problems += _violation(table.index, ~np.isfinite(numbers), f"{name} must be a finite number")
+    problems += _number_problems(table)
+    if table.empty:
+        problems.append(Problem("the table has no rows"))
+    if problems:
+        raise DataError(problems)
+    table["frequency"] = table["frequency"].astype("int64")
+    for group in groups:
+        table[group] = plain_ids(frame[group]).fillna(MISSING_GROUP).astype("str").to_numpy()
+    return table.sort_index()
+
+
+def plain_ids(values: pd.Series) -> pd.Series:
+    """The rule of `read_transactions` on a pandas column: trimmed text, whole floats without their point."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if pd.api.types.is_float_dtype(values.dtype) and (values.isna() | (values % 1 == 0)).all():
+        values = values.astype("Int64")
+    text = values.astype("string").str.strip()
+    return text.mask(text == "", pd.NA)
+
+
+def _names(
+    frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str]
+) -> tuple[dict[str, str], list[Problem]]:
+    known = ("customer_id", *NUMBERS, *OPTIONAL)
+    present = [str(c) for c in frame.columns]
+    problems = [unknown("column meaning", key, known, "columns") for key in columns if key not in known]
+    wanted = {key: columns.get(key, key) for key in known if key in columns or key in NUMBERS or key in present}
+    for group in set(groups) & {*known, "first_purchase"}:
+        problems.append(Problem(f"a group column cannot be called '{group}'", "groups", known="Rename the column"))
+    for own in (*wanted.values(), *groups):
+        if present.count(own) == 0:
+            problems.append(unknown("column", own, present, "RFM table"))
+        elif present.count(own) > 1:
+            problems.append(Problem(f"{present.count(own)} columns are called '{own}'", "RFM table"))
+    return wanted, problems
+
+
+def _id_problems(ids: pd.Series) -> list[Problem]:
+    problems = []
+    if missing := int(ids.isna().sum()):
+        first = int(np.flatnonzero(ids.isna())[0]) + 1
+        problems.append(Problem(f"{missing} of {len(ids)} rows have no customer id, first at row {first}", "RFM table"))
+    known = ids.dropna()
+    problems += _violation(known, known.duplicated().to_numpy(), "customer_id must be unique")
+    return problems
+
+
+def _number_problems(table: pd.DataFrame) -> list[Problem]:
+    x, t_x, T = (table[name].to_numpy() for name in NUMBERS)
+    ids, problems = table.index, []
+    problems += _violation(ids, (x < 0) | (np.isfinite(x) & (x % 1 != 0)), "frequency must be a whole number >= 0")
+    problems += _violation(ids, (t_x < 0) | (t_x > T), "recency must lie in 0 <= recency <= T", _RECENCY)
+    problems += _violation(ids, (x == 0) & (t_x > 0), "recency must be 0 where frequency is 0", _RECENCY)
+    problems += _violation(ids, (x > 0) & (t_x == 0), "recency must be above 0 where frequency is", _RECENCY)
+    if "monetary_value" in table:
+        m = table["monetary_value"].to_numpy()
+        problems += _violation(ids, m < 0, "monetary_value must be >= 0")
+        advice = "It is the mean amount of the repeat purchases; the first does not count"
+        problems += _violation(ids, (x == 0) & (m > 0), "monetary_value must be 0 where frequency is 0", advice)
+    return problems
+
+
+_RECENCY = "Recency is the age at the last purchase (last minus first), not the time since"
+
+
+def _violation(ids: pd.Index | pd.Series, wrong: np.ndarray, what: str, advice: str = "") -> list[Problem]:
+    """The problem of the customers marked wrong, with the first of them; none where there are none."""
+    if not wrong.any():
+        return []
+    first = ", ".join(f"'{str(label)[:40]}'" for label in list(dict.fromkeys(ids[wrong]))[:_LISTED])
+    return [
+        Problem(f"{what}; not so for {int(wrong.sum())} of {len(ids)} customers", "RFM table", f"first {first}", advice)
+    ]
