@@ -1,0 +1,100 @@
+"""The family of figures. Each computes its table in the run, and draws and describes it from that table alone.
+
+To add one: a file with its `Figure`, and its line in the registry below, which is in the report's order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.figures import (
+    calibration,
+    checks,
+    concentration,
+    data_cleaning,
+    group_effects,
+    model_comparison,
+    p_alive,
+    pit,
+    prior_posterior,
+    reliability,
+    top_odds,
+    total_value,
+    tracking,
+    value_ranking,
+)
+from clvmodels.figures.figure import Figure, Numbers, Words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from clvmodels.results import About, Run
+
+FIGURES: dict[str, Figure] = {
+    "total_value": total_value.FIGURE,
+    "concentration": concentration.FIGURE,
+    "top_odds": top_odds.FIGURE,
+    "value_ranking": value_ranking.FIGURE,
+    "tracking": tracking.FIGURE,
+    "calibration": calibration.FIGURE,
+    "reliability": reliability.FIGURE,
+    "pit": pit.FIGURE,
+    "model_comparison": model_comparison.FIGURE,
+    "data_cleaning": data_cleaning.FIGURE,
+    "p_alive": p_alive.FIGURE,
+    "prior_posterior": prior_posterior.FIGURE,
+    "group_effects": group_effects.FIGURE,
+    "checks": checks.FIGURE,
+}
+
+__all__ = ["FIGURES", "Figure", "Numbers", "Words", "plot"]
+
+
+def plot(name: str, run: Run | pd.DataFrame, about: About | None = None, *, width: int = 688) -> Axes:
+    """Draw one figure outside a report.
+
+    Parameters
+    ----------
+    name
+        A key of `FIGURES`.
+    run
+        A run, or the figure's own table as a results folder holds it (then `about` is needed).
+    about
+        What the run is; by default the run's own.
+    width
+        In pixels: 688 or 328.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The first axes of the drawing; `axes.figure` is the whole. In a notebook the drawing shows itself.
+
+    Raises
+    ------
+    DataError
+        An unknown figure, one that is a table, or one that the run has no results for.
+    """
+    if name not in FIGURES:
+        raise DataError(unknown("figure", name, FIGURES))
+    figure = FIGURES[name]
+    if figure.draw is None:
+        raise DataError(
+            Problem(f"'{name}' is a table, not a drawing", known="Read FIGURES[name].numbers(table, about)")
+        )
+    table = run if isinstance(run, pd.DataFrame) else figure.table(run)
+    about = about if about is not None or isinstance(run, pd.DataFrame) else run.about
+    if table is None or about is None:
+        missing = "no results for it in this run" if table is None else "a table alone needs `about`, what the run is"
+        raise DataError(Problem(missing, f"figure '{name}'"))
+    return _shown(figure.draw(table, about, width)).axes[0]
+
+
+def _shown(canvas):
+    """Hand the drawing to pyplot, which shows it below the cell; on white, since its ink is dark."""
+    import matplotlib.pyplot as plt
+
+    canvas.set_facecolor("#ffffff")
+    return plt.figure(canvas)

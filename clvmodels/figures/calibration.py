@@ -1,0 +1,160 @@
+"""Does past frequency predict future purchases: the mean of customers with the same past, actual beside forecast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvmodels import words
+from clvmodels.figures import phrases, style
+from clvmodels.figures.arrays import group_means, inside_count, quantiles
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+SMALLEST, SMALL_BASE, GROUPS, FEW_GROUPS = 10, 100, 8, 4
+
+
+def groups(frequency: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Bounds (lowest, highest) of groups by past purchases, each of at least 10 customers; the last is open."""
+    most = GROUPS if len(frequency) >= SMALL_BASE else FEW_GROUPS
+    found: list[tuple[int, int]] = []
+    low = 0
+    for high in range(int(frequency.max()) + 1):
+        inside = int(((frequency >= low) & (frequency <= high)).sum())
+        beyond = int((frequency > high).sum())
+        if inside >= SMALLEST and beyond >= SMALLEST and len(found) < most - 1:
+            found.append((low, high))
+            low = high + 1
+    return [*found, (low, int(frequency.max()))]
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """A row a group of customers by past purchases: held-out mean, actual and forecast; and the groups inside."""
+    judged = run.entries[run.recommended].judged
+    if judged is None:
+        return None
+    frequency = judged.customers.table["frequency"].loc[judged.futures.customer_id].to_numpy(dtype=np.int64)
+    bounds = groups(frequency)
+    codes = np.searchsorted([high for _, high in bounds], frequency)
+    draws = group_means(judged.futures.purchases, codes, len(bounds))
+    sizes = np.bincount(codes, minlength=len(bounds))
+    actual = np.bincount(codes, judged.actual, minlength=len(bounds)) / sizes
+    rows = []
+    for place, (low, high) in enumerate(bounds):
+        name = f"{low}+" if place == len(bounds) - 1 and high > low else str(low) if low == high else f"{low} to {high}"
+        row = {"kind": "group", "frequency": name, "customers": int(sizes[place]), "actual": float(actual[place])}
+        rows.append(row | quantiles(draws[:, place]))
+    rows.append({"kind": "inside", **inside_count(draws, actual)})
+    return pd.DataFrame(rows)
+
+
+def holds(table: pd.DataFrame) -> bool:
+    """Whether as many groups are inside as in all but 1% of the model's own draws."""
+    inside = row_of(table, kind="inside")
+    return bool(inside.actual >= inside.lower_limit)
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "Does past frequency predict future purchases?"
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    inside, shown = row_of(table, kind="inside"), rows_of(table, kind="group")
+    sub = (
+        f"Mean number of purchases per customer in {phrases.window(about)} held out, by the number before. "
+        "Black: actual; boxes: 50% and 90% intervals of the group's mean."
+    )
+    outside = shown[(shown.actual < shown.q5) | (shown.actual > shown.q95)]
+    names = words.listing([str(name) for name in outside["frequency"]])
+    missed = f" Outside: customers with {names} repeat purchases." if len(outside) else ""
+    fails = "" if inside.actual >= inside.lower_limit else (
+        f" In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
+    )  # fmt: skip
+    caption = (
+        f"In {words.count(inside.actual)} of {words.count(inside['of'])} groups the actual mean lies inside the 90% "
+        f"interval; {words.count(inside.expected)} are expected.{missed}{fails} The intervals are those of a group's "
+        "mean: a single customer scatters far more."
+    )
+    first, last = shown.iloc[0], shown.iloc[-1]
+    alt = (
+        f"Actual means and forecast boxes by past purchases, from {_mean(first.actual)} at {first.frequency} to "
+        f"{_mean(last.actual)} at {last.frequency}; {words.count(inside.actual)} of {words.count(inside['of'])} inside."
+    )
+    return Words(sub, caption, alt)
+
+
+def _mean(value: float) -> str:
+    return words.number(value, 0.01)
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    wide = width >= 500
+    figure = style.canvas(width, 300 if wide else 280)
+    axes = style.panel(figure, 42, 12, 44, 58)
+    shown = rows_of(table, kind="group").reset_index(drop=True)
+    tallest = float(shown[["actual", "q95"]].max().max()) or 1.0
+    axes.set(xlim=(-0.6, len(shown) - 0.4), ylim=(0, 1.14 * tallest))
+    for x, row in shown.iterrows():
+        for low, high, alpha in (("q5", "q95", style.BAND_90), ("q25", "q75", style.BAND_50)):
+            axes.fill_between([x - 0.32, x + 0.32], row[low], row[high], color=style.BLUE, alpha=alpha, linewidth=0)
+        out = not row.q5 <= row.actual <= row.q95
+        axes.plot(x, row.actual, "o", color=style.RED if out else style.INK, markersize=6, clip_on=False)
+    style.y_ticks(axes, style.ticks(0, 1.1 * tallest, 6))
+    sizes = [
+        words.count(n) if wide or n < 1000 else words.compact(n, words.value_step(n, 2)) for n in shown["customers"]
+    ]
+    style.x_ticks(axes, range(len(shown)), [f"{a}\n{n}" for a, n in zip(shown["frequency"], sizes, strict=True)])
+    style.name_x(axes, "repeat purchases before (second line: customers)")
+    style.name_y(axes, f"purchases per customer, {phrases.window(about)} held out", rise=18)
+    _labels(axes, shown)
+    return figure
+
+
+def _labels(axes: Axes, shown: pd.DataFrame) -> None:
+    """`forecast` above the last box, `actual` beside the dot of the group before it."""
+    last = len(shown) - 1
+    top = float(max(shown["q95"].iloc[last], shown["actual"].iloc[last]))
+    half = style.text_width("forecast", "bold") / 2 * (len(shown) + 0.2) / style.pixels(axes)[0]
+    style.say(
+        axes, min(last, last + 0.6 - half), top, "forecast", style.BLUE, weight="bold", ha="center", va="bottom",
+        transform=style.shift(axes, 0, 5),
+    )  # fmt: skip
+    if last >= 1:
+        row = shown.iloc[last - 1]
+        style.say(
+            axes, last - 1.36, max(row.actual, row.q50), "actual", weight="bold", ha="right", va="bottom",
+            transform=style.shift(axes, 0, 0),
+        )  # fmt: skip
+        axes.plot([last - 1.34, last - 1.06], [max(row.actual, row.q50), row.actual], color=style.INK, linewidth=1)
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    rows = []
+    for _, row in rows_of(table, kind="group").iterrows():
+        step = min(0.1, words.width_step(row.q5, row.q95))
+        interval = words.span(row.q5, row.q95, step=step)
+        rows.append(
+            (
+                str(row.frequency),
+                words.count(row.customers),
+                words.number(row.actual, step),
+                words.number(row.q50, step),
+                interval,
+            )
+        )
+    return Numbers(("Purchases before", "Customers", "Actual mean", "Forecast", "90% interval"), rows)
+
+
+FIGURE = Figure(
+    "calibration", "held-out purchases by past frequency, actual beside forecast", "trust", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

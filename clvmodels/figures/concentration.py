@@ -1,0 +1,135 @@
+"""How few customers carry the value: the share held by the best customers, by worth and by outcome."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import phrases, style
+from clvmodels.figures.arrays import NAMES, draw_blocks, quantiles
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+POINTS, SERIES = 60, ("expected", "realised")
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """Quantiles of the share held by the best customers, at 60 points and at the top share; customers at a loss."""
+    from clvmodels.decisions.concentration import concentration
+
+    values = run.valued.values
+    if values is None:
+        return None
+    found = concentration(values, points=POINTS, top_share=run.about.top_share)
+    best = found["customers"] == math.ceil(round(run.about.top_share * len(values.customer_id), 9))
+    rows = []
+    for series in ("expected", "realised"):
+        block = found[[f"{series}_{name}" for name in NAMES]].set_axis(list(NAMES), axis=1)
+        block.insert(0, "share_of_customers", found["share_of_customers"])
+        block.insert(0, "series", series)
+        block.insert(0, "kind", np.where(best, "top", "curve"))
+        rows.append(block)
+    out = pd.concat(rows, ignore_index=True)
+    losing = np.concatenate([(values.expected[b] < 0).sum(axis=1) for b in draw_blocks(*values.expected.shape)])
+    loss = {"kind": "losing", "series": "expected", **quantiles(losing)}
+    return pd.concat([out, pd.DataFrame([loss])], ignore_index=True)
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return f"How few customers carry the {phrases.gain(about)}"
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    expected, realised = (row_of(table, kind="top", series=s) for s in ("expected", "realised"))
+    losing, best = row_of(table, kind="losing"), f"best {words.rate(about.top_share)}"
+    gain, one, two = phrases.gain(about), share_range(expected), share_range(realised)
+    sub = "Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."
+    caption = (
+        f"The {best} of customers carry **{one}** of expected {gain} (90%). Looking back after "
+        f"{phrases.horizon(about)}, the share of whoever then turned out best will be {two}: part of that is luck, and "
+        "luck cannot be targeted."
+    )
+    if losing.q95 >= 1:
+        caption += (
+            f" The curves pass 100% and fall back: {words.count_span(losing.q5, losing.q95)} customers are expected to "
+            "cost more than they bring."
+        )
+    alt = (
+        f"Two concentration curves over customers, best first. At the {best}: {one} of expected {gain}, {two} realised."
+    )
+    return Words(sub, caption, alt)
+
+
+def share_range(row: pd.Series) -> str:
+    """A share of the whole value; it may pass 100% where some customers lose money."""
+    step = max(0.01, words.width_step(row.q5, row.q95))
+    low, high = (words.number(100 * row[name], 100 * step) for name in ("q5", "q95"))
+    return f"{low}%" if low == high else f"{low} to {high}%"
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    figure = style.canvas(width, width * 0.86 if width < 500 else 400)
+    axes = style.panel(figure, 46, 16, 38, 40)
+    curves = table[table["kind"] != "losing"]
+    ceiling = max(1.0, float(curves.q95.max()))
+    axes.set(xlim=(0, 1), ylim=(0, ceiling))
+    axes.plot([0, 1], [0, 1], "--", color=style.RULE, linewidth=1)
+    for series, colour, dash in (("realised", style.TEAL, "--"), ("expected", style.BLUE, "-")):
+        curve = rows_of(curves, series=series).sort_values("share_of_customers")
+        x = curve["share_of_customers"]
+        axes.fill_between(x, curve["q5"], curve["q95"], color=colour, alpha=style.BAND_90, linewidth=0)
+        axes.plot(x, curve["q50"], dash, color=colour, clip_on=False)
+    _mark_top(axes, table, about)
+    marks = [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    names = [f"{100 * mark:.0f}%" for mark in marks]
+    style.y_ticks(axes, marks, names)
+    style.x_ticks(axes, marks, names)
+    style.name_x(axes, "customers, best first")
+    style.name_y(axes, f"share of the base's {phrases.gain(about)}")
+    return figure
+
+
+def _mark_top(axes: Axes, table: pd.DataFrame, about: About) -> None:
+    axes.plot([about.top_share] * 2, [0, 1], color=style.RULE, linewidth=1)
+    up = style.pixels(axes)[1]
+    labels = ((f"with the best {words.rate(about.top_share)}", style.MUTED, "normal"),)
+    for series, colour in (("expected", style.BLUE), ("realised", style.TEAL)):
+        row = row_of(table, kind="top", series=series)
+        axes.plot(about.top_share, row.q50, "o", color=colour, markeredgecolor=style.PAPER, markersize=7, zorder=5)
+        labels += ((f"{share_range(row)} {series}", colour, "bold"),)
+    for place, (text, colour, weight) in enumerate(labels):
+        style.say(
+            axes, 0.985, (9 + 18 * place) / up, text, colour, weight=weight, ha="right", va="bottom",
+            transform=axes.transAxes,
+        )  # fmt: skip
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    curve = table[table["kind"] != "losing"]
+    known = np.unique(curve["share_of_customers"])
+    shares = dict.fromkeys(
+        float(known[np.abs(known - share).argmin()]) for share in (0.02, 0.05, 0.1, about.top_share, 0.5)
+    )
+    rows = [
+        (words.rate(round(share, 3)), *(share_range(row_of(curve, share_of_customers=share, series=s)) for s in SERIES))
+        for share in sorted(shares)
+    ]
+    gain = phrases.gain(about)
+    titles = ("Best share of customers", f"Share of expected {gain}, 90%", f"Share of realised {gain}, 90%")
+    return Numbers(titles, rows)
+
+
+FIGURE = Figure(
+    "concentration", "the share of the value held by the best customers", "worth", "square",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""What every figure is: a bounded table computed in the run; words and a drawing made from that table alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+
+class Words(NamedTuple):
+    """The words of a figure, every number computed from its table. `**x**` in the caption stands out."""
+
+    sub: str
+    caption: str
+    alt: str
+
+
+class Numbers(NamedTuple):
+    """A table for readers: column titles and rows of ready text; the first column names the row.
+
+    `tones` gives a row's class by its place: "bad" (a failure) or "total".
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    tones: Mapping[int, str] = MappingProxyType({})
+
+
+class Figure(NamedTuple):
+    """One member of the family.
+
+    `table` is computed in the run and stored as tables/<name>.csv (None: not applicable to this run); all else is
+    made from that table and from what the run is. `draw` takes the width in CSS pixels: 688 or 328. A figure whose
+    shape is "table" has no drawing: its numbers are the figure. `numbers` is folded below a drawing.
+    """
+
+    name: str
+    shows: str
+    chapter: str
+    shape: str
+    heading: Callable[[pd.DataFrame, About], str]
+    table: Callable[[Run], pd.DataFrame | None]
+    words: Callable[[pd.DataFrame, About], Words]
+    draw: Callable[[pd.DataFrame, About, int], Canvas] | None = None
+    numbers: Callable[[pd.DataFrame, About], Numbers] | None = None
+
+
+def rows_of(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+    """The rows in which each named column has the wanted value."""
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return table
+
+
+def row_of(table: pd.DataFrame, **wanted: Any) -> pd.Series:
+    """The one row in which each named column has the wanted value."""
+    rows = rows_of(table, **wanted)
+    if len(rows) != 1:
+        raise ValueError(f"expected one row with {wanted}, found {len(rows)}")
+    return rows.iloc[0]

@@ -1,0 +1,141 @@
+"""Which model predicts held-out purchases best: paired differences of the log score from the best.
+
+Differences under 4 are small whatever their error (Sivula et al. 2020; the loo package's FAQ).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import style
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+MOST, FEW = 25, 100
+SCORES = {"crps": "crps", "coverage_90": "coverage", "total_purchases.bias_percent": "bias"}
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """A row an entry, best first: the difference and its intervals, the verdict, and three scores beside it."""
+    if run.comparison is None or len(run.comparison) < 2:
+        return None
+    out = run.comparison.head(MOST).reset_index(drop=True)
+    out.insert(1, "label", [run.entries[name].label for name in out["entry"]])
+    for metric, column in SCORES.items():
+        found = rows_of(run.scores, metric=metric).drop_duplicates("entry").set_index("entry")["value"]
+        out[column] = out["entry"].map(found)
+    return out
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "Which model predicts held-out purchases best"
+
+
+def verdicts(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Labels of the entries under each verdict."""
+    kinds = ("recommended", "same within noise", "worse")
+    return {kind: [words.label(name, 40) for name in rows_of(table, verdict=kind)["label"]] for kind in kinds}
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    sub = (
+        "Sum over customers of the log probability of the held-out count, minus that of the first model; paired. "
+        "Bars: 50% and 90% intervals. Left is worse."
+    )
+    named = verdicts(table)
+    best, same, worse = (named[kind] for kind in ("recommended", "same within noise", "worse"))
+    caption = f"**{words.listing(best)}** is recommended. "
+    if same:
+        caption += (
+            f"{words.listing(same)} cannot be told from it: the 90% interval holds 0, or the difference is under 4. "
+        )
+    if worse:
+        caption += f"{words.listing(worse)} {'predicts' if len(worse) == 1 else 'predict'} worse. "
+    caption += "A difference under 4 would not matter even if it were certain."
+    if about.customers < FEW:
+        caption += f" With {words.count(about.customers)} customers the comparison is weak."
+    last = table.iloc[-1]
+    alt = (
+        f"Differences of log score with intervals for {len(table)} models. The farthest: "
+        f"{words.span(last.lower90, last.upper90)}; {len(same)} cannot be told from the first."
+    )
+    return Words(sub, caption, alt)
+
+
+def _near(table: pd.DataFrame) -> pd.Series:
+    """Which rows fit on one axis: a rival whose interval lies three times as far out as all others is told in words."""
+    near = pd.Series(True, index=table.index)
+    for place in reversed(table.index[2:]):
+        rest = table[near & (table.index != place)]
+        reach = min(rest["lower90"].min(), -8.0)
+        if table.loc[place, "upper90"] >= 3 * reach:
+            break
+        near[place] = False
+    return near
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    wide = width >= 500
+    names = [words.label(name, 26 if wide else 15) for name in table["label"]]
+    left = max(60, max(map(style.text_width, names)) + 14)
+    row = 32 if len(table) <= 8 else 24
+    figure = style.canvas(width, row * len(table) + 58)
+    axes = style.panel(figure, left, 150 if wide else 18, 14, 42)
+    near, y = _near(table), -np.arange(len(table))
+    low = min(table.loc[near, "lower90"].min(), -4.0)
+    axes.set(xlim=(1.06 * low, max(0.06 * -low, table.loc[near, "upper90"].max() * 1.05)), ylim=(y.min() - 0.6, 0.6))
+    axes.axvline(0, color=style.INK, linewidth=1)
+    for height, (place, line) in zip(y, table.iterrows(), strict=True):
+        colour = style.MUTED if line.verdict == "worse" else style.BLUE
+        if near[place]:
+            style.interval(axes, height, _quantiles(line), colour, high=line.verdict == "recommended")
+        else:
+            far = f"← {words.number(line.difference, _step(line))} ({words.span(line.lower90, line.upper90)})"
+            style.say(axes, axes.get_xlim()[0], height, far, colour, va="center", transform=style.shift(axes, 4))
+        if wide:
+            weight = "bold" if line.verdict == "recommended" else "normal"
+            style.say(
+                axes, 1, height, line.verdict, colour, va="center", weight=weight, transform=style.beside(axes, 16)
+            )
+    style.y_ticks(axes, y, names, grid=False)
+    axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
+    style.x_ticks(axes, style.ticks(*axes.get_xlim(), 5 if wide else 3))
+    axes.grid(axis="x")
+    style.name_x(axes, "held-out log score, difference" if wide else "log score, difference")
+    return figure
+
+
+def _quantiles(line: pd.Series) -> list[float]:
+    return [float(line[name]) for name in ("lower90", "lower50", "difference", "upper50", "upper90")]
+
+
+def _step(line: pd.Series) -> float:
+    return words.width_step(line.lower90, line.upper90)
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    rows = []
+    for _, line in table.iterrows():
+        step = _step(line)
+        interval = "" if line.verdict == "recommended" else words.span(line.lower90, line.upper90)
+        bias = "—" if pd.isna(line.bias) else f"{words.signed(line.bias, 1.0)}%"
+        shown = "0" if line.verdict == "recommended" else words.number(line.difference, step)
+        cells = (shown, interval, line.verdict, words.number(line.crps, 0.001), words.probability(line.coverage), bias)
+        rows.append((words.label(line.label, 60), *cells))
+    titles = ("Model", "Log score, difference", "90% interval", "Verdict", "CRPS", "90% coverage", "Bias of total")
+    return Numbers(titles, rows)
+
+
+FIGURE = Figure(
+    "model_comparison", "paired differences of the held-out log score", "trust", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

@@ -1,0 +1,188 @@
+"""Who is still a customer: customers by silence and frequency, and where the probability of being alive is 90, 50, 10%.
+
+Cells count customers; the lines are where the mean probability of the customers of one frequency crosses a level.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvmodels import words
+from clvmodels.figures import style
+from clvmodels.figures.arrays import mean_by_customer
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+COLUMNS, ROWS, SMALL, SMALLEST = 25, 13, 60, 10
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def _known(run: Run) -> pd.DataFrame | None:
+    """Silence, frequency and mean probability of being alive of each customer, as late as the run knows it."""
+    judged = run.entries[run.recommended].judged
+    if run.valued.p_alive is not None:
+        customers, alive = run.value_split.customers.table, np.asarray(run.valued.p_alive, dtype=float)
+    elif judged is not None:
+        customers = judged.customers.table.loc[judged.futures.customer_id]
+        alive = mean_by_customer(judged.futures.p_alive)
+    else:
+        return None
+    silence = (customers["T"] - customers["recency"]).to_numpy(dtype=float)
+    return pd.DataFrame({"silence": silence, "frequency": customers["frequency"].to_numpy(), "alive": alive})
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """At most 25 x 13 cells with their customers; crossings of the levels; shares of customers in doubt and not."""
+    known = _known(run)
+    if known is None:
+        return None
+    rows = [
+        {"kind": "share", "level": name, "customers": int(n)} for name, n in _shares(known["alive"].to_numpy()).items()
+    ]
+    top = _last_row(known["frequency"].to_numpy())
+    known["row"] = np.minimum(known["frequency"], top)
+    width = (float(known["silence"].max()) or 1.0) / COLUMNS * (1 + 1e-9)
+    known["column"] = (known["silence"] / width).astype(int)
+    cells = known.groupby(["row", "column"]).agg(customers=("alive", "size"), p_alive=("alive", "mean")).reset_index()
+    rows += [
+        {"kind": "cell", "frequency": int(r), "open": bool(r == top), "silence_from": c * width,
+         "silence_to": (c + 1) * width, "customers": int(n), "p_alive": float(p)}
+        for r, c, n, p in cells.itertuples(index=False)
+    ]  # fmt: skip
+    for row, group in known.groupby("row"):
+        rows += _crossings(int(row), group)
+    return pd.DataFrame(rows)
+
+
+def _shares(alive: NDArray) -> dict[str, int]:
+    return {"alive": (alive >= 0.9).sum(), "doubt": ((alive > 0.1) & (alive < 0.9)).sum(), "gone": (alive <= 0.1).sum()}
+
+
+def _last_row(frequency: NDArray) -> int:
+    """The last row holds its frequency and all above: the first one beyond which under 2% of customers lie."""
+    shares = [(frequency >= k).mean() for k in range(ROWS)]
+    return next((k for k in range(1, ROWS) if shares[k] < 0.02), int(min(frequency.max(), ROWS - 1)))
+
+
+def _crossings(row: int, group: pd.DataFrame) -> list[dict]:
+    """Silences at which the probability, taken as non-increasing in silence, crosses each level."""
+    from scipy.optimize import isotonic_regression
+
+    if len(group) < SMALLEST:
+        return []
+    ordered = group.sort_values("silence")
+    silence = ordered["silence"].to_numpy()
+    fitted = isotonic_regression(ordered["alive"].to_numpy(), increasing=False).x
+    found = []
+    for level in LEVELS:
+        below = int(np.searchsorted(-fitted, -level))
+        if 0 < below < len(fitted):
+            at = float(np.interp(-level, -fitted[below - 1 : below + 1], silence[below - 1 : below + 1]))
+            found.append({"kind": "line", "level": f"{level:g}", "frequency": row, "silence_from": at})
+    return found
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "Who is still a customer"
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    n = {name: int(row_of(table, kind="share", level=name).customers) for name in ("alive", "doubt", "gone")}
+    whole = sum(n.values())
+    sub = (
+        f"Cells: customers by repeat purchases and {about.time_unit}s since the last one; darker: more of them. "
+        "Lines: where the probability of still being a customer is 90%, 50% and 10%."
+    )
+    caption = (
+        f"**{words.share(n['doubt'], whole)} of customers are in doubt**: between 10% and 90% likely to be still "
+        f"there. {words.share(n['alive'], whole)} have at least 90%, {words.share(n['gone'], whole)} at most 10%. "
+        "Leaving is never seen: this is the model's inference from silence."
+    )
+    alt = (
+        f"Density of customers by silence and frequency with lines of equal probability of being alive; "
+        f"{words.share(n['doubt'], whole)} lie between 10% and 90%, {words.share(n['alive'], whole)} above."
+    )
+    return Words(sub, caption, alt)
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    figure = style.canvas(width, 310)
+    axes = style.panel(figure, 34, 50, 36, 42)
+    cells = rows_of(table, kind="cell")
+    top, last = int(cells.frequency.max()), float(cells.silence_to.max())
+    _cells(axes, cells)
+    axes.set(xlim=(0, last), ylim=(-0.5, top + 0.5))
+    _lines(axes, table, last)
+    every = 1 if top <= 7 else 2
+    marks = [k for k in range(0, top + 1, every) if k == top or top - k >= every]
+    style.y_ticks(
+        axes, sorted({*marks, top}), [f"{k}+" if k == top else str(k) for k in sorted({*marks, top})], grid=False
+    )
+    style.x_ticks(axes, style.ticks(0, last, 5, whole=True))
+    style.name_x(axes, f"{about.time_unit}s since the last purchase")
+    style.name_y(axes, "repeat purchases", rise=10)
+    return figure
+
+
+def _cells(axes: Axes, cells: pd.DataFrame) -> None:
+    """Eight shades of one blue, by the root of the count; all cells of a shade are one path."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    shades = np.ceil(8 * np.sqrt(cells.customers / cells.customers.max())).clip(1, 8)
+    for shade, same in cells.groupby(shades):
+        boxes = [
+            Path([(a, y - 0.5), (b, y - 0.5), (b, y + 0.5), (a, y + 0.5), (a, y - 0.5)], closed=True)
+            for a, b, y in same[["silence_from", "silence_to", "frequency"]].itertuples(index=False)
+        ]
+        path = Path.make_compound_path(*boxes)
+        axes.add_patch(PathPatch(path, color=style.BLUE, alpha=round(0.06 + 0.09 * float(shade), 2), linewidth=0))
+
+
+def _lines(axes: Axes, table: pd.DataFrame, last: float) -> None:
+    lines = rows_of(table, kind="line")
+    ends = []
+    for level in LEVELS:
+        line = lines[lines["level"].astype(float).eq(level)].sort_values("frequency")
+        if len(line):
+            axes.plot(line.silence_from, line.frequency, color=style.INK, linewidth=1.4)
+            ends.append((float(line.silence_from.iloc[-1]), float(line.frequency.iloc[-1]), f"{100 * level:.0f}%"))
+    across = style.pixels(axes)[0]
+    ends.sort()
+    widths = [style.text_width(text) for *_, text in ends]
+    centres = style.spread([x / last * across for x, *_ in ends], widths, 0, across + 40, 8)
+    for centre, (_, _, text) in zip(centres, ends, strict=True):
+        style.say(axes, centre / across, 1, text, ha="center", va="bottom", transform=style.above(axes, 4))
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    lines = rows_of(table, kind="line")
+    rows = []
+    cells = rows_of(table, kind="cell")
+    for frequency, group in cells.groupby("frequency"):
+        at = (
+            rows_of(lines, frequency=frequency)
+            .assign(level=lambda f: f["level"].astype(float))
+            .set_index("level")["silence_from"]
+        )
+        crossing = [words.number(at[level], 0.1) if level in at.index else "—" for level in reversed(LEVELS)]
+        name = f"{frequency:.0f}{'+' if group['open'].iloc[0] else ''}"
+        rows.append((name, words.count(group["customers"].sum()), *crossing))
+    unit = f"{about.time_unit}s of silence"
+    return Numbers(("Repeat purchases", "Customers", f"90% after, {unit}", "50% after", "10% after"), rows)
+
+
+FIGURE = Figure(
+    "p_alive", "customers by silence and frequency, with lines of P(alive)", "model", "square",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

@@ -1,0 +1,169 @@
+"""What the data added to the priors: prior and posterior on natural scales, in small panels."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvmodels import words
+from clvmodels.figures import style
+from clvmodels.figures.arrays import quantiles
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.posterior import Posterior
+    from clvmodels.results import About, Run
+
+POINTS, DRAWS, MOST = 41, 2000, 12
+Array = NDArray[np.float64]
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """Quantiles and at most 41 points of the density of each quantity, prior and posterior; heights up to 1."""
+    rows: list[dict] = []
+    for part, posterior in run.valued.posteriors.items():
+        for name, title, prior, found in quantities(posterior, run.about):
+            if len({row["name"] for row in rows} | {name}) > MOST:
+                break
+            base = {"part": part, "name": name, "title": title}
+            x = _window(prior, found)
+            for series, draws in (("prior", prior), ("posterior", found)):
+                rows.append({"kind": "quantiles", "series": series, **base, **quantiles(draws)})
+                height = _density(draws, x)
+                points = zip(x, height / height.max(), strict=True)
+                rows += [
+                    {"kind": "curve", "series": series, **base, "x": float(a), "height": float(b)} for a, b in points
+                ]
+    return pd.DataFrame(rows) if rows else None
+
+
+def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array, Array]]:
+    """Name, title, prior draws and posterior draws of what a model's parameters mean.
+
+    A model that says what its parameters mean together (`meanings`: title, unit, of(theta)) is shown by these; another
+    by its parameters one by one.
+    """
+    data = posterior.data["posterior"]
+    found = {p.name: np.asarray(data[p.name].values, dtype=float).reshape(-1) for p in posterior.model.parameters}
+    prior = {name: np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1) for name in found}
+    meanings = getattr(posterior.model, "meanings", ())
+    if meanings:
+        names = [(m.title, _unit(m.unit, about), m.of(prior), m.of(found)) for m in meanings]
+        return [(title, f"{title}{unit}", *map(_finite, draws)) for title, unit, *draws in names]
+    return [(p.name, f"{p.name}: {p.meaning}", prior[p.name], found[p.name]) for p in posterior.model.parameters]
+
+
+def _unit(unit: str, about: About) -> str:
+    text = unit.format(time_unit=about.time_unit, currency=about.currency or "")
+    return f", {text}" if text.strip() else ""
+
+
+def _finite(draws: Array) -> Array:
+    return np.asarray(draws)[np.isfinite(draws)]
+
+
+def _window(prior: Array, found: Array) -> Array:
+    """Where both can be seen: the posterior whole, and of a wide prior as much as leaves the posterior some width."""
+    low, middle, high = np.quantile(found, (0.002, 0.5, 0.998))
+    width = max(high - low, 1e-9 * abs(middle), 1e-12)
+    near, far = np.quantile(prior, (0.02, 0.9))
+    positive = min(prior.min(), found.min()) > 0
+    start = max(min(low, near), low - 7 * width, 1e-9 * abs(middle) if positive else -np.inf)
+    return np.linspace(start, min(max(high, far), high + 7 * width), POINTS)
+
+
+def _density(draws: Array, x: Array) -> Array:
+    """A kernel density, on the log scale where all draws are positive."""
+    from scipy.stats import gaussian_kde
+
+    thin = draws[:: max(1, len(draws) // DRAWS)]
+    if np.ptp(thin) == 0:
+        return (np.abs(x - thin[0]) <= (x[1] - x[0]) / 2).astype(float) + 1e-12
+    if thin.min() > 0 and x[0] > 0:
+        return gaussian_kde(np.log(thin))(np.log(x)) / x
+    return gaussian_kde(thin)(x)
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "What the data added to the priors"
+
+
+def ratios(table: pd.DataFrame) -> pd.Series:
+    """Width of the prior's 90% interval over the posterior's, by quantity."""
+    frame = rows_of(table, kind="quantiles")
+    width = (frame["q95"] - frame["q5"]).groupby([frame["name"], frame["series"]], sort=False).first().unstack()
+    return width["prior"] / width["posterior"].where(width["posterior"] > 0)
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    narrowed = ratios(table)
+    worst = narrowed.idxmin()
+    ratio = words.number(math.floor(10 * narrowed.min()) / 10, 1.0 if narrowed.min() >= 10 else 0.1)
+    sub = "Grey: prior. Blue: posterior. Heights are scaled to be readable; compare widths and places."
+    if narrowed.min() >= 2:
+        caption = (
+            f"Every posterior is at least **{ratio} times narrower** than its prior (90% intervals; the least: {worst})"
+            ": the data decide, more than the priors."
+        )
+    else:
+        few = words.listing([str(name) for name in narrowed.index[narrowed < 2]])
+        caption = (
+            f"The data add little on **{few}**: the posterior is less than 2 times narrower than the prior "
+            "(90% intervals), so the prior matters there."
+        )
+    alt = f"{len(narrowed)} small panels: grey prior, blue posterior; the least narrowed by a factor of {ratio}."
+    return Words(sub, caption, alt)
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    columns, gap, side = (4 if width >= 500 else 2), 22, 12
+    names = list(dict.fromkeys(table["name"]))
+    each = (width - 2 * side - gap * (columns - 1)) / columns
+    titles = {row.name: row.title for row in table[["name", "title"]].drop_duplicates().itertuples(index=False)}
+    lines = {name: style.wrap(titles[name], each, 3) for name in names}
+    head, height = 15 * max(map(len, lines.values())) + 6, 74
+    rows = math.ceil(len(names) / columns)
+    figure = style.canvas(width, rows * (head + height + 34) + 4)
+    for place, name in enumerate(names):
+        row, column = divmod(place, columns)
+        left, top = side + column * (each + gap), row * (head + height + 34) + head
+        axes = style.panel(figure, left, width - left - each, top, rows * (head + height + 34) + 4 - top - height)
+        curves = rows_of(table, kind="curve", name=name)
+        for series, colour, alpha in (("prior", style.RULE, 0.35), ("posterior", style.BLUE, 0.55)):
+            curve = rows_of(curves, series=series)
+            axes.fill_between(curve["x"], curve["height"], color=colour, alpha=alpha, linewidth=0)
+        axes.set(xlim=(curves["x"].min(), curves["x"].max()), ylim=(0, 1.05))
+        axes.set_yticks([])
+        style.x_ticks(axes, style.ticks(*axes.get_xlim(), 3))
+        for line, text in enumerate(reversed(lines[name])):
+            style.say(axes, 0, 1, text, style.MUTED, va="bottom", transform=style.above(axes, 4 + 15 * line))
+    return figure
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    narrowed = ratios(table)
+    frame = rows_of(table, kind="quantiles")
+    rows = []
+    for name, group in frame.groupby("name", sort=False):
+        q = group.set_index("series")
+        ranges = [words.span(q.loc[s, "q5"], q.loc[s, "q95"]) for s in ("prior", "posterior")]
+        middle = words.number(
+            q.loc["posterior", "q50"], words.width_step(q.loc["posterior", "q5"], q.loc["posterior", "q95"])
+        )
+        rows.append(
+            (words.label(group["title"].iloc[0], 80), ranges[0], middle, ranges[1], words.number(narrowed[name], 0.1))
+        )
+    return Numbers(("Quantity", "Prior, 90%", "Posterior, middle", "Posterior, 90%", "Times narrower"), rows)
+
+
+FIGURE = Figure(
+    "prior_posterior", "prior and posterior of what the parameters mean", "model", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

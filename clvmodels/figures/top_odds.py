@@ -1,0 +1,169 @@
+"""Who is surely among the best: each customer's chance, most certain first, by worth and by what luck leaves of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import phrases, style
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+SURE, OUT = 0.9, 0.1
+POINTS, SMALL, ROWS = 120, 60, 25
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """Counts of the sure, the doubtful and those surely not, and at most 120 points of each curve."""
+    ranking = run.valued.ranking
+    if ranking is None:
+        return None
+    top = math.ceil(run.about.top_share * len(ranking))
+    rows = []
+    for series in ("expected", "realised"):
+        odds = ranking[f"{series}_odds_top"]
+        sure, out = int((odds >= SURE).sum()), int((odds <= OUT).sum())
+        for kind, number in (("top", top), ("sure", sure), ("doubt", len(odds) - sure - out), ("out", out)):
+            rows.append({"kind": kind, "series": series, "customers": number})
+    cut = min(len(ranking), math.ceil(1.75 * max(top, rows[1]["customers"] + rows[2]["customers"])))
+    for series in ("expected", "realised"):
+        odds = np.sort(ranking[f"{series}_odds_top"].to_numpy())[::-1]
+        at = np.unique(np.round(np.linspace(1, cut, min(POINTS, cut))).astype(int))
+        rows += [{"kind": "curve", "series": series, "customers": n, "odds": float(odds[n - 1])} for n in at]
+    if len(ranking) <= SMALL:
+        rows += _names(ranking, run.about.public)
+    return pd.DataFrame(rows)
+
+
+def _names(ranking: pd.DataFrame, public: bool) -> list[dict]:
+    """Of a small base: the customers themselves, most certain first."""
+    best = ranking.sort_values(["expected_odds_top", "expected_mean"], ascending=False, kind="stable")[:ROWS]
+    return [
+        {"kind": "name", "series": series, "customers": place, "odds": float(row[f"{series}_odds_top"]),
+         "name": words.ordinal(place) if public else str(name)}
+        for place, (name, row) in enumerate(best.iterrows(), 1) for series in ("expected", "realised")
+    ]  # fmt: skip
+
+
+def counts(table: pd.DataFrame, series: str = "expected") -> dict[str, int]:
+    """Number of customers of each kind: top, sure, doubt, out."""
+    return {k: int(row_of(table, kind=k, series=series).customers) for k in ("top", "sure", "doubt", "out")}
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return f"Who is surely among the best {words.rate(about.top_share)}"
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    n, luck = counts(table), counts(table, "realised")
+    gain, long, top = phrases.gain(about), phrases.horizon(about), words.count(n["top"])
+    sub = (
+        f"Each customer's chance of belonging to the {top} most valuable by expected {gain} (solid) and by the {gain} "
+        f"that {long} will bring (dashed). Sure: at least 90%; surely not: at most 10%."
+    )
+    caption = (
+        f"**{words.counted(n['sure'], 'customer')}** {'is' if n['sure'] == 1 else 'are'} in the {phrases.top(about)} "
+        f"with at least 90% probability, {words.count(n['out'])} have at most 10%, and {words.count(n['doubt'])} stand "
+        f"between: a list of exactly {top} names promises more than the data know. "
+        f"Counting the luck of {long}, {words.count(luck['sure'])} {'is' if luck['sure'] == 1 else 'are'} that sure."
+    )
+    alt = (
+        f"Falling curve of the chance of being in the {phrases.top(about)} over customers: {words.count(n['sure'])} "
+        f"above 90%, {words.count(n['doubt'])} between, {words.count(n['out'])} below 10%. With luck it is flatter."
+    )
+    return Words(sub, caption, alt)
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    named = rows_of(table, kind="name")
+    return _dots(named, about, width) if len(named) else _curves(table, about, width)
+
+
+def _curves(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    figure = style.canvas(width, 300 if width >= 500 else 270)
+    axes = style.panel(figure, 42, 18, 74, 40)
+    solid, dashed = (rows_of(table, kind="curve", series=s) for s in ("expected", "realised"))
+    last = float(solid.customers.max())
+    axes.set(xlim=(0, last), ylim=(0, 1.0))
+    _regions(axes, counts(table), last)
+    axes.plot(dashed.customers, dashed.odds, "--", color=style.TEAL, linewidth=1.6, clip_on=False)
+    axes.plot(solid.customers, solid.odds, color=style.BLUE, clip_on=False)
+    style.y_ticks(axes, [0, OUT, 0.5, SURE], ["0%", "10%", "50%", "90%"])
+    style.x_ticks(axes, style.ticks(0, last, 6 if width >= 500 else 4, whole=True))
+    style.name_x(axes, "customers, most certain first")
+    style.name_y(axes, f"chance of being in the {phrases.top(about)}", rise=52)
+    _label_luck(axes, solid, dashed, about, last)
+    return figure
+
+
+def _regions(axes: Axes, n: dict[str, int], last: float) -> None:
+    edges = [0.0, n["sure"], n["sure"] + n["doubt"], last]
+    for place, alpha in ((0, style.BAND_90), (1, 0.1)):
+        axes.axvspan(edges[place], edges[place + 1], color=style.BLUE, alpha=alpha, linewidth=0)
+    across, up = style.pixels(axes)
+    names = ("sure", "in doubt", "surely not")
+    counted = [words.count(n[kind]) for kind in ("sure", "doubt", "out")]
+    widths = [max(style.text_width(a, "bold"), style.text_width(b)) for a, b in zip(counted, names, strict=True)]
+    centres = [(edges[i] + edges[i + 1]) / 2 / last * across for i in range(3)]
+    for x, number, name in zip(style.spread(centres, widths, -20, across + 10, 14), counted, names, strict=True):
+        place = {"ha": "center", "va": "bottom", "transform": axes.transAxes}
+        style.say(axes, x / across, 1 + 26 / up, number, weight="bold", **place)
+        style.say(axes, x / across, 1 + 9 / up, name, style.MUTED, **place)
+
+
+def _label_luck(axes: Axes, solid: pd.DataFrame, dashed: pd.DataFrame, about: About, last: float) -> None:
+    """At the right end, above whatever curve is highest under the label."""
+    text = f"counting the luck of {phrases.horizon(about)}"
+    across, up = style.pixels(axes)
+    under = last * (1 - (style.text_width(text) + 8) / across)
+    ceiling = max(frame.odds[frame.customers >= under].max() for frame in (solid, dashed))
+    style.say(axes, last, min(ceiling + 8 / up, 0.98), text, style.TEAL, ha="right", va="bottom")
+
+
+def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:
+    solid, dashed = (rows_of(named, series=series) for series in ("expected", "realised"))
+    labels = [words.label(name, 18 if width >= 500 else 12) for name in solid["name"]]
+    left = max(60, max(map(style.text_width, labels)) + 14)
+    figure = style.canvas(width, 20 * len(solid) + 92)
+    axes = style.panel(figure, left, 22, 52, 40)
+    y = -np.arange(len(solid))
+    axes.set(xlim=(0, 1), ylim=(y.min() - 0.7, 0.7))
+    axes.plot(dashed.odds, y, "D", markersize=5, color=style.TEAL, markerfacecolor=style.PAPER, clip_on=False)
+    axes.plot(solid.odds, y, "o", markersize=8, color=style.BLUE, clip_on=False)
+    style.y_ticks(axes, y, labels, grid=False)
+    style.x_ticks(axes, [0, OUT, 0.5, SURE], ["0%", "10%", "50%", "90%"])
+    axes.grid(axis="x")
+    style.name_x(axes, f"chance of being in the {phrases.top(about)}")
+    style.name_y(axes, "customer", rise=26)
+    up = style.pixels(axes)[1]
+    for colour, text, rise in (
+        (style.BLUE, "● expected", 26),
+        (style.TEAL, f"◇ with the luck of {phrases.horizon(about)}", 8),
+    ):
+        style.say(axes, 1, 1 + rise / up, text, colour, ha="right", va="bottom", transform=axes.transAxes)
+    return figure
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    rows = [
+        (title, *(words.count(counts(table, series)[kind]) for series in ("expected", "realised")))
+        for kind, title in (("sure", "Sure, 90% or more"), ("doubt", "In doubt"), ("out", "Surely not, 10% or less"))
+    ]
+    gain = phrases.gain(about)
+    return Numbers(("Customers", f"By expected {gain}", f"By {gain} with the luck of {phrases.horizon(about)}"), rows)
+
+
+FIGURE = Figure(
+    "top_odds", "each customer's probability of being in the top share", "best", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

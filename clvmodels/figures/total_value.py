@@ -1,0 +1,134 @@
+"""What the base will earn: 50 touching dots, each one chance in 50, and the 50% and 90% intervals below.
+
+Quantile dot plots: Kay et al. (2016), Fernandes et al. (2018).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import phrases, style
+from clvmodels.figures.arrays import quantiles, total
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+DOTS, SIDE = 50, 14
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """Quantiles of the base's total, expected and realised, and the 50 dots of the realised total."""
+    values = run.valued.values
+    if values is None:
+        return None
+    totals = {"realised": total(values.realised), "expected": total(values.expected)}
+    rows = [{"kind": "total", "series": name, **quantiles(draws)} for name, draws in totals.items()]
+    dots = np.quantile(totals["realised"], (np.arange(DOTS) + 0.5) / DOTS)
+    rows += [{"kind": "dot", "series": "realised", "q50": float(dot)} for dot in dots]
+    return pd.DataFrame(rows)
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return f"What the base will earn in {phrases.horizon(about)}"
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    q = row_of(table, kind="total", series="realised")
+    step = words.width_step(q.q5, q.q95)
+    ends = words.span(q.q5, q.q95, currency=about.currency)
+    half = words.span(q.q25, q.q75, currency=about.currency, step=step)
+    gain, long = phrases.gain(about), phrases.horizon(about)
+    zero = " The axis starts above 0." if _window(table, 400)[0] > 0 else ""
+    sub = (
+        f"{words.capital(gain)} of all {words.count(about.customers)} customers{phrases.in_currency(about)}, "
+        f"{phrases.discounted(about)}. Bars below the dots: 50% and 90% intervals.{zero}"
+    )
+    caption = (
+        f"The base will earn **{ends}** in {long} with 90% probability (half of the chances lie between {half}). "
+        f"The range covers these {words.count(about.customers)} customers only: customers won later are not in it."
+    ).replace(f"between {half}", f"between {half.replace(' to ', ' and ')}")
+    middle = words.money(q.q50, about.currency, step)
+    alt = f"Dot plot of the {gain} of the base: 50 dots in one heap around {middle}, nine in ten from {ends}."
+    return Words(sub, caption, alt)
+
+
+def _window(table: pd.DataFrame, width: float) -> tuple[float, float]:
+    """The range of the axis: room for the interval's labels at both ends; from 0 where that costs under a third."""
+    dots = rows_of(table, kind="dot").q50
+    q = row_of(table, kind="total", series="realised")
+    low, high = float(dots.min()), float(dots.max())
+    spread = (high - low) or abs(high) or 1.0
+    label = 78 / width * spread
+    low, high = min(low - 0.04 * spread, q.q5 - 1.35 * label), max(high + 0.04 * spread, q.q95 + 1.35 * label)
+    return (min(low, 0.0) if low < 0.33 * high else low), high
+
+
+def _heap(dots: np.ndarray, low: float, high: float, width: float, height: float) -> tuple[float, np.ndarray]:
+    """The largest dots whose heap is no higher than `height`: their diameter, and where each stands. [dot, 2]"""
+    for diameter in np.arange(22.0, 3.0, -0.5):
+        scale = width / (high - low)
+        columns = np.floor((dots - low) * scale / diameter).astype(int)
+        level = np.array([np.count_nonzero(columns[:i] == column) for i, column in enumerate(columns)])
+        if (level.max() + 1) * diameter <= height:
+            break
+    return diameter, np.column_stack([low + (columns + 0.5) * diameter / scale, (level + 0.5) * diameter])
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    across, base = width - 2 * SIDE, 32
+    low, high = _window(table, across)
+    dots = rows_of(table, kind="dot").q50.to_numpy()
+    diameter, places = _heap(dots, low, high, across, 150 if width >= 500 else 110)
+    up = base + places[:, 1].max() + diameter
+    figure = style.canvas(width, up + 58)
+    axes = style.panel(figure, SIDE, SIDE, 34, 24)
+    axes.set(xlim=(low, high), ylim=(0, up))
+    for x, y in places:
+        colour = style.RED if x < 0 else style.BLUE
+        axes.plot(x, y + base, "o", markersize=diameter, markeredgewidth=0, color=colour)
+    _ends(axes, row_of(table, kind="total", series="realised"))
+    style.x_ticks(axes, style.ticks(low, high, 5 if width >= 500 else 3))
+    axes.set_yticks([])
+    style.name_y(axes, "each dot: 1 chance in 50", rise=10)
+    return figure
+
+
+def _ends(axes: Axes, q: pd.Series) -> None:
+    style.interval(axes, 16, phrases.quantiles(q), high=True)
+    step = words.width_step(q.q5, q.q95)
+    for value, side, move in ((q.q5, "right", -6), (q.q95, "left", 6)):
+        text = words.compact(value, step)
+        style.say(
+            axes, value, 16, text, style.BLUE, ha=side, va="center", weight="bold", transform=style.shift(axes, move)
+        )
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    rows = []
+    for series in ("realised", "expected"):
+        q = row_of(table, kind="total", series=series)
+        step = words.width_step(q.q5, q.q95)
+        cells = [words.money(q.q50, about.currency, step)]
+        cells += [
+            words.span(q[a], q[b], currency=about.currency, step=step) for a, b in (("q25", "q75"), ("q5", "q95"))
+        ]
+        rows.append((words.capital(series), *cells))
+    return Numbers(
+        (f"{words.capital(phrases.gain(about))}, {phrases.horizon(about)}", "Middle", "50% interval", "90% interval"),
+        rows,
+    )
+
+
+FIGURE = Figure(
+    "total_value", "what the base will earn, as 50 equally likely dots", "worth", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

@@ -1,0 +1,259 @@
+"""Purchases of the base week by week, actual beside the forecast; not cumulated, which would hide misses."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvmodels import words
+from clvmodels.figures import style
+from clvmodels.figures.arrays import inside_count, quantiles, total
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, EntryResult, Run
+
+POINTS, FEW = 120, 5.0
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """A row a period (a week; four weeks where a week holds under 5 purchases), the total, and the weeks inside."""
+    entry = run.entries[run.recommended]
+    if entry.judged is None:
+        return None
+    weekly = entry.judged.weekly.sort_values("start").reset_index(drop=True)
+    held = weekly["held_out"].to_numpy(dtype=bool)
+    draws = _aligned(entry, held)
+    size = _size(weekly)
+    fitted, ahead = (_periods(weekly[mask], draws[key], size, key) for key, mask in ((False, ~held), (True, held)))
+    rows = [row for frame, _ in (fitted, ahead) for row in frame]
+    if ahead[1] is not None:
+        actual = np.array([row["actual"] for row in ahead[0]])
+        rows.append({"kind": "inside", **inside_count(ahead[1], actual)})
+    rows.append(
+        {
+            "kind": "total",
+            "actual": float(entry.judged.actual.sum()),
+            **quantiles(total(entry.judged.futures.purchases)),
+        }
+    )
+    return pd.DataFrame(rows)
+
+
+def _aligned(entry: EntryResult, held: NDArray[np.bool_]) -> dict[bool, NDArray | None]:
+    """Draws of the base's purchases in the weeks before and after the calibration's end. [D, week] each"""
+    draws = {False: entry.calibration_weeks, True: entry.judged.futures.period_purchases}
+    for key, weeks in ((False, int((~held).sum())), (True, int(held.sum()))):
+        if draws[key] is not None and draws[key].shape[1] != weeks:
+            raise ValueError(f"{draws[key].shape[1]} forecast weeks, {weeks} weeks of data (held out: {key})")
+    return draws
+
+
+def _size(weekly: pd.DataFrame) -> int:
+    """Weeks in a period: 1; 4 where a mean week holds under 5 purchases; more where there would be over 120 periods."""
+    return max(4 if weekly["purchases"].mean() < FEW else 1, math.ceil(len(weekly) / POINTS))
+
+
+def _periods(weekly: pd.DataFrame, draws: NDArray | None, size: int, held: bool) -> tuple[list[dict], NDArray | None]:
+    """Whole periods counted from the calibration's end, both ways; weeks left over at the far ends are left out."""
+    count = len(weekly) // size
+    if not count:
+        return [], None
+    first = 0 if held else len(weekly) - count * size
+    cut = weekly.iloc[first : first + count * size]
+    actual = cut["purchases"].to_numpy().reshape(count, size).sum(axis=1)
+    sums = None
+    if draws is not None:
+        sums = np.asarray(draws)[:, first : first + count * size].reshape(len(draws), count, size).sum(axis=2)
+    rows = []
+    for place, (start, number) in enumerate(zip(cut["start"].iloc[::size], actual, strict=True)):
+        row = {"kind": "period", "start": str(start)[:10], "weeks": size, "held_out": held, "actual": float(number)}
+        if sums is not None:
+            row |= quantiles(sums[:, place])
+            row["outside"] = not row["q5"] <= number <= row["q95"]
+        rows.append(row)
+    return rows, sums
+
+
+def _each(table: pd.DataFrame) -> str:
+    size = int(rows_of(table, kind="period")["weeks"].iloc[0])
+    return "week" if size == 1 else f"{size}-week period"
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return f"Purchases per {_each(table)}, actual and forecast"
+
+
+def holds(table: pd.DataFrame) -> bool:
+    """Whether the total of the held-out purchases lies inside its 90% interval."""
+    row = row_of(table, kind="total")
+    return bool(row.q5 <= row.actual <= row.q95)
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    each, inside = _each(table), row_of(table, kind="inside")
+    periods = rows_of(table, kind="period")
+    sub = (
+        f"Repeat purchases of all customers. Black: actual. Blue: the model's median with 50% and 90% bands. "
+        f"The model saw nothing after {words.date(about.calibration_end)}."
+    )
+    out = periods[periods["held_out"].eq(True) & periods["outside"].eq(True)]
+    above = int((out["actual"] > out["q95"]).sum())
+    verdict = (
+        "That is within what the model's own futures show." if inside.actual >= inside.lower_limit
+        else f"In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
+    )  # fmt: skip
+    outside = "" if not len(out) else f"; {words.count(above)} lie above it, {words.count(len(out) - above)} below"
+    caption = (
+        f"Of {words.count(inside['of'])} held-out {each}s {words.count(inside.actual)} lie inside the 90% band "
+        f"({words.count(inside.expected)} are expected){outside}. {verdict} {total_words(table)}"
+    )
+    alt = (
+        f"Purchases per {each}, actual against the forecast band. {words.count(len(out))} of "
+        f"{words.count(inside['of'])} held-out points lie outside the 90% band."
+    )
+    return Words(sub, caption, alt)
+
+
+def total_words(table: pd.DataFrame) -> str:
+    """The sentence on the total: which side of its interval the truth fell."""
+    row = row_of(table, kind="total")
+    where = "inside" if holds(table) else "above" if row.actual > row.q95 else "below"
+    return (
+        f"The total of {words.count(row.actual)} purchases is **{where}** its 90% interval "
+        f"({words.count_span(row.q5, row.q95)})."
+    )
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    wide = width >= 500
+    figure = style.canvas(width, 300 if wide else 260)
+    axes = style.panel(figure, 46, 16, 50, 28)
+    periods = rows_of(table, kind="period").reset_index(drop=True)
+    x = np.arange(len(periods)) + 0.5
+    tallest = float(periods[["actual", "q95"]].max().max()) or 1.0
+    axes.set(xlim=(0, len(periods)), ylim=(0, 1.16 * tallest))
+    known = periods["q50"].notna().to_numpy()
+    style.bands(axes, x[known], periods[known])
+    axes.plot(x[known], periods["q50"][known], color=style.BLUE)
+    axes.plot(x, periods["actual"], "-o", color=style.INK, linewidth=1, markersize=3.5 if wide else 2.5)
+    outside = (periods["outside"] == True).to_numpy() & periods["held_out"].to_numpy(dtype=bool)  # noqa: E712
+    axes.plot(x[outside], periods["actual"][outside], "o", color=style.RED, markersize=6 if wide else 5)
+    style.y_ticks(axes, style.ticks(0, 1.1 * tallest, 6, whole=True))
+    _months(axes, periods, wide)
+    style.name_y(axes, f"purchases per {_each(table)}", rise=28)
+    _labels(axes, periods, x, outside, _each(table))
+    return figure
+
+
+def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, each: str) -> None:
+    fitted = int((~periods["held_out"].astype(bool)).sum())
+    up = style.pixels(axes)[1]
+    if 0 < fitted < len(periods):
+        axes.plot(
+            [fitted, fitted],
+            [0, 1 + 18 / up],
+            color=style.INK,
+            linewidth=1,
+            clip_on=False,
+            transform=axes.get_xaxis_transform(),
+        )
+        for text, side, move in (("fitted", "right", -5), ("held out", "left", 5)):
+            style.say(
+                axes,
+                (fitted + 0.0),
+                axes.get_ylim()[1],
+                text,
+                style.MUTED,
+                ha=side,
+                transform=style.shift(axes, move, 7),
+            )
+    bold = {"weight": "bold"}
+    last = periods.iloc[-1]
+    style.say(
+        axes,
+        x[-1],
+        min(last["q5"], last["actual"]),
+        "model",
+        style.BLUE,
+        ha="right",
+        va="top",
+        transform=style.shift(axes, 0, -5),
+        **bold,
+    )
+    early = periods["actual"].iloc[: max(2, (fitted or len(periods)) * 2 // 3)]
+    peak = int(early.to_numpy().argmax())
+    x_px = style.pixels(axes)[0] / len(periods)
+    reach = style.text_width("actual", "bold") / 2 / x_px
+    style.say(
+        axes,
+        max(x[peak], reach),
+        early.iloc[peak],
+        "actual",
+        ha="center",
+        va="bottom",
+        transform=style.shift(axes, 0, 6),
+        **bold,
+    )
+    if outside.any():
+        text = f"{words.counted(outside.sum(), each)} outside"
+        at = int(np.where(outside, periods["actual"], -1).argmax())
+        reach = style.text_width(text, "bold") / 2 / x_px
+        place = min(max(x[at], fitted + reach + 4 / x_px), len(periods) - reach)
+        span = slice(max(0, int(place - reach)), int(place + reach) + 1)
+        top = float(periods["actual"].iloc[span].max())
+        style.say(
+            axes, place, top, text, style.RED, ha="center", va="bottom", transform=style.shift(axes, 0, 7), **bold
+        )
+
+
+def _months(axes: Axes, periods: pd.DataFrame, wide: bool) -> None:
+    """Ticks where months begin: the first of a quarter, or fewer; January carries the year."""
+    starts = pd.to_datetime(periods["start"])
+    weeks = int(periods["weeks"].iloc[0])
+    months = pd.date_range(starts.iloc[0], starts.iloc[-1] + pd.Timedelta(weeks=weeks), freq="MS")
+    every = next(k for k in (1, 2, 3, 6, 12, 24, 60, 120) if len(months) / k <= (9 if wide else 5))
+    shown = [m for m in months if (m.month - 1 + 12 * m.year) % every == 0]
+    at = [(m - starts.iloc[0]).days / 7 / weeks for m in shown]
+    names = [
+        f"{words.month(m)} {m.year}" if m.month == 1 or place == 0 else words.month(m) for place, m in enumerate(shown)
+    ]
+    if every >= 12:
+        names = [str(m.year) for m in shown]
+    style.x_ticks(axes, at, names)
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    periods = rows_of(table, kind="period", held_out=True)
+    rows = [
+        (
+            words.date(row.start),
+            words.count(row.actual),
+            words.count(row.q50),
+            words.span(row.q5, row.q95, step=1.0),
+            "outside" if row.outside else "inside",
+        )
+        for _, row in periods.iterrows()
+    ]
+    whole = row_of(table, kind="total")
+    side = "inside" if holds(table) else "outside"
+    step = max(1.0, words.width_step(whole.q5, whole.q95))
+    rows.append(
+        ("All", words.count(whole.actual), words.number(whole.q50, step), words.count_span(whole.q5, whole.q95), side)
+    )
+    titles = (f"{words.capital(_each(table))} from", "Actual", "Forecast", "90% interval", "Actual is")
+    return Numbers(titles, rows, {len(rows) - 1: "total"})
+
+
+FIGURE = Figure(
+    "tracking", "purchases by week, actual beside the forecast band", "trust", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

@@ -1,0 +1,170 @@
+"""The best customers with the intervals of their rank: a list is a group, not an order.
+
+A league table without rank intervals misleads: Goldstein & Spiegelhalter (1996).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import phrases, style
+from clvmodels.figures.arrays import NAMES
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+BEST, SMALL, MOST = 12, 60, 25
+
+
+def places(customers: int, top: int) -> list[int]:
+    """The places below the best twelve that are shown: round ones, and the last of the top share."""
+    powers = [10**k for k in range(2, 9) if 10**k < top]
+    threes = [k * 10**p for p in range(2, 9) for k in (1, 3) if k * 10**p < top]
+    shown = (powers if len(powers) >= 3 else threes)[-3:] + [top]
+    return sorted({place for place in shown if BEST < place <= customers})
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """The best customers by median rank of expected value, then some further places. At most 25 rows."""
+    ranking = run.valued.ranking
+    if ranking is None:
+        return None
+    ranking = ranking.sort_values(["expected_rank_q50", "expected_mean"], ascending=[True, False], kind="stable")
+    total = len(ranking)
+    top = math.ceil(run.about.top_share * total)
+    shown = list(range(1, min(total, MOST) + 1)) if total <= SMALL else [*range(1, BEST + 1), *places(total, top)]
+    rows = ranking.iloc[np.array(shown) - 1]
+    place_names = [words.ordinal(place) for place in shown]
+    out = pd.DataFrame({"place": shown, "customer": place_names if run.about.public else rows.index.astype(str)})
+    for name in NAMES:
+        out[f"rank_{name}"] = rows[f"expected_rank_{name}"].to_numpy()
+    for name in ("q5", "q50", "q95"):
+        out[f"realised_{name}"] = rows[f"realised_{name}"].to_numpy()
+    out["odds_top"] = rows["expected_odds_top"].to_numpy()
+    out["part"] = np.where(out["place"] <= (MOST if total <= SMALL else BEST), "best", "place")
+    return out
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "The best customers, and how sure their places are"
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    below = rows_of(table, part="place")
+    gain = phrases.gain(about)
+    where = words.listing([words.count(place) for place in below.place])
+    lower = f" Below the line: the customers at places {where}." if len(below) else ""
+    sub = (
+        f"Rank among {words.count(about.customers)} by expected {gain}. Dot: median rank; bars: 50% and 90% intervals."
+        f"{lower} Right, or in the numbers below: 90% interval of the {gain} that {phrases.horizon(about)} will bring"
+        f"{phrases.in_currency(about)}."
+    )
+    tenth = table.iloc[min(9, len(table) - 1)]
+    low, high = words.count(tenth.rank_q5), words.count(tenth.rank_q95)
+    name = words.ordinal(int(tenth.place))
+    stands = (
+        f"keeps place {low} with at least 90% probability" if low == high
+        else f"may stand anywhere from {low} to {high} (90%)"
+    )  # fmt: skip
+    caption = (
+        f"The customer listed {name} **{stands}**. Use the list as a group: a list of names is no order. "
+        f"All {words.count(about.customers)} customers are in customers.parquet."
+    )
+    first = table.iloc[0]
+    alt = (
+        f"Rank intervals of {len(table)} customers. The first: {words.count(first.rank_q5)} to "
+        f"{words.count(first.rank_q95)}; the {name}: {low} to {high}. The intervals of neighbours overlap."
+    )
+    return Words(sub, caption, alt)
+
+
+def _heights(table: pd.DataFrame) -> np.ndarray:
+    """Vertical place of each row, from the top, with a gap before the further places."""
+    return -(np.arange(len(table)) + 0.9 * (table["part"] == "place"))
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    wide = width >= 500
+    names = [words.label(name, 18 if wide else 12) for name in table["customer"]]
+    left = max(60, max(map(style.text_width, names)) + 14)
+    heights = _heights(table)
+    row, span = (21 if wide else 20), -heights.min() + 1
+    figure = style.canvas(width, span * row + 70)
+    axes = style.panel(figure, left, 232 if wide else 16, 30, 40)
+    axes.set_ylim(heights.min() - 0.5, 0.5)
+    for y, (_, line) in zip(heights, table.iterrows(), strict=True):
+        style.interval(axes, y, phrases.quantiles(line, "rank_"))
+    style.y_ticks(axes, heights, names, grid=False)
+    axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
+    _rank_axis(axes, table, about, wide)
+    style.name_y(axes, "customer", rise=8)
+    if (table["part"] == "place").any():
+        y = heights[table["part"] == "place"].max() + 0.95
+        axes.plot([0, 1], [y, y], "--", color=style.RULE, linewidth=1, transform=axes.get_yaxis_transform())
+    if wide:
+        _columns(axes, table, heights, about)
+    return figure
+
+
+def _rank_axis(axes: Axes, table: pd.DataFrame, about: About, wide: bool) -> None:
+    most, log = table["rank_q95"].max(), about.customers > SMALL
+    if log:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        every = (1, 3) if most < 3_000 or (wide and most < 30_000) else (1,)
+        marks = [k * 10**p for p in range(9) for k in every if k * 10**p <= most * 1.05]
+        axes.set_xlim(0.93, most * 1.12)
+    else:
+        marks = sorted({1.0, *style.ticks(1, most, 6, whole=True)[1:]})
+        axes.set_xlim(0.6, most + 0.5)
+    style.x_ticks(axes, marks, [words.count(mark) if mark < 1e4 else words.compact(mark) for mark in marks])
+    axes.grid(axis="x")
+    style.name_x(axes, f"rank by expected {phrases.gain(about)}" + (" (log scale)" if log else ""))
+
+
+def _columns(axes: Axes, table: pd.DataFrame, heights: np.ndarray, about: About) -> None:
+    across = axes.get_yaxis_transform()
+    width = style.pixels(axes)[0]
+    money, odds = 1 + 138 / width, 1 + 226 / width
+    top = style.pixels(axes)[1]
+    for x, title in ((money, f"{phrases.gain(about)}, {phrases.horizon(about)}"), (odds, f"in {phrases.top(about)}")):
+        style.say(axes, x, 1 + 8 / top, title, style.MUTED, ha="right", va="bottom", transform=axes.transAxes)
+    for y, (_, line) in zip(heights, table.iterrows(), strict=True):
+        style.say(axes, money, y, _value(line), ha="right", va="center", transform=across)
+        style.say(axes, odds, y, words.probability(line.odds_top), ha="right", va="center", transform=across)
+
+
+def _value(line: pd.Series, currency: str | None = None) -> str:
+    return words.span(line.realised_q5, line.realised_q95, currency=currency)
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    rows = [
+        (
+            words.label(line.customer, 40),
+            words.count(line.rank_q50),
+            words.count_span(line.rank_q5, line.rank_q95),
+            _value(line, about.currency),
+            words.probability(line.odds_top),
+        )
+        for _, line in table.iterrows()
+    ]
+    gain = words.capital(phrases.gain(about))
+    titles = ("Customer", "Median rank", "90% interval of rank", f"{gain}, {phrases.horizon(about)}, 90%")
+    return Numbers((*titles, words.capital(f"in {phrases.top(about)}")), rows)
+
+
+FIGURE = Figure(
+    "value_ranking", "the best customers with the intervals of their ranks", "best", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

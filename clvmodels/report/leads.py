@@ -1,0 +1,254 @@
+"""The sentences that carry the report: the answer, the four numbers, the chapters' leads, the limits. All computed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import calibration, checks, data_cleaning, model_comparison, phrases, pit, tracking
+from clvmodels.figures.concentration import share_range
+from clvmodels.figures.figure import row_of, rows_of
+from clvmodels.figures.top_odds import counts
+from clvmodels.report.stored import Stored
+from clvmodels.results import About
+
+MOST_WORDS = 45
+FAILURE_WORDS = 35
+
+
+class Answer(NamedTuple):
+    """One of the first screen's four numbers."""
+
+    title: str
+    value: str
+    note: str
+    target: str
+    link: str
+
+
+def _total(tables: dict[str, pd.DataFrame]) -> pd.Series | None:
+    table = tables.get("total_value")
+    return None if table is None else row_of(table, kind="total", series="realised")
+
+
+def answer(stored: Stored) -> str:
+    """The answer: at most three sentences."""
+    tables, about = stored.tables, stored.about
+    said: list[str] = []
+    total = _total(tables)
+    if total is not None:
+        ends = words.span(total.q5, total.q95, currency=about.currency)
+        said.append(
+            f"The {words.count(about.customers)} customers will earn **{ends}** of {phrases.gain(about)} in "
+            f"{phrases.horizon(about)} (90% probability)."
+        )
+    if "top_odds" in tables:
+        n = counts(tables["top_odds"])
+        are = "is" if n["sure"] == 1 else "are"
+        said.append(f"{words.count(n['sure'])} {are} surely among the best {words.count(n['top'])}.")
+    if "tracking" in tables:
+        row = row_of(tables["tracking"], kind="total")
+        said.append(
+            f"In {phrases.window(about)} held out, {words.count(row.actual)} purchases came; the forecast was "
+            f"{words.count_span(row.q5, row.q95)}."
+        )
+    if len(said) < 3 and "p_alive" in tables:
+        said.append(f"{_doubt(tables['p_alive'])} of customers are in doubt: gone, or only silent.")
+    return " ".join(said[:3])
+
+
+def _doubt(table: pd.DataFrame) -> str:
+    shares = rows_of(table, kind="share")
+    return words.share(row_of(shares, level="doubt").customers, shares.customers.sum())
+
+
+def answers(stored: Stored) -> list[Answer]:
+    """The first four numbers that this run has."""
+    makers = (_worth, _sure, _held_out, _best_model, _alive, _rows, _passed, _base)
+    found = (maker(stored) for maker in makers)
+    return [one for one in found if one is not None][:4]
+
+
+def _worth(stored: Stored) -> Answer | None:
+    total, about = _total(stored.tables), stored.about
+    if total is None:
+        return None
+    middle = words.money(total.q50, about.currency, words.width_step(total.q5, total.q95))
+    title = f"{words.capital(phrases.gain(about))} in {phrases.horizon(about)}"
+    value = words.compact_span(total.q5, total.q95, about.currency)
+    return Answer(title, value, f"90% interval; middle {middle}.", "total_value", "Chances")
+
+
+def _sure(stored: Stored) -> Answer | None:
+    if "top_odds" not in stored.tables:
+        return None
+    n = counts(stored.tables["top_odds"])
+    note = f"{words.count(n['doubt'])} more cannot be told apart."
+    value = f"{words.count(n['sure'])} of {words.count(n['top'])}"
+    return Answer(f"Surely in the {phrases.top(stored.about)}", value, note, "top_odds", "Who")
+
+
+def _held_out(stored: Stored) -> Answer | None:
+    table = stored.tables.get("tracking")
+    if table is None:
+        return None
+    row = row_of(table, kind="total")
+    side = "inside" if tracking.holds(table) else "outside"
+    note = f"forecast {words.count_span(row.q5, row.q95)} (90%): {side}."
+    return Answer("Held-out purchases", words.count(row.actual), note, "tracking", "Weeks")
+
+
+def _best_model(stored: Stored) -> Answer | None:
+    table = stored.tables.get("model_comparison")
+    if table is None:
+        return None
+    same = len(model_comparison.verdicts(table)["same within noise"])
+    note = f"{words.counted(same, 'other')} as good within noise." if same else "The others predict worse."
+    return Answer("Best forecast", _label(stored.about), note, "model_comparison", "Compare")
+
+
+def _alive(stored: Stored) -> Answer | None:
+    if "p_alive" not in stored.tables:
+        return None
+    return Answer(
+        "Customers in doubt", _doubt(stored.tables["p_alive"]), "10 to 90% likely to be there.", "p_alive", "Who"
+    )
+
+
+def _rows(stored: Stored) -> Answer | None:
+    if "data_cleaning" not in stored.tables:
+        return None
+    kept, read = data_cleaning.used(stored.tables["data_cleaning"])
+    note = f"{words.count(kept)} of {words.count(read)}."
+    return Answer("Rows used", words.share(kept, read), note, "data_cleaning", "Why")
+
+
+def _passed(stored: Stored) -> Answer | None:
+    if "checks" not in stored.tables:
+        return None
+    n = checks.tally(stored.tables["checks"])
+    note = f"{n['failed']} failed, {n['look']} to look at."
+    return Answer("Checks passed", f"{n['passed']} of {sum(n.values())}", note, "checks", "All")
+
+
+def _base(stored: Stored) -> Answer:
+    note = f"{words.count(stored.about.transactions)} purchases."
+    return Answer("Customers", words.count(stored.about.customers), note, "reproduce", "Run")
+
+
+def _label(about: About) -> str:
+    return words.label(about.entries.get(about.recommended, about.recommended), 40)
+
+
+def failures(stored: Stored) -> tuple[str, str] | None:
+    """How many checks failed, and what: at most 35 words; None when none failed."""
+    table = stored.tables.get("checks")
+    failed = rows_of(table, result="failed") if table is not None else pd.DataFrame()
+    if failed.empty:
+        return None
+    assert table is not None
+    said: list[str] = []
+    for _, line in failed.iterrows():
+        where = stored.about.entries.get(line.entry, "") if isinstance(line.entry, str) else ""
+        found = f": {checks.cell(line.found)}, limit {checks.cell(line.limit)}" if checks.cell(line.found) else ""
+        consequence = "" if pd.isna(line.consequence) else f" {words.label(line.consequence, 200)}"
+        one = f"{words.label(line.check, 60)}{f' ({words.label(where, 24)})' if where else ''}{found}.{consequence}"
+        if said and len(" ".join([*said, one]).split()) > FAILURE_WORDS - 3:
+            break
+        said.append(one)
+    left = len(failed) - len(said)
+    more = f" And {left} more." if left else ""
+    count = f"{len(failed)} of {words.counted(len(table), 'check')} failed."
+    return count, shorten(" ".join(said), FAILURE_WORDS - len(more.split())) + more
+
+
+def shorten(text: str, most: int) -> str:
+    """A text of at most so many words."""
+    parts = text.split(" ")
+    return text if len(parts) <= most else " ".join(parts[:most]).rstrip(".,;:") + words.ELLIPSIS
+
+
+def worth(stored: Stored) -> str:
+    total, about = _total(stored.tables), stored.about
+    said = f"{words.span(total.q5, total.q95, currency=about.currency)} in {phrases.horizon(about)} (90%)"
+    if "concentration" not in stored.tables:
+        return f"The base will earn {said}."
+    held = share_range(row_of(stored.tables["concentration"], kind="top", series="expected"))
+    top = words.rate(about.top_share)
+    return f"The base will earn {said}; the best {top} of customers carry {held} of what is expected."
+
+
+def best(stored: Stored) -> str:
+    n = counts(stored.tables["top_odds"])
+    return (
+        f"{words.counted(n['sure'], 'customer')} {'is' if n['sure'] == 1 else 'are'} surely among the best "
+        f"{words.rate(stored.about.top_share)}; {words.count(n['doubt'])} more may or may not be. "
+        "A place in the list is a range, not a number."
+    )
+
+
+def trust(stored: Stored) -> str:
+    """What holds on data that no model saw, and what fails, each by its own rule."""
+    tables, verdicts = stored.tables, {}
+    if "tracking" in tables:
+        inside = row_of(tables["tracking"], kind="inside")
+        verdicts["the total"] = tracking.holds(tables["tracking"])
+        verdicts["the weeks"] = bool(inside.actual >= inside.lower_limit)
+    if "calibration" in tables:
+        verdicts["groups by past frequency"] = calibration.holds(tables["calibration"])
+    if "pit" in tables:
+        verdicts["single customers"] = pit.inside(tables["pit"])
+    good, bad = ([name for name, fine in verdicts.items() if fine is side] for side in (True, False))
+    start = f"On {phrases.window(stored.about)} that no model saw, the forecast"
+    if not bad:
+        return f"{start} holds for {words.listing(good)}."
+    if not good:
+        return f"{start} fails for {words.listing(bad)}."
+    return f"{start} holds for {words.listing(good)}; it fails for {words.listing(bad)}."
+
+
+def data(stored: Stored) -> str:
+    return data_cleaning.lead(stored.tables["data_cleaning"], stored.about)
+
+
+def model(stored: Stored) -> str:
+    about = stored.about
+    said = f"The numbers come from {_label(about)}"
+    table = stored.tables.get("model_comparison")
+    if table is not None:
+        others = words.counted(len(table) - 1, "other entry", "other entries")
+        said += f", the best of {len(table)} on held-out purchases" if len(table) > 2 else f", better than {others}"
+    if about.value_at and about.holdout and about.value_at != about.calibration_end:
+        said += f", fitted again on all data to {words.date(about.value_at)}"
+    return said + "."
+
+
+def limits(stored: Stored) -> list[str]:
+    """What the numbers do not say."""
+    about, tables = stored.about, stored.tables
+    said = []
+    if "total_value" in tables:
+        said.append(
+            "They are forecasts of present customers under present prices and service; customers won later are not in "
+            "the totals."
+        )
+        if about.margin is not None and about.margin != 1:
+            margin = words.rate(about.margin)
+            said.append(f"Profit is {margin} of sales: returns, service and marketing are not subtracted.")
+        if about.horizon and about.holdout and about.horizon > about.holdout:
+            said.append(
+                f"Value looks {phrases.horizon(about)} ahead; the forecast was judged over {phrases.window(about)}."
+            )
+        said.append("A customer's spend per purchase is taken as independent of how often the customer buys.")
+    if not about.holdout:
+        said.append("Nothing was held out: how well the model forecasts is not known from this run.")
+    said.append("The model knows no season and no trend: whole years are little affected, single weeks and months are.")
+    if "group_effects" in tables:
+        said.append("Differences between groups are associations, not effects of belonging to a group.")
+    said.append("That a customer has left is never observed; it is inferred from silence.")
+    return said
+
+
+LEADS = {"worth": worth, "best": best, "trust": trust, "data": data, "model": model}

@@ -1,0 +1,163 @@
+"""The page: chapters with their leads and figures, in the order of the argument."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+from markupsafe import Markup, escape
+
+from clvmodels import words
+from clvmodels.figures import FIGURES, Figure, Numbers, Words, checks, style
+from clvmodels.report import leads, svg
+from clvmodels.report.stored import Stored
+
+CHAPTERS = {
+    "worth": "What the base is worth",
+    "best": "Who the best customers are",
+    "trust": "Can the forecast be trusted",
+    "data": "Data: what came in, what was used",
+    "model": "Model and priors",
+    "checks": "All checks",
+    "limits": "Limits",
+    "reproduce": "Reproduce this report",
+}
+_HERE = Path(__file__).parent
+
+
+class Drawn(NamedTuple):
+    """A figure ready for the page."""
+
+    figure: Figure
+    heading: str
+    words: Words
+    numbers: Numbers | None
+    drawings: list[Markup]
+
+
+class Chapter(NamedTuple):
+    """A chapter ready for the page."""
+
+    name: str
+    heading: str
+    lead: str
+    figures: list[Drawn]
+
+
+def build(stored: Stored) -> tuple[str, dict[str, str]]:
+    """The page, and the drawings as files of their own, by file name."""
+    files: dict[str, str] = {}
+    drawn = {name: _drawn(name, stored, files) for name in FIGURES if name in stored.tables}
+    page = _environment().get_template("template.html").render(
+        about=stored.about,
+        chapters=_chapters(stored, drawn),
+        kicker=_kicker(stored),
+        failures=leads.failures(stored),
+        answer=leads.answer(stored),
+        answers=leads.answers(stored),
+        valued="total_value" in stored.tables,
+        limits=leads.limits(stored),
+        facts=_facts(stored),
+        symbols=checks.RESULTS,
+        css=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+    )  # fmt: skip
+    return page, files
+
+
+def _drawn(name: str, stored: Stored, files: dict[str, str]) -> Drawn:
+    """Words and drawings of one figure; a square figure is drawn small only."""
+    figure, table, about = FIGURES[name], stored.tables[name], stored.about
+    drawings = []
+    if figure.draw is not None:
+        widths = (style.NARROW,) if figure.shape == "square" else (style.WIDE, style.NARROW)
+        for width in widths:
+            raw = svg.render(figure.draw(table, about, width))
+            files[f"{name}-{width}.svg"] = svg.for_file(raw)
+            kind = "both" if len(widths) == 1 else "wide" if width == style.WIDE else "small"
+            drawings.append(Markup(svg.for_page(raw, f"{name}{width}", kind, f"{name}-alt")))
+    numbers = None if figure.numbers is None else figure.numbers(table, about)
+    return Drawn(figure, figure.heading(table, about), figure.words(table, about), numbers, drawings)
+
+
+def _chapters(stored: Stored, drawn: dict[str, Drawn]) -> list[Chapter]:
+    """The chapters that have something to show; limits and how to reproduce are always there."""
+    chapters = []
+    for name, heading in CHAPTERS.items():
+        figures = [one for one in drawn.values() if one.figure.chapter == name]
+        if figures or name in ("limits", "reproduce"):
+            chapters.append(Chapter(name, heading, _lead(name, stored), figures))
+    return chapters
+
+
+def _lead(name: str, stored: Stored) -> str:
+    if name in leads.LEADS:
+        return leads.LEADS[name](stored)
+    if name == "checks":
+        return checks.lead(stored.tables["checks"], stored.about)
+    if name == "limits":
+        return "What these numbers do not say."
+    return "One command rebuilds this page without sampling, another repeats the whole run."
+
+
+def _kicker(stored: Stored) -> str:
+    """One line of origin, with both dates: until when trust was judged, and at which day value counts."""
+    about = stored.about
+    parts = [f"Customer value report · {words.label(about.dataset, 60)} · data to {words.date(about.data_end)}"]
+    if about.holdout_end:
+        parts.append(f"trust judged from {words.date(about.calibration_end)}")
+    if about.value_at and "total_value" in stored.tables:
+        parts.append(f"value at {words.date(about.value_at)}")
+    return " · ".join([*parts, f"made {words.date(about.made)}"])
+
+
+def _facts(stored: Stored) -> list[tuple[str, str]]:
+    """What is needed to repeat the run."""
+    about = stored.about
+    commit = (
+        f"{about.commit} ({'with uncommitted changes' if about.dirty else 'clean'})" if about.commit else "no commit"
+    )
+    memory = f"{words.count(about.peak_memory_mib)} MiB"
+    cores = words.counted(about.cores, "core")
+    return [
+        ("Commit", commit),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in about.versions.items())),
+        ("Seed", f"{about.seed}, {words.count(about.draws)} draws"),
+        ("Data", f"sha256 {about.data_sha256}"),
+        ("Config", f"sha256 {about.config_sha256}"),
+        ("Run", f"{words.seconds(about.wall_seconds)}, {cores}, {memory}"),
+        (
+            "Beside it",
+            "config.yaml, scores.csv, checks.csv, dropped.csv, customers.parquet, tables/*.csv, figures/*.svg",
+        ),
+    ]
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["prose"] = prose
+    environment.globals["right"] = _right
+    return environment
+
+
+def prose(text: str) -> Markup:
+    """Escaped text in which `**x**` stands out and a file's name is set as code."""
+    safe = str(escape(text))
+    safe = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", safe)
+    safe = re.sub(r"\b((?:\w+|\*)\.(?:csv|parquet|yaml))\b", r"<code>\1</code>", safe)
+    return Markup(safe)
+
+
+def _right(numbers: Numbers) -> list[bool]:
+    """Which columns hold numbers, and so are set to the right."""
+
+    def numeric(cells: list[str]) -> bool:
+        filled = [cell for cell in cells if cell not in ("", "—")]
+        return bool(filled) and all(any(c.isdigit() for c in cell) and len(cell) <= 40 for cell in filled)
+
+    columns = list(zip(*numbers.rows, strict=True)) if numbers.rows else [()] * len(numbers.columns)
+    return [place > 0 and numeric(list(cells)) for place, cells in enumerate(columns)]

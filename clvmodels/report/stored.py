@@ -1,0 +1,66 @@
+"""What a report is made from: the stored results folder, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from clvmodels.errors import Problem, ResultsError
+from clvmodels.figures import FIGURES
+from clvmodels.results import About
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the run was, and the tables of its figures, by the figures' names."""
+
+    about: About
+    tables: dict[str, pd.DataFrame]
+
+
+def read(folder: Path) -> Stored:
+    """Read run.json and the figures' tables.
+
+    Raises
+    ------
+    ResultsError
+        If the folder or run.json is missing, is not what a run writes, or no table is there.
+    """
+    about = _about(folder / "run.json")
+    paths = {name: folder / "tables" / f"{name}.csv" for name in FIGURES}
+    # Names and ids are text: "NA", "007" and "1e5" are some customer's id.
+    text = dict.fromkeys(("customer", "name", "label", "group", "reason", "where", "found", "limit", "level"), str)
+    found = {
+        name: pd.read_csv(path, dtype=text, keep_default_na=False, na_values={**_missing(path, text)})
+        for name, path in paths.items() if path.is_file()
+    }  # fmt: skip
+    if not found:
+        raise ResultsError(Problem("no table of a figure", str(folder / "tables"), known="Run the experiment again"))
+    return Stored(about, found)
+
+
+def _missing(path: Path, text: dict[str, type]) -> dict[str, list[str]]:
+    """In columns of text nothing but an empty cell is missing; in numbers an empty cell or nan."""
+    columns = pd.read_csv(path, nrows=0).columns
+    return {column: [""] if column in text else ["", "nan", "NaN"] for column in columns}
+
+
+def _about(path: Path) -> About:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = "A report is made from the folder that `clvmodels run` writes"
+        raise ResultsError(Problem("Cannot read the run's description", str(path), known=known)) from error
+    except json.JSONDecodeError as error:
+        raise ResultsError(Problem(f"Not valid JSON: {error.msg}", f"{path}:{error.lineno}")) from error
+    known = {f.name: f for f in fields(About)}
+    lacking = [
+        name for name, f in known.items()
+        if name not in stored and f.default is MISSING and f.default_factory is MISSING
+    ]  # fmt: skip
+    if lacking:
+        raise ResultsError([Problem(f"'{name}' is missing", str(path)) for name in lacking])
+    return About(**{name: value for name, value in stored.items() if name in known})

@@ -1,0 +1,243 @@
+"""Numbers, money, ranges, dates and probabilities as a reader sees them: all text of figures and reports is made here.
+
+Rules: the ends and the middle of a range are rounded to the second digit of its width; thousands have a comma; the
+minus is U+2212, glued to its number; currency stands before the amount, named once; probabilities that come from
+draws are whole percent, never 0% or 100%.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import unicodedata
+from collections.abc import Sequence
+
+MINUS = "\u2212\u2060"
+SPACE = "\u00a0"
+ELLIPSIS = "…"
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_UNKNOWN = "—"
+
+
+def width_step(lower: float, upper: float) -> float:
+    """The rounding step of a range: the place of the second digit of its width.
+
+    >>> width_step(122_314, 148_790)
+    1000.0
+    """
+    width = abs(upper - lower)
+    if not width or not math.isfinite(width):
+        return value_step(max(abs(lower), abs(upper)))
+    return 10.0 ** (math.floor(math.log10(width)) - 1)
+
+
+def value_step(value: float, digits: int = 3) -> float:
+    """The rounding step that leaves `value` this many digits, for a number without a range."""
+    if not value or not math.isfinite(value):
+        return 1.0
+    return 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1)
+
+
+def number(value: float, step: float | None = None) -> str:
+    """A number rounded to a multiple of `step`, with thousands separated and no "-0".
+
+    >>> number(122_314, 1000)
+    '122,000'
+    """
+    if value is None or not math.isfinite(value):
+        return _UNKNOWN
+    step = value_step(value) if step is None else step
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    rounded = round(_half_up(value / step) * step, places)
+    text = f"{abs(rounded):,.{places}f}"
+    return MINUS + text if rounded < 0 else text
+
+
+def _half_up(value: float) -> float:
+    """Round half away from zero, as readers do; binary dust below 1e-9 does not decide."""
+    return math.copysign(math.floor(abs(value) + 0.5 + 1e-9), value)
+
+
+def signed(value: float, step: float | None = None) -> str:
+    """As `number`, with a plus where it is positive."""
+    text = number(value, step)
+    return text if text.startswith(MINUS) or not text.strip("0.,") or text == _UNKNOWN else "+" + text
+
+
+def count(value: float) -> str:
+    """A whole number, never rounded further."""
+    return number(value, 1.0)
+
+
+def counted(value: float, singular: str, plural: str = "") -> str:
+    """`1 customer`, `2 customers`."""
+    return f"{count(value)} {singular if value == 1 else plural or singular + 's'}"
+
+
+def compact(value: float, step: float | None = None) -> str:
+    """A number for an axis or a headline: 122k, 1.3M.
+
+    >>> compact(122_314, 1000)
+    '122k'
+    """
+    if value is None or not math.isfinite(value):
+        return _UNKNOWN
+    if not value:
+        return "0"
+    step = value_step(value) if step is None else step
+    size = max(abs(value), step)
+    for unit, name in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if size >= unit * (10 if unit == 1e3 and step < 100 else 1) and size >= unit:
+            return number(value / unit, step / unit) + name
+    return number(value, step)
+
+
+def with_currency(text: str, currency: str | None) -> str:
+    """The currency before the amount, and before the amount's minus."""
+    return f"{currency}{SPACE}{text}" if currency else text
+
+
+def money(value: float, currency: str | None, step: float | None = None) -> str:
+    """An amount, its currency named: `EUR 134,000`."""
+    return with_currency(number(value, step), currency)
+
+
+def span(
+    lower: float, upper: float, *, currency: str | None = None, step: float | None = None, joint: str = "to"
+) -> str:
+    """A range: both ends rounded to the second digit of its width, the currency named once.
+
+    >>> span(122_314, 148_790)
+    '122,000 to 149,000'
+    """
+    step = width_step(lower, upper) if step is None else step
+    low, high = number(lower, step), number(upper, step)
+    return with_currency(low if low == high else f"{low} {joint} {high}", currency)
+
+
+def compact_span(lower: float, upper: float, currency: str | None = None) -> str:
+    """A range for a headline: `EUR 122k to 149k`, each end unbroken by its unit."""
+    step = width_step(lower, upper)
+    low, high = compact(lower, step), compact(upper, step)
+    if low[-1:].isalpha() != high[-1:].isalpha() and low != "0":
+        return span(lower, upper, currency=currency, step=step)
+    return with_currency(low if low == high else f"{low} to {high}", currency)
+
+
+def count_span(lower: float, upper: float) -> str:
+    """A range of counts that are few enough to be told one by one."""
+    return span(lower, upper, step=max(1.0, width_step(lower, upper)))
+
+
+def probability(value: float) -> str:
+    """A probability that was estimated from draws: whole percent, never 0% or 100%.
+
+    >>> probability(0.996), probability(0.004), probability(0.42)
+    ('over 99%', 'under 1%', '42%')
+    """
+    if value is None or not math.isfinite(value):
+        return _UNKNOWN
+    if value < 0.01:
+        return "under 1%"
+    return "over 99%" if value > 0.99 else f"{_half_up(100 * value):.0f}%"
+
+
+def probability_span(lower: float, upper: float) -> str:
+    """A range of shares or probabilities: `77 to 79%`."""
+    low, high = probability(lower), probability(upper)
+    if low == high:
+        return low
+    return f"{low.removesuffix('%')} to {high}" if low[0].isdigit() and high[0].isdigit() else f"{low} to {high}"
+
+
+def share(part: float, whole: float) -> str:
+    """A share that was counted: one decimal, and 0% or 100% only where it is exactly that."""
+    if not whole:
+        return _UNKNOWN
+    if part in (0, whole):
+        return "0%" if part == 0 else "100%"
+    if part / whole < 0.001:
+        return "under 0.1%"
+    return "over 99.9%" if part / whole > 0.999 else f"{_half_up(1000 * part / whole) / 10:.1f}%"
+
+
+def rate(value: float) -> str:
+    """A rate that was set, not estimated: `12%`, `7.5%`."""
+    return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def of_hundred(value: float) -> str:
+    """A frequency among customers: `68 of 100`."""
+    return (
+        "under 1 of 100"
+        if value < 0.01
+        else "over 99 of 100"
+        if value > 0.99
+        else f"{_half_up(100 * value):.0f} of 100"
+    )
+
+
+def date(value: str | datetime.date) -> str:
+    """A date written out: `30 June 2025`."""
+    day = _day(value)
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def month(value: str | datetime.date) -> str:
+    """The first three letters of a month's name, for an axis."""
+    return MONTHS[_day(value).month - 1][:3]
+
+
+def _day(value: str | datetime.date) -> datetime.date:
+    return value if isinstance(value, datetime.date) else datetime.date.fromisoformat(str(value)[:10])
+
+
+def duration(length: float, unit: str) -> str:
+    """A length of time with its unit: `39 weeks`, `1 day`, `6.5 months`."""
+    text = f"{length:,.1f}".removesuffix(".0")
+    return f"{text} {unit if text == '1' else unit + 's'}"
+
+
+def ordinal(value: int) -> str:
+    """A place: `1st`, `12th`, `1,000th`."""
+    suffix = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+    return f"{value:,}{suffix}"
+
+
+def seconds(value: float) -> str:
+    """A wall time: `48 s`, `1 min 48 s`, `2 h 5 min`."""
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def listing(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(([", ".join(words[:-1])] if words[:-1] else []) + list(words[-1:]))
+
+
+def capital(text: str) -> str:
+    """The first letter raised, the others left as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def label(text: object, length: int = 24) -> str:
+    """A name from the data as one short line: no control or direction marks, cut with an ellipsis."""
+    clean = "".join(" " if character.isspace() else character for character in str(text))
+    clean = " ".join("".join(c for c in clean if unicodedata.category(c)[0] != "C").split())
+    return clean if len(clean) <= length else clean[: length - 1].rstrip() + ELLIPSIS
