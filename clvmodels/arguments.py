@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from clvmodels.customers import Customers
     from clvmodels.effects import Effect
+    from clvmodels.sources import Transactions
+
+STALE_DAYS = 14
 
 
 def read_effects(model: str, given: list[str]) -> list[Effect]:
@@ -45,18 +49,33 @@ def read_customers(
     timezone: str,
 ) -> tuple[Customers, tuple[str, ...]]:
     """One row a customer, from transactions or from an RFM table, and what a reader should know about them."""
-    from clvmodels.customers import Customers, summarize
+    from clvmodels.customers import DERIVED_GROUPS, Customers, summarize
     from clvmodels.sources import read_transactions
 
-    own = read_columns(columns)
-    end = read_day(end)
+    own, end = read_columns(columns), read_day(end)
+    groups = [group for group in groups if group not in DERIVED_GROUPS]
     if rfm:
+        if end is None:
+            raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
         frame = _read_rfm(table, [own.get("customer_id", "customer_id"), *groups])
         customers = Customers.from_rfm(frame, time_unit=time_unit, observation_end=end, columns=own, groups=groups)
         return customers, customers.warnings
-    transactions = read_transactions(table, columns=own, date_format=date_format, timezone=timezone, groups=groups)
-    customers = summarize(transactions, calibration_end=end, time_unit=time_unit, groups=groups).customers
-    return customers, tuple(dict.fromkeys((*transactions.warnings, *customers.warnings)))
+    transactions = read_transactions(
+        table, columns=own, date_format=date_format, timezone=timezone, groups=groups, data_end=end
+    )
+    customers = summarize(transactions, time_unit=time_unit, groups=groups).customers
+    notes = (*transactions.warnings, *customers.warnings, *_stale(transactions))
+    return customers, tuple(dict.fromkeys(notes))
+
+
+def _stale(transactions: Transactions) -> Iterator[str]:
+    """A file that ends long before the day it is used for makes everybody look gone."""
+    import pandas as pd
+
+    last = pd.Timestamp(transactions.table.date.max().execute())
+    days = (transactions.data_end - last).days
+    if days > STALE_DAYS:
+        yield f"the last order is of {last:%Y-%m-%d}, {days} days before {transactions.data_end:%Y-%m-%d}: is it all?"
 
 
 def _read_rfm(table: Path, labels: list[str]) -> pd.DataFrame:

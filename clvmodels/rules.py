@@ -23,6 +23,7 @@ from clvmodels.models.prior import Prior
 
 OWN_FILE_ONLY = ("columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
 SIMULATED = ("retailer",)
+SAMPLING_CHECKS = ("R-hat", "bulk ESS", "tail ESS", "divergences", "Pareto k-hat", "importance ESS")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
@@ -43,7 +44,7 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
         yield from rule(data)
     yield from _file(data, config_dir)
     yield from _economics(raw)
-    yield from _method(raw)
+    yield from _sampler(raw)
     groups = _available_groups(data)
     yield from _entry_names(as_mapping(raw.get("models")))
     for name, entry in as_mapping(raw.get("models")).items():
@@ -191,11 +192,14 @@ def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("value_at",), [Problem("Needs a calibration_end in data")])
 
 
-def _method(raw: Mapping[str, Any]) -> Iterator[Finding]:
+def _sampler(raw: Mapping[str, Any]) -> Iterator[Finding]:
     pooled = [name for name, entry in as_mapping(raw.get("models")).items() if as_mapping(entry).get("effects")]
     if as_mapping(raw.get("sampler")).get("method") == "laplace" and pooled:
         what = f"laplace cannot fit the pooled groups of {', '.join(pooled)}: the mode is no guide to them"
         yield Finding(("sampler", "method"), [Problem(what, known="Use auto or nuts")])
+    for place, name in enumerate(_list(as_mapping(raw.get("sampler")).get("allow"))):
+        if isinstance(name, str) and name not in SAMPLING_CHECKS:
+            yield Finding(("sampler", "allow", place), [unknown("sampling check", name, SAMPLING_CHECKS)])
 
 
 def _first_with(part: str) -> str:
