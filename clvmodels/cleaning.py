@@ -15,7 +15,7 @@ import ibis.expr.datatypes as dt
 import pandas as pd
 from ibis import _
 
-from clvmodels.errors import Problem, unknown
+from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.reading import Raw
 
 EARLIEST, LATEST = (
@@ -162,6 +162,40 @@ def amount_number(column: ibis.Value) -> ibis.Value:
     number = column.strip().try_cast("float64") if kind.is_string() else column.cast("float64")
     readable = ~number.isnan() & (number.abs() < LARGEST_AMOUNT)
     return readable.ifelse(number, ibis.null("float64"))
+
+
+def check_types(raw: Raw, names: Mapping[str, str], where: str, date_format: str | None) -> None:
+    """Raise every column whose type cannot be what it is meant to be."""
+    problems = []
+    for i, (meaning, own) in enumerate(names.items()):
+        if found := _type_problem(meaning, raw.table[f"c{i}"], date_format):
+            what, advice = found
+            problems.append(Problem(f"column '{own}' holds {what}", where, known=advice))
+    if problems:
+        raise DataError(problems)
+
+
+def _type_problem(meaning: str, column: ibis.Value, date_format: str | None) -> tuple[str, str] | None:
+    """What a column wrongly holds, and what to do. A date is a date, a time or text; an amount a number or text."""
+    kind = column.type()
+    number = kind.is_integer() or kind.is_floating() or kind.is_decimal()
+    if kind.is_nested() or kind.is_binary():
+        return f"{kind}, no plain values", ""
+    if kind.is_string() or kind.is_null():
+        return None
+    if meaning == "date" and kind.is_integer():
+        return None if date_format else ("whole numbers, not dates", "State date_format, e.g. '%Y%m%d'")
+    if meaning == "date" and not (kind.is_date() or kind.is_timestamp()):
+        return f"{kind}, not dates", ""
+    if meaning == "amount" and not number:
+        return f"{kind}, not amounts", ""
+    if meaning == "customer_id" and kind.is_floating() and _largest(column) > 2**53:
+        return "ids too long for floats: two may be one", "Read the column as text or whole numbers"
+    return None
+
+
+def _largest(column: ibis.Value) -> float:
+    return column.abs().max(where=~column.isnan()).execute() or 0.0
 
 
 def judge_rows(

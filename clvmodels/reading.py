@@ -41,7 +41,6 @@ _NOT_TABLES = {
 _REJECTED = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
-    "INVALID ENCODING": "not in the stated encoding",
     "UNQUOTED VALUE": "a quote that does not close",
     "LINE SIZE OVER MAXIMUM": "a line of more than 2 MB",
 }
@@ -127,11 +126,13 @@ def _open_frame(frame: pd.DataFrame, where: str) -> Source:
         [_arrow(frame.iloc[:, i]) for i in range(len(columns))],
         names=[f"c{i}" for i in range(len(columns))],
     )
+    if frame.empty:
+        raise DataError(_no_rows(where))
     digest = hashlib.sha256("\x1f".join(columns).encode())
     for column in table.columns:
-        digest.update(
-            pd.util.hash_pandas_object(column.cast(pa.string()).to_pandas(), index=False).to_numpy().tobytes()
-        )
+        values = column.to_pandas()
+        text = values.map(repr) if pa.types.is_nested(column.type) else values.astype("string")
+        digest.update(pd.util.hash_pandas_object(text, index=False).to_numpy().tobytes())
 
     def scan(backend: ibis.BaseBackend, wanted: Sequence[str]) -> Raw:
         chosen = pa.table([table.column(columns.index(c)) for c in wanted], names=_internal(wanted))
@@ -193,7 +194,12 @@ def _header(path: Path, where: str, delimiter: str | None, encoding: str) -> tup
     """The column names of a CSV file and its delimiter: the given one, or the one that splits the header furthest."""
     start = _start(path, where, encoding)
     choices = [delimiter] if delimiter else DELIMITERS
-    headers = {d: next(csv.reader(io.StringIO(start, newline=""), delimiter=d), []) for d in choices}
+    try:
+        headers = {d: next(csv.reader(io.StringIO(start, newline=""), delimiter=d), []) for d in choices}
+    except (csv.Error, TypeError) as error:
+        raise DataError(
+            Problem("the header cannot be read", where, str(error), "A delimiter is one character")
+        ) from error
     best = max(choices, key=lambda d: len(headers[d]))
     columns = tuple(name.strip() for name in headers[best])
     if not any(columns):
@@ -247,6 +253,8 @@ def _scan_csv(
         " FROM (SELECT DISTINCT line, line_byte_position AS byte_position, error_type::VARCHAR AS error_type, csv_line"
         " FROM rejected) GROUP BY ALL ORDER BY line"
     ).df()
+    if (wrong := rejects["reason"] == "INVALID ENCODING").any():
+        raise DataError(_wrong_encoding(where, encoding, int(rejects.loc[wrong, "line"].iloc[0])))
     rejects["reason"] = rejects["reason"].map(lambda r: _REJECTED.get(r, r.lower()))
     return table, rejects
 
@@ -276,6 +284,10 @@ def _physical_lines(path: Path) -> int:
 
 def _internal(wanted: Sequence[str]) -> list[str]:
     return [f"c{i}" for i in range(len(wanted))]
+
+
+def _no_rows(where: str) -> Problem:
+    return Problem("the table has a header and no rows", where)
 
 
 def _no_rejects() -> pd.DataFrame:

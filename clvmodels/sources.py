@@ -128,19 +128,21 @@ def read_transactions(
     """
     problems = _argument_problems(policies, timezone, groups, encoding, date_format)
     end = None if data_end is None else as_day(data_end, "data_end", problems)
+    # An unknown encoding is among the problems already; any will do to look at the columns too.
+    readable = encoding if encoding in ENCODINGS else "latin-1"
     try:
-        opened = open_source(source, name=name, delimiter=delimiter, encoding=encoding)
+        opened = open_source(source, name=name, delimiter=delimiter, encoding=readable)
     except DataError as error:
         raise DataError([*problems, *error.problems]) from error
     names, more = _map_columns(opened, columns or {}, groups)
     if problems + more:
         raise DataError(problems + more)
     backend = connect()
-    raw = opened.scan(backend, list(names.values()))
-    _check_types(raw, names, opened.where, date_format)
+    raw = _scan(backend, opened, list(names.values()))
+    cleaning.check_types(raw, names, opened.where, date_format)
     judged = _judge(backend, raw, opened.where, names, date_format, timezone, end, policies)
     counts = _count(judged, raw)
-    _refuse(judged, raw, counts, opened.where, policies)
+    _refuse(judged, raw, counts, opened.where, policies, date_format)
     table, late = _compare_rows(backend, judged, tuple(names), policies)
     account = _account(counts, late, table, opened.where)
     dropped = _dropped(backend, judged, late, raw, opened.where)
@@ -179,7 +181,7 @@ def _map_columns(
     known = (*REQUIRED, *OPTIONAL)
     problems = [unknown("column meaning", key, known, opened.where) for key in columns if key not in known]
     wanted = {key: columns.get(key, key) for key in known if key in columns or key in REQUIRED or key in opened.columns}
-    wanted |= {group: group for group in groups}
+    wanted |= {group: group for group in groups if group not in _RESERVED}
     for key, own in wanted.items():
         if opened.columns.count(own) == 0:
             problem = unknown("column", own, opened.columns, opened.where)
@@ -192,24 +194,11 @@ def _map_columns(
     return wanted, problems
 
 
-def _check_types(raw: Raw, names: Mapping[str, str], where: str, date_format: str | None) -> None:
-    """A date must be a date, a time or text; an amount a number or text; an id anything plain."""
-    problems = []
-    for i, (key, own) in enumerate(names.items()):
-        kind = raw.table[f"c{i}"].type()
-        plain = kind.is_string() or kind.is_integer() or kind.is_floating() or kind.is_decimal()
-        if key == "date" and not (kind.is_string() or kind.is_date() or kind.is_timestamp() or kind.is_null()):
-            if not kind.is_integer():
-                problems.append(Problem(f"column '{own}' holds no dates", where, str(kind)))
-            elif date_format is None:
-                advice = "State date_format, e.g. '%Y%m%d'"
-                problems.append(Problem(f"column '{own}' holds whole numbers, not dates", where, known=advice))
-        if key == "amount" and not (plain or kind.is_null()):
-            problems.append(Problem(f"column '{own}' holds no amounts", where, str(kind)))
-        if kind.is_nested() or (kind.is_binary() and key in REQUIRED):
-            problems.append(Problem(f"column '{own}' holds {kind}, no plain values", where))
-    if problems:
-        raise DataError(problems)
+def _scan(backend: ibis.BaseBackend, opened: Source, wanted: Sequence[str]) -> Raw:
+    try:
+        return opened.scan(backend, wanted)
+    except duckdb.Error as error:
+        raise DataError(Problem("cannot be read", opened.where, str(error).splitlines()[0])) from error
 
 
 def _judge(
@@ -231,7 +220,9 @@ def _count(judged: ibis.Table, raw: Raw) -> pd.Series:
     return rows.reindex(["", *cleaning.REASONS], fill_value=0).astype("int64")
 
 
-def _refuse(judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, policies: Policies) -> None:
+def _refuse(
+    judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, policies: Policies, date_format: str | None
+) -> None:
     """Raise everything that the policies refuse, each with its first places; and a table without rows."""
     total = int(counts.sum())
     if total == 0:
@@ -239,7 +230,12 @@ def _refuse(judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, policie
     problems = []
     for reason, (policy, verb) in cleaning.REFUSABLE.items():
         if counts[reason] and getattr(policies, policy) == "refuse":
-            problems.append(_refusal(judged, raw, reason, f"{counts[reason]} of {total} rows {verb}", policy, where))
+            hint = f"The policy {policy}: drop leaves such rows out and counts them"
+            if reason == cleaning.BAD_DATE and date_format:
+                hint = f"They do not follow date_format {date_format!r}. {hint}"
+            else:
+                hint = cleaning.HINTS.get(reason, "") + hint
+            problems.append(_refusal(judged, raw, reason, f"{counts[reason]} of {total} rows {verb}", hint, where))
     if not problems and counts[""] == 0:
         why = "; ".join(f"{rows} {reason}" for reason, rows in counts.items() if rows)
         problems.append(Problem(f"no row is left of {total}", where, why))
@@ -247,7 +243,7 @@ def _refuse(judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, policie
         raise DataError(problems)
 
 
-def _refusal(judged: ibis.Table, raw: Raw, reason: str, what: str, policy: str, where: str) -> Problem:
+def _refusal(judged: ibis.Table, raw: Raw, reason: str, what: str, hint: str, where: str) -> Problem:
     if reason == cleaning.UNREADABLE:
         first = raw.rejects.head(_LISTED).assign(place=lambda r: r["line"])
         got = f"{first['reason'].iloc[0]}: {_short(first['text'].iloc[0])}"
@@ -258,7 +254,6 @@ def _refusal(judged: ibis.Table, raw: Raw, reason: str, what: str, policy: str, 
         got, place = _short(first["text"].iloc[0]), raw.place
     places = first["place"].tolist()
     rest = f" (then {', '.join(map(str, places[1:]))}{', ...' if len(places) == _LISTED else ''})" if places[1:] else ""
-    hint = cleaning.HINTS.get(reason, "") + f"The policy {policy}: drop leaves such rows out and counts them"
     return Problem(f"{what}, first at {place} {places[0]}{rest}", where, got, hint)
 
 
@@ -316,9 +311,10 @@ def _dropped(
         return rows.order_by("row").select(where=ibis.literal(where), line=_.row + offset, reason=_.reason, text=_.text)
     # Lines are shifted by the records that could not be split: few rows, so they are numbered in memory.
     frame = rows.execute()
-    frame["line"] = raw.line_of(frame["row"].to_numpy())
+    frame["line"] = raw.line_of(frame["row"].to_numpy(dtype="int64"))
     rejects = raw.rejects.assign(text=raw.rejects["reason"] + ": " + raw.rejects["text"], reason=cleaning.UNREADABLE)
-    frame = pd.concat([frame, rejects])[["line", "reason", "text"]].sort_values("line", ignore_index=True)
+    frame = pd.concat([frame, rejects])[["line", "reason", "text"]].astype({"line": "int64"})
+    frame = frame.sort_values("line", ignore_index=True)
     frame.insert(0, "where", where)
     return backend.create_table("dropped", frame)
 
