@@ -17,6 +17,8 @@ _COMPILED: dict[Hashable, Callable] = {}
 def compiled(key: Hashable, graph: Callable, observes: tuple[str, ...], parameters: tuple[str, ...]) -> Callable:
     """The function (rows, theta) -> arrays of a graph, compiled once per key. Rows and theta: [D or 1, C or 1].
 
+    The key holds the objects themselves, not their id: that of a model that is gone may be another's.
+
     Raises
     ------
     ClvError
@@ -56,7 +58,7 @@ def _names(model: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def log_prob(model: Model, rows: Rows, theta: Theta) -> Array:
     """Log density of each history in each draw. [D, C]"""
-    return compiled((id(model), "log_prob"), model.log_prob, *_names(model))(rows, theta)
+    return compiled((model, "log_prob"), model.log_prob, *_names(model))(rows, theta)
 
 
 def p_alive(model: PurchaseModel, rows: Rows, theta: Theta) -> Array:
@@ -66,4 +68,4 @@ def p_alive(model: PurchaseModel, rows: Rows, theta: Theta) -> Array:
         alive, ended = model.branches(rows, theta)
         return pt.sigmoid(alive - ended)
 
-    return compiled((id(model), "p_alive"), graph, *_names(model))(rows, theta)
+    return compiled((model, "p_alive"), graph, *_names(model))(rows, theta)

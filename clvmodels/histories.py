@@ -1,0 +1,133 @@
+"""Synthetic histories from known truth: what customers would do and pay if a model were true.
+
+A new customer's own rates and end are drawn as for an empty history; the purchases follow from that state alone, not
+from the log density, so that a fit to these histories tests the density. Times are not rounded to days; `orders`
+dates them, for whoever wants a table of transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from clvmodels.customers import DAYS_PER_UNIT
+from clvmodels.errors import DataError, Problem
+from clvmodels.models import PurchaseModel, SpendModel
+from clvmodels.models.contract import Array, Theta
+from clvmodels.models.evaluate import p_alive
+from clvmodels.randomness import KeyedRandom, keyed_generator
+
+
+def simulate_purchases(model: PurchaseModel, theta: Mapping[str, ArrayLike], T: ArrayLike, seed: int) -> pd.DataFrame:
+    """Every purchase of customers acquired at age 0 and observed to age T.
+
+    Parameters
+    ----------
+    theta
+        Each parameter of the population: one number, or one a customer [C].
+    T : [C]
+        Age of each customer at the end of observation, in the time unit of theta.
+    seed
+        Same seed, same customers; a customer's draws depend on its label only.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, age: one row a purchase, the first of each customer at age 0; by customer, then by age.
+
+    Raises
+    ------
+    DataError
+        No customer, or an age that is negative or not finite.
+    """
+    ages = _ages(T)
+    labels = labels_of(len(ages))
+    empty = {name: np.zeros((1, len(ages))) for name in model.observes}
+    state = model.draw_alive(empty, _columns(theta), KeyedRandom(seed, "history", labels, 1))
+    # gone at once, where the model allows it (a coin after the first purchase)
+    stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
+    seen = np.where(stays[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
+    rate, most = state.purchase_rate[0], state.residual_purchases[0]
+    bought = [_times(label, *who, seed) for label, *who in zip(labels, rate, seen, most, strict=True)]
+    counts = [len(times) + 1 for times in bought]
+    everyone = np.concatenate([np.r_[0.0, times] for times in bought])
+    return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone})
+
+
+def _times(label: str, rate: float, seen: float, most: float, seed: int) -> Array:
+    """A Poisson process on (0, seen), until the purchase after which the customer leaves."""
+    rng = keyed_generator(seed, "history times", label)
+    times = np.sort(seen * rng.random(rng.poisson(rate * seen)))
+    return times if most >= len(times) else times[: int(most)]
+
+
+def simulate_amounts(
+    model: SpendModel, theta: Mapping[str, ArrayLike], purchases: pd.DataFrame, seed: int
+) -> pd.Series:
+    """What each purchase brings. One number a row of `purchases`, in the amounts' unit of theta."""
+    groups = purchases.groupby("customer_id", sort=False).size()
+    labels, counts = list(groups.index), groups.to_numpy()
+    empty = {name: np.zeros((1, len(labels))) for name in model.observes}
+    state = model.draw(empty, _columns(theta), KeyedRandom(seed, "history spend", labels, 1))
+    wanted = (np.arange(counts.max()) < counts[:, None]).astype(float)[None]
+    each = model.spend_total(state, wanted, KeyedRandom(seed, "history amounts", labels, 1))[0]
+    return pd.Series(each[wanted[0] > 0], index=purchases.index, name="amount")
+
+
+def statistics(purchases: pd.DataFrame, T: ArrayLike) -> pd.DataFrame:
+    """The simulator's own summary, by customer_id: frequency, recency, T, and monetary_value where amounts are known."""
+    ages = _ages(T)
+    grouped = purchases.groupby("customer_id", sort=True)
+    table = pd.DataFrame({"frequency": grouped.size() - 1, "recency": grouped["age"].max(), "T": ages})
+    if "amount" in purchases:
+        repeat = purchases[purchases["age"] > 0].groupby("customer_id")["amount"].mean()
+        table["monetary_value"] = repeat.reindex(table.index).fillna(0.0)
+    return table
+
+
+def simulate_histories(
+    model: PurchaseModel,
+    theta: Mapping[str, ArrayLike],
+    T: ArrayLike,
+    seed: int,
+    spend: tuple[SpendModel, Mapping[str, ArrayLike]] | None = None,
+) -> pd.DataFrame:
+    """One row a customer, as the models read it: `simulate_purchases`, with amounts if asked for, summarised."""
+    purchases = simulate_purchases(model, theta, T, seed)
+    if spend is not None:
+        purchases["amount"] = simulate_amounts(*spend, purchases, seed)
+    return statistics(purchases, T)
+
+
+def orders(purchases: pd.DataFrame, births: pd.DatetimeIndex, time_unit: str) -> pd.DataFrame:
+    """The purchases as a table of transactions: customer_id, date, and amount where known.
+
+    A customer is born at the beginning of its day in `births` [C]; a purchase falls on the day in which its age ends.
+    """
+    first = pd.Series(births, index=labels_of(len(births)))
+    days = np.floor(purchases["age"].to_numpy() * DAYS_PER_UNIT[time_unit]).astype(int)
+    dated = pd.DataFrame({"customer_id": purchases["customer_id"]})
+    dated["date"] = purchases["customer_id"].map(first) + pd.to_timedelta(days, unit="D")
+    return dated.assign(amount=purchases["amount"]) if "amount" in purchases else dated
+
+
+def labels_of(size: int) -> list[str]:
+    """Customer ids that sort as strings in the order of the customers."""
+    width = len(str(size - 1))
+    return [f"c{number:0{width}d}" for number in range(size)]
+
+
+def _columns(theta: Mapping[str, ArrayLike]) -> Theta:
+    return {name: np.atleast_1d(np.asarray(value, dtype=float))[None] for name, value in theta.items()}
+
+
+def _ages(T: ArrayLike) -> Array:
+    ages = np.asarray(T, dtype=float)
+    if ages.ndim != 1 or not len(ages):
+        raise DataError(Problem("ages are one number a customer", "T", f"shape {ages.shape}"))
+    if not (np.isfinite(ages) & (ages >= 0)).all():
+        raise DataError(Problem("an age is negative or not finite", "T", f"{ages[~(ages >= 0)][:1]}"))
+    return ages
