@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import threading
 import time
@@ -32,8 +33,18 @@ STATISTICS = {
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0
 """How long chains may take to end after they were told to, before they are left behind."""
+EXIT_SECONDS = 30.0
+"""How long the interpreter waits at its exit for chains left behind: one that still runs then crashes it."""
 LINGER_SECONDS = 1.0
 """What the other chains are given to end after one has died."""
+
+_LEFT_BEHIND: list[futures.Future] = []
+
+
+@atexit.register
+def _let_chains_end() -> None:
+    """A chain ends with its trajectory, not before, and must not call compiled code that is gone."""
+    futures.wait(_LEFT_BEHIND, timeout=EXIT_SECONDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +83,12 @@ def nuts(
 
     Parameters
     ----------
-    target
-        The log density.
     draws, chains, tune
         Draws kept of each chain, chains, and draws of the warm-up, not kept.
-    seed
-        Same seed, same draws.
     mode
         Of `find_mode`, where the mode is a guide; None where it is not (pooled groups).
     timeout_seconds
         Sampling that takes longer ends in an error. Compilation is not counted.
-    target_accept
-        Acceptance that the step size is adapted to.
     progress
         Called with (draws done, draws in all), warm-up and all chains together.
 
@@ -93,27 +98,20 @@ def nuts(
         No point to start from, an error in the log density, a sampler that died, or one that took too long.
     """
     compiled = _compile(target, mode)
-    done = [0] * chains
-    total = chains * (tune + draws)
-    stop = threading.Event()
+    done, total, stop = [0] * chains, chains * (tune + draws), threading.Event()
+    settings = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "target_accept": target_accept}
 
     def sample() -> xr.DataTree:
-        pool = _starting_points(target, mode, 4 * chains, seed)
-        started = dataclasses.replace(compiled, initial_point_func=lambda key: _pick(pool, key))
-        settings = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "target_accept": target_accept}
-        sampler = nutpie.sample(started, **settings, blocking=False, progress_bar=False, save_warmup=False,
-                                progress_callback=lambda states: _note(done, states))  # fmt: skip
-        return _wait(sampler, stop)
+        pool = _starting_points(target, mode, 2 * chains, seed, stop)
+        return _sample(compiled, pool, settings, done, stop)
 
     def report() -> None:
         if progress:
             progress(sum(done), total)
 
     tree = _bounded(sample, stop, timeout_seconds, report, lambda: f"{sum(done)} of {total} draws were done")
-    z = tree["posterior"]["z"].to_numpy()
-    statistics = tree["sample_stats"]
-    kept = {name: statistics[own].to_numpy() for own, name in STATISTICS.items()}
-    return NutsDraws(_unwhiten(z, mode), kept)
+    kept = {name: tree["sample_stats"][own].to_numpy() for own, name in STATISTICS.items()}
+    return NutsDraws(_unwhiten(tree["posterior"]["z"].to_numpy(), mode), kept)
 
 
 def _compile(target: Target, mode: Mode | None):
@@ -129,7 +127,7 @@ def _unwhiten(z: np.ndarray, mode: Mode | None) -> np.ndarray:
     return z if mode is None else mode.u + z @ np.linalg.cholesky(mode.covariance).T
 
 
-def _starting_points(target: Target, mode: Mode | None, wanted: int, seed: int) -> np.ndarray:
+def _starting_points(target: Target, mode: Mode | None, wanted: int, seed: int, stop: threading.Event) -> np.ndarray:
     """Points [wanted, K] of finite density and gradient, in z.
 
     They are looked for here because a chain that finds none in nutpie leaves the others running, which may crash
@@ -142,6 +140,8 @@ def _starting_points(target: Target, mode: Mode | None, wanted: int, seed: int) 
             z = rng.choice(target.starts) + rng.uniform(-1, 1, target.size)
         else:
             z = rng.uniform(-2, 2, target.size)
+        if stop.is_set():
+            raise TimeoutError("no time was left to start the chains")
         value, grad = target.value_and_grad(_unwhiten(z, mode))
         if np.isfinite(value) and np.isfinite(grad).all():
             found.append(z)
@@ -157,6 +157,14 @@ def _pick(pool: np.ndarray, key: int) -> np.ndarray:
 
 def _note(done: list[int], states) -> None:
     done[:] = [state.finished_draws for state in states]
+
+
+def _sample(compiled, pool: np.ndarray, settings: dict, done: list[int], stop: threading.Event) -> xr.DataTree:
+    """Start the chains from points of the pool and wait for them, or until told to stop."""
+    started = dataclasses.replace(compiled, initial_point_func=lambda key: _pick(pool, key))
+    sampler = nutpie.sample(started, **settings, blocking=False, progress_bar=False, save_warmup=False,
+                            progress_callback=lambda states: _note(done, states))  # fmt: skip
+    return _wait(sampler, stop)
 
 
 def _wait(sampler, stop: threading.Event) -> xr.DataTree:
@@ -189,7 +197,8 @@ def _bounded(work: Callable, stop: threading.Event, seconds: float, report: Call
                 return future.result()
     finally:
         stop.set()
-        futures.wait([future], timeout=GRACE_SECONDS)
+        if futures.wait([future], timeout=GRACE_SECONDS).not_done:
+            _LEFT_BEHIND.append(future)
     raise FitError(Problem(f"NUTS did not end within {seconds:g} seconds", got=so_far(),
                            known="Fewer draws, a longer timeout, or stronger priors"))  # fmt: skip
 
