@@ -17,8 +17,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from clvmodels.datasets.fetch import Remote, check_content, download, find
+from clvmodels.errors import DataError, Problem
 from clvmodels.sources import Transactions, read_transactions
 
+RECORD = r"^\s*(?P<master_id>\d+)\s+(?:(?P<sample_id>\d+)\s+)?(?P<date>\d{8})\s+(?P<cds>\d+)\s+(?P<amount>[\d.]+)\s*$"
 LICENCE = "free for research, no licence stated (Fader & Hardie)"
 SAMPLE = Remote(
     path="cdnow/CDNOW_sample.txt",
@@ -69,14 +71,17 @@ def _load(path: Path, expected: Content) -> Transactions:
 
 def read_fixed_width(path: Path) -> pd.DataFrame:
     """Either layout, with or without a header, as text: customer_id (the last id column), date, cds, amount."""
-    frame = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, names=list("abcde"), encoding="ascii")
-    if not str(frame.iloc[0, 0]).isdigit():
-        frame = frame.iloc[1:]
-    if frame["e"].isna().all():
-        frame.insert(0, "master_id", frame["a"])
-    frame = frame.iloc[:, 1:5].set_axis(["customer_id", "date", "cds", "amount"], axis="columns")
-    frame["customer_id"] = frame["customer_id"].str.lstrip("0")
-    return frame.reset_index(drop=True)
+    lines = pd.Series(path.read_text(encoding="ascii", errors="replace").splitlines(), dtype="str")
+    if len(lines) and not lines[0].lstrip()[:1].isdigit():
+        lines = lines.drop(0)
+    fields = lines.str.extract(RECORD)
+    if (wrong := fields["date"].isna() & (lines.str.strip() != "")).any() or fields.empty:
+        first = int(wrong.idxmax()) + 1 if wrong.any() else 1
+        what = f"{int(wrong.sum())} of {len(lines)} lines are no records, first at line {first}"
+        known = "A record is: id, perhaps a second id, YYYYMMDD, CDs, dollars"
+        raise DataError(Problem(what, path.name, known=known))
+    fields["customer_id"] = fields["sample_id"].fillna(fields["master_id"]).str.lstrip("0")
+    return fields.dropna(subset=["date"])[["customer_id", "date", "cds", "amount"]].reset_index(drop=True)
 
 
 def content(orders: pd.DataFrame) -> Content:

@@ -14,6 +14,7 @@ import shutil
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -157,8 +158,10 @@ def _unpack(remote: Remote, archive: Path, target: Path) -> None:
             with zipped.open(names[remote.member.lower()]) as source, fresh.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
         _check_pin(remote, fresh)
-    except zipfile.BadZipFile as error:
-        raise DataError(Problem("what arrived is no zip archive", remote.url, str(error), by_hand(remote))) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(
+            Problem("what arrived is no zip archive, or a damaged one", remote.url, str(error), by_hand(remote))
+        ) from error
     else:
         fresh.replace(target)
         _record(archive).write_text(f"{digest}  {archive.name}  (unpinned: recorded at the first download)\n")

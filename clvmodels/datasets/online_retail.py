@@ -2,7 +2,7 @@
 
 Real dirt: a quarter of the lines has no customer, cancellations ("C...") are lines with negative quantities, prices
 may be zero or negative. A line's amount is quantity x unit price. UCI ships a spreadsheet, which is read once (a minute
-or two) and kept as Parquet beside it; a CSV of the same columns, compressed or not, is read as well.
+or two) and kept as Parquet in the cache; a CSV of the same columns, compressed or not, is read as well.
 
 Source: Chen, Sain & Guo (2012), https://archive.ics.uci.edu/dataset/352; CC BY 4.0. Pinned by its content, taken from
 a CSV copy, online_retail.csv.zst, since UCI's archive gives no sum.
@@ -11,6 +11,7 @@ a CSV copy, online_retail.csv.zst, since UCI's archive gives no sum.
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +20,8 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 
-from clvmodels.datasets.fetch import Remote, check_content, download, find
-from clvmodels.errors import DataError, unknown
+from clvmodels.datasets.fetch import Remote, cache_folder, check_content, download, find
+from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.sources import Policies, Transactions, read_transactions
 
 WORKBOOK = Remote(
@@ -61,38 +62,52 @@ def load(seed: int = 0) -> Transactions:
         policies=Policies(zero_amounts="drop"),
         name=path.name,
     )
+    return replace(transactions, sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return replace(transactions, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_csv(path: Path) -> pd.DataFrame:
     """The lines from a CSV with UCI's columns; dates as M/D/YYYY H:MM."""
     with pa.input_stream(str(path), compression="detect") as stream:
-        lines = pd.read_csv(stream, dtype=str, usecols=list(COLUMNS), keep_default_na=False)
-    return _typed(lines, "%m/%d/%Y %H:%M")
+        lines = pd.read_csv(stream, dtype=str, keep_default_na=False)
+    return _typed(lines, path, "%m/%d/%Y %H:%M")
 
 
 def read_workbook(path: Path) -> pd.DataFrame:
-    """The lines from UCI's spreadsheet, kept as Parquet beside it for the next time."""
-    kept = path.with_suffix(".parquet")
-    if kept.exists() and kept.stat().st_mtime >= path.stat().st_mtime:
+    """The lines from UCI's spreadsheet, kept as Parquet in the cache for the next time."""
+    kept = cache_folder() / "online_retail" / f"{_sha256(path)[:16]}.parquet"
+    if kept.exists():
         return pd.read_parquet(kept)
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DataError(Problem("is no spreadsheet, or a damaged one", path.name, str(error))) from error
     rows = book.worksheets[0].iter_rows(values_only=True)
     header = [str(cell) for cell in next(rows, ())]
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise DataError([unknown("column", name, header, path.name) for name in missing])
-    lines = pd.DataFrame(rows, columns=header, dtype=object)[list(COLUMNS)]
+    typed = _typed(pd.DataFrame(rows, columns=header, dtype=object), path, None)
     book.close()
-    typed = _typed(lines, None)
+    kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = kept.with_name(kept.name + ".new")
     typed.to_parquet(fresh)
     fresh.replace(kept)
     return typed
 
 
-def _typed(lines: pd.DataFrame, date_format: str | None) -> pd.DataFrame:
-    """Text, numbers and times; the amount of a line in pounds, whole pence where prices are."""
+def _typed(lines: pd.DataFrame, path: Path, date_format: str | None) -> pd.DataFrame:
+    """Text, numbers and times; the amount of a line in pounds."""
+    if missing := [name for name in COLUMNS if name not in lines]:
+        raise DataError([unknown("column", name, lines.columns, path.name) for name in missing])
+    try:
+        return _meanings(lines, date_format)
+    except (ValueError, TypeError) as error:
+        raise DataError(Problem("holds other values than it should", path.name, str(error))) from error
+
+
+def _meanings(lines: pd.DataFrame, date_format: str | None) -> pd.DataFrame:
     quantity, price = pd.to_numeric(lines["Quantity"]), pd.to_numeric(lines["UnitPrice"])
     return pd.DataFrame(
         {
