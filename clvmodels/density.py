@@ -52,7 +52,7 @@ class Density:
     """The posterior density of one structure: model, effects, groups, priors and units; its data can be exchanged.
 
     Coordinates: log(value - lower) of each parameter, then for each effect the log of its between-group sd and one
-    standardised coefficient a group (non-centred).
+    coefficient a group, standardised by the sd (for NUTS) or as it is (`centred`, for Laplace along the sd).
     """
 
     def __init__(
@@ -64,7 +64,9 @@ class Density:
         time_unit: str,
         amount_unit: float,
         with_prior: bool = True,
+        centred: bool = False,
     ):
+        self.centred = centred
         self.model, self.effects, self.groups = model, tuple(effects), dict(groups)
         self.priors, self.with_prior = dict(priors), with_prior
         self.factors = {p.name: unit_factor(p.unit, priors[p.name], time_unit, amount_unit) for p in model.parameters}
@@ -115,9 +117,11 @@ class Density:
         total, log_density = {}, pt.constant(0.0)
         for effect in self.effects:
             block = u[self.slices[effect.name]]
-            sd, standard = pt.exp(block[0]), block[1:]
-            log_density += effect.sd_prior.log_density(sd) + block[0] + pm.logp(pm.Normal.dist(), standard).sum()
-            per_row = sd * standard[self._codes[effect.group]]
+            sd = pt.exp(block[0])
+            spread = sd if self.centred else 1.0
+            log_density += effect.sd_prior.log_density(sd) + block[0]
+            log_density += pm.logp(pm.Normal.dist(0.0, spread), block[1:]).sum()
+            per_row = (block[1:] if self.centred else sd * block[1:])[self._codes[effect.group]]
             for name in effect.parameters:
                 total[name] = total.get(name, 0.0) + per_row
         by_name = {p.name: p for p in self.model.parameters}
@@ -146,7 +150,7 @@ class Density:
         for effect in self.effects:
             block = u[..., self.slices[effect.name]]
             out[f"{effect.name}_sd"] = np.exp(block[..., 0])
-            out[effect.name] = np.exp(block[..., :1]) * block[..., 1:]
+            out[effect.name] = block[..., 1:] * (1.0 if self.centred else np.exp(block[..., :1]))
         return out
 
 
@@ -158,7 +162,7 @@ def _alternate(quantiles: Array, phase: int = 0) -> Array:
 _DENSITIES: dict[tuple, Density] = {}
 
 
-def density(model, effects, groups, priors, time_unit, amount_unit, with_prior=True) -> Density:
+def density(model, effects, groups, priors, time_unit, amount_unit, with_prior=True, centred=False) -> Density:
     """The density of a structure, compiled once a process."""
     key = (
         id(model),
@@ -168,9 +172,10 @@ def density(model, effects, groups, priors, time_unit, amount_unit, with_prior=T
         time_unit,
         amount_unit,
         with_prior,
+        centred,
     )
     if key not in _DENSITIES:
-        _DENSITIES[key] = Density(model, effects, groups, priors, time_unit, amount_unit, with_prior)
+        _DENSITIES[key] = Density(model, effects, groups, priors, time_unit, amount_unit, with_prior, centred)
     return _DENSITIES[key]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import arviz as az
 import numpy as np
@@ -21,9 +22,10 @@ from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, FitError, Problem, ResultsError, unknown
 from clvmodels.inference import checks as sampling
 from clvmodels.inference.laplace import LaplaceDraws, laplace
-from clvmodels.inference.mle import mle
+from clvmodels.inference.mle import MleResult, mle
 from clvmodels.inference.mode import Mode, find_mode
-from clvmodels.inference.nuts import nuts
+from clvmodels.inference.nuts import NutsDraws, nuts
+from clvmodels.inference.scales import laplace_over_scale
 from clvmodels.inference.target import Target
 from clvmodels.models import Model, get_model
 from clvmodels.models.contract import Array
@@ -32,6 +34,7 @@ from clvmodels.models.prior import Prior, unit_factor
 SCHEMA_VERSION = 1
 METHODS = ("auto", "laplace", "nuts", "mle")
 Method = Literal["auto", "laplace", "nuts", "mle"]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,10 @@ class Posterior:
         by_name = {p.name: p for p in self.model.parameters}
         return theta | {name: fx.apply(by_name[name], theta[name], c) for name, c in total.items()}
 
-    def prior_draws(self, draws: int = 1000, seed: int = 1) -> dict[str, Array]:
-        """Draws of each parameter's prior, in the fit's units. [draw] each"""
-        rng = np.random.default_rng(seed)
-        out = {}
+    @cached_property
+    def prior_draws(self) -> dict[str, Array]:
+        """4,000 draws of each parameter's prior, in the fit's units. [draw] each"""
+        draws, rng, out = 4000, np.random.default_rng(self.seed), {}
         for p in self.model.parameters:
             factor = unit_factor(p.unit, self.priors[p.name], self.time_unit, self.amount_unit)
             out[p.name] = p.lower + self.priors[p.name].draw(draws, rng, factor)
@@ -194,9 +197,6 @@ def load(path: str | Path) -> Posterior:
     )
 
 
-Progress = Callable[[int, int], None]
-
-
 def fit(
     model: str | Model,
     customers: Customers,
@@ -226,7 +226,8 @@ def fit(
     method
         laplace: importance resampling around the mode. nuts: chains by nutpie, whitened by the mode's curvature.
         auto: laplace, and nuts where laplace is refused; both are recorded. mle: the maximum of the likelihood.
-        With pooled groups the mode is no guide: auto goes to nuts at once, laplace is refused.
+        With one pooled group laplace follows its between-group sd, at whose 0 the joint mode lies; with more than one
+        laplace is refused.
     draws, chains, tune
         Draws in all for laplace; per chain for nuts.
     timeout_seconds
@@ -244,42 +245,83 @@ def fit(
         raise ConfigError(unknown("method", method, METHODS))
     priors = resolve_priors(model, priors)
     check_data(model, customers, effects)
-    if effects and method in ("laplace", "mle"):
-        text = f"method '{method}' cannot fit pooled groups: the mode is no guide to them"
-        raise FitError(Problem(text, known="Use method='nuts' or 'auto'"))
+    if effects and method == "mle":
+        text = "method 'mle' cannot fit pooled groups: their likelihood has no maximum in the between-group sd"
+        raise FitError(Problem(text, known="Use method='auto'"))
     table = customers.table
     groups = {e.group: tuple(sorted(table[e.group].astype(str).unique())) for e in effects}
-    structure = density(model, effects, groups, priors, customers.time_unit, customers.amount_unit, method != "mle")
-    structure.set_data(condense(table, model.observes, groups))
-    u, found, how, attempts = _sample(structure, method, draws, chains, tune, seed, timeout_seconds, progress)
+    units = customers.time_unit, customers.amount_unit
+    data = condense(table, model.observes, groups)
+
+    def structure(centred: bool) -> Density:
+        made = density(model, effects, groups, priors, *units, method != "mle", centred)
+        made.set_data(data)
+        return made
+
+    chains = Chains(draws, chains, tune, timeout_seconds, progress)
+    fitted = _sample(structure, method, chains, seed)
     return Posterior(
-        model, _tree(structure, u, found), how, priors, tuple(effects), groups, customers.time_unit,
-        customers.amount_unit, customers.currency, seed, _checks(structure, found, how), attempts,
+        model, _tree(fitted), fitted.method, priors, tuple(effects), groups, *units, customers.currency, seed,
+        fitted.checks, fitted.attempts,
     )  # fmt: skip
 
 
-def _sample(structure: Density, method, draws, chains, tune, seed, timeout_seconds, progress):
-    """Draws [chain, draw, K], what the sampler says of itself, the method used, what was tried before."""
-    target, attempts = structure.target, []
+class Chains(NamedTuple):
+    """How much to draw, and how long that may take."""
+
+    draws: int
+    chains: int
+    tune: int
+    timeout_seconds: float
+    progress: Progress | None
+
+
+class Fitted(NamedTuple):
+    """Draws u [chain, draw, K] in a structure's coordinates, what the sampler says of them, what was refused before."""
+
+    structure: Density
+    u: Array
+    found: LaplaceDraws | NutsDraws | MleResult
+    method: str
+    checks: list[dict[str, Any]]
+    attempts: list[dict[str, str]]
+
+
+def _sample(structure: Callable[[bool], Density], method: str, how: Chains, seed: int) -> Fitted:
+    """By the method asked for; auto goes from laplace, where that is refused, to nuts."""
     if method == "mle":
-        found = mle(target)
-        return found.u[None, None, :], found, "mle", attempts
-    mode = None
-    if method in ("auto", "laplace") and not structure.effects:
+        plain = structure(False)
+        found = mle(plain.target)
+        return Fitted(plain, found.u[None, None, :], found, "mle", [], [])
+    attempts: list[dict[str, str]] = []
+    if method in ("auto", "laplace"):
         try:
-            mode = find_mode(target)
-            found = laplace(target, draws, seed, mode=mode)
-            return found.u[None], found, "laplace", attempts
+            centred = structure(True)
+            drawn = _laplace(centred, how.draws, seed)
+            checks = [check._asdict() for check in sampling.laplace_checks(drawn)]
+            return Fitted(centred, drawn.u[None], drawn, "laplace", checks, attempts)
         except FitError as error:
             if method == "laplace":
                 raise
             attempts.append({"method": "laplace", "reason": str(error)})
-    mode = mode or _whitening(structure)
-    found = nuts(
-        target, draws, chains, seed, tune=tune, mode=mode, timeout_seconds=timeout_seconds, progress=progress,
-        target_accept=0.97 if structure.effects else 0.9,
+    plain = structure(False)
+    chained = nuts(
+        plain.target, how.draws, how.chains, seed, tune=how.tune, mode=_whitening(plain), progress=how.progress,
+        timeout_seconds=how.timeout_seconds, target_accept=0.97 if plain.effects else 0.9,
     )  # fmt: skip
-    return found.u, found, "nuts", attempts
+    checks = [check._asdict() for check in sampling.nuts_checks(chained, plain.target.names)]
+    return Fitted(plain, chained.u, chained, "nuts", checks, attempts)
+
+
+def _laplace(structure: Density, draws: int, seed: int) -> LaplaceDraws:
+    """Around the mode; with one pooled group along its between-group sd; with more there is no such guide."""
+    scales = structure.scale_coordinates()
+    if len(scales) > 1:
+        text = f"{len(scales)} effects: importance sampling follows one between-group sd only"
+        raise FitError(Problem(text, known="Use method='nuts'"))
+    if scales:
+        return laplace_over_scale(structure.target, scales[0], draws, seed)
+    return laplace(structure.target, draws, seed)
 
 
 def _whitening(structure: Density) -> Mode | None:
@@ -305,23 +347,16 @@ def _whitening(structure: Density) -> Mode | None:
     return Mode(centre, mode.value, covariance, mode.starts)
 
 
-def _tree(structure: Density, u: Array, found: Any) -> xr.DataTree:
+def _tree(fitted: Fitted) -> xr.DataTree:
+    structure, found = fitted.structure, fitted.found
     dims = {effect.name: [effect.group] for effect in structure.effects}
     coords = {group: list(labels) for group, labels in structure.groups.items()}
-    contents: dict[str, Any] = {"posterior": structure.constrain(u)}
-    if hasattr(found, "sample_stats"):
+    contents: dict[str, Any] = {"posterior": structure.constrain(fitted.u)}
+    if isinstance(found, NutsDraws):
         contents["sample_stats"] = found.sample_stats
     if isinstance(found, LaplaceDraws):
         contents["importance"] = {"log_weight": found.log_weights[None], "raw_log_weight": found.raw_log_weights[None]}
     return az.from_dict(contents, dims=dims, coords=coords)
-
-
-def _checks(structure: Density, found: Any, how: str) -> list[dict[str, Any]]:
-    if how == "mle":
-        return []
-    if how == "laplace":
-        return [check._asdict() for check in sampling.laplace_checks(found)]
-    return [check._asdict() for check in sampling.nuts_checks(found, structure.target.names)]
 
 
 def loo(posterior: Posterior, customers: Customers) -> pd.DataFrame:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+
+from clvmodels.export import write_table
 
 if TYPE_CHECKING:
     from clvmodels.customers import Split
     from clvmodels.metrics import Judged
     from clvmodels.posterior import Posterior
+    from clvmodels.sources import Transactions
     from clvmodels.value import Values
 
 
@@ -62,6 +75,10 @@ class EntryResult:
     judged: Judged | None = None
     values: Values | None = None
     ranking: pd.DataFrame | None = None
+    calibration_weeks: np.ndarray | None = None
+    """Purchases of the whole base in the fitted weeks, as the model would have them from the start. [D, weeks]"""
+    p_alive: np.ndarray | None = None
+    """Mean over draws, in the order of the customers' table at the entry's own origin. [C]"""
 
 
 @dataclass(frozen=True)
@@ -78,3 +95,62 @@ class Run:
     comparison: pd.DataFrame | None
     checks: pd.DataFrame
     scores: pd.DataFrame
+
+
+def machine(started: float) -> dict[str, Any]:
+    """What a run used: versions, wall time in seconds, peak memory in MiB, cores."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    packages = ("clvmodels", "pymc", "pytensor", "nutpie", "arviz", "numpy", "pandas", "duckdb")
+    return {
+        "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
+        "wall_seconds": time.monotonic() - started,
+        "peak_memory_mib": peak,
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    part = path.with_name(path.name + ".tmp")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def store(
+    folder: Path,
+    run: Run,
+    tables: Mapping[str, pd.DataFrame | None],
+    customers: pd.DataFrame,
+    transactions: Transactions,
+) -> None:
+    """Write the results folder, each file whole; `run.json`, which a report begins with, comes last."""
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        path = folder / "tables" / f"{name}.csv"
+        if table is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomically(path, table.to_csv(index=False))
+    for name, table in (("account", run.account), ("scores", run.scores), ("checks", run.checks)):
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+    write_table(transactions.dropped.execute().set_index("line"), folder / "dropped.csv")
+    write_table(customers.set_index("customer_id"), folder / "customers.parquet")
+    write_table(customers.set_index("customer_id"), folder / "customers.csv")
+    write_table(totals(run), folder / "totals.parquet")
+    write_atomically(folder / "run.json", json.dumps(asdict(run.about), indent=1, ensure_ascii=False))
+
+
+def totals(run: Run) -> pd.DataFrame:
+    """Per draw: held-out purchases of each entry, and expected and realised value of the recommended one."""
+    parts = []
+    for entry in run.entries.values():
+        if entry.judged is not None:
+            counts = entry.judged.futures.purchases.sum(axis=1, dtype=np.int64)
+            parts.append(pd.DataFrame({"entry": entry.name, "total": "held-out purchases", "value": counts * 1.0}))
+    values = run.valued.values
+    if values is not None:
+        for kind in ("expected", "realised"):
+            sums = getattr(values, kind).sum(axis=1, dtype=float)
+            parts.append(pd.DataFrame({"entry": run.recommended, "total": f"{kind} value", "value": sums}))
+    table = pd.concat(parts) if parts else pd.DataFrame({"entry": [], "total": [], "value": []})
+    return table.rename_axis("draw")

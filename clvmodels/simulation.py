@@ -5,7 +5,7 @@ Shapes: D = draw, C = customer_id, P = period.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from clvmodels.customers import DAYS_PER_UNIT, Customers, Holdout
 from clvmodels.density import condense
+from clvmodels.errors import ConfigError, Problem
 from clvmodels.models import PurchaseModel, State
 from clvmodels.models.contract import Array
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
@@ -60,13 +61,16 @@ class Futures:
 
 
 @dataclass(frozen=True)
-class Individuals:
-    """A block of customers at T. `state` mixes alive and ended by p_alive; `if_alive` is given being alive. [D, C]"""
+class Present:
+    """A block of customers at T, as far as the future needs it. [D, C]
 
-    rows: Mapping[str, Array]
+    `if_alive` is drawn given being alive; `state` is the same for those who are, and for the ended there is nothing
+    left.
+    """
+
     p_alive: Array
-    state: State
     if_alive: State
+    state: State
 
 
 def blocks(size: int, draws: int, periods: int) -> Iterator[slice]:
@@ -80,32 +84,48 @@ def rows_of(table: pd.DataFrame, observes: tuple[str, ...]) -> dict[str, Array]:
     return {name: table[name].to_numpy(dtype=float)[None] for name in observes}
 
 
-def individuals(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> Individuals:
-    """Each customer's own state at T given the history, exactly, for each posterior draw.
-
-    alive ~ Bernoulli(p_alive); the rates and the end then come from their distribution given alive, or given ended.
-    """
-    model = posterior.model
-    assert isinstance(model, PurchaseModel)
-    theta, rows = posterior.theta(table, draws), rows_of(table, model.observes)
-    labels = list(table.index)
+def present(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> Present:
+    """Who is alive at T, alive ~ Bernoulli(p_alive), and what is ahead of them, exactly, for each posterior draw."""
+    model = purchase_model(posterior)
+    theta, rows, labels = posterior.theta(table, draws), rows_of(table, model.observes), list(table.index)
     size = len(next(iter(theta.values())))
     p_alive = _condensed(posterior, table, draws, lambda rows, theta: evaluate_p_alive(model, rows, theta))
     if_alive = model.draw_alive(rows, theta, KeyedRandom(seed, "if alive", labels, size))
-    ended = model.draw_ended(rows, theta, KeyedRandom(seed, "if ended", labels, size))
     alive = KeyedRandom(seed, "alive", labels, size).uniform() < p_alive
-    return Individuals(rows, p_alive, _mix(alive, if_alive, ended), if_alive)
-
-
-def _mix(alive: np.ndarray, if_alive: State, ended: State) -> State:
-    extra = {k: np.where(alive, v, ended.extra[k]) for k, v in if_alive.extra.items() if k in ended.extra}
-    return State(
+    state = State(
         alive,
-        np.where(alive, if_alive.purchase_rate, ended.purchase_rate),
+        if_alive.purchase_rate,
         np.where(alive, if_alive.residual_lifetime, 0.0),
         np.where(alive, if_alive.residual_purchases, 0.0),
-        extra,
     )
+    return Present(p_alive, if_alive, state)
+
+
+def individuals(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> State:
+    """Each customer's own parameters and state at T given the history, exactly, for each posterior draw.
+
+    As `present`, with the rates of those who have ended drawn given that they have. [D, C]
+    """
+    model, now = purchase_model(posterior), present(posterior, table, draws, seed)
+    alive, labels = now.state.alive, list(table.index)
+    theta, rows = posterior.theta(table, draws), rows_of(table, model.observes)
+    ended = model.draw_ended(rows, theta, KeyedRandom(seed, "if ended", labels, len(alive)))
+    extra = {k: np.where(alive, v, ended.extra[k]) for k, v in now.if_alive.extra.items() if k in ended.extra}
+    rate = np.where(alive, now.if_alive.purchase_rate, ended.purchase_rate)
+    return State(alive, rate, now.state.residual_lifetime, now.state.residual_purchases, extra)
+
+
+def purchase_model(posterior: Posterior) -> PurchaseModel:
+    """The posterior's model, if it tells of purchases.
+
+    Raises
+    ------
+    ConfigError
+        It is a spend model.
+    """
+    if not isinstance(posterior.model, PurchaseModel):
+        raise ConfigError(Problem("this needs the posterior of a purchase model", got=posterior.model.title))
+    return posterior.model
 
 
 def _condensed(posterior: Posterior, table: pd.DataFrame, draws: int, function) -> Array:
@@ -136,8 +156,7 @@ def purchase_counts(state: State, edges: Array, rng: KeyedRandom) -> Array:
 
 def expected_counts(posterior: Posterior, table: pd.DataFrame, p_alive: Array, edges: Array, draws: int) -> Array:
     """E[purchases in each period | history, the draw's parameters]. edges: [P+1] from 0; result [D, C, P]"""
-    model = posterior.model
-    assert isinstance(model, PurchaseModel)
+    model = purchase_model(posterior)
     upto = _condensed(posterior, table, draws, lambda rows, theta: model.expected_if_alive(rows, theta, edges[1:]))
     return p_alive[..., None] * np.diff(upto, axis=-1, prepend=0.0)
 
@@ -147,6 +166,29 @@ def week_edges(length: float, time_unit: str) -> Array:
     week = 7.0 / DAYS_PER_UNIT[time_unit]
     edges = week * np.arange(int(np.floor(length / week + 1e-9)) + 1)
     return edges if np.isclose(edges[-1], length) else np.append(edges, length)
+
+
+def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Series, *, seed: int, draws: int) -> Array:
+    """Repeat purchases of the base in weeks of its past, simulated from each customer's first purchase on. [D, P]
+
+    What the model would have expected of new customers: no history is used, only the population's draws.
+    """
+    table = customers.table
+    blank = table.assign(**dict.fromkeys(posterior.model.observes, 0.0))
+    days = (starts.to_numpy("datetime64[D]")[None] - table["first_purchase"].to_numpy("datetime64[D]")[:, None]).astype(
+        float
+    )
+    # a purchase on day d of life lies in (d - 1, d]: a week that begins on day s covers (s - 1, s + 6]
+    bounds = np.concatenate([days - 1.0, days[:, -1:] + 6.0], axis=1).clip(0.0) / DAYS_PER_UNIT[customers.time_unit]
+    draws = len(posterior.stacked(posterior.model.parameters[0].name, draws))
+    total = np.zeros((draws, len(starts)))
+    model = purchase_model(posterior)
+    for block in blocks(len(table), draws, len(starts)):
+        part = blank.iloc[block]
+        labels, rows = list(part.index), rows_of(part, model.observes)
+        state = model.draw_alive(rows, posterior.theta(part, draws), KeyedRandom(seed, "past state", labels, draws))
+        total += purchase_counts(state, bounds[block], KeyedRandom(seed, "past", labels, draws)).sum(axis=1)
+    return total
 
 
 def array_store(folder: Path | None, name: str, shape: tuple[int, int], dtype: str) -> np.ndarray:
@@ -185,20 +227,19 @@ def forecast(
     expected = array_store(folder, "expected_purchases", (draws, size), "float32")
     p_alive = array_store(folder, "p_alive", (draws, size), "float32")
     p_any, log_prob, by_week = np.empty(size), np.empty(size), np.zeros((draws, weeks))
-    model = posterior.model
-    assert isinstance(model, PurchaseModel)
+    model = purchase_model(posterior)
     for block in blocks(size, draws, len(edges)):
         part = table.iloc[block]
-        people = individuals(posterior, part, draws, seed)
+        people = present(posterior, part, draws, seed)
         n = purchase_counts(people.state, edges, KeyedRandom(seed, "future", list(part.index), draws))
         counts[:, block], p_alive[:, block] = n.sum(axis=-1), people.p_alive
         expected[:, block] = expected_counts(posterior, part, people.p_alive, edges[[0, -1]], draws)[..., 0]
         by_week += n[..., :weeks].sum(axis=1)
-        p_any[block] = 1.0 - _probability(model, people, np.zeros(len(part)), length)
+        p_any[block] = 1.0 - probability_of(model, people, np.zeros(len(part)), length)
         if actual is not None:
             came = actual.table["purchases"].to_numpy(dtype=float)[block]
             with np.errstate(divide="ignore"):  # minus infinity is refused by the metric, by name
-                log_prob[block] = np.log(_probability(model, people, came, length))
+                log_prob[block] = np.log(probability_of(model, people, came, length))
         if progress is not None:
             progress(block.stop, size)
     ids = table.index.to_numpy()
@@ -207,7 +248,7 @@ def forecast(
     )
 
 
-def _probability(model: PurchaseModel, people: Individuals, n: Array, length: float) -> Array:
+def probability_of(model: PurchaseModel, people: Present, n: Array, length: float) -> Array:
     """P(n purchases in the window), averaged over draws. n and result: [C]
 
     Given each drawn state of being alive, weighted by p_alive, so that no count that is possible gets 0.

@@ -109,7 +109,7 @@ def value(
     ConfigError
         Posteriors in other units than the customers' table, or with different numbers of draws.
     """
-    _check_units(purchases, spend, customers, draws)
+    check_units(purchases, spend, customers, draws)
     table = customers.table
     edges = period_edges(economics.horizon, customers.time_unit)
     weights = discount_factors(edges, economics.annual_discount_rate, customers.time_unit)
@@ -134,7 +134,7 @@ def value_block(
     """Expected and realised value of a block of customers; the same for any block that holds them. [D, C] each"""
     labels, model = list(table.index), spend.model
     assert isinstance(model, SpendModel)
-    people = simulation.individuals(purchases, table, draws, seed)
+    people = simulation.present(purchases, table, draws, seed)
     counts = simulation.purchase_counts(people.state, edges, KeyedRandom(seed, "value future", labels, draws))
     rows, theta = simulation.rows_of(table, model.observes), spend.theta(table, draws)
     state = model.draw(rows, theta, KeyedRandom(seed, "spend state", labels, draws))
@@ -144,23 +144,24 @@ def value_block(
     return expected, money @ weights
 
 
-def _check_units(purchases: Posterior, spend: Posterior, customers: Customers, draws: int) -> None:
+def check_units(purchases: Posterior, spend: Posterior | None, customers: Customers, draws: int) -> None:
+    """Refuse posteriors in other units than the customers, or with different numbers of draws, all at once.
+
+    Raises
+    ------
+    ConfigError
+    """
     problems = []
-    for part, posterior in (("purchases", purchases), ("spend", spend)):
-        if posterior.time_unit != customers.time_unit and part == "purchases":
-            got = f"{posterior.time_unit} and {customers.time_unit}"
-            problems.append(
-                Problem("the posterior and the customers differ in time unit", part, got, "Summarise again")
-            )
-        if posterior.amount_unit != customers.amount_unit and part == "spend":
-            got = f"{posterior.amount_unit:g} and {customers.amount_unit:g}"
-            problems.append(Problem("the posterior and the customers differ in amount unit", part, got))
-    first = purchases.model.parameters[0].name, spend.model.parameters[0].name
-    sizes = len(purchases.stacked(first[0], draws)), len(spend.stacked(first[1], draws))
-    if sizes[0] != sizes[1]:
+    if purchases.time_unit != customers.time_unit:
+        got = f"{purchases.time_unit} and {customers.time_unit}"
+        problems.append(Problem("the posterior and the customers differ in time unit", "", got, "Summarise again"))
+    if spend is not None and spend.amount_unit != customers.amount_unit:
+        got = f"{spend.amount_unit:g} and {customers.amount_unit:g}"
+        problems.append(Problem("the posterior and the customers differ in amount unit", "", got))
+    sizes = [len(p.stacked(p.model.parameters[0].name, draws)) for p in (purchases, spend) if p is not None]
+    if len(set(sizes)) > 1:
         known = "Fit both parts with the same number of draws, or ask for fewer"
-        problems.append(
-            Problem("the two parts have different numbers of draws", "", f"{sizes[0]} and {sizes[1]}", known)
-        )
+        text = "the two parts have different numbers of draws"
+        problems.append(Problem(text, "", f"{sizes[0]} and {sizes[1]}", known))
     if problems:
         raise ConfigError(problems)

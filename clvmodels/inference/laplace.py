@@ -114,6 +114,19 @@ def laplace(
     mode = mode or find_mode(target)
     rng = np.random.default_rng(seed)
     proposals, log_proposal = _propose(mode, max(draws * proposals_per_draw, FEWEST), rng)
+    return weigh(target, proposals, log_proposal, draws, rng, mode)
+
+
+def weigh(
+    target: Target, proposals: np.ndarray, log_proposal: np.ndarray, draws: int, rng: np.random.Generator, mode: Mode
+) -> LaplaceDraws:
+    """Draws resampled from proposals [S, K] whose log density [S] is known up to a constant; or a refusal.
+
+    Raises
+    ------
+    LaplaceRefused
+        Weights too uneven to trust.
+    """
     raw = target.value_many(proposals) - log_proposal
     log_weights, pareto_k = _smooth(raw)
     ess = float(np.exp(-np.logaddexp.reduce(2 * log_weights)))

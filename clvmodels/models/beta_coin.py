@@ -15,13 +15,19 @@ import numpy as np
 import pytensor.tensor as pt
 from scipy.special import gammainc
 
-from clvmodels.models.contract import Array, Parameter, Rows, Theta, poisson_probability
+from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta, poisson_probability
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
 PARAMETERS = (
     Parameter("a", "lifetime", "none", log_normal(1.0, 1.0), 1, "dropout", "weight of leaving after a purchase"),
     Parameter("b", "lifetime", "none", log_normal(3.0, 1.0), 1, "staying", "weight of staying after a purchase"),
+)
+
+
+MEANINGS = (
+    Meaning("mean chance of leaving after a purchase", "", lambda theta: theta["a"] / (theta["a"] + theta["b"])),
+    Meaning("certainty of that chance (a + b)", "", lambda theta: theta["a"] + theta["b"]),
 )
 
 
@@ -35,6 +41,7 @@ class BetaCoin:
     kind = "coin"
     observes = ()
     parameters = PARAMETERS
+    meanings = MEANINGS
 
     def __init__(self, first: bool):
         self.first = first

@@ -24,6 +24,7 @@ class Composed(PurchaseModel):
         self.purchases, self.lifetime = purchases, lifetime
         self.observes = tuple(dict.fromkeys(purchases.observes + lifetime.observes))
         self.parameters = purchases.parameters + lifetime.parameters
+        self.meanings = purchases.meanings + lifetime.meanings
 
     def branches(self, rows: Rows, theta: Theta) -> tuple[pt.TensorVariable, pt.TensorVariable]:
         seen = self.purchases.log_density(rows, rows["T"], theta)
@@ -151,4 +152,4 @@ def _death_curve(purchases, lifetime):
 
     parameters = tuple(p.name for p in purchases.parameters + lifetime.parameters)
     observes = tuple(dict.fromkeys(purchases.observes + lifetime.observes))
-    return compiled((type(purchases), type(lifetime), "death"), graph, observes, parameters)
+    return compiled((purchases, lifetime, "death"), graph, observes, parameters)

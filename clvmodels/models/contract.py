@@ -7,7 +7,7 @@ scalar or [R]; in NumPy it is [D, 1] or [D, C]. A model never sees an effect: pa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -41,6 +41,14 @@ class Parameter(NamedTuple):
     lower: float = 0.0
 
 
+class Meaning(NamedTuple):
+    """What parameters mean together, for people: a title, its unit ({time_unit}, {currency} or none), its formula."""
+
+    title: str
+    unit: str
+    of: Callable[[Theta], Any]
+
+
 @dataclass(frozen=True)
 class State:
     """What is true of each customer at T, in one draw: all that the simulator may read. Arrays are [D, C].
@@ -67,6 +75,7 @@ class Model(ABC):
     provides: frozenset[str]
     time: str = "continuous"
     lacks: frozenset[str] = frozenset()
+    meanings: tuple[Meaning, ...] = ()
 
     @abstractmethod
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:

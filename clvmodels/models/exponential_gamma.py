@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import pytensor.tensor as pt
 
-from clvmodels.models.contract import Array, Parameter, Rows, Theta
+from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -22,12 +22,19 @@ PARAMETERS = (
 )
 
 
+MEANINGS = (
+    Meaning("median lifetime", "{time_unit}s", lambda theta: theta["beta"] * np.expm1(np.log(2.0) / theta["s"])),
+    Meaning("spread of hazards between customers (sd / mean)", "", lambda theta: theta["s"] ** -0.5),
+)
+
+
 class ExponentialGamma:
     """The lifetime; it runs by the clock and may end anywhere."""
 
     kind = "clock"
     observes = ()
     parameters = PARAMETERS
+    meanings = MEANINGS
     nodes = 32
 
     def log_survival(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:

@@ -20,9 +20,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytensor.tensor as pt
 
-from clvmodels.models.contract import Array, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.contract import Array, Meaning, Parameter, Rows, SpendModel, Theta
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
+
+MEANINGS = (
+    Meaning("mean amount of a purchase", "{currency}", lambda theta: theta["p"] * theta["v"] / (theta["q"] - 1.0)),
+    Meaning("spread of one customer's amounts (sd / mean)", "", lambda theta: theta["p"] ** -0.5),
+)
 
 
 class GammaGamma(SpendModel):
@@ -32,6 +37,7 @@ class GammaGamma(SpendModel):
     title = "Gamma-Gamma"
     reference = "Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, eq. 1a"
     observes = ("frequency", "monetary_value")
+    meanings = MEANINGS
     parameters = (
         Parameter("p", "spend", "none", log_normal(3.0, 1.0), 1, "spend", "shape of a customer's amounts"),
         Parameter("q", "spend", "none", log_normal(2.0, 1.0), -1, "spend", "shape of the scales, above 1", lower=1.0),

@@ -8,7 +8,8 @@ mu ~ Gamma(s, beta). Of a customer's (x, t_x, T),
     g(tau) = Gamma(r + x) / Gamma(r) alpha^r / (alpha + tau)^(r + x)
     S(t) = (beta / (beta + t))^s,  f(t) = s / (beta + t) S(t)
 
-    E[purchases in (T, T + t] | alive] = (r + x)(beta + T) / ((alpha + T)(s - 1)) (1 - ((beta + T)/(beta + T + t))^(s-1))
+    E[purchases in (T, T + t] | alive]
+        = (r + x)(beta + T) / ((alpha + T)(s - 1)) (1 - ((beta + T) / (beta + T + t))^(s - 1))
 
 Schmittlein, Morrison & Colombo (1987), Counting Your Customers, Management Science 33(1), eq. 11 and 22; the
 integral in place of its hypergeometric functions as in Fader & Hardie (2005), A Note on Deriving the Pareto/NBD.

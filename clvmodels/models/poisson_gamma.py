@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pytensor.tensor as pt
 
-from clvmodels.models.contract import Array, Parameter, Rows, Theta
+from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -21,11 +21,18 @@ PARAMETERS = (
 )
 
 
+MEANINGS = (
+    Meaning("mean purchases per {time_unit} while active", "", lambda theta: theta["r"] / theta["alpha"]),
+    Meaning("spread of rates between customers (sd / mean)", "", lambda theta: theta["r"] ** -0.5),
+)
+
+
 class PoissonGamma:
     """The purchase process; see the module's text."""
 
     observes = ("frequency", "recency", "T")
     parameters = PARAMETERS
+    meanings = MEANINGS
 
     def log_density(self, rows: Rows, until: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
         """log g(until): the purchases seen, none in (t_x, until). [R] or [R, N]"""

@@ -1,0 +1,167 @@
+"""Every check of a run, in one registry; each has a limit and says what follows from a failure.
+
+A check gives rows of result, check, entry, found, limit, consequence, kind. `result` is one of passed, look, failed,
+skipped, not applicable; `kind` is sampling, forecast or data. Only a failed sampling check fails the command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.figures import FIGURES
+from clvmodels.metrics import randomised_pit
+from clvmodels.posterior import Posterior
+from clvmodels.results import EntryResult, Run
+
+
+class Row(NamedTuple):
+    """One line of the table of checks."""
+
+    result: str
+    check: str
+    entry: str
+    found: str
+    limit: str
+    consequence: str
+    kind: str
+
+
+def _verdict(passed: bool) -> str:
+    return "passed" if passed else "failed"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
+def sampling(run: Run) -> Iterator[Row]:
+    """The checks that each posterior carries, at the calibration's end and at the date of value; one row a fit."""
+    seen: set[int] = set()
+    for entry, when in [*((e, "") for e in run.entries.values()), (run.valued, ", at the date of value")]:
+        for posterior in entry.posteriors.values():
+            if id(posterior.data) in seen:
+                continue
+            seen.add(id(posterior.data))
+            for check in posterior.checks:
+                yield _sampling_row(check, posterior, entry, when)
+
+
+def _sampling_row(check: dict, posterior: Posterior, entry: EntryResult, when: str) -> Row:
+    side = "or less" if check["check"] in ("R-hat", "Pareto k-hat", "divergences") else "or more"
+    name = f"{check['check']}, {posterior.model.title} by {posterior.method}{when}"
+    limit = f"{_number(check['limit'])} {side}"
+    return Row(
+        _verdict(check["passed"]), name, entry.name, _number(check["found"]), limit, check["consequence"], "sampling"
+    )
+
+
+def held_out_total(run: Run) -> Iterator[Row]:
+    """Does the 90% interval of the total hold what came?"""
+    for entry in _judged(run):
+        totals = entry.judged.futures.purchases.sum(axis=1, dtype=np.int64)
+        low, high = np.quantile(totals, (0.05, 0.95))
+        actual = int(entry.judged.actual.sum())
+        says = "too few" if actual > high else "too many"
+        consequence = f"It forecasts {says} purchases of the whole base: do not plan totals with it"
+        limit = f"{low:,.0f} to {high:,.0f}"
+        name = "Total of held-out purchases in its 90% interval"
+        yield Row(_verdict(low <= actual <= high), name, entry.name, f"{actual:,}", limit, consequence, "forecast")
+
+
+def randomised_pits(run: Run) -> Iterator[Row]:
+    """The share of customers whose count lies in the middle 90% of its forecast: 87 to 93%."""
+    for entry in _judged(run):
+        u = randomised_pit(entry.judged)
+        share = float(((u > 0.05) & (u < 0.95)).mean())
+        wide = "too wide" if share > 0.93 else "too narrow"
+        consequence = f"Ranges of single customers are {wide}"
+        name = "Customers in the middle 90% of their forecast (randomised PIT)"
+        yield Row(
+            _verdict(0.87 <= share <= 0.93), name, entry.name, f"{share:.1%}", "87% to 93%", consequence, "forecast"
+        )
+
+
+def inside(run: Run) -> Iterator[Row]:
+    """Weeks, and groups by past frequency, inside their 90% intervals; the limit is the model's own 1% quantile."""
+    names = {
+        "tracking": ("Held-out weeks inside the 90% band", "Single weeks are forecast worse than their band says"),
+        "calibration": ("Groups by past frequency inside their 90% interval", "Some kinds of customers are misjudged"),
+    }
+    for figure, (name, consequence) in names.items():
+        table = FIGURES[figure].table(run)
+        row = None if table is None else table[table["kind"] == "inside"]
+        if row is None or row.empty:
+            yield Row("not applicable", name, run.recommended, "", "", "There is no holdout", "forecast")
+            continue
+        found, limit, of = (float(row.iloc[0][column]) for column in ("actual", "lower_limit", "of"))
+        shown = f"{found:.0f} of {of:.0f}"
+        yield Row(
+            _verdict(found >= limit), name, run.recommended, shown, f"{limit:.0f} or more", consequence, "forecast"
+        )
+
+
+def loo(run: Run) -> Iterator[Row]:
+    """Customers whose leave-one-out score PSIS cannot estimate."""
+    for entry in _judged(run):
+        if entry.judged.elpd is None:
+            continue
+        bad = int((entry.judged.elpd["pareto_k"] > 0.7).sum())
+        result = "passed" if bad == 0 else "look"
+        consequence = "Their share of the leave-one-out score is uncertain; the held-out score is not affected"
+        yield Row(
+            result, "Customers with Pareto k above 0.7 (LOO)", entry.name, f"{bad:,}", "0", consequence, "forecast"
+        )
+
+
+def data(run: Run) -> Iterator[Row]:
+    """What reading and summarising the data warned of."""
+    warnings = dict.fromkeys((*run.split.customers.warnings, *run.value_split.customers.warnings))
+    for warning in warnings:
+        yield Row("look", warning, "", "", "", "Read how the data was cut before using totals", "data")
+    if not warnings:
+        yield Row("passed", "Warnings of the data", "", "0", "0", "", "data")
+
+
+def frequency_and_spend(run: Run) -> Iterator[Row]:
+    """Spend is taken as independent of how often a customer buys: the rank correlation of the two says how far off."""
+    if "spend" not in run.valued.posteriors:
+        yield Row("not applicable", "Frequency and spend uncorrelated", "", "", "", "Spend is not modelled", "data")
+        return
+    table = run.split.customers.table
+    paid = table[(table["frequency"] > 0) & (table["monetary_value"] > 0)]
+    found = float(paid["frequency"].corr(paid["monetary_value"], method="spearman")) if len(paid) > 2 else 0.0
+    consequence = "Customers who buy often are taken to spend as others do: the best are valued too low or too high"
+    result = "passed" if abs(found) <= 0.2 else "look"
+    yield Row(
+        result, "Rank correlation of frequency and mean amount", "", f"{found:.2f}", "−0.2 to 0.2", consequence, "data"
+    )
+
+
+CHECKS: dict[str, Callable[[Run], Iterator[Row]]] = {
+    "sampling": sampling,
+    "held_out_total": held_out_total,
+    "inside": inside,
+    "randomised_pits": randomised_pits,
+    "loo": loo,
+    "frequency_and_spend": frequency_and_spend,
+    "data": data,
+}
+
+
+def all_checks(run: Run) -> pd.DataFrame:
+    """All checks of a run, each in exactly one category."""
+    return pd.DataFrame([row for check in CHECKS.values() for row in check(run)], columns=list(Row._fields))
+
+
+def sampling_failed(run: Run, allowed: Collection[str] = ()) -> bool:
+    """Whether a sampling check failed that is not allowed by the beginning of its name."""
+    failed = run.checks[(run.checks["kind"] == "sampling") & (run.checks["result"] == "failed")]
+    return any(not name.startswith(tuple(allowed)) if allowed else True for name in failed["check"])
+
+
+def _judged(run: Run) -> list[EntryResult]:
+    return [entry for entry in run.entries.values() if entry.judged is not None]
