@@ -104,18 +104,21 @@ HINTS = {
 }
 
 
-@ibis.udf.scalar.builtin
-def try_strptime(text: str, format: str) -> dt.timestamp:
+INSTANT = dt.Timestamp(timezone="UTC")
+
+
+@ibis.udf.scalar.builtin(signature=((dt.string, dt.string), dt.timestamp))
+def try_strptime(text, date_format):
     """DuckDB: null where the text does not follow the format."""
 
 
-@ibis.udf.scalar.builtin(name="try_strptime")
-def try_strptime_zoned(text: str, format: str) -> dt.Timestamp(timezone="UTC"):  # pyright: ignore
+@ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), INSTANT))
+def try_strptime_zoned(text, date_format):
     """The same for formats with %z or %Z: DuckDB returns an instant."""
 
 
-@ibis.udf.scalar.builtin(name="timezone")
-def wall_clock(zone: str, instant: dt.Timestamp(timezone="UTC")) -> dt.timestamp:  # pyright: ignore
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, INSTANT), dt.timestamp))
+def wall_clock(zone, instant):
     """DuckDB: what clocks of the zone show at that instant. (Ibis's own cast from zone to zone is silently nothing.)"""
 
 
@@ -152,7 +155,7 @@ def _day_of_text(text: ibis.Value, date_format: str | None, timezone: str) -> ib
     if date_format:
         return try_strptime(text, date_format).date()
     has_offset = text.re_search(r":\d\d(\.\d+)?\s*(Z|z|[+-]\d\d(:?\d\d)?)$")
-    instant = wall_clock(timezone, text.try_cast(dt.Timestamp(timezone="UTC")))
+    instant = wall_clock(timezone, text.try_cast(INSTANT))
     return has_offset.ifelse(instant, text.try_cast("timestamp")).try_cast("date")
 
 

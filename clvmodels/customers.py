@@ -91,6 +91,7 @@ class Customers:
         if time_unit not in DAYS_PER_UNIT:
             problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
         end = as_day(observation_end, "observation_end", problems)
+        problems += _amount_unit_problems(amount_unit)
         try:
             table = checked_rfm(frame, columns or {}, groups)
         except DataError as error:
@@ -226,8 +227,7 @@ def summarize(
         unknown("group", g, (*transactions.groups, *DERIVED_GROUPS)) for g in groups if not _known(transactions, g)
     ]
     problems += [unknown("statistic", s, STATISTICS) for s in statistics if s not in STATISTICS]
-    if not (math.isfinite(amount_unit) and amount_unit > 0):
-        problems.append(Problem("must be a positive number", "amount_unit", str(amount_unit)))
+    problems += _amount_unit_problems(amount_unit)
     if problems or window is None:
         raise DataError(problems)
     own = [group for group in groups if group not in DERIVED_GROUPS]
@@ -239,6 +239,12 @@ def summarize(
     finally:
         backend.drop_table(f"{name}_c")
         backend.drop_table(name)
+
+
+def _amount_unit_problems(amount_unit: float) -> list[Problem]:
+    if math.isfinite(amount_unit) and amount_unit > 0:
+        return []
+    return [Problem("must be a positive number", "amount_unit", str(amount_unit))]
 
 
 def _known(transactions: Transactions, group: str) -> bool:

@@ -123,7 +123,7 @@ def _check_file(path: Path, where: str) -> None:
 def _open_frame(frame: pd.DataFrame, where: str) -> Source:
     columns = tuple(str(c) for c in frame.columns)
     table = pa.table(
-        [_arrow(frame.iloc[:, i]) for i in range(len(columns))],
+        [arrow_column(frame.iloc[:, i]) for i in range(len(columns))],
         names=[f"c{i}" for i in range(len(columns))],
     )
     if frame.empty:
@@ -147,7 +147,7 @@ def _open_frame(frame: pd.DataFrame, where: str) -> Source:
     return Source(where, columns, digest.hexdigest(), scan)
 
 
-def _arrow(column: pd.Series) -> pa.Array:
+def arrow_column(column: pd.Series) -> pa.Array:
     """A column for the engine; one of mixed types becomes text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.reading import arrow_column
 from clvmodels.summary import MISSING_GROUP
 
 NUMBERS = ("frequency", "recency", "T")
@@ -41,8 +42,7 @@ def checked_rfm(frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequenc
 
 def plain_ids(values: pd.Series) -> pd.Series:
     """The rule of `read_transactions` on a pandas column: trimmed text, whole floats without their point."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.cat.categories.dtype)
+    values = pd.Series(arrow_column(values).to_pandas(), index=values.index)
     if pd.api.types.is_float_dtype(values.dtype) and (values.isna() | (values % 1 == 0)).all():
         values = values.astype("Int64")
     text = values.astype("string").str.strip()

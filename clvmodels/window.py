@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import pandas as pd
 from clvmodels.errors import Problem, unknown
 
 DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": 365.25 / 12}
-Day = str | pd.Timestamp
+type Day = str | datetime.date  # a pandas Timestamp is a date too
 
 
 class Window(NamedTuple):
@@ -43,7 +44,7 @@ class Acquired(NamedTuple):
 def as_day(value: object, where: str, problems: list[Problem]) -> pd.Timestamp | None:
     """A day given as text, date or timestamp."""
     try:
-        day = pd.Timestamp(value)  # pyright: ignore
+        day = pd.Timestamp(value)
     except (ValueError, TypeError):
         day = pd.NaT
     if isinstance(value, int | float) or day is pd.NaT or day.tzinfo is not None:

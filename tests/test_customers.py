@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clvmodels.customers import Customers, Split, summarize
 from clvmodels.datasets import cdnow
 from clvmodels.errors import DataError
+from clvmodels.rfm import plain_ids
 from clvmodels.sources import Policies, Transactions, read_transactions
 from clvmodels.window import DAYS_PER_UNIT
 
@@ -336,10 +337,10 @@ def test_every_violation_of_an_rfm_table_is_listed():
         }
     )
     with pytest.raises(DataError) as caught:
-        Customers.from_rfm(frame, time_unit="weeks", observation_end="never")
+        Customers.from_rfm(frame, time_unit="weeks", observation_end="never", amount_unit=-1)
     text = str(caught.value)
     for expected in (
-        "12 problems:", "did you mean 'week'?", "observation_end: is no day",
+        "13 problems:", "amount_unit: must be a positive number", "did you mean 'week'?", "observation_end: is no day",
         "1 of 6 rows have no customer id, first at row 3",
         "customer_id must be unique; not so for 1 of 5 customers; got first 'a'",
         "recency must be a finite number; not so for 1 of 6 customers; got first 'd'",
@@ -357,3 +358,14 @@ def test_rfm_columns_that_are_missing():
     assert len(caught.value.problems) == 3
     with pytest.raises(DataError, match="the table has no rows"):
         Customers.from_rfm(pd.DataFrame(RFM).iloc[:0], time_unit="week", observation_end="2024-01-01")
+
+
+def test_rfm_ids_follow_the_rule_of_transactions():
+    columns = [
+        [17.0, np.nan, 5.0], [17, None, 5], ["17", None, " 5"], pd.Categorical([17, None, 5]), pd.Categorical([17.0, None, 5.0])
+    ]  # fmt: skip
+    for values in columns:
+        ids = pd.Series(values, dtype=object if isinstance(values, list) else None)
+        days = pd.DataFrame({"customer_id": ids, "date": "2024-01-01"})
+        read = read_transactions(days).table.execute()["customer_id"]
+        assert plain_ids(ids).dropna().tolist() == sorted(read) == ["17", "5"]

@@ -64,7 +64,7 @@ def load_master(seed: int = 0) -> Transactions:
 
 def _load(path: Path, expected: Content) -> Transactions:
     orders = read_fixed_width(path)
-    check_content(content(orders), expected, path)
+    check_content(content(orders)._asdict(), expected._asdict(), path)
     transactions = read_transactions(orders, date_format="%Y%m%d", currency="USD", name=path.name)
     return replace(transactions, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 

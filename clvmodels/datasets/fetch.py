@@ -15,12 +15,13 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import platformdirs
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from clvmodels.errors import DataError, Problem
 
@@ -113,7 +114,7 @@ def _refused(remote: Remote, error: urllib.error.HTTPError) -> Problem:
     return Problem(what, remote.url, known=f"The publisher may have moved the file. {by_hand(remote)}")
 
 
-def _receive(remote: Remote, part: Path, progress: Progress, task: object) -> str:
+def _receive(remote: Remote, part: Path, progress: Progress, task: TaskID) -> str:
     """One attempt: "" when the file is whole, else why it is not."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(remote.url, headers={"User-Agent": "clvmodels"})
@@ -152,9 +153,8 @@ def _unpack(remote: Remote, archive: Path, target: Path) -> None:
         with zipfile.ZipFile(archive) as zipped:
             names = {PurePosixPath(n).name.lower(): n for n in zipped.namelist()}
             if remote.member.lower() not in names:
-                raise DataError(
-                    Problem(f"holds no {remote.member}", remote.url, ", ".join(names) or "nothing", by_hand(remote))
-                )
+                held = ", ".join(names) or "nothing"
+                raise DataError(Problem(f"holds no {remote.member}", remote.url, held, by_hand(remote)))
             with zipped.open(names[remote.member.lower()]) as source, fresh.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
         _check_pin(remote, fresh)
@@ -191,10 +191,13 @@ def _compare_with_record(remote: Remote, archive: Path, digest: str) -> None:
         raise DataError(Problem(what, remote.url, known=f"Delete {record} to accept the new one"))
 
 
-def check_content(found: tuple, expected: tuple, path: Path) -> None:
-    """Compare what a table holds after parsing (two named tuples of one kind) with what is known of it."""
-    compared = zip(type(expected)._fields, found, expected, strict=True)  # pyright: ignore
-    problems = [Problem(f"{name} should be {e}", path.name, str(f)) for name, f, e in compared if f != e]
-    if problems:
+def check_content(found: Mapping[str, object], expected: Mapping[str, object], path: Path) -> None:
+    """Compare what a table holds after parsing with what is known of it."""
+    wrong = [
+        Problem(f"{name} should be {e}", path.name, str(found[name]))
+        for name, e in expected.items()
+        if found[name] != e
+    ]
+    if wrong:
         what = f"{path} does not hold the data that are known"
-        raise DataError([Problem(what, known=f"Delete it to download it again, or set {VARIABLE}"), *problems])
+        raise DataError([Problem(what, known=f"Delete it to download it again, or set {VARIABLE}"), *wrong])

@@ -53,7 +53,7 @@ def load(seed: int = 0) -> Transactions:
     """The lines with a customer and a positive amount; cancellations and free items dropped; groups: country."""
     path = find(*PATHS) or download(WORKBOOK)
     lines = read_workbook(path) if path.suffix == ".xlsx" else read_csv(path)
-    check_content(content(lines), CONTENT, path)
+    check_content(content(lines)._asdict(), CONTENT._asdict(), path)
     transactions = read_transactions(
         lines,
         columns={"order_id": "order_line", "customer_id": "CustomerID", "date": "InvoiceDate"},
