@@ -20,8 +20,9 @@ SINGULAR = 1e-9
 """Smallest eigenvalue, after scaling to a unit diagonal, that central differences can tell from zero."""
 APART = 3.0
 """Distance of two modes, in approximate standard deviations of the narrower one, above which they are two."""
-FARTHEST = 1e6
-"""Where a climb to infinity is stopped."""
+FARTHEST = 25.0
+"""How far from its start a climb may go along a coordinate, a factor of 7e10 on a log scale; beyond, log densities
+that subtract log gammas are rounding errors, which may look like a summit."""
 NEGLIGIBLE = 20.0
 """Log units of mass (value + log det covariance / 2) by which a second mode may be smaller and still matter."""
 
@@ -109,7 +110,7 @@ def climb(target: Target, start: np.ndarray) -> Summit:
     value, _ = _evaluate(target, start)
     if not np.isfinite(value):
         return Summit(start, -np.inf, np.full((target.size, target.size), np.nan), np.inf)
-    return _polish(target, _lbfgs(target, start))
+    return _polish(target, start, _lbfgs(target, start))
 
 
 def highest(summits: Sequence[Summit], problems: Sequence[str]) -> int:
@@ -154,12 +155,12 @@ def _lbfgs(target: Target, start: np.ndarray) -> np.ndarray:
         return 1.0 + back @ back - best_value, 2 * back
 
     options = {"maxiter": 1000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
-    bounds = optimize.Bounds(-FARTHEST, FARTHEST)
+    bounds = optimize.Bounds(start - FARTHEST, start + FARTHEST)
     optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return best_u
 
 
-def _polish(target: Target, u: np.ndarray, rounds: int = 40) -> Summit:
+def _polish(target: Target, start: np.ndarray, u: np.ndarray, rounds: int = 40) -> Summit:
     """Newton steps with backtracking; along directions that curve upwards the step goes up too, not to the saddle."""
     value, grad = _evaluate(target, u)
     steps = np.full(target.size, 1e-4)
@@ -173,7 +174,7 @@ def _polish(target: Target, u: np.ndarray, rounds: int = 40) -> Summit:
         steps = 1e-3 / np.sqrt(np.clip(np.diag(curvature), 1e-4, 1e6))
         if left < 1e-14:
             break
-        moved = _backtrack(target, u, value, step)
+        moved = _backtrack(target, u, value, np.clip(u + step, start - FARTHEST, start + FARTHEST) - u)
         if moved is None:
             break
         u, value, grad = moved
