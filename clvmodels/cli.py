@@ -247,7 +247,7 @@ def list_members(family: Annotated[str, typer.Argument(help="models, datasets, m
     if family not in registries:
         raise ConfigError(unknown("family", family, registries))
     for name, member in registries[family]().items():
-        title = getattr(member, "title", "") or getattr(member, "chapter", "")
+        title = getattr(member, "title", "") or getattr(member, "shows", "")
         out.print(Text(f"{name:24}{title}"), soft_wrap=True)
 
 
