@@ -50,8 +50,8 @@ def simulate_purchases(model: PurchaseModel, theta: Mapping[str, ArrayLike], T: 
     # gone at once, where the model allows it (a coin after the first purchase)
     stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
     seen = np.where(stays[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
-    rate, most = state.purchase_rate[0], state.residual_purchases[0]
-    bought = [_times(label, *who, seed) for label, *who in zip(labels, rate, seen, most, strict=True)]
+    own = zip(labels, state.purchase_rate[0], seen, state.residual_purchases[0], strict=True)
+    bought = [_times(label, rate, until, most, seed) for label, rate, until, most in own]
     counts = [len(times) + 1 for times in bought]
     everyone = np.concatenate([np.r_[0.0, times] for times in bought])
     return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone})
@@ -78,7 +78,7 @@ def simulate_amounts(
 
 
 def statistics(purchases: pd.DataFrame, T: ArrayLike) -> pd.DataFrame:
-    """The simulator's own summary, by customer_id: frequency, recency, T, and monetary_value where amounts are known."""
+    """The simulator's own summary, by customer_id: frequency, recency, T; monetary_value where amounts are known."""
     ages = _ages(T)
     grouped = purchases.groupby("customer_id", sort=True)
     table = pd.DataFrame({"frequency": grouped.size() - 1, "recency": grouped["age"].max(), "T": ages})

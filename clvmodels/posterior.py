@@ -30,6 +30,7 @@ from clvmodels.inference.target import Target
 from clvmodels.models import Model, get_model
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, unit_factor
+from clvmodels.randomness import keyed_generator
 
 SCHEMA_VERSION = 1
 METHODS = ("auto", "laplace", "nuts", "mle")
@@ -259,11 +260,17 @@ def fit(
         return made
 
     chains = Chains(draws, chains, tune, timeout_seconds, progress)
-    fitted = _sample(structure, method, chains, seed)
+    fitted = _sample(structure, method, chains, _own_seed(model, seed))
     return Posterior(
         model, _tree(fitted), fitted.method, priors, tuple(effects), groups, *units, customers.currency, seed,
         fitted.checks, fitted.attempts,
     )  # fmt: skip
+
+
+def _own_seed(model: Model, seed: int) -> int:
+    """The sampler's seed. Purchases and spend get different ones: two parts with as many parameters, sampled with one
+    seed, would have draws that go up and down together."""
+    return int(keyed_generator(seed, "fit", " ".join(sorted(model.provides))).integers(2**31))
 
 
 class Chains(NamedTuple):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from code_version import code_version
 
 from clvmodels.customers import Customers
 from clvmodels.errors import FitError
@@ -26,9 +27,6 @@ from clvmodels.models import MODELS, Model, PurchaseModel, SpendModel, get_model
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.posterior import fit
-
-sys.path.insert(0, str(Path(__file__).parent))
-from code_version import code_version  # noqa: E402
 
 FOLDER = Path(__file__).parents[2] / "reports" / "recovery"
 CUSTOMERS, DRAWS, SEEDS = 500, 400, 100
