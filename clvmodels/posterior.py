@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -380,7 +381,14 @@ def loo(posterior: Posterior, customers: Customers) -> pd.DataFrame:
     log_likelihood = log_prob(posterior.model, {n: v[None] for n, v in condensed.rows.items()}, theta)
     chains = posterior.data["posterior"].sizes["chain"]
     shaped = log_likelihood.reshape(chains, -1, log_likelihood.shape[-1])
-    tree = az.from_dict({"posterior": {"one": shaped[..., 0]}, "log_likelihood": {"history": shaped}})
-    result = az.loo(tree, pointwise=True)
-    columns = {"elpd_i": result.elpd_i.to_numpy(), "pareto_k": result.pareto_k.to_numpy()}
-    return pd.DataFrame({k: v[condensed.inverse] for k, v in columns.items()}, index=table.index)
+    # a history that no parameter changes (bought first on the last day) is its own score; PSIS has no tail to smooth
+    elpd, pareto_k = shaped[0, 0].copy(), np.full(shaped.shape[-1], -np.inf)
+    varies = np.ptp(log_likelihood, axis=0) > 0.0
+    if varies.any():
+        contents = {"posterior": {"one": shaped[..., 0]}, "log_likelihood": {"history": shaped[..., varies]}}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a high pareto_k is returned, and is a check of the report
+            result = az.loo(az.from_dict(contents), pointwise=True)
+        elpd[varies], pareto_k[varies] = result.elpd_i.to_numpy(), result.pareto_k.to_numpy()
+    columns = {"elpd_i": elpd[condensed.inverse], "pareto_k": pareto_k[condensed.inverse]}
+    return pd.DataFrame(columns, index=table.index)
