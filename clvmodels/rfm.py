@@ -42,7 +42,7 @@ def checked_rfm(frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequenc
 
 def plain_ids(values: pd.Series) -> pd.Series:
     """The rule of `read_transactions` on a pandas column: trimmed text, whole floats without their point."""
-    values = pd.Series(arrow_column(values).to_pandas(), index=values.index)
+    values = arrow_column(values).to_pandas().set_axis(values.index)
     if pd.api.types.is_float_dtype(values.dtype) and (values.isna() | (values % 1 == 0)).all():
         values = values.astype("Int64")
     text = values.astype("string").str.strip()

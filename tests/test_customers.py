@@ -362,7 +362,8 @@ def test_rfm_columns_that_are_missing():
 
 def test_rfm_ids_follow_the_rule_of_transactions():
     columns = [
-        [17.0, np.nan, 5.0], [17, None, 5], ["17", None, " 5"], pd.Categorical([17, None, 5]), pd.Categorical([17.0, None, 5.0])
+        [17.0, np.nan, 5.0], [17, None, 5], ["17", None, " 5"],
+        pd.Categorical([17, None, 5]), pd.Categorical([17.0, None, 5.0]),
     ]  # fmt: skip
     for values in columns:
         ids = pd.Series(values, dtype=object if isinstance(values, list) else None)
