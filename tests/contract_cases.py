@@ -1,0 +1,121 @@
+"""What contracts are tried on: each model with its story, truths, histories, and posteriors made without a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import stories
+
+from clvmodels.customers import Customers
+from clvmodels.histories import simulate_histories
+from clvmodels.models import MODELS, Model
+from clvmodels.models.prior import log_normal
+from clvmodels.posterior import Posterior
+
+END = pd.Timestamp("2025-06-30")
+HISTORIES = {  # frequency, recency, T, monetary_value
+    "new": (0, 0.0, 0.0, 0.0),
+    "once, long ago": (0, 0.0, 38.9, 0.0),
+    "once, just now": (0, 0.0, 0.1, 0.0),
+    "twice": (1, 20.0, 38.9, 31.5),
+    "bought on the last day": (3, 30.0, 30.0, 12.0),
+    "regular": (12, 35.0, 39.0, 55.0),
+    "heavy, silent for a week": (40, 9.0, 10.0, 8.0),
+    "early, then silent": (2, 4.0, 39.0, 140.0),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, its story, and two truths in weeks and dollars; the first is used for draws."""
+
+    model: Model
+    story: Any
+    thetas: tuple[dict[str, float], ...]
+
+    @property
+    def theta(self) -> dict[str, float]:
+        return self.thetas[0]
+
+
+CASES = {
+    "pareto_nbd": Case(
+        MODELS["pareto_nbd"],
+        stories.ParetoNBD(),
+        ({"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7}, {"r": 2.5, "alpha": 4.0, "s": 1.7, "beta": 30.0}),
+    ),
+    "bg_nbd": Case(
+        MODELS["bg_nbd"],
+        stories.BGNBD(),
+        ({"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0}),
+    ),
+    "gamma_gamma": Case(
+        MODELS["gamma_gamma"],
+        stories.GammaGamma(),
+        ({"p": 6.25, "q": 3.74, "v": 15.4}, {"p": 1.2, "q": 1.3, "v": 3.0}),
+    ),
+}
+
+
+def case_of(name: str) -> Case:
+    """The case of a registered model; a model without one is a failure, not a skip."""
+    assert name in CASES, f"write the story of {name} in stories.py, and its case here"
+    return CASES[name]
+
+
+def table_of(histories: dict[str, tuple] | None = None) -> pd.DataFrame:
+    columns = ["frequency", "recency", "T", "monetary_value"]
+    table = pd.DataFrame.from_dict(histories or HISTORIES, orient="index", columns=columns)
+    return table.astype({"frequency": "int64"}).rename_axis("customer_id").sort_index()
+
+
+def customers_of(table: pd.DataFrame, time_unit: str = "week", amount_unit: float = 1.0) -> Customers:
+    return Customers(table, time_unit, END, "USD", amount_unit)
+
+
+def new_customers(size: int) -> pd.DataFrame:
+    return table_of({f"c{k:05d}": (0, 0.0, 0.0, 0.0) for k in range(size)})
+
+
+def row_arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {name: table[name].to_numpy(dtype=float) for name in table}
+
+
+def as_theta(theta: dict[str, float]) -> dict[str, np.ndarray]:
+    return {name: np.array([[float(value)]]) for name, value in theta.items()}
+
+
+def posterior_of(model: Model, theta: dict[str, float], draws: int, spread: float = 0.1, seed: int = 1) -> Posterior:
+    """A posterior whose draws lie around theta, each parameter's log (of its excess) with sd `spread`."""
+    rng = np.random.default_rng([seed, len(model.name)])
+    around = {
+        p.name: p.lower + (theta[p.name] - p.lower) * np.exp(spread * rng.standard_normal((1, draws)))
+        for p in model.parameters
+    }
+    priors = {p.name: p.prior for p in model.parameters}
+    tree = az.from_dict({"posterior": around})
+    return Posterior(model, tree, "laplace", priors, (), {}, "week", 1.0, "USD", seed)
+
+
+def pair_of(case: Case, draws: int, seed: int = 1) -> tuple[Posterior, Posterior]:
+    """Posteriors of purchases and of spend: the case's own and, for the other part, a partner's."""
+    partner = CASES["gamma_gamma" if "purchases" in case.model.provides else "bg_nbd"]
+    own, other = (posterior_of(c.model, c.theta, draws, seed=seed) for c in (case, partner))
+    return (own, other) if "purchases" in case.model.provides else (other, own)
+
+
+def simulated(case: Case, size: int = 150, seed: int = 1) -> pd.DataFrame:
+    """Histories of customers with amounts, of the case's truth where it has a say."""
+    purchases, spend = (posterior.model for posterior in pair_of(case, 1))
+    truth = {m.name: case.theta if m is case.model else CASES[m.name].theta for m in (purchases, spend)}
+    ages = np.random.default_rng(seed).uniform(20, 60, size)
+    return simulate_histories(purchases, truth[purchases.name], ages, seed, (spend, truth[spend.name]))
+
+
+def priors_around(case: Case) -> dict[str, Any]:
+    """Priors that hold a fit to few customers together."""
+    return {p.name: log_normal(case.theta[p.name] - p.lower, 0.5) for p in case.model.parameters}

@@ -1,0 +1,174 @@
+"""What every model owes, as functions of a case: called for each member of the registry, for toys, and under faults.
+
+Means of draws are compared with exact means by their own standard error: with fixed seeds, z below 4.5 each.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from contract_cases import (
+    Case,
+    as_theta,
+    new_customers,
+    posterior_of,
+    row_arrays,
+    table_of,
+)
+from scipy import stats
+
+from clvmodels import histories, simulation
+from clvmodels.models.evaluate import log_prob, p_alive
+from clvmodels.randomness import KeyedRandom
+
+DRAWS = 4000
+Z = 4.5
+EXACT = 1e-9
+EDGES = np.array([0.0, 4.0, 13.0, 52.0])
+
+
+def mean_is(values: np.ndarray, expected: np.ndarray | float, least: np.ndarray | float = 0.0) -> None:
+    """Means over the first axis are `expected`, within Z standard errors; `least` bounds the variance from below."""
+    error = np.sqrt(np.maximum(np.var(values, axis=0), least) / len(values))
+    z = np.abs(values.mean(axis=0) - expected) / np.maximum(error, 1e-12)
+    assert np.all(z < Z), (z, values.mean(axis=0), expected)
+
+
+def close(value, truth, tolerance: float = EXACT) -> None:
+    value, truth = np.asarray(value, dtype=float), np.asarray(truth, dtype=float)
+    excess = np.abs(value - truth) / np.maximum(np.abs(truth), 1.0)
+    assert np.all(np.isfinite(value)) and np.all(excess < tolerance), (excess.max(), value, truth)
+
+
+def each_row() -> list[dict[str, float]]:
+    return table_of().to_dict("records")
+
+
+def log_prob_is_the_integral_over_individuals(case: Case) -> None:
+    rows = row_arrays(table_of())
+    for theta in case.thetas:
+        truth = [case.story.log_prob(theta, row) for row in each_row()]
+        close(log_prob(case.model, rows, as_theta(theta))[0], truth)
+
+
+def p_alive_is_the_integral_over_individuals(case: Case) -> None:
+    rows = row_arrays(table_of())
+    for theta in case.thetas:
+        truth = [case.story.p_alive(theta, row) for row in each_row()]
+        close(p_alive(case.model, rows, as_theta(theta))[0], truth)
+
+
+def probabilities_of_all_histories_add_up_to_one(case: Case) -> None:
+    """P(no repeat) + sum over x of the integral over t_x of t_x^(x-1) / (x-1)! exp(log_prob), in a week or two."""
+    age, most = 2.0, 60
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    recency = age * (nodes + 1) / 2
+    x = np.repeat(np.arange(1.0, most), 60)
+    rows = {"frequency": np.r_[0, x], "recency": np.r_[0, np.tile(recency, most - 1)]}
+    rows["T"] = np.full(len(rows["frequency"]), age)
+    log_p = log_prob(case.model, rows, as_theta(case.theta))[0]
+    earlier = (x - 1) * np.log(rows["recency"][1:]) - np.cumsum(np.log(np.maximum(np.arange(most) - 1, 1)))[
+        x.astype(int)
+    ]
+    total = np.exp(log_p[0]) + (np.tile(weights, most - 1) * age / 2 * np.exp(log_p[1:] + earlier)).sum()
+    close(total, 1.0, 1e-7)
+
+
+def alive_draws_average_to_p_alive(case: Case) -> None:
+    people = simulation.present(posterior_of(case.model, case.theta, DRAWS), table_of(), DRAWS, 1)
+    p = people.p_alive
+    mean_is(people.state.alive - p, 0.0, (p * (1 - p)).mean(axis=0))
+
+
+def own_rates_average_to_their_integral(case: Case) -> None:
+    """Of the drawn individuals, given the history, whether alive or ended."""
+    theta, story = case.theta, case.story
+    people = simulation.individuals(posterior_of(case.model, theta, DRAWS, spread=0.0), table_of(), DRAWS, 1)
+    drawn = {"purchase_rate": people.purchase_rate, **people.extra}
+    for name in story.individual(theta):
+        for power in (1, 2):
+            truth = [
+                story.mean(theta, lambda own, row=row: np.logaddexp(story.alive(row, own), story.ended(row, own)),
+                           lambda own: own[name] ** power)
+                for row in each_row()
+            ]  # fmt: skip
+            mean_is(drawn[name] ** power, np.array(truth))
+
+
+def a_new_customer_is_a_draw_of_the_population(case: Case) -> None:
+    """Kolmogorov-Smirnov of one draw of each of 4,000 new customers, and the law of what is left."""
+    theta, story = case.theta, case.story
+    people = simulation.individuals(posterior_of(case.model, theta, 1, spread=0.0), new_customers(DRAWS), 1, 1)
+    drawn = {"purchase_rate": people.purchase_rate, **people.extra}
+    for name, law in story.individual(theta).items():
+        assert stats.kstest(drawn[name][0], law.cdf).pvalue > 1e-5, name
+    row = dict.fromkeys(("frequency", "recency", "T"), 0.0)
+    alive = story.p_alive(theta, row)
+    left = getattr(people, story.end)[0]
+    for t in (0.0, 1.0, 2.0, 5.0, 20.0):
+        lasting = story.mean(theta, lambda own: story.alive(row, own), lambda own, t=t: story.lasts(own, t))
+        share = alive * lasting
+        mean_is((left > t).astype(float), share, share * (1 - share))
+
+
+def expected_purchases_are_the_integral_over_individuals(case: Case) -> None:
+    rows = {name: values[None] for name, values in row_arrays(table_of()).items()}
+    for theta in case.thetas:
+        found = case.model.expected_if_alive(rows, as_theta(theta), EDGES[1:])[0]
+        story = case.story
+        truth = [
+            [story.mean(theta, lambda own, row=row: story.alive(row, own), lambda own, t=t: story.expected(own, t))
+             for t in EDGES[1:]]
+            for row in each_row()
+        ]  # fmt: skip
+        close(found, truth)
+
+
+def simulated_purchases_average_to_the_expected(case: Case) -> None:
+    """By period, and with p_alive in the mean."""
+    posterior, table = posterior_of(case.model, case.theta, DRAWS), table_of()
+    people = simulation.present(posterior, table, DRAWS, 1)
+    counts = simulation.purchase_counts(people.state, EDGES, KeyedRandom(1, "future", list(table.index), DRAWS))
+    expected = simulation.expected_counts(posterior, table, people.p_alive, EDGES, DRAWS)
+    assert counts.min() >= 0 and np.all(counts == np.round(counts))
+    mean_is(counts - expected, 0.0, expected.mean(axis=0))
+
+
+def count_probabilities_are_frequencies_of_simulated_counts(case: Case) -> None:
+    posterior, table = posterior_of(case.model, case.theta, DRAWS), table_of()
+    people = simulation.present(posterior, table, DRAWS, 1)
+    counts = simulation.purchase_counts(people.state, EDGES[:2], KeyedRandom(1, "f", list(table.index), DRAWS))
+    total = 0.0
+    for n in range(60):
+        if_alive = case.model.count_probability(people.if_alive, np.full(len(table), float(n)), EDGES[1])
+        p = people.p_alive * if_alive + (1 - people.p_alive) * (n == 0)
+        total = total + p
+        if n < 6:
+            mean_is((counts[..., 0] == n) - p, 0.0, (p * (1 - p)).mean(axis=0))
+    assert np.all(total < 1 + EXACT) and total.mean(axis=0).min() > 0.999
+
+
+def simulated_histories_follow_the_density(case: Case) -> None:
+    """P(no repeat purchase) by the log density, mean frequency by the expectation of a new customer."""
+    age, size = 30.0, DRAWS
+    table = histories.simulate_histories(case.model, case.theta, np.full(size, age), 1)
+    assert table.index.is_monotonic_increasing and (table["recency"] <= table["T"]).all()
+    empty = {"frequency": np.zeros(1), "recency": np.zeros(1), "T": np.zeros(1)}
+    never = np.exp(log_prob(case.model, empty | {"T": np.array([age])}, as_theta(case.theta))[0, 0])
+    mean_is((table["frequency"] == 0).to_numpy(dtype=float), never)
+    wide = {name: value[None] for name, value in empty.items()}
+    mean = case.model.expected_if_alive(wide, as_theta(case.theta), np.array([age]))[0, 0, 0]
+    mean_is(table["frequency"].to_numpy(dtype=float), mean * p_alive(case.model, empty, as_theta(case.theta))[0, 0])
+
+
+PURCHASE_CONTRACTS = (
+    log_prob_is_the_integral_over_individuals,
+    p_alive_is_the_integral_over_individuals,
+    probabilities_of_all_histories_add_up_to_one,
+    alive_draws_average_to_p_alive,
+    own_rates_average_to_their_integral,
+    a_new_customer_is_a_draw_of_the_population,
+    expected_purchases_are_the_integral_over_individuals,
+    simulated_purchases_average_to_the_expected,
+    count_probabilities_are_frequencies_of_simulated_counts,
+    simulated_histories_follow_the_density,
+)

@@ -1,0 +1,40 @@
+"""The contracts, for each member of the registry and for toys. A model declares what it lacks; nobody is skipped."""
+
+from __future__ import annotations
+
+import pytest
+from contract_cases import case_of
+from contracts import PURCHASE_CONTRACTS
+from spend_contracts import SPEND_CONTRACTS
+from toys import TOYS
+
+from clvmodels.models import MODELS, Model
+
+BY_PART = {"purchases": PURCHASE_CONTRACTS, "spend": SPEND_CONTRACTS}
+
+
+def owed(model: Model) -> list:
+    """The contracts of the parts that a model provides, without those that it says it lacks."""
+    own = [contract for part in sorted(model.provides) for contract in BY_PART[part]]
+    return [contract for contract in own if contract.__name__ not in model.lacks]
+
+
+def pairs(models: dict) -> list:
+    return [pytest.param(n, c, id=f"{n}-{c.__name__}") for n, model in models.items() for c in owed(model)]
+
+
+@pytest.mark.parametrize(("name", "contract"), pairs(MODELS))
+def test_member(name, contract):
+    contract(case_of(name))
+
+
+@pytest.mark.parametrize(("name", "contract"), pairs({name: toy.model for name, toy in TOYS.items()}))
+def test_toy(name, contract):
+    contract(TOYS[name])
+
+
+def test_what_a_model_lacks_is_a_contract():
+    known = {contract.__name__ for contracts in BY_PART.values() for contract in contracts}
+    for model in MODELS.values():
+        assert model.provides <= set(BY_PART) and model.lacks <= known
+        assert len(owed(model)) >= 5

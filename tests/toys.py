@@ -1,0 +1,151 @@
+"""Small models made in the tests from the package's parts: what holds for the registry holds for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+import stories
+from contract_cases import Case
+from scipy import stats
+
+from clvmodels.models import Parameter
+from clvmodels.models.beta_coin import BetaCoin
+from clvmodels.models.compose import Composed
+from clvmodels.models.poisson_gamma import PoissonGamma
+from clvmodels.models.prior import log_normal
+
+
+class OneHazard:
+    """Everybody leaves by the clock at the same hazard mu."""
+
+    kind, observes, nodes, meanings = "clock", (), 32, ()
+    parameters = (Parameter("mu", "lifetime", "1/time", log_normal(0.05, 1.0), 1, "hazard", "everyone's hazard"),)
+
+    def log_survival(self, t, theta):
+        return -theta["mu"] * t
+
+    def log_density(self, t, theta):
+        return pt.log(theta["mu"]) - theta["mu"] * t
+
+    def log_ratio(self, t, tau, theta):
+        return -theta["mu"] * tau
+
+    def decay(self, t, theta):
+        return theta["mu"] + 0.0 * t
+
+    def reach(self, t, theta):
+        return 45.0 / theta["mu"] + 0.0 * t
+
+    def draw_residual(self, rows, theta, rng):
+        return rng.exponential() / theta["mu"], {}
+
+    def draw_ended(self, death, theta, rng):
+        return {"death_age": death}
+
+    def expected_time(self, rows, theta, t):
+        mu = np.asarray(theta["mu"])[..., None]
+        return -np.expm1(-mu * t) / mu + 0.0 * np.asarray(rows["T"])[..., None]
+
+
+class NoEnd:
+    """Nobody leaves: the NBD."""
+
+    kind, observes, nodes, parameters, meanings = "clock", (), 8, (), ()
+
+    def log_survival(self, t, theta):
+        return pt.zeros_like(t)
+
+    def log_density(self, t, theta):
+        return pt.full_like(t, -np.inf)
+
+    def log_ratio(self, t, tau, theta):
+        return pt.zeros_like(tau)
+
+    def decay(self, t, theta):
+        return pt.zeros_like(t)
+
+    def reach(self, t, theta):
+        return pt.full_like(t, np.inf)
+
+    def draw_residual(self, rows, theta, rng):
+        return np.full(rng.shape, np.inf), {}
+
+    def draw_ended(self, death, theta, rng):
+        return {}
+
+    def expected_time(self, rows, theta, t):
+        return t + 0.0 * np.asarray(rows["T"])[..., None]
+
+
+class OneHazardStory(stories.ExponentialEnd, stories.PurchaseStory):
+    """lambda ~ Gamma(r, alpha), one hazard mu."""
+
+    def individual(self, theta):
+        self.mu = theta["mu"]
+        return {"purchase_rate": stats.gamma(theta["r"], scale=1 / theta["alpha"])}
+
+    def _own(self, own):
+        return own | {"dropout_rate": self.mu}
+
+    def alive(self, row, own):
+        return super().alive(row, self._own(own))
+
+    def ended(self, row, own):
+        return super().ended(row, self._own(own))
+
+    def expected(self, own, t):
+        return super().expected(self._own(own), t)
+
+    def lasts(self, own, t):
+        return np.exp(-self.mu * t) + 0.0 * own["purchase_rate"]
+
+
+class NoEndStory(stories.PurchaseStory):
+    """lambda ~ Gamma(r, alpha), for ever."""
+
+    end = "residual_lifetime"
+
+    def individual(self, theta):
+        return {"purchase_rate": stats.gamma(theta["r"], scale=1 / theta["alpha"])}
+
+    def alive(self, row, own):
+        return row["frequency"] * np.log(own["purchase_rate"]) - own["purchase_rate"] * row["T"]
+
+    def ended(self, row, own):
+        return np.full_like(own["purchase_rate"], -np.inf)
+
+    def expected(self, own, t):
+        return own["purchase_rate"] * t
+
+    def lasts(self, own, t):
+        return np.ones_like(own["purchase_rate"])
+
+
+class CoinFromTheFirst(stories.BGNBD):
+    """The coin falls after the first purchase too: a customer may be gone at once."""
+
+    def alive(self, row, own):
+        return super().alive(row, own) + np.log1p(-own["dropout_probability"])
+
+    def ended(self, row, own):
+        lam, p, x = own["purchase_rate"], own["dropout_probability"], row["frequency"]
+        return x * np.log(lam) - lam * row["recency"] + np.log(p) + x * np.log1p(-p)
+
+
+def composed(name: str, lifetime, purchases=None) -> Composed:
+    return Composed(name, name, "made in the tests", purchases or PoissonGamma(), lifetime)
+
+
+TOYS = {
+    "one hazard": Case(
+        composed("one hazard", OneHazard()),
+        OneHazardStory(),
+        ({"r": 0.6, "alpha": 8.0, "mu": 0.04}, {"r": 2.0, "alpha": 3.0, "mu": 0.3}),
+    ),
+    "no end": Case(composed("no end", NoEnd()), NoEndStory(), ({"r": 0.6, "alpha": 8.0}, {"r": 2.0, "alpha": 3.0})),
+    "coin from the first": Case(
+        composed("coin from the first", BetaCoin(first=True)),
+        CoinFromTheFirst(),
+        ({"r": 0.5, "alpha": 6.0, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0}),
+    ),
+}
