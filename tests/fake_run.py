@@ -16,6 +16,8 @@ from clvmodels.decisions.rank import rank
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import Judged
 from clvmodels.metrics.compare import compare
+from clvmodels.models.contract import Meaning
+from clvmodels.models.prior import Prior
 from clvmodels.results import About, Run
 from clvmodels.simulation import Futures
 from clvmodels.value import Values
@@ -169,6 +171,10 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
         parameter("s", "none", 1, "churn", "how alike customers' lifetimes are"),
         parameter("beta", "time", -1, "churn", "scale of the lifetimes' distribution"),
     )
+    meanings = (
+        Meaning("mean purchase rate while active", "per {time_unit}", lambda theta: theta["r"] / theta["alpha"]),
+        Meaning("mean rate of leaving", "per {time_unit}", lambda theta: theta["s"] / theta["beta"]),
+    )
     draw = lambda sd: np.exp(sd * rng.normal(size=(4, draws // 4)))  # noqa: E731
     data = {
         p.name: (("chain", "draw"), k * draw(0.08)) for p, k in zip(parameters, (0.6, 10.0, 0.7, 12.0), strict=True)
@@ -182,7 +188,9 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
     prior = {p.name: k * np.exp(1.2 * rng.normal(size=2000)) for p, k in zip(parameters, (1, 10, 1, 10), strict=True)}
     effect = SimpleNamespace(part="purchases", parameters=("alpha",), group="channel", name="alpha_by_channel")
     return SimpleNamespace(
-        model=SimpleNamespace(name="pareto_nbd", title="Pareto/NBD", parameters=parameters),
+        model=SimpleNamespace(name="pareto_nbd", title="Pareto/NBD", reference="Schmittlein, Morrison & Colombo (1987)",
+                              parameters=parameters, meanings=meanings),
+        priors={p.name: Prior("LogNormal", {"mu": 0.0, "sigma": 1.2}) for p in parameters}, amount_unit=1.0,
         data=xr.DataTree.from_dict({"/posterior": dataset}), prior_draws=prior, effects=[effect], time_unit="week",
     )  # fmt: skip
 

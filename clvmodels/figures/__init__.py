@@ -18,6 +18,7 @@ from clvmodels.figures import (
     group_effects,
     model_comparison,
     p_alive,
+    parameters,
     pit,
     prior_posterior,
     reliability,
@@ -47,6 +48,7 @@ FIGURES: dict[str, Figure] = {
     "p_alive": p_alive.FIGURE,
     "prior_posterior": prior_posterior.FIGURE,
     "group_effects": group_effects.FIGURE,
+    "parameters": parameters.FIGURE,
     "checks": checks.FIGURE,
 }
 

@@ -70,11 +70,11 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     inside, shown = row_of(table, kind="inside"), rows_of(table, kind="group")
     sub = (
         f"Mean number of purchases per customer in {phrases.window(about)} held out, by the number before. "
-        "Black: actual; boxes: 50% and 90% intervals of the group's mean."
+        "Dots: actual; boxes: 50% and 90% intervals of the group's mean."
     )
     outside = shown[(shown.actual < shown.q5) | (shown.actual > shown.q95)]
     names = words.listing([str(name) for name in outside["frequency"]])
-    missed = f" Outside: customers with {names} repeat purchases." if len(outside) else ""
+    missed = f" Outside: the {'group' if len(outside) == 1 else 'groups'} with {names} before." if len(outside) else ""
     fails = "" if inside.actual >= inside.lower_limit else (
         f" In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
     )  # fmt: skip
@@ -98,8 +98,8 @@ def _mean(value: float) -> str:
 @style.styled
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide = width >= 500
-    figure = style.canvas(width, 300 if wide else 280)
-    axes = style.panel(figure, 42, 12, 44, 58)
+    figure = style.canvas(width, 300 if wide else 290)
+    axes = style.panel(figure, 42, 12, 44, 58 if wide else 72)
     shown = rows_of(table, kind="group").reset_index(drop=True)
     tallest = float(shown[["actual", "q95"]].max().max()) or 1.0
     axes.set(xlim=(-0.6, len(shown) - 0.4), ylim=(0, 1.14 * tallest))
@@ -109,14 +109,21 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
         out = not row.q5 <= row.actual <= row.q95
         axes.plot(x, row.actual, "o", color=style.RED if out else style.INK, markersize=6, clip_on=False)
     style.y_ticks(axes, style.ticks(0, 1.1 * tallest, 6))
-    sizes = [
-        words.count(n) if wide or n < 1000 else words.compact(n, words.value_step(n, 2)) for n in shown["customers"]
-    ]
-    style.x_ticks(axes, range(len(shown)), [f"{a}\n{n}" for a, n in zip(shown["frequency"], sizes, strict=True)])
-    style.name_x(axes, "repeat purchases before (second line: customers)")
+    style.x_ticks(axes, range(len(shown)), _names(shown, style.pixels(axes)[0] / (len(shown) + 0.2)))
+    style.name_x(axes, "repeat purchases before (below: customers)")
     style.name_y(axes, f"purchases per customer, {phrases.window(about)} held out", rise=18)
     _labels(axes, shown)
     return figure
+
+
+def _names(shown: pd.DataFrame, room: float) -> list[str]:
+    """Frequency, on two lines where it needs them, and the number of customers below; all with as many lines."""
+    lines = [style.wrap(str(name), room - 6, 2) for name in shown["frequency"]]
+    most = max(map(len, lines))
+    sizes = [words.count(size) for size in shown["customers"]]
+    if max(map(style.text_width, sizes)) > room - 6:
+        sizes = [words.compact(size, words.value_step(size, 2)) for size in shown["customers"]]
+    return ["\n".join([*line, *[""] * (most - len(line)), size]) for line, size in zip(lines, sizes, strict=True)]
 
 
 def _labels(axes: Axes, shown: pd.DataFrame) -> None:
@@ -129,12 +136,10 @@ def _labels(axes: Axes, shown: pd.DataFrame) -> None:
         transform=style.shift(axes, 0, 5),
     )  # fmt: skip
     if last >= 1:
-        row = shown.iloc[last - 1]
-        style.say(
-            axes, last - 1.36, max(row.actual, row.q50), "actual", weight="bold", ha="right", va="bottom",
-            transform=style.shift(axes, 0, 0),
-        )  # fmt: skip
-        axes.plot([last - 1.34, last - 1.06], [max(row.actual, row.q50), row.actual], color=style.INK, linewidth=1)
+        dot, before = float(shown["actual"].iloc[last]), shown.iloc[last - 1]
+        height = max(dot, float(max(before.q95, before.actual)) + 0.04 * axes.get_ylim()[1])
+        style.say(axes, last - 0.42, height, "actual", weight="bold", ha="right", va="center")
+        axes.plot([last - 0.39, last - 0.05], [height, dot], color=style.INK, linewidth=1)
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:

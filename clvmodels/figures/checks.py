@@ -70,7 +70,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         entry = (
             ""
             if pd.isna(line.entry) or not str(line.entry)
-            else words.label(about.entries.get(line.entry, line.entry), 40)
+            else words.label(about.entries.get(line.entry, line.entry), 28)
         )
         consequence = "" if pd.isna(line.consequence) else words.label(line.consequence, 240)
         rows.append((line.result, words.label(line.check, 80), entry, cell(line.found), cell(line.limit), consequence))

@@ -79,7 +79,7 @@ def share_range(row: pd.Series) -> str:
 @style.styled
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     figure = style.canvas(width, width * 0.86 if width < 500 else 400)
-    axes = style.panel(figure, 46, 16, 38, 40)
+    axes = style.panel(figure, 46, 24, 38, 40)
     curves = table[table["kind"] != "losing"]
     ceiling = max(1.0, float(curves.q95.max()))
     axes.set(xlim=(0, 1), ylim=(0, ceiling))

@@ -38,7 +38,8 @@ class Figure(NamedTuple):
 
     `table` is computed in the run and stored as tables/<name>.csv (None: not applicable to this run); all else is
     made from that table and from what the run is. `draw` takes the width in CSS pixels: 688 or 328. A figure whose
-    shape is "table" has no drawing: its numbers are the figure. `numbers` is folded below a drawing.
+    shape is "table" has no drawing: its numbers are the figure; "folded" ones are behind their heading. `numbers` is
+    folded below a drawing.
     """
 
     name: str

@@ -123,10 +123,11 @@ def _middle(row: pd.Series) -> str:
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide = width >= 500
     shown = rows_of(table, shown=True)
-    names = [words.label(name, 26 if wide else 15) for name in shown["label"]]
-    left = max(60, max(map(style.text_width, names)) + 14)
+    names = style.row_names(shown["label"], wide)
+    left = style.room(names)
     blocks = [block for _, block in shown.groupby("effect", sort=False)]
-    row, head, foot = 24, 22 if wide or len(blocks) > 1 else 10, 46
+    row = 34 if any("\n" in name for name in names) else 24
+    head, foot = 22 if wide or len(blocks) > 1 else 10, 46
     heights = [row * len(block) + head + foot for block in blocks]
     figure = style.canvas(width, sum(heights) + 8)
     low, high = shown["q5"].min(), shown["q95"].max()

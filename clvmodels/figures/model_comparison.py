@@ -85,9 +85,9 @@ def _near(table: pd.DataFrame) -> pd.Series:
 @style.styled
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide = width >= 500
-    names = [words.label(name, 26 if wide else 15) for name in table["label"]]
-    left = max(60, max(map(style.text_width, names)) + 14)
-    row = 32 if len(table) <= 8 else 24
+    names = style.row_names(table["label"], wide)
+    left = style.room(names)
+    row = 34 if not wide or len(table) <= 8 else 24
     figure = style.canvas(width, row * len(table) + 58)
     axes = style.panel(figure, left, 150 if wide else 18, 14, 42)
     near, y = _near(table), -np.arange(len(table))

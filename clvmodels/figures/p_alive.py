@@ -98,8 +98,9 @@ def heading(table: pd.DataFrame, about: About) -> str:
 def describe(table: pd.DataFrame, about: About) -> Words:
     n = {name: int(row_of(table, kind="share", level=name).customers) for name in ("alive", "doubt", "gone")}
     whole = sum(n.values())
+    shown, more = ("Dots: customers", "larger") if whole <= SMALL else ("Cells: customers", "stronger blue")
     sub = (
-        f"Cells: customers by repeat purchases and {about.time_unit}s since the last one; darker: more of them. "
+        f"{shown} by repeat purchases and {about.time_unit}s since the last one; {more}: more of them. "
         "Lines: where the probability of still being a customer is 90%, 50% and 10%."
     )
     caption = (
@@ -120,7 +121,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     axes = style.panel(figure, 34, 50, 36, 42)
     cells = rows_of(table, kind="cell")
     top, last = int(cells.frequency.max()), float(cells.silence_to.max())
-    _cells(axes, cells)
+    (_dots if cells.customers.sum() <= SMALL else _cells)(axes, cells)
     axes.set(xlim=(0, last), ylim=(-0.5, top + 0.5))
     _lines(axes, table, last)
     every = 1 if top <= 7 else 2
@@ -149,20 +150,27 @@ def _cells(axes: Axes, cells: pd.DataFrame) -> None:
         axes.add_patch(PathPatch(path, color=style.BLUE, alpha=round(0.06 + 0.09 * float(shade), 2), linewidth=0))
 
 
+def _dots(axes: Axes, cells: pd.DataFrame) -> None:
+    """A small base: a dot for each cell, its area the number of its customers."""
+    middle = (cells.silence_from + cells.silence_to) / 2
+    axes.scatter(middle, cells.frequency, s=24 * cells.customers, color=style.BLUE, alpha=0.6, linewidth=0)
+
+
 def _lines(axes: Axes, table: pd.DataFrame, last: float) -> None:
     lines = rows_of(table, kind="line")
     ends = []
     for level in LEVELS:
         line = lines[lines["level"].astype(float).eq(level)].sort_values("frequency")
-        if len(line):
+        if len(line) > 1:  # one crossing is a place, not a line
             axes.plot(line.silence_from, line.frequency, color=style.INK, linewidth=1.4)
             ends.append((float(line.silence_from.iloc[-1]), float(line.frequency.iloc[-1]), f"{100 * level:.0f}%"))
     across = style.pixels(axes)[0]
     ends.sort()
     widths = [style.text_width(text) for *_, text in ends]
     centres = style.spread([x / last * across for x, *_ in ends], widths, 0, across + 40, 8)
-    for centre, (_, _, text) in zip(centres, ends, strict=True):
-        style.say(axes, centre / across, 1, text, ha="center", va="bottom", transform=style.above(axes, 4))
+    for centre, (_, height, text) in zip(centres, ends, strict=True):
+        x = centre / across * last
+        style.say(axes, x, height, text, weight="bold", ha="center", va="bottom", transform=style.shift(axes, 0, 4))
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from clvmodels.results import About, Run
 
-POINTS, SIMULATIONS, LEVEL = 101, 10_000, 0.99
+POINTS, SIMULATIONS, LEVEL = 101, 4_000, 0.99
 
 
 def band(customers: int, places: NDArray[np.float64], level: float = LEVEL) -> tuple[NDArray, NDArray]:
@@ -102,7 +102,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     figure = style.canvas(width, 250)
     axes = style.panel(figure, 42, 22, 42, 40)
     reach = 115 * float(table[["surplus", "lower", "upper"]].abs().max().max())
-    axes.set(xlim=(0, 1), ylim=(-reach, reach))
+    axes.set(xlim=(0, 1), ylim=(-1.3 * reach, reach))
     axes.fill_between(
         table.place, 100 * table.lower, 100 * table.upper, color=style.RULE, alpha=style.CHANCE_ALPHA, linewidth=0
     )
@@ -116,21 +116,13 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     style.x_ticks(axes, [0, 0.25, 0.5, 0.75, 1], ["low", "0.25", "middle", "0.75", "high"])
     style.name_x(axes, "place of the outcome in its forecast")
     style.name_y(axes, "surplus of outcomes, percentage points", rise=14)
-    _label(axes, table, reach)
+    _label(axes, reach)
     return figure
 
 
-def _label(axes: Axes, table: pd.DataFrame, reach: float) -> None:
-    style.say(
-        axes,
-        0.5,
-        -reach,
-        "grey: chance alone, 99% band",
-        style.MUTED,
-        ha="center",
-        va="bottom",
-        transform=style.shift(axes, 0, 3),
-    )
+def _label(axes: Axes, reach: float) -> None:
+    text, below = "grey: chance alone, 99% band", style.shift(axes, 0, 3)
+    style.say(axes, 0.5, -1.3 * reach, text, style.MUTED, ha="center", va="bottom", transform=below)
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clvmodels.posterior import Posterior
     from clvmodels.results import About, Run
 
-POINTS, DRAWS, MOST = 41, 2000, 12
+POINTS, DRAWS, MOST, FEWEST = 41, 2000, 12, 50
 Array = NDArray[np.float64]
 
 
@@ -29,6 +29,8 @@ def table(run: Run) -> pd.DataFrame | None:
     rows: list[dict] = []
     for part, posterior in run.valued.posteriors.items():
         for name, title, prior, found in quantities(posterior, run.about):
+            if len(found) < FEWEST:  # the maximum of the likelihood is a point, not a posterior
+                continue
             if len({row["name"] for row in rows} | {name}) > MOST:
                 break
             base = {"part": part, "name": name, "title": title}
@@ -52,10 +54,11 @@ def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array
     data = posterior.data["posterior"]
     found = {p.name: np.asarray(data[p.name].values, dtype=float).reshape(-1) for p in posterior.model.parameters}
     prior = {name: np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1) for name in found}
-    meanings = getattr(posterior.model, "meanings", ())
+    meanings = posterior.model.meanings
     if meanings:
-        names = [(m.title, _unit(m.unit, about), m.of(prior), m.of(found)) for m in meanings]
-        return [(title, f"{title}{unit}", *map(_finite, draws)) for title, unit, *draws in names]
+        unit = {m.title: posterior.amount_unit if "{currency}" in m.unit else 1.0 for m in meanings}
+        draws = [(m, (_finite(unit[m.title] * np.asarray(m.of(theta))) for theta in (prior, found))) for m in meanings]
+        return [(m.title, f"{m.title}{_unit(m.unit, about)}", *both) for m, both in draws]
     return [(p.name, f"{p.name}: {p.meaning}", prior[p.name], found[p.name]) for p in posterior.model.parameters]
 
 
@@ -74,8 +77,10 @@ def _window(prior: Array, found: Array) -> Array:
     width = max(high - low, 1e-9 * abs(middle), 1e-12)
     near, far = np.quantile(prior, (0.02, 0.9))
     positive = min(prior.min(), found.min()) > 0
-    start = max(min(low, near), low - 7 * width, 1e-9 * abs(middle) if positive else -np.inf)
-    return np.linspace(start, min(max(high, far), high + 7 * width), POINTS)
+    start, end = max(min(low, near), low - 7 * width), min(max(high, far), high + 7 * width)
+    if positive and start < 0.2 * end:  # near enough to 0 to begin there
+        start = 1e-4 * end
+    return np.linspace(start, end, POINTS)
 
 
 def _density(draws: Array, x: Array) -> Array:
@@ -123,8 +128,9 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 
 @style.styled
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
-    columns, gap, side = (4 if width >= 500 else 2), 22, 12
     names = list(dict.fromkeys(table["name"]))
+    columns = 2 if width < 500 else 3 if len(names) in (3, 5, 6, 9) else 4
+    gap, side = 22, 12
     each = (width - 2 * side - gap * (columns - 1)) / columns
     titles = {row.name: row.title for row in table[["name", "title"]].drop_duplicates().itertuples(index=False)}
     lines = {name: style.wrap(titles[name], each, 3) for name in names}
@@ -139,7 +145,8 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
         for series, colour, alpha in (("prior", style.RULE, 0.35), ("posterior", style.BLUE, 0.55)):
             curve = rows_of(curves, series=series)
             axes.fill_between(curve["x"], curve["height"], color=colour, alpha=alpha, linewidth=0)
-        axes.set(xlim=(curves["x"].min(), curves["x"].max()), ylim=(0, 1.05))
+        start, end = curves["x"].min(), curves["x"].max()
+        axes.set(xlim=(0 if 0 < start < 1e-3 * end else start, end), ylim=(0, 1.05))
         axes.set_yticks([])
         style.x_ticks(axes, style.ticks(*axes.get_xlim(), 3))
         for line, text in enumerate(reversed(lines[name])):

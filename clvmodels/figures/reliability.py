@@ -85,9 +85,10 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     )
     inside = words.share(round(share_inside(table), 6), 1.0)
     given, did = words.probability(example.predicted), words.of_hundred(example.bought)
+    about_did = did if did[0] in "ou" else f"about {did}"
     caption = (
         f"The curve stays inside the grey band of pure chance on **{inside} of the range**: of customers given {given} "
-        f"about {did} did buy."
+        f"{about_did} did buy."
     )
     alt = f"Reliability curve near the diagonal, in its 99% band on {inside} of the range; given {given}, {did} bought."
     return Words(sub, caption, alt)

@@ -247,6 +247,16 @@ def wrap(text: str, width: float, most: int) -> list[str]:
     return [_cut(line, width) for line in lines]
 
 
+def row_names(names: Sequence[str], wide: bool) -> list[str]:
+    """Names of rows: one line in the wide drawing, up to two short ones in the small."""
+    return ["\n".join(wrap(name, 190 if wide else 104, 1 if wide else 2)) for name in names]
+
+
+def room(names: Sequence[str], least: float = 60) -> float:
+    """The left margin that rows' names need."""
+    return max(least, max((text_width(line) for name in names for line in name.split("\n")), default=0) + 14)
+
+
 def _cut(line: str, width: float) -> str:
     while text_width(line) > width and len(line) > 2:
         line = line[:-2].rstrip() + words.ELLIPSIS

@@ -66,9 +66,10 @@ def heading(table: pd.DataFrame, about: About) -> str:
 def describe(table: pd.DataFrame, about: About) -> Words:
     n, luck = counts(table), counts(table, "realised")
     gain, long, top = phrases.gain(about), phrases.horizon(about), words.count(n["top"])
+    marks = ("dots", "diamonds") if len(rows_of(table, kind="name")) else ("solid", "dashed")
     sub = (
-        f"Each customer's chance of belonging to the {top} most valuable by expected {gain} (solid) and by the {gain} "
-        f"that {long} will bring (dashed). Sure: at least 90%; surely not: at most 10%."
+        f"Each customer's chance of belonging to the {top} most valuable by expected {gain} ({marks[0]}) and by the "
+        f"{gain} that {long} will bring ({marks[1]}). Sure: at least 90%; surely not: at most 10%."
     )
     caption = (
         f"**{words.counted(n['sure'], 'customer')}** {'is' if n['sure'] == 1 else 'are'} in the {phrases.top(about)} "
@@ -122,12 +123,18 @@ def _regions(axes: Axes, n: dict[str, int], last: float) -> None:
 
 
 def _label_luck(axes: Axes, solid: pd.DataFrame, dashed: pd.DataFrame, about: About, last: float) -> None:
-    """At the right end, above whatever curve is highest under the label."""
-    text = f"counting the luck of {phrases.horizon(about)}"
+    """Above the dashed curve, where it and the solid one leave the most room for words; rather at the right."""
     across, up = style.pixels(axes)
-    under = last * (1 - (style.text_width(text) + 8) / across)
-    ceiling = max(frame.odds[frame.customers >= under].max() for frame in (solid, dashed))
-    style.say(axes, last, min(ceiling + 8 / up, 0.98), text, style.TEAL, ha="right", va="bottom")
+    text = f"counting the luck of {phrases.horizon(about)}" if across > 400 else "counting luck"
+    reach = last * (style.text_width(text) + 8) / across
+    best = (np.inf, last)
+    for end in np.linspace(last, reach, 12):
+        under = [frame.odds[frame.customers.between(end - reach, end)] for frame in (solid, dashed)]
+        if all(len(odds) for odds in under):
+            ceiling = max(odds.max() for odds in under)
+            best = min(best, (ceiling + (ceiling - under[1].max()), end), key=lambda found: found[0])
+    ceiling = max(frame.odds[frame.customers.between(best[1] - reach, best[1])].max() for frame in (solid, dashed))
+    style.say(axes, best[1], min(ceiling + 8 / up, 0.98 - 14 / up), text, style.TEAL, ha="right", va="bottom")
 
 
 def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:
@@ -141,7 +148,8 @@ def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:
     axes.plot(dashed.odds, y, "D", markersize=5, color=style.TEAL, markerfacecolor=style.PAPER, clip_on=False)
     axes.plot(solid.odds, y, "o", markersize=8, color=style.BLUE, clip_on=False)
     style.y_ticks(axes, y, labels, grid=False)
-    style.x_ticks(axes, [0, OUT, 0.5, SURE], ["0%", "10%", "50%", "90%"])
+    axes.tick_params(axis="y", labelcolor=style.INK, pad=10)
+    style.x_ticks(axes, [OUT, 0.5, SURE], ["10%", "50%", "90%"])
     axes.grid(axis="x")
     style.name_x(axes, f"chance of being in the {phrases.top(about)}")
     style.name_y(axes, "customer", rise=26)

@@ -101,7 +101,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     each, inside = _each(table), row_of(table, kind="inside")
     periods = rows_of(table, kind="period")
     sub = (
-        f"Repeat purchases of all customers. Black: actual. Blue: the model's median with 50% and 90% bands. "
+        f"Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% bands. "
         f"The model saw nothing after {words.date(about.calibration_end)}."
     )
     out = periods[periods["held_out"].eq(True) & periods["outside"].eq(True)]

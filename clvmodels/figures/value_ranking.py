@@ -96,11 +96,12 @@ def _heights(table: pd.DataFrame) -> np.ndarray:
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide = width >= 500
     names = [words.label(name, 18 if wide else 12) for name in table["customer"]]
-    left = max(60, max(map(style.text_width, names)) + 14)
+    left, columns = style.room(names), _columns(table, about)
+    right = sum(width + 20 for _, width, _ in columns) if wide else 16
     heights = _heights(table)
     row, span = (21 if wide else 20), -heights.min() + 1
     figure = style.canvas(width, span * row + 70)
-    axes = style.panel(figure, left, 232 if wide else 16, 30, 40)
+    axes = style.panel(figure, left, right, 30, 40)
     axes.set_ylim(heights.min() - 0.5, 0.5)
     for y, (_, line) in zip(heights, table.iterrows(), strict=True):
         style.interval(axes, y, phrases.quantiles(line, "rank_"))
@@ -112,7 +113,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
         y = heights[table["part"] == "place"].max() + 0.95
         axes.plot([0, 1], [y, y], "--", color=style.RULE, linewidth=1, transform=axes.get_yaxis_transform())
     if wide:
-        _columns(axes, table, heights, about)
+        _write(axes, columns, heights)
     return figure
 
 
@@ -132,16 +133,22 @@ def _rank_axis(axes: Axes, table: pd.DataFrame, about: About, wide: bool) -> Non
     style.name_x(axes, f"rank by expected {phrases.gain(about)}" + (" (log scale)" if log else ""))
 
 
-def _columns(axes: Axes, table: pd.DataFrame, heights: np.ndarray, about: About) -> None:
-    across = axes.get_yaxis_transform()
-    width = style.pixels(axes)[0]
-    money, odds = 1 + 138 / width, 1 + 226 / width
-    top = style.pixels(axes)[1]
-    for x, title in ((money, f"{phrases.gain(about)}, {phrases.horizon(about)}"), (odds, f"in {phrases.top(about)}")):
-        style.say(axes, x, 1 + 8 / top, title, style.MUTED, ha="right", va="bottom", transform=axes.transAxes)
-    for y, (_, line) in zip(heights, table.iterrows(), strict=True):
-        style.say(axes, money, y, _value(line), ha="right", va="center", transform=across)
-        style.say(axes, odds, y, words.probability(line.odds_top), ha="right", va="center", transform=across)
+def _columns(table: pd.DataFrame, about: About) -> list[tuple[str, float, list[str]]]:
+    """Title, width and cells of the columns at the right."""
+    columns = {
+        f"{phrases.gain(about)}, {phrases.horizon(about)}": [_value(line) for _, line in table.iterrows()],
+        f"in {phrases.top(about)}": [words.probability(odds) for odds in table["odds_top"]],
+    }
+    return [(title, max(map(style.text_width, (title, *cells))), cells) for title, cells in columns.items()]
+
+
+def _write(axes: Axes, columns: list[tuple[str, float, list[str]]], heights: np.ndarray) -> None:
+    move = 0.0
+    for title, width, cells in columns:
+        move += width + 20
+        style.say(axes, 1, 1, title, style.MUTED, ha="right", va="bottom", transform=style.above(axes, 8, move - 2))
+        for y, cell in zip(heights, cells, strict=True):
+            style.say(axes, 1, y, cell, ha="right", va="center", transform=style.beside(axes, move - 2))
 
 
 def _value(line: pd.Series, currency: str | None = None) -> str:

@@ -52,6 +52,7 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
     drawn = {name: _drawn(name, stored, files) for name in FIGURES if name in stored.tables}
     page = _environment().get_template("template.html").render(
         about=stored.about,
+        title=words.label(stored.about.title, 200),
         chapters=_chapters(stored, drawn),
         kicker=_kicker(stored),
         failures=leads.failures(stored),
@@ -60,6 +61,7 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
         valued="total_value" in stored.tables,
         limits=leads.limits(stored),
         facts=_facts(stored),
+        commands=[words.label(command, 200) for command in stored.about.commands],
         symbols=checks.RESULTS,
         css=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
     )  # fmt: skip
@@ -104,20 +106,21 @@ def _lead(name: str, stored: Stored) -> str:
 def _kicker(stored: Stored) -> str:
     """One line of origin, with both dates: until when trust was judged, and at which day value counts."""
     about = stored.about
-    parts = [f"Customer value report · {words.label(about.dataset, 60)} · data to {words.date(about.data_end)}"]
+    valued = about.value_at if "total_value" in stored.tables else None
+    same = valued is not None and words.date(valued) == words.date(about.data_end)
+    parts = [words.label(about.dataset, 60), f"data to {'and value at ' if same else ''}{words.date(about.data_end)}"]
+    if valued and not same:
+        parts.append(f"value at {words.date(valued)}")
     if about.holdout_end:
         parts.append(f"trust judged from {words.date(about.calibration_end)}")
-    if about.value_at and "total_value" in stored.tables:
-        parts.append(f"value at {words.date(about.value_at)}")
     return " · ".join([*parts, f"made {words.date(about.made)}"])
 
 
 def _facts(stored: Stored) -> list[tuple[str, str]]:
     """What is needed to repeat the run."""
     about = stored.about
-    commit = (
-        f"{about.commit} ({'with uncommitted changes' if about.dirty else 'clean'})" if about.commit else "no commit"
-    )
+    tree = "with uncommitted changes" if about.dirty else "clean"
+    commit = f"{words.label(about.commit, 40)} ({tree})" if about.commit else "no commit"
     memory = f"{words.count(about.peak_memory_mib)} MiB"
     cores = words.counted(about.cores, "core")
     return [

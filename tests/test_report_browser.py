@@ -1,0 +1,95 @@
+"""The report in Chromium, offline: nothing overflows, leaves its drawing, overlaps, is too small or says a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import browser
+import pytest
+from fake_run import fake_run, store
+from test_report import hostile_run
+
+from clvmodels.report import write_report
+
+pytestmark = pytest.mark.skipif(
+    browser.CHROMIUM is None, reason="no chromium on this machine: the page is not measured"
+)
+
+RUNS = {
+    "full": lambda: fake_run(),
+    "small": lambda: fake_run(50, 100),
+    "other": lambda: fake_run(400, 100, seed=7, groups=[f"Region number {n}" for n in range(20)]),
+    "bare": lambda: fake_run(200, 100, value=False, holdout=False),
+    "hostile": hostile_run,
+}
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory) -> dict[str, Path]:
+    return {name: write_report(store(make(), tmp_path_factory.mktemp(name))) for name, make in RUNS.items()}
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("name", RUNS)
+def test_layout_in_the_widest_font(name, width, reports, tmp_path):
+    found = browser.measure(reports[name], tmp_path, width, font="DejaVu Sans")
+    assert found["width"] == width
+    assert found["texts"] > 20
+    assert found["problems"] == []
+    assert found["console"] == []
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_layout_in_a_common_font_and_in_the_dark(width, reports, tmp_path):
+    found = browser.measure(reports["full"], tmp_path, width, font="Liberation Sans", dark=True)
+    assert found["problems"] == []
+    assert found["console"] == []
+
+
+@pytest.mark.parametrize("name", ["full", "hostile"])
+def test_the_page_itself_says_nothing_under_its_policy(name, reports, tmp_path):
+    assert browser.console(reports[name], tmp_path) == []
+
+
+def test_the_measure_sees_faults(reports, tmp_path):
+    """A page with a label too wide, one too small, two on one spot and a wide box is told, so silence means sound."""
+    text = reports["full"].read_text(encoding="utf-8")
+    fault = (
+        '<figure id="fault"><svg viewBox="0 0 300 40" class="both"><text x="1" y="20">one</text>'
+        '<text x="2" y="22">two</text><text x="250" y="36">far too long for its drawing</text>'
+        '<text x="100" y="36" style="font-size:7px">tiny</text></svg></figure><div style="width:2000px">wide</div>'
+    )
+    broken = tmp_path / "broken.html"
+    broken.write_text(
+        text.replace('<main id="main" tabindex="-1">', '<main id="main" tabindex="-1">' + fault), encoding="utf-8"
+    )
+    found = " ".join(browser.measure(broken, tmp_path, 768)["problems"])
+    for fault in ("'one' and 'two' overlap", "leaves its drawing", "'tiny' is", "page overflows"):
+        assert fault in found
+
+
+PRINTED = """
+const shown = element => element && element.getClientRects().length > 0 && element.getBoundingClientRect().height > 5;
+const found = {
+  folds: [...page.querySelectorAll('details.fold')].map(fold => shown(fold.querySelector('p, table'))),
+  numbers: [...page.querySelectorAll('details.data')].some(shown), contents: shown(page.querySelector('nav')),
+  paper: view.getComputedStyle(page.documentElement).getPropertyValue('--paper').trim(),
+};
+"""
+
+
+def test_print_opens_the_folds_leaves_the_numbers_out_and_is_light(reports, tmp_path):
+    printed = tmp_path / "printed.html"
+    text = reports["full"].read_text(encoding="utf-8").replace("@media print", "@media all")
+    printed.write_text(text, encoding="utf-8")
+    found = browser.measure(printed, tmp_path, 700, folds=False, script=PRINTED)
+    assert found["folds"] == [True, True]
+    assert not found["numbers"]
+    assert not found["contents"]
+    assert found["paper"] == "#ffffff"
+    assert text.count("@media screen and (prefers-color-scheme: dark)") == 1  # dark colours never reach paper
+
+
+def test_it_prints(reports, tmp_path):
+    printed = browser.print_pdf(reports["full"], tmp_path, tmp_path / "page.pdf")
+    assert printed.read_bytes().startswith(b"%PDF")
