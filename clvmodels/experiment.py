@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -158,6 +158,8 @@ class _Work:
     data_sha256: str
     say: Say
     fresh: bool
+    posteriors: dict[Path, Posterior] = field(default_factory=dict)
+    """Those of this run: entries that share a model share its fit."""
 
     def judge(self, name: str, entry: EntrySection, split: Split) -> EntryResult:
         """Fit an entry on the calibration and judge it on the holdout."""
@@ -249,8 +251,10 @@ class _Work:
             self.experiment.seed,
         )  # fmt: skip
         path = self.folder / "posteriors" / f"{model}-{end}-{key[:12]}.nc"
-        if path.exists() and (not self.fresh or path.stat().st_mtime >= _STARTED):
-            return posterior.load(path)
+        if path in self.posteriors:
+            return self.posteriors[path]
+        if path.exists() and not self.fresh:
+            return self.posteriors.setdefault(path, posterior.load(path))
         self.say(f"{MODELS[model].title}: fitting {len(split.customers):,} customers at the {when}")
         found = posterior.fit(
             model, split.customers, effects=[Effect.from_mapping(e) for e in effects], priors=priors,
@@ -259,11 +263,7 @@ class _Work:
             timeout_seconds=60.0 * sampler.timeout_minutes,
         )  # fmt: skip
         found.save(path)
-        return found
-
-
-_STARTED = time.time()
-"""When this process began: `fresh` makes again what is older."""
+        return self.posteriors.setdefault(path, found)
 
 
 def _key(*parts: object) -> str:

@@ -22,7 +22,7 @@ PARAMETERS = (
 
 
 MEANINGS = (
-    Meaning("mean purchases per {time_unit} while active", "", lambda theta: theta["r"] / theta["alpha"]),
+    Meaning("mean purchases while active", "per {time_unit}", lambda theta: theta["r"] / theta["alpha"]),
     Meaning("spread of rates between customers (sd / mean)", "", lambda theta: theta["r"] ** -0.5),
 )
 
