@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +23,7 @@ from clvmodels.metrics import Judged
 from clvmodels.metrics.compare import compare
 from clvmodels.models.contract import Meaning
 from clvmodels.models.prior import Prior
+from clvmodels.report import write_report
 from clvmodels.results import About, Run
 from clvmodels.simulation import Futures
 from clvmodels.value import Values
@@ -293,4 +299,35 @@ def store(run: Run, folder: Path) -> Path:
         table = figure.table(run)
         if table is not None:
             table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+    return folder
+
+
+def hostile_run() -> Run:
+    """Every name that can come from the data or the experiment tries to be more than a name."""
+    checks = CHECKS.assign(check=[*HOSTILE, "x"], consequence=[*HOSTILE[::-1], "y"], found=[*HOSTILE, "1"])
+    names = {"title": "".join(HOSTILE), "dataset": HOSTILE[1], "commands": list(HOSTILE), "commit": HOSTILE[0]}
+    ids = [f"{HOSTILE[i % 5]}{i}" for i in range(50)]
+    entries = {"pareto": HOSTILE[4], "bg": HOSTILE[0], "last": HOSTILE[1]}
+    run = fake_run(50, 100, ids=ids, groups=list(HOSTILE), checks=checks, entries=entries, **names)
+    return replace(run, account=run.account.assign(reason=list(HOSTILE), where=list(HOSTILE[::-1])))
+
+
+RUNS: dict[str, Callable[[], Run]] = {
+    "full": fake_run,
+    "small": lambda: fake_run(50, 100),
+    "public": lambda: fake_run(200, 100, public=True),
+    "groups": lambda: fake_run(400, 100, seed=7, groups=[f"Region number {n}" for n in range(20)]),
+    "no-value": lambda: fake_run(200, 100, value=False),
+    "no-holdout": lambda: fake_run(200, 100, holdout=False),
+    "bare": lambda: fake_run(200, 100, value=False, holdout=False),
+    "hostile": hostile_run,
+}
+
+
+@functools.cache
+def reported(name: str) -> Path:
+    """The results folder of one of `RUNS` with its report, made once for all tests; not to be changed."""
+    folder = Path(tempfile.mkdtemp(prefix=f"clvmodels-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_report(store(RUNS[name](), folder))
     return folder

@@ -13,45 +13,13 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from fake_run import CHECKS, HOSTILE, fake_run, store
+from fake_run import CHECKS, RUNS, fake_run, reported, store
 
 from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
 
 CHAPTERS = ["worth", "best", "trust", "data", "model", "checks", "limits", "reproduce"]
-
-
-def hostile_run():
-    """Every name that can come from the data or the experiment tries to be more than a name."""
-    checks = CHECKS.assign(check=[*HOSTILE, "x"], consequence=[*HOSTILE[::-1], "y"], found=[*HOSTILE, "1"])
-    names = {"title": "".join(HOSTILE), "dataset": HOSTILE[1], "commands": list(HOSTILE), "commit": HOSTILE[0]}
-    ids = [f"{HOSTILE[i % 5]}{i}" for i in range(50)]
-    entries = {"pareto": HOSTILE[4], "bg": HOSTILE[0], "last": HOSTILE[1]}
-    run = fake_run(50, 100, ids=ids, groups=list(HOSTILE), checks=checks, entries=entries, **names)
-    run.account["reason"] = list(HOSTILE)
-    run.account["where"] = list(HOSTILE[::-1])
-    return run
-
-
-RUNS = {
-    "full": lambda: fake_run(),
-    "small": lambda: fake_run(50, 100),
-    "public": lambda: fake_run(200, 100, public=True),
-    "no-value": lambda: fake_run(200, 100, value=False),
-    "no-holdout": lambda: fake_run(200, 100, holdout=False),
-    "bare": lambda: fake_run(200, 100, value=False, holdout=False),
-    "hostile": hostile_run,
-}
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
-    made = {}
-    for name, make in RUNS.items():
-        made[name] = store(make(), tmp_path_factory.mktemp(name))
-        write_report(made[name])
-    return made
 
 
 class Page(HTMLParser):
@@ -90,8 +58,8 @@ def page(folder: Path) -> Page:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_page_is_sound(name, folders):
-    found = page(folders[name])
+def test_the_page_is_sound(name):
+    found = page(reported(name))
     assert found.stack_errors == []
     assert found.open == []
     ids = found.ids()
@@ -109,14 +77,14 @@ def test_the_page_is_sound(name, folders):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_page_runs_nothing_and_loads_nothing(name, folders):
-    found = page(folders[name])
+def test_the_page_runs_nothing_and_loads_nothing(name):
+    found = page(reported(name))
     tags = {tag for tag, _ in found.tags}
     assert not tags & {"script", "img", "iframe", "object", "embed", "link", "base", "form", "input", "foreignobject"}
     assert not [key for _, attributes in found.tags for key in attributes if key.startswith("on")]
     policy = next(a["content"] for t, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
-    text = (folders[name] / "report.html").read_text(encoding="utf-8")
+    text = (reported(name) / "report.html").read_text(encoding="utf-8")
     assert "://" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL).replace(html.escape("://"), "")
     assert "@import" not in text
     assert "url(http" not in text
@@ -131,8 +99,8 @@ def test_the_page_runs_nothing_and_loads_nothing(name, folders):
         ("bare", ["worth", "best", "trust"]),
     ],
 )
-def test_a_chapter_without_results_is_absent(name, absent, folders):
-    found = page(folders[name])
+def test_a_chapter_without_results_is_absent(name, absent):
+    found = page(reported(name))
     chapters = [a["id"] for tag, a in found.tags if tag == "section"]
     assert chapters == [chapter for chapter in CHAPTERS if chapter not in absent]
     links = [a["href"][1:] for tag, a in found.tags if tag == "a" and (a.get("href") or "")[1:] in CHAPTERS]
@@ -140,8 +108,8 @@ def test_a_chapter_without_results_is_absent(name, absent, folders):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_first_screen(name, folders):
-    text = (folders[name] / "report.html").read_text(encoding="utf-8")
+def test_the_first_screen(name):
+    text = (reported(name) / "report.html").read_text(encoding="utf-8")
     lead = re.search(r'<p class="lead">(.*?)</p>', text, re.DOTALL)[1]
     plain = html.unescape(re.sub("<[^>]+>", "", lead))
     assert 1 <= len(re.findall(r"[.](?:\s|$)", plain)) <= 3
@@ -160,19 +128,19 @@ def test_failures_come_first_and_only_when_any(tmp_path):
     assert rows == ["look", "passed", "passed", "skipped", "not-applicable"]
 
 
-def test_every_check_is_listed_once_failed_first(folders):
-    text = (folders["full"] / "report.html").read_text(encoding="utf-8")
+def test_every_check_is_listed_once_failed_first():
+    text = (reported("full") / "report.html").read_text(encoding="utf-8")
     rows = re.findall(r'<td class="is-([a-z-]+)"><span aria-hidden="true">(.)</span>', text)
     assert [row[0] for row in rows] == ["failed", "look", "passed", "passed", "skipped", "not-applicable"]
     assert len({symbol for _, symbol in rows}) == 5
 
 
 @pytest.mark.parametrize("name", ["full", "small", "public"])
-def test_numbers_of_captions_stand_in_the_tables(name, folders):
+def test_numbers_of_captions_stand_in_the_tables(name):
     """A caption's range is that of the CSV beside the figure, rounded by the rule."""
     from clvmodels import words
 
-    folder = folders[name]
+    folder = reported(name)
     about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     text = page(folder).words
     total = pd.read_csv(folder / "tables/total_value.csv").query("kind == 'total' and series == 'realised'").iloc[0]
@@ -186,40 +154,40 @@ def test_numbers_of_captions_stand_in_the_tables(name, folders):
     assert f"{words.count(tenth.rank_q5)} to {words.count(tenth.rank_q95)} (90%)" in text
 
 
-def test_hostile_names_are_escaped_and_short(folders):
-    text = (folders["hostile"] / "report.html").read_text(encoding="utf-8")
+def test_hostile_names_are_escaped_and_short():
+    text = (reported("hostile") / "report.html").read_text(encoding="utf-8")
     assert "<script" not in text
     assert "<img" not in text
     assert "\u202e" not in text
     assert "\x07" not in text
     assert "n" * 250 not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    for path in (folders["hostile"] / "figures").glob("*.svg"):
+    for path in (reported("hostile") / "figures").glob("*.svg"):
         root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
         assert not [e for e in root.iter() if e.tag.rsplit("}")[-1] in ("script", "img", "foreignObject")]
 
 
-def test_public_reports_name_customers_by_place(folders):
-    text = (folders["public"] / "report.html").read_text(encoding="utf-8")
+def test_public_reports_name_customers_by_place():
+    text = (reported("public") / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"C-\d{5}", text)
     assert "1st" in text
 
 
-def test_two_builds_are_byte_identical(folders, tmp_path):
+def test_two_builds_are_byte_identical(tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(folders["full"], copy)
+    shutil.copytree(reported("full"), copy)
     for path in [*copy.glob("figures/*"), copy / "report.html"]:
         path.unlink()
     write_report(copy)
     made = sorted(path.relative_to(copy) for path in [*copy.glob("figures/*"), copy / "report.html"])
     assert len(made) > 15
     for path in made:
-        assert (copy / path).read_bytes() == (folders["full"] / path).read_bytes(), path
+        assert (copy / path).read_bytes() == (reported("full") / path).read_bytes(), path
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_budget(name, folders):
-    text = (folders[name] / "report.html").read_text(encoding="utf-8")
+def test_the_budget(name):
+    text = (reported(name) / "report.html").read_text(encoding="utf-8")
     assert len(text.encode()) < 600_000
     style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
     assert len(style.encode()) < 12_000
@@ -228,13 +196,13 @@ def test_the_budget(name, folders):
         assert sum(len(drawing.encode()) for drawing in drawings) < 40_000
 
 
-def test_the_page_follows_its_theme_and_files_keep_their_colours(folders):
-    text = (folders["full"] / "report.html").read_text(encoding="utf-8")
+def test_the_page_follows_its_theme_and_files_keep_their_colours():
+    text = (reported("full") / "report.html").read_text(encoding="utf-8")
     drawings = "".join(re.findall(r"<svg\b.*?</svg>", text, re.DOTALL))
     assert not re.search(r"#[0-9a-f]{6}", drawings)
     assert "var(--blue)" in drawings
     assert "DejaVu" not in drawings
-    file = (folders["full"] / "figures/tracking-688.svg").read_text(encoding="utf-8")
+    file = (reported("full") / "figures/tracking-688.svg").read_text(encoding="utf-8")
     assert "#0072b2" in file
     assert "var(" not in file
 
@@ -252,8 +220,8 @@ def test_rounding_touches_coordinates_and_never_words():
     assert "stroke:var(--blue)" in text
 
 
-def test_alternative_text_belongs_to_its_drawing(folders):
-    found = page(folders["full"])
+def test_alternative_text_belongs_to_its_drawing():
+    found = page(reported("full"))
     drawings = [a for tag, a in found.tags if tag == "svg"]
     alts = {a["id"] for tag, a in found.tags if tag == "p" and "hidden" in a}
     assert all(a["role"] == "img" and a["aria-labelledby"] in alts for a in drawings)
@@ -288,7 +256,7 @@ def test_colours_of_words_have_contrast_in_both_themes():
                     assert (high + 0.05) / (low + 0.05) >= 4.5, (words, ground)
 
 
-def test_a_folder_that_is_no_results_folder_is_refused(tmp_path, folders):
+def test_a_folder_that_is_no_results_folder_is_refused(tmp_path):
     with pytest.raises(ResultsError, match=r"run\.json"):
         write_report(tmp_path)
     (tmp_path / "run.json").write_text("{", encoding="utf-8")
@@ -297,7 +265,7 @@ def test_a_folder_that_is_no_results_folder_is_refused(tmp_path, folders):
     (tmp_path / "run.json").write_text('{"name": "x"}', encoding="utf-8")
     with pytest.raises(ResultsError, match="'title' is missing"):
         write_report(tmp_path)
-    shutil.copy(folders["full"] / "run.json", tmp_path)
+    shutil.copy(reported("full") / "run.json", tmp_path)
     with pytest.raises(ResultsError, match="no table of a figure"):
         write_report(tmp_path)
 
@@ -311,10 +279,10 @@ def test_ids_stay_text_in_stored_tables(tmp_path):
         assert f'<th scope="row">{name}</th>' in text
 
 
-def test_the_tables_are_enough(folders, tmp_path):
+def test_the_tables_are_enough(tmp_path):
     """A report is rebuilt from run.json and tables alone: nothing else of the run is read."""
     for name in ("run.json",):
-        shutil.copy(folders["full"] / name, tmp_path)
-    shutil.copytree(folders["full"] / "tables", tmp_path / "tables")
-    assert write_report(tmp_path).read_bytes() == (folders["full"] / "report.html").read_bytes()
+        shutil.copy(reported("full") / name, tmp_path)
+    shutil.copytree(reported("full") / "tables", tmp_path / "tables")
+    assert write_report(tmp_path).read_bytes() == (reported("full") / "report.html").read_bytes()
     assert sorted(p.stem for p in (tmp_path / "tables").iterdir()) == sorted(FIGURES)

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import browser
 import pytest
-from fake_run import fake_run, store
-from test_report import hostile_run
-
-from clvmodels.report import write_report
+from fake_run import reported
 
 pytestmark = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="no chromium on this machine: the page is not measured"
 )
 
-RUNS = {
-    "full": lambda: fake_run(),
-    "small": lambda: fake_run(50, 100),
-    "other": lambda: fake_run(400, 100, seed=7, groups=[f"Region number {n}" for n in range(20)]),
-    "bare": lambda: fake_run(200, 100, value=False, holdout=False),
-    "hostile": hostile_run,
-}
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory) -> dict[str, Path]:
-    return {name: write_report(store(make(), tmp_path_factory.mktemp(name))) for name, make in RUNS.items()}
+NAMES = ("full", "small", "groups", "bare", "hostile")
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
-@pytest.mark.parametrize("name", RUNS)
-def test_layout_in_the_widest_font(name, width, reports, tmp_path):
-    found = browser.measure(reports[name], tmp_path, width, font="DejaVu Sans")
+@pytest.mark.parametrize("name", NAMES)
+def test_layout_in_the_widest_font(name, width, tmp_path):
+    found = browser.measure(reported(name) / "report.html", tmp_path, width, font="DejaVu Sans")
     assert found["width"] == width
     assert found["texts"] > 20
     assert found["problems"] == []
@@ -40,20 +24,20 @@ def test_layout_in_the_widest_font(name, width, reports, tmp_path):
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_layout_in_a_common_font_and_in_the_dark(width, reports, tmp_path):
-    found = browser.measure(reports["full"], tmp_path, width, font="Liberation Sans", dark=True)
+def test_layout_in_a_common_font_and_in_the_dark(width, tmp_path):
+    found = browser.measure(reported("full") / "report.html", tmp_path, width, font="Liberation Sans", dark=True)
     assert found["problems"] == []
     assert found["console"] == []
 
 
 @pytest.mark.parametrize("name", ["full", "hostile"])
-def test_the_page_itself_says_nothing_under_its_policy(name, reports, tmp_path):
-    assert browser.console(reports[name], tmp_path) == []
+def test_the_page_itself_says_nothing_under_its_policy(name, tmp_path):
+    assert browser.console(reported(name) / "report.html", tmp_path) == []
 
 
-def test_the_measure_sees_faults(reports, tmp_path):
+def test_the_measure_sees_faults(tmp_path):
     """A page with a label too wide, one too small, two on one spot and a wide box is told, so silence means sound."""
-    text = reports["full"].read_text(encoding="utf-8")
+    text = (reported("full") / "report.html").read_text(encoding="utf-8")
     fault = (
         '<figure id="fault"><svg viewBox="0 0 300 40" class="both"><text x="1" y="20">one</text>'
         '<text x="2" y="22">two</text><text x="250" y="36">far too long for its drawing</text>'
@@ -78,9 +62,9 @@ const found = {
 """
 
 
-def test_print_opens_the_folds_leaves_the_numbers_out_and_is_light(reports, tmp_path):
+def test_print_opens_the_folds_leaves_the_numbers_out_and_is_light(tmp_path):
     printed = tmp_path / "printed.html"
-    text = reports["full"].read_text(encoding="utf-8").replace("@media print", "@media all")
+    text = (reported("full") / "report.html").read_text(encoding="utf-8").replace("@media print", "@media all")
     printed.write_text(text, encoding="utf-8")
     found = browser.measure(printed, tmp_path, 700, folds=False, script=PRINTED)
     assert found["folds"] == [True, True]
@@ -90,6 +74,6 @@ def test_print_opens_the_folds_leaves_the_numbers_out_and_is_light(reports, tmp_
     assert text.count("@media screen and (prefers-color-scheme: dark)") == 1  # dark colours never reach paper
 
 
-def test_it_prints(reports, tmp_path):
-    printed = browser.print_pdf(reports["full"], tmp_path, tmp_path / "page.pdf")
+def test_it_prints(tmp_path):
+    printed = browser.print_pdf(reported("full") / "report.html", tmp_path, tmp_path / "page.pdf")
     assert printed.read_bytes().startswith(b"%PDF")
