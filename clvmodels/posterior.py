@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 import arviz as az
 import numpy as np
 import pandas as pd
-import pytensor.tensor as pt
 import xarray as xr
 
 from clvmodels import effects as fx
@@ -22,12 +21,12 @@ from clvmodels.density import Density, check_data, condense, density, resolve_pr
 from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, FitError, Problem, ResultsError, unknown
 from clvmodels.inference import checks as sampling
-from clvmodels.inference.laplace import LaplaceDraws, laplace
+from clvmodels.inference.along import laplace_along_ridge, laplace_along_scale
+from clvmodels.inference.laplace import LaplaceDraws
 from clvmodels.inference.mle import MleResult, mle
 from clvmodels.inference.mode import Mode, find_mode
 from clvmodels.inference.nuts import NutsDraws, nuts
-from clvmodels.inference.scales import laplace_over_scale
-from clvmodels.inference.target import Target
+from clvmodels.inference.target import Given
 from clvmodels.models import Model, get_model
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, unit_factor
@@ -322,14 +321,14 @@ def _sample(structure: Callable[[bool], Density], method: str, how: Chains, seed
 
 
 def _laplace(structure: Density, draws: int, seed: int) -> LaplaceDraws:
-    """Around the mode; with one pooled group along its between-group sd; with more there is no such guide."""
-    scales = structure.scale_coordinates()
+    """Around the mode, or along the ridge it lies on; with one pooled group along its between-group sd."""
+    scales, target = structure.scale_coordinates(), structure.target
     if len(scales) > 1:
         text = f"{len(scales)} effects: importance sampling follows one between-group sd only"
         raise FitError(Problem(text, known="Use method='nuts'"))
     if scales:
-        return laplace_over_scale(structure.target, scales[0], draws, seed)
-    return laplace(structure.target, draws, seed)
+        return laplace_along_scale(target, scales[0], draws, seed)
+    return laplace_along_ridge(target, draws, seed)
 
 
 def _whitening(structure: Density) -> Mode | None:
@@ -341,13 +340,8 @@ def _whitening(structure: Density) -> Mode | None:
     target, fixed = structure.target, structure.scale_coordinates()
     free = np.setdiff1d(np.arange(target.size), fixed)
     centre, covariance = target.starts[0].copy(), np.eye(target.size)
-
-    def graph(u_free):
-        return target.graph(pt.set_subtensor(pt.constant(centre)[free], u_free))
-
-    names = tuple(target.names[k] for k in free)
     try:
-        mode = find_mode(Target(names, graph, target.starts[:, free]) if len(fixed) else target)
+        mode = find_mode(Given.of(target, centre, free))
     except FitError:
         return None
     centre[free] = mode.u

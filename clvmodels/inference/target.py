@@ -96,3 +96,34 @@ class Target:
     def _compile(u, outputs):
         # Numba by name, as nutpie does: the C backend without a compiler is silently a thousand times slower.
         return pytensor.function([u], outputs, mode="NUMBA", trust_input=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Given(Target):
+    """A target as a function of some of its coordinates, the others held; nothing is compiled anew.
+
+    Parameters
+    ----------
+    whole
+        The target.
+    held : [whole.size]
+        A point; its values at the coordinates that are not free are kept.
+    free
+        Positions of the coordinates that are left, in the order of `names`.
+    """
+
+    whole: Target
+    held: np.ndarray
+    free: np.ndarray
+
+    @classmethod
+    def of(cls, whole: Target, held: np.ndarray, free: np.ndarray, starts: np.ndarray | None = None) -> Given:
+        """The target with all but the `free` coordinates held at `held`; starts default to the whole's."""
+        names = tuple(whole.names[k] for k in free)
+        return cls(names, whole.graph, whole.starts[:, free] if starts is None else starts, whole, held, free)
+
+    def value_and_grad(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        point = self.held.copy()
+        point[self.free] = u
+        value, grad = self.whole.value_and_grad(point)
+        return value, grad[self.free]
