@@ -1,0 +1,175 @@
+"""Faults planted in the library turn the contract that is meant for them red; without them it is green."""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+import spend_contracts
+from contract_cases import CASES, Case, customers_of, priors_around, simulated
+from contracts import (
+    a_new_customer_is_a_draw_of_the_population,
+    count_probabilities_are_frequencies_of_simulated_counts,
+    expected_purchases_are_the_integral_over_individuals,
+    log_prob_is_the_integral_over_individuals,
+    own_rates_average_to_their_integral,
+    p_alive_is_the_integral_over_individuals,
+    probabilities_of_all_histories_add_up_to_one,
+    simulated_histories_follow_the_density,
+    simulated_purchases_average_to_the_expected,
+)
+from line_contracts import (
+    a_customer_does_not_depend_on_company,
+    expected_value_is_the_discounted_integral,
+    lifetime_and_spend_are_independent,
+    realised_value_averages_to_expected_and_is_wider,
+)
+
+from clvmodels import density, histories, posterior, randomness, simulation, value
+from clvmodels.models import compose
+from clvmodels.models.beta_coin import BetaCoin
+from clvmodels.models.exponential_gamma import ExponentialGamma
+from clvmodels.models.gamma_gamma import GammaGamma
+from clvmodels.models.poisson_gamma import PoissonGamma
+
+
+class Fault(NamedTuple):
+    """In `owner.name` the original is replaced by make(original); `contract` of `case` must notice."""
+
+    owner: object
+    name: str
+    make: object
+    case: str
+    contract: object
+
+
+def wrong_sign(original):
+    return lambda self, rows, until, theta: (
+        original(self, rows, until, theta) + 2 * theta["r"] * pt.log1p(until / theta["alpha"])
+    )
+
+
+def shifted(original):
+    """One toss more than there was."""
+    return lambda self, rows: original(self, rows) + 1
+
+
+def ended_at_once(original):
+    """x = 0 taken for ended, as if a coin had been tossed."""
+    return lambda self, rows, theta: original(self, {**rows, "frequency": pt.maximum(rows["frequency"], 1.0)}, theta)
+
+
+def one_less(original):
+    def draw(self, rows, theta, rng):
+        left, extra = original(self, rows, theta, rng)
+        return left - 1, extra
+
+    return draw
+
+
+def without_p_alive(original):
+    return lambda posterior, table, p_alive, edges, draws: original(
+        posterior, table, np.ones_like(p_alive), edges, draws
+    )
+
+
+def never_repeats(original):
+    """Everybody's first future stands for all periods: the phase of the periods is lost."""
+    return lambda state, edges, rng: original(state, edges - edges[0] + np.diff(edges).mean(), rng)
+
+
+def one_stream(original):
+    return lambda seed, stage, label: original(seed, "all", label)
+
+
+def by_position(original):
+    """Streams by place in the block, not by label."""
+    return lambda self, seed, stage, labels, draws: original(
+        self, seed, stage, list(map(str, range(len(labels)))), draws
+    )
+
+
+FAULTS = [
+    Fault(PoissonGamma, "log_density", wrong_sign, "pareto_nbd", log_prob_is_the_integral_over_individuals),
+    Fault(PoissonGamma, "log_density", wrong_sign, "bg_nbd", probabilities_of_all_histories_add_up_to_one),
+    Fault(BetaCoin, "log_ended", ended_at_once, "bg_nbd", p_alive_is_the_integral_over_individuals),
+    Fault(BetaCoin, "tosses", shifted, "bg_nbd", log_prob_is_the_integral_over_individuals),
+    Fault(BetaCoin, "draw_residual", one_less, "bg_nbd", simulated_purchases_average_to_the_expected),
+    Fault(BetaCoin, "draw_residual", one_less, "bg_nbd", a_new_customer_is_a_draw_of_the_population),
+    Fault(BetaCoin, "draw_residual", one_less, "bg_nbd", simulated_histories_follow_the_density),
+    Fault(
+        BetaCoin, "count_probability", lambda f: lambda self, n, mean, extra: f(self, n + 1, mean, extra),
+        "bg_nbd", count_probabilities_are_frequencies_of_simulated_counts,
+    ),
+    Fault(
+        ExponentialGamma, "expected_time", lambda f: lambda self, rows, theta, t: f(self, rows, theta, t) * 0 + t,
+        "pareto_nbd", expected_purchases_are_the_integral_over_individuals,
+    ),
+    Fault(
+        compose, "draw_death_age", lambda f: lambda p, life, rows, theta, rng: np.broadcast_to(rows["T"], rng.shape),
+        "pareto_nbd", own_rates_average_to_their_integral,
+    ),
+    Fault(simulation, "evaluate_p_alive", lambda f: lambda m, r, t: f(m, r, t) ** 1.2, "bg_nbd",
+          own_rates_average_to_their_integral),
+    Fault(simulation, "expected_counts", without_p_alive, "pareto_nbd", simulated_purchases_average_to_the_expected),
+    Fault(simulation, "purchase_counts", never_repeats, "pareto_nbd", simulated_purchases_average_to_the_expected),
+    Fault(
+        value, "discount_factors", lambda f: lambda edges, rate, unit: 1 / f(edges, rate, unit),
+        "bg_nbd", expected_value_is_the_discounted_integral,
+    ),
+    Fault(
+        GammaGamma, "expected_spend", lambda f: lambda self, rows, theta: f(self, rows, theta) * 1.05,
+        "gamma_gamma", realised_value_averages_to_expected_and_is_wider,
+    ),
+    Fault(
+        GammaGamma, "spend_total", lambda f: lambda self, state, n, rng: n * f(self, state, np.ones_like(n), rng),
+        "gamma_gamma", spend_contracts.money_of_n_purchases_has_their_mean_and_variance,
+    ),
+    Fault(randomness, "keyed_generator", one_stream, "bg_nbd", lifetime_and_spend_are_independent),
+    Fault(histories, "_times", lambda f: lambda label, rate, until, most, seed: f(label, rate, until, np.inf, seed),
+          "bg_nbd", simulated_histories_follow_the_density),
+]  # fmt: skip
+
+
+def fresh(case: Case) -> Case:
+    """The case with a model of its own: what is compiled is kept by model."""
+    return Case(copy.copy(case.model), case.story, case.thetas)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.case}-{f.name}-{f.make.__name__}-{f.contract.__name__}")
+def test_a_fault_turns_its_contract_red(fault, monkeypatch):
+    fault.contract(CASES[fault.case])
+    monkeypatch.setattr(fault.owner, fault.name, fault.make(getattr(fault.owner, fault.name)))
+    with pytest.raises(AssertionError):
+        fault.contract(fresh(CASES[fault.case]))
+
+
+def test_streams_by_place_turn_the_contract_of_company_red(monkeypatch):
+    case = CASES["bg_nbd"]
+    monkeypatch.setattr(randomness.KeyedRandom, "__init__", by_position(randomness.KeyedRandom.__init__))
+    with pytest.raises(AssertionError):
+        a_customer_does_not_depend_on_company(case, lambda size: None)
+
+
+def test_an_unsorted_fit_turns_the_order_of_rows_red(monkeypatch):
+    """Rows in the order of the table: the sums' last bits, and so the draws, follow the order."""
+    case, table = CASES["gamma_gamma"], simulated(CASES["gamma_gamma"])
+    priors = priors_around(case)
+
+    def as_given(table, observes, groups=None):
+        rows = {name: table[name].to_numpy(dtype=float) for name in observes}
+        return density.Condensed(rows, np.ones(len(table)), {}, np.arange(len(table)))
+
+    def same() -> bool:
+        drawn = [
+            posterior.fit(case.model, customers_of(t), priors=priors, method="laplace", draws=200, seed=3).stacked("p")
+            for t in (table, table.iloc[::-1])
+        ]
+        return np.array_equal(*drawn)
+
+    assert same()
+    monkeypatch.setattr(posterior, "condense", as_given)
+    assert not same()
