@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.figures import FIGURES
-from clvmodels.metrics import randomised_pit
+from clvmodels.metrics import Judged, randomised_pit
 from clvmodels.posterior import Posterior
 from clvmodels.results import EntryResult, Run
 
@@ -61,10 +61,10 @@ def _sampling_row(check: dict, posterior: Posterior, entry: EntryResult, when: s
 
 def held_out_total(run: Run) -> Iterator[Row]:
     """Does the 90% interval of the total hold what came?"""
-    for entry in _judged(run):
-        totals = entry.judged.futures.purchases.sum(axis=1, dtype=np.int64)
+    for entry, judged in _judged(run):
+        totals = judged.futures.purchases.sum(axis=1, dtype=np.int64)
         low, high = np.quantile(totals, (0.05, 0.95))
-        actual = int(entry.judged.actual.sum())
+        actual = int(judged.actual.sum())
         says = "too few" if actual > high else "too many"
         consequence = f"It forecasts {says} purchases of the whole base: do not plan totals with it"
         limit = f"{low:,.0f} to {high:,.0f}"
@@ -77,8 +77,8 @@ def randomised_pits(run: Run) -> Iterator[Row]:
 
     With few customers chance alone does more than that: then what it does in 99 of 100 sound forecasts.
     """
-    for entry in _judged(run):
-        u = randomised_pit(entry.judged)
+    for entry, judged in _judged(run):
+        u = randomised_pit(judged)
         share = float(((u > 0.05) & (u < 0.95)).mean())
         allowed = max(0.03, 2.576 * float(np.sqrt(0.9 * 0.1 / len(u))))
         consequence = f"Ranges of single customers are too {'wide' if share > 0.9 else 'narrow'}"
@@ -109,10 +109,10 @@ def inside(run: Run) -> Iterator[Row]:
 
 def loo(run: Run) -> Iterator[Row]:
     """Customers whose leave-one-out score PSIS cannot estimate."""
-    for entry in _judged(run):
-        if entry.judged.elpd is None:
+    for entry, judged in _judged(run):
+        if judged.elpd is None:
             continue
-        bad = int((entry.judged.elpd["pareto_k"] > 0.7).sum())
+        bad = int((judged.elpd["pareto_k"] > 0.7).sum())
         result = "passed" if bad == 0 else "look"
         consequence = "Their share of the leave-one-out score is uncertain; the held-out score is not affected"
         yield Row(
@@ -131,17 +131,19 @@ def data(run: Run) -> Iterator[Row]:
 
 def frequency_and_spend(run: Run) -> Iterator[Row]:
     """Spend is taken as independent of how often a customer buys: the rank correlation of the two says how far off."""
+    name = "Rank correlation of frequency and mean amount"
     if "spend" not in run.valued.posteriors:
-        yield Row("not applicable", "Frequency and spend uncorrelated", "", "", "", "Spend is not modelled", "data")
+        yield Row("not applicable", name, "", "", "", "Spend is not modelled", "data")
         return
     table = run.split.customers.table
     paid = table[(table["frequency"] > 0) & (table["monetary_value"] > 0)]
-    found = float(paid["frequency"].corr(paid["monetary_value"], method="spearman")) if len(paid) > 2 else 0.0
+    if paid["frequency"].nunique() < 2 or paid["monetary_value"].nunique() < 2:
+        yield Row("not applicable", name, "", "", "", "Too few customers differ in both", "data")
+        return
+    found = float(paid["frequency"].corr(paid["monetary_value"], method="spearman"))
     consequence = "Customers who buy often are taken to spend as others do: the best are valued too low or too high"
     result = "passed" if abs(found) <= 0.2 else "look"
-    yield Row(
-        result, "Rank correlation of frequency and mean amount", "", f"{found:.2f}", "−0.2 to 0.2", consequence, "data"
-    )
+    yield Row(result, name, "", f"{found:.2f}", "−0.2 to 0.2", consequence, "data")
 
 
 CHECKS: dict[str, Callable[[Run], Iterator[Row]]] = {
@@ -156,8 +158,10 @@ CHECKS: dict[str, Callable[[Run], Iterator[Row]]] = {
 
 
 def all_checks(run: Run) -> pd.DataFrame:
-    """All checks of a run, each in exactly one category."""
-    return pd.DataFrame([row for check in CHECKS.values() for row in check(run)], columns=list(Row._fields))
+    """All checks of a run, each in exactly one category; what passed has no consequence."""
+    rows = [row for check in CHECKS.values() for row in check(run)]
+    told = [row._replace(consequence="") if row.result == "passed" else row for row in rows]
+    return pd.DataFrame(told, columns=list(Row._fields))
 
 
 def sampling_failed(run: Run, allowed: Collection[str] = ()) -> bool:
@@ -166,5 +170,5 @@ def sampling_failed(run: Run, allowed: Collection[str] = ()) -> bool:
     return any(not name.startswith(tuple(allowed)) if allowed else True for name in failed["check"])
 
 
-def _judged(run: Run) -> list[EntryResult]:
-    return [entry for entry in run.entries.values() if entry.judged is not None]
+def _judged(run: Run) -> list[tuple[EntryResult, Judged]]:
+    return [(entry, entry.judged) for entry in run.entries.values() if entry.judged is not None]

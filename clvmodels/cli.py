@@ -5,6 +5,7 @@ Exit status: 0 done, 1 a sampling check failed, 2 the input cannot be meant as i
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def demo(
     from clvmodels.config import Experiment
 
     experiment = Experiment.from_dict(demo_experiment(customers))
-    _run(experiment, folder / "demo", Path(), fresh)
+    _run(experiment, folder / "demo", Path(), fresh, f"clvmodels demo --customers {customers}")
 
 
 def demo_experiment(customers: int) -> dict[str, Any]:
@@ -114,15 +115,18 @@ def run(
     """Run an experiment and write its report; a run that was stopped goes on at the model it was at."""
     from clvmodels.config import load_experiment
 
-    _run(load_experiment(experiment), folder / experiment.stem, experiment.parent, fresh)
+    command = f"clvmodels run {shlex.quote(str(experiment))}"
+    _run(load_experiment(experiment), folder / experiment.stem, experiment.parent, fresh, command)
 
 
-def _run(experiment: Experiment, folder: Path, config_dir: Path, fresh: bool) -> None:
+def _run(experiment: Experiment, folder: Path, config_dir: Path, fresh: bool, command: str) -> None:
     from clvmodels.experiment import run as run_experiment
     from clvmodels.report import write_report
 
     with _stages() as progress:
-        outcome = run_experiment(experiment, folder, config_dir=config_dir, progress=progress, fresh=fresh)
+        outcome = run_experiment(
+            experiment, folder, config_dir=config_dir, progress=progress, fresh=fresh, command=command
+        )
         progress("Writing the report")
         page = write_report(folder)
     out.print(f"Report: {page}", highlight=False, soft_wrap=True)

@@ -122,15 +122,20 @@ def store(
     tables: Mapping[str, pd.DataFrame | None],
     customers: pd.DataFrame,
     transactions: Transactions,
+    config: str,
 ) -> None:
-    """Write the results folder, each file whole; `run.json`, which a report begins with, comes last."""
+    """Write the results folder, each file whole, in place of an older run's.
+
+    `run.json`, which a report begins with, goes first and comes last: no report mixes two runs.
+    """
+    (folder / "run.json").unlink(missing_ok=True)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "tables").glob("*.csv"):
+        old.unlink()
     for name, table in tables.items():
-        path = folder / "tables" / f"{name}.csv"
-        if table is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_atomically(path, table.to_csv(index=False))
+        if table is not None:
+            write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False))
+    write_atomically(folder / "config.yaml", config)
     for name, table in (("account", run.account), ("scores", run.scores), ("checks", run.checks)):
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
     write_table(transactions.dropped.execute().set_index("line"), folder / "dropped.csv")

@@ -193,13 +193,23 @@ def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _sampler(raw: Mapping[str, Any]) -> Iterator[Finding]:
-    pooled = [name for name, entry in as_mapping(raw.get("models")).items() if as_mapping(entry).get("effects")]
-    if as_mapping(raw.get("sampler")).get("method") == "laplace" and pooled:
-        what = f"laplace cannot fit the pooled groups of {', '.join(pooled)}: the mode is no guide to them"
-        yield Finding(("sampler", "method"), [Problem(what, known="Use auto or nuts")])
+    if as_mapping(raw.get("sampler")).get("method") == "laplace":
+        for name, entry in as_mapping(raw.get("models")).items():
+            yield from _laplace(("models", name), as_mapping(entry))
     for place, name in enumerate(_list(as_mapping(raw.get("sampler")).get("allow"))):
         if isinstance(name, str) and name not in SAMPLING_CHECKS:
             yield Finding(("sampler", "allow", place), [unknown("sampling check", name, SAMPLING_CHECKS)])
+
+
+def _laplace(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Finding]:
+    """laplace follows one between-group sd of a model; purchases and lifetime are one model, spend is another."""
+    effects = [as_mapping(effect) for effect in _list(entry.get("effects"))]
+    counts = Counter("spend" if effect.get("part") == "spend" else "purchases" for effect in effects)
+    for role, count in counts.items():
+        if count > 1:
+            what = f"laplace can follow one effect of a model, and the {role} model has {count}"
+            known = "Use method: auto or nuts, or list parameters that may share their coefficients in one effect"
+            yield Finding((*path, "effects"), [Problem(what, known=known)], key=True)
 
 
 def _first_with(part: str) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from clvmodels import simulation
 from clvmodels.customers import Customers
-from clvmodels.errors import ConfigError, Problem
+from clvmodels.errors import ConfigError, DataError, Problem, unknown
+from clvmodels.models import PurchaseModel, SpendModel
 from clvmodels.models.contract import Array
 from clvmodels.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
 from clvmodels.value import Economics, check_units, discount_factors, period_edges, value_block
 
+Progress = Callable[[int, int], None]
+PARTS = {"purchases": PurchaseModel, "spend": SpendModel}
 LEVELS = {"q5": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
@@ -27,7 +30,7 @@ def score(
     annual_discount_rate: float | None = None,
     seed: int = 42,
     draws: int = 1000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Score customers: what each is expected to do and bring within the horizon, and what may happen.
 
@@ -39,11 +42,11 @@ def score(
     posteriors
         "purchases", and "spend" where money is wanted; of the same number of draws.
     customers
-        In the posteriors' time unit.
+        In the posteriors' time unit, with the group columns that the fits had effects of.
     horizon
         Time units ahead.
     margin, annual_discount_rate
-        Needed with a spend posterior.
+        Needed with a spend posterior, and only then: 0.3 is 30%.
 
     Returns
     -------
@@ -55,37 +58,129 @@ def score(
     Raises
     ------
     ConfigError
-        Units that differ, a horizon that is not positive, spend without margin or discount rate.
+        Units that differ, a horizon that is not positive and finite, spend without margin or discount rate or these
+        without spend, or a posterior of one point (mle), which has no ranges.
+    DataError
+        Columns that are missing: statistics that a model observes, groups that a fit had effects of.
     """
-    economics = _economics(posteriors, horizon, margin, annual_discount_rate)
-    check_units(posteriors["purchases"], posteriors.get("spend"), customers, draws)
-    table, parts, edges = customers.table, [], period_edges(horizon, customers.time_unit)
-    draws = len(posteriors["purchases"].stacked(posteriors["purchases"].model.parameters[0].name, draws))
-    for block in simulation.blocks(len(table), draws, len(edges)):
-        part = table.iloc[block]
-        columns = _purchase_columns(posteriors["purchases"], part, horizon, draws, seed)
+    economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
+    draws = _check(posteriors, customers, draws)
+    unit, amount_unit = customers.time_unit, customers.amount_unit
+    edges, weights = np.array([0.0, horizon]), np.zeros(1)
+    if economics is not None:
+        edges = period_edges(horizon, unit)
+        weights = discount_factors(edges, economics.annual_discount_rate, unit) * economics.margin * amount_unit
+
+    def columns(part: pd.DataFrame) -> dict[str, Array]:
+        found = _behaviour_columns(posteriors, part, horizon, draws, seed, amount_unit)
         if economics is not None:
-            weights = discount_factors(edges, economics.annual_discount_rate, customers.time_unit)
-            weights = weights * economics.margin * customers.amount_unit
-            columns |= _value_columns(posteriors, part, edges, weights, draws, seed, customers.amount_unit)
-        parts.append(pd.DataFrame(columns, index=part.index))
+            found |= _value_columns(posteriors, part, edges, weights, draws, seed)
+        return found
+
+    return _by_block(customers.table, draws, len(edges), columns, progress)
+
+
+def behaviour(
+    posteriors: Mapping[str, Posterior], customers: Customers, *, horizon: float, seed: int, draws: int
+) -> pd.DataFrame:
+    """The columns of `score` that need no economics: up to purchases_q95, and expected_spend where spend is given."""
+    _economics(False, horizon, None, None)
+    draws = _check(posteriors, customers, draws)
+
+    def columns(part: pd.DataFrame) -> dict[str, Array]:
+        return _behaviour_columns(posteriors, part, horizon, draws, seed, customers.amount_unit)
+
+    return _by_block(customers.table, draws, 1, columns)
+
+
+def _by_block(
+    table: pd.DataFrame,
+    draws: int,
+    periods: int,
+    columns: Callable[[pd.DataFrame], dict[str, Array]],
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Columns computed for blocks of customers, put together again."""
+    parts = []
+    for block in simulation.blocks(len(table), draws, periods):
+        part = table.iloc[block]
+        parts.append(pd.DataFrame(columns(part), index=part.index))
         if progress is not None:
             progress(block.stop, len(table))
     return pd.concat(parts).rename_axis("customer_id")
 
 
-def _economics(posteriors, horizon, margin, annual_discount_rate) -> Economics | None:
-    if "spend" not in posteriors:
-        if not np.isfinite(horizon) or horizon <= 0:
-            raise ConfigError(Problem("horizon must be positive and finite", got=str(horizon)))
-        return None
-    missing = [n for n, v in (("margin", margin), ("annual_discount_rate", annual_discount_rate)) if v is None]
-    if missing:
-        raise ConfigError([Problem(f"'{name}' is needed to value spend", known="0.3 is 30%") for name in missing])
-    return Economics(margin, annual_discount_rate, horizon)
+def _economics(
+    spend: bool, horizon: float, margin: float | None, annual_discount_rate: float | None
+) -> Economics | None:
+    """What values purchases, where spend is modelled; refused where half of it is given."""
+    given = {"margin": margin, "annual_discount_rate": annual_discount_rate}
+    if spend and margin is not None and annual_discount_rate is not None:
+        return Economics(margin, annual_discount_rate, horizon)
+    problems = [
+        Problem(f"'{name}' is needed to value spend", known="0.3 is 30%")
+        if spend
+        else Problem(f"'{name}' needs a spend posterior", known="Give one, or leave the economics away")
+        for name, number in given.items() if (number is None) == spend
+    ]  # fmt: skip
+    if not np.isfinite(horizon) or horizon <= 0:
+        problems.append(Problem("horizon must be positive and finite", got=str(horizon), known="In time units"))
+    if problems:
+        raise ConfigError(problems)
+    return None
 
 
-def _purchase_columns(posterior: Posterior, table: pd.DataFrame, horizon: float, draws: int, seed: int):
+def _check_parts(posteriors: Mapping[str, Posterior]) -> None:
+    """Refuse posteriors that are not of the parts that they are given as."""
+    known = "Give {'purchases': ...} and, where money is wanted, 'spend'"
+    wrong = [unknown("part", role, ("purchases", "spend"), "posteriors") for role in posteriors if role not in PARTS]
+    if "purchases" not in posteriors:
+        wrong.append(Problem("no posterior of purchases", "posteriors", known=known))
+    wrong += [
+        Problem(f"{p.model.title} tells nothing of {role}", f"{role} posterior", "", known)
+        for role, p in posteriors.items() if role in PARTS and not isinstance(p.model, PARTS[role])
+    ]  # fmt: skip
+    if wrong:
+        raise ConfigError(wrong)
+
+
+def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int) -> int:
+    """Refuse what cannot be scored with these posteriors; the number of draws that there will be."""
+    _check_parts(posteriors)
+    check_units(posteriors["purchases"], posteriors.get("spend"), customers, draws)
+    problems = list(_missing_columns(posteriors, list(customers.table.columns)))
+    if problems:
+        raise DataError(problems)
+    sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
+    if min(sizes.values()) < 2:
+        known = "Fit by auto, laplace or nuts"
+        raise ConfigError(
+            [
+                Problem("a single point (mle) has no ranges to score with", f"{role} posterior", "", known)
+                for role in sizes
+            ]
+        )
+    return sizes["purchases"]
+
+
+def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]) -> Iterator[Problem]:
+    for posterior in posteriors.values():
+        title = posterior.model.title
+        for name in posterior.model.observes:
+            if name not in columns:
+                yield Problem(f"no column '{name}', which {title} observes", "customers")
+        for group in dict.fromkeys(effect.group for effect in posterior.effects):
+            if group not in columns:
+                known = "Name it in the groups when summarising or reading the table"
+                yield Problem(
+                    f"no column '{group}', and the fit of {title} has an effect of it", "customers", "", known
+                )
+
+
+def _behaviour_columns(
+    posteriors: Mapping[str, Posterior], table: pd.DataFrame, horizon: float, draws: int, seed: int, amount_unit: float
+) -> dict[str, Array]:
+    posterior = posteriors["purchases"]
     model = simulation.purchase_model(posterior)
     people = simulation.present(posterior, table, draws, seed)
     window = np.array([0.0, horizon])
@@ -94,21 +189,33 @@ def _purchase_columns(posterior: Posterior, table: pd.DataFrame, horizon: float,
     expected = simulation.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
     p_none = simulation.probability_of(model, people, np.zeros(len(table)), horizon)
     columns = {"p_alive": by_customer(people.p_alive), "p_purchase": 1.0 - p_none}
-    columns["expected_purchases"] = by_customer(expected)
-    quantiles = np.quantile(counts, list(LEVELS.values()), axis=0)
-    return columns | {f"purchases_{name}": q for name, q in zip(LEVELS, quantiles, strict=True)}
-
-
-def _value_columns(posteriors, table: pd.DataFrame, edges, weights, draws: int, seed: int, amount_unit: float):
-    spend = posteriors["spend"]
-    rows, theta = simulation.rows_of(table, spend.model.observes), spend.theta(table, draws)
-    columns = {"expected_spend": by_customer(spend.model.expected_spend(rows, theta)) * amount_unit}
-    both = value_block(posteriors["purchases"], spend, table, edges, weights, draws, seed)
-    for name, values in zip(("expected_value", "realised_value"), both, strict=True):
-        columns |= {f"{name}_mean": by_customer(values), f"{name}_sd": by_customer(values, np.std)}
-        quantiles = np.quantile(values, list(LEVELS.values()), axis=0)
-        columns |= {f"{name}_{level}": q for level, q in zip(LEVELS, quantiles, strict=True)}
+    columns |= {"expected_purchases": by_customer(expected), **_quantiles("purchases", counts)}
+    spend = posteriors.get("spend")
+    if spend is not None and isinstance(spend.model, SpendModel):
+        rows, theta = simulation.rows_of(table, spend.model.observes), spend.theta(table, draws)
+        columns["expected_spend"] = by_customer(spend.model.expected_spend(rows, theta)) * amount_unit
     return columns
+
+
+def _value_columns(
+    posteriors: Mapping[str, Posterior], table: pd.DataFrame, edges: Array, weights: Array, draws: int, seed: int
+) -> dict[str, Array]:
+    columns: dict[str, Array] = {}
+    both = value_block(posteriors["purchases"], posteriors["spend"], table, edges, weights, draws, seed)
+    for name, values in zip(("expected_value", "realised_value"), both, strict=True):
+        columns |= {f"{name}_mean": by_customer(values), f"{name}_sd": by_customer(values, _sd)}
+        columns |= _quantiles(name, values)
+    return columns
+
+
+def _quantiles(name: str, values: Array) -> dict[str, Array]:
+    """Quantiles over draws. [D, C] -> [C] each"""
+    found = np.quantile(values, list(LEVELS.values()), axis=0)
+    return {f"{name}_{level}": q for level, q in zip(LEVELS, found, strict=True)}
+
+
+def _sd(values: Array, axis: int) -> Array:
+    return np.std(values, axis=axis, ddof=1)
 
 
 def by_customer(values: Array, statistic=np.mean) -> Array:

@@ -91,8 +91,9 @@ def _fake_run(monkeypatch, run):
 def test_run_passes_the_experiment_on_and_its_status_back(monkeypatch, tmp_path):
     calls = []
 
-    def run(experiment, folder, *, config_dir, progress, fresh):
+    def run(experiment, folder, *, config_dir, progress, fresh, command):
         progress("Fitting")
+        assert command == f"clvmodels run {path}"
         calls.append((experiment, folder, config_dir, fresh))
         return SimpleNamespace(exit_status=len(calls) - 1)
 

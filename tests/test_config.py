@@ -217,7 +217,6 @@ COMBINATIONS = {
     ),
     "prior without scale": ("sigma: 5", "sigmo: 5", "models.bg_nbd.priors.alpha", "cannot be built"),
     "prior in words": ("mu: 5", "mu: five", "models.bg_nbd.priors.alpha", "not a number"),
-    "laplace with groups": ("method: auto", "method: laplace", "sampler.method", "mode is no guide"),
     "value at no split": (
         "calibration_end: 1997-09-30, holdout: 39}",
         "calibration_end: null, holdout: null}\nvalue_at: calibration_end",
@@ -245,6 +244,21 @@ def test_what_cannot_be_meant_is_refused(tmp_path, old, new, place, phrase):
     assert old in DESIGN
     told = problems(tmp_path, DESIGN.replace(old, new, 1))
     assert any(f": {place}" in one and phrase in one for one in told), told
+
+
+def test_laplace_follows_one_effect_of_a_model_and_no_more(tmp_path):
+    by_laplace = DESIGN.replace("method: auto", "method: laplace")
+    effect = "{part: purchases, parameters: [alpha], group: first_month}"
+    assert load(tmp_path, by_laplace).sampler.method == "laplace"
+    spend = effect.replace("purchases", "spend").replace("alpha", "v")
+    assert load(tmp_path, by_laplace.replace(effect, f"{effect}, {spend}")).sampler.method == "laplace"
+    lifetime = effect.replace("purchases", "lifetime").replace("alpha", "a")
+    two = f"{effect}, {lifetime}"
+    told = problems(tmp_path, by_laplace.replace(effect, two))
+    assert len(told) == 1
+    assert "models.by_month.effects: laplace can follow one effect of a model, and the purchases model has 2" in told[0]
+    assert "Use method: auto or nuts" in told[0]
+    assert load(tmp_path, DESIGN.replace(effect, two)).sampler.method == "auto"
 
 
 TITLE = "title: Does dropout come by the clock or after a purchase?"

@@ -1,0 +1,237 @@
+"""What a run does for each of its entries: fit, judge on the holdout, value, score; fits are kept in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from clvmodels import __version__, posterior, simulation
+from clvmodels.config import EntrySection, Experiment
+from clvmodels.customers import DAYS_PER_UNIT, Split
+from clvmodels.decisions.rank import rank
+from clvmodels.density import check_data
+from clvmodels.effects import Effect
+from clvmodels.errors import ClvError, DataError, FitError, Problem
+from clvmodels.metrics import Judged
+from clvmodels.models import MODELS
+from clvmodels.models.prior import Prior
+from clvmodels.posterior import Posterior
+from clvmodels.randomness import keyed_generator
+from clvmodels.results import EntryResult
+from clvmodels.scoring import behaviour, by_customer
+from clvmodels.value import Economics, Values, value
+
+Say = Callable[[str], None]
+ROLES = {"purchases": ("purchases", "lifetime"), "spend": ("spend",)}
+"""The parts whose effects and parameters each role's model has."""
+PAST_DRAWS = 400
+"""Simulated pasts behind the band of the fitted weeks."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One fit: a model on the customers of one day."""
+
+    role: str
+    model: str
+    priors: dict[str, Prior]
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all entries of a run share: where posteriors are kept, and how they are found."""
+
+    experiment: Experiment
+    folder: Path
+    scratch: Path
+    data_sha256: str
+    say: Say
+    fresh: bool
+    posteriors: dict[Path, Posterior] = field(default_factory=dict)
+    """Those of this run: entries that share a model share its fit."""
+    refused: dict[Path, FitError] = field(default_factory=dict)
+    """Fits that failed, which no other entry tries again."""
+
+    def check(self, split: Split) -> None:
+        """Refuse entries that the customers cannot be fitted by, all at once and before the first fit."""
+        problems: list[Problem] = []
+        for name in self.experiment.models:
+            for wanted in self._wanted(name):
+                try:
+                    check_data(MODELS[wanted.model], split.customers, wanted.effects)
+                except ClvError as error:
+                    problems += _in_entry(name, error)
+        if problems:
+            raise DataError(problems)
+
+    def fit_all(self, split: Split) -> dict[str, dict[str, Posterior]]:
+        """The posteriors of each entry at the calibration's end.
+
+        Raises
+        ------
+        FitError
+            After all that can be fitted has been, and is kept: the entries that could not, by name.
+        """
+        fitted: dict[str, dict[str, Posterior]] = {}
+        problems: list[Problem] = []
+        for name in self.experiment.models:
+            try:
+                fitted[name] = self.fit(name, split, "calibration")
+            except FitError as error:
+                problems += error.problems
+        if problems:
+            raise FitError(problems)
+        return fitted
+
+    def judge(self, name: str, posteriors: dict[str, Posterior], split: Split) -> EntryResult:
+        """An entry judged on the holdout, where there is one."""
+        result = EntryResult(name, label(self.experiment.models[name]), posteriors)
+        if split.holdout is None:
+            return result
+        self.say(f"{result.label}: forecasting the held-out purchases")
+        futures = simulation.forecast(
+            posteriors["purchases"], split.customers, split.holdout.periods, seed=self.experiment.seed,
+            draws=self.experiment.sampler.draws, actual=split.holdout, folder=self.scratch / name,
+        )  # fmt: skip
+        elpd = posterior.loo(posteriors["purchases"], split.customers)
+        judged = Judged(split.customers, split.holdout, futures, split.weekly, elpd, self.experiment.seed)
+        return replace(result, judged=judged, p_alive=by_customer(futures.p_alive))
+
+    def with_past(self, entry: EntryResult, split: Split) -> EntryResult:
+        """The recommended entry, with its simulated past beside the weeks that it was fitted to."""
+        past = split.weekly.loc[~split.weekly["held_out"], "start"]
+        if entry.judged is None or past.empty:
+            return entry
+        self.say(f"{entry.label}: simulating the fitted weeks")
+        weeks = simulation.calibration_weeks(
+            entry.posteriors["purchases"], split.customers, past, seed=self.experiment.seed,
+            draws=min(PAST_DRAWS, self.experiment.sampler.draws),
+        )  # fmt: skip
+        return replace(entry, calibration_weeks=weeks)
+
+    def value(self, entry: EntryResult, split: Split, value_split: Split) -> EntryResult:
+        """The recommended entry at the date of value, fitted again where that is later."""
+        result = EntryResult(entry.name, entry.label, entry.posteriors)
+        if value_split is not split:
+            result = replace(result, posteriors=self.fit(entry.name, value_split, "value date"))
+        values = self._values(result, value_split)
+        return result if values is None else replace(result, values=values, ranking=self._ranked(values))
+
+    def score(self, entry: EntryResult, split: Split) -> pd.DataFrame:
+        """One row a customer: what each is expected to do and bring, what may happen, and the place among all."""
+        ranking = entry.ranking
+        if ranking is None:
+            values = self._values(entry, split)
+            ranking = None if values is None else self._ranked(values)
+        self.say(f"{entry.label}: scoring {len(split.customers):,} customers")
+        horizon, sampler = self._horizon(split), self.experiment.sampler
+        posteriors = entry.posteriors if ranking is not None else {"purchases": entry.posteriors["purchases"]}
+        table = behaviour(
+            posteriors, split.customers, horizon=horizon, seed=self.experiment.seed, draws=sampler.draws
+        )  # fmt: skip
+        if ranking is not None:
+            table = table.join(ranking.rename(columns=_value_column))
+        table.insert(0, "horizon", horizon)
+        table.insert(0, "valued_at", split.customers.observation_end.date().isoformat())
+        table.insert(0, "entry", entry.name)
+        return table.reset_index()
+
+    def _horizon(self, split: Split) -> float:
+        """How far the customers' table looks ahead: as value does, else as the holdout, else a year."""
+        if self.experiment.economics is not None:
+            return self.experiment.economics.horizon
+        year = 365.25 / DAYS_PER_UNIT[split.customers.time_unit]
+        return year if split.holdout is None else split.holdout.periods
+
+    def _values(self, entry: EntryResult, split: Split) -> Values | None:
+        economics, day = self.experiment.economics, split.customers.observation_end.date()
+        if economics is None or "spend" not in entry.posteriors:
+            return None
+        self.say(f"{entry.label}: valuing {len(split.customers):,} customers at {day}")
+        return value(
+            entry.posteriors["purchases"], entry.posteriors["spend"], split.customers,
+            Economics(economics.margin, economics.annual_discount_rate, economics.horizon),
+            seed=self.experiment.seed, draws=self.experiment.sampler.draws,
+            folder=self.scratch / f"{entry.name}-value-{day}",
+        )  # fmt: skip
+
+    def _ranked(self, values: Values) -> pd.DataFrame:
+        return rank(values, top_share=self.experiment.top_share)
+
+    def fit(self, name: str, split: Split, when: str) -> dict[str, Posterior]:
+        """The posteriors of an entry's models at one date, loaded where the folder has them."""
+        try:
+            return {wanted.role: self._fit_one(wanted, split, when) for wanted in self._wanted(name)}
+        except FitError as error:
+            raise FitError(_in_entry(name, error)) from error
+
+    def _wanted(self, name: str) -> Iterator[Wanted]:
+        entry, unit = self.experiment.models[name], self.experiment.data.time_unit
+        for role, model in {"purchases": entry.purchases, "spend": entry.spend}.items():
+            if model is not None:
+                known = {p.name for p in MODELS[model].parameters}
+                priors = {p: Prior.from_mapping(m, f"{name}.{p}", unit) for p, m in entry.priors.items() if p in known}
+                effects = [e for e in entry.effects if e.part in ROLES[role]]
+                yield Wanted(role, model, priors, tuple(Effect.from_mapping(e.model_dump()) for e in effects))
+
+    def _fit_one(self, wanted: Wanted, split: Split, when: str) -> Posterior:
+        path = self._path(wanted, split)
+        if path in self.refused:
+            raise self.refused[path]
+        if path not in self.posteriors:
+            stored = path.exists() and not self.fresh
+            self.posteriors[path] = posterior.load(path) if stored else self._sampled(wanted, split, when, path)
+        return self.posteriors[path]
+
+    def _sampled(self, wanted: Wanted, split: Split, when: str, path: Path) -> Posterior:
+        sampler = self.experiment.sampler
+        self.say(f"{MODELS[wanted.model].title}: fitting {len(split.customers):,} customers at the {when}")
+        try:
+            found = posterior.fit(
+                wanted.model, split.customers, effects=wanted.effects, priors=wanted.priors, method=sampler.method,
+                draws=sampler.draws, chains=sampler.chains, tune=sampler.tune,
+                seed=int(keyed_generator(self.experiment.seed, "fit", wanted.role).integers(2**31)),
+                timeout_seconds=60.0 * sampler.timeout_minutes,
+            )  # fmt: skip
+        except FitError as error:
+            self.refused[path] = error
+            raise
+        found.save(path)
+        return found
+
+    def _path(self, wanted: Wanted, split: Split) -> Path:
+        """Where a posterior is kept, named by all that it depends on: what has changed is fitted again."""
+        end = split.customers.observation_end.date().isoformat()
+        sampler = self.experiment.sampler.model_dump(exclude={"allow", "timeout_minutes"})
+        priors = {name: prior.to_mapping() for name, prior in wanted.priors.items()}
+        data = self.experiment.data.model_dump(exclude={"calibration_end", "holdout"})  # `end` says what is fitted
+        parts = (
+            __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, end,
+            wanted.model, priors, [effect.to_mapping() for effect in wanted.effects], sampler, self.experiment.seed,
+        )  # fmt: skip
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+        return self.folder / "posteriors" / f"{wanted.model}-{end}-{key[:12]}.nc"
+
+
+def label(entry: EntrySection) -> str:
+    """An entry in words: the purchase model's name and its groups."""
+    title = MODELS[entry.purchases].title
+    groups = dict.fromkeys(effect.group.replace("_", " ") for effect in entry.effects)
+    return f"{title}, by {' and '.join(groups)}" if groups else title
+
+
+def _in_entry(name: str, error: ClvError) -> list[Problem]:
+    """The problems of an error, each told where: in which entry."""
+    return [replace(p, where=f"{name}, {p.where}" if p.where else name) for p in error.problems]
+
+
+def _value_column(name: str) -> str:
+    """A ranking's column in the customers' table: expected_mean is expected_value_mean; ranks and odds stay."""
+    kind, _, statistic = name.partition("_")
+    return name if statistic.startswith(("rank", "odds")) else f"{kind}_value_{statistic}"
