@@ -196,6 +196,15 @@ def date(value: str | datetime.date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
+def group(name: object) -> str:
+    """A group's name as it stands in the data; a month is told by its name: `1997-01` is `January 1997`."""
+    text = str(name)
+    year, _, number = text.partition("-")
+    if len(text) == 7 and year.isdigit() and number.isdigit() and 1 <= int(number) <= 12:
+        return f"{MONTHS[int(number) - 1]} {year}"
+    return text
+
+
 def month(value: str | datetime.date) -> str:
     """The first three letters of a month's name, for an axis."""
     return MONTHS[_day(value).month - 1][:3]

@@ -152,6 +152,7 @@ def test_numbers_of_captions_stand_in_the_tables(name):
     assert words.count_span(track.q5, track.q95) in text
     tenth = pd.read_csv(folder / "tables/value_ranking.csv").iloc[9]
     assert f"{words.count(tenth.rank_q5)} to {words.count(tenth.rank_q95)} (90%)" in text
+    assert words.count_span(tenth.realised_rank_q5, tenth.realised_rank_q95) in text
 
 
 def test_hostile_names_are_escaped_and_short():
@@ -286,3 +287,33 @@ def test_the_tables_are_enough(tmp_path):
     shutil.copytree(reported("full") / "tables", tmp_path / "tables")
     assert write_report(tmp_path).read_bytes() == (reported("full") / "report.html").read_bytes()
     assert sorted(p.stem for p in (tmp_path / "tables").iterdir()) == sorted(FIGURES)
+
+
+@pytest.mark.parametrize(
+    "kept", [["concentration"], ["value_ranking"], ["pit"], ["model_comparison"], ["group_effects"]]
+)
+def test_an_experiment_may_ask_for_one_figure_and_still_shows_all_checks(kept, tmp_path):
+    (tmp_path / "tables").mkdir()
+    for name in ("run.json", "checks.csv", "account.csv", *(f"tables/{figure}.csv" for figure in kept)):
+        shutil.copy(reported("full") / name, tmp_path / name)
+    text = write_report(tmp_path).read_text(encoding="utf-8")
+    assert len(re.findall(r'<td class="is-', text)) == 6
+    assert re.findall(r'<td class="is-(\w+)', text)[0] == "failed"
+    assert "Rows used" in text
+    assert 3 <= text.count('<dd class="number">') <= 4
+    assert re.search(r'<p class="lead">\w', text)
+
+
+def test_failures_of_one_check_are_told_together_the_recommended_entry_first(tmp_path):
+    failed = [
+        ("failed", "Total in its interval", entry, "1882", "1403 to 1838", "do not plan totals with it", "forecast")
+        for entry in ("last", "bg", "pareto")
+    ]
+    checks = pd.concat([pd.DataFrame(failed, columns=CHECKS.columns), CHECKS], ignore_index=True)
+    text = write_report(store(fake_run(60, 100, checks=checks), tmp_path)).read_text(encoding="utf-8")
+    box = html.unescape(re.search(r'<div class="failed".*?</div>', text, re.DOTALL)[0])
+    assert "4 of 9 checks failed." in box
+    assert "Total in its interval (Pareto/NBD, by channel and 2 more): 1,882, limit 1403 to 1838." in box
+    assert "Do not plan totals with it." in box
+    assert "And 1 more." in box
+    assert "If it fails" not in box

@@ -109,6 +109,12 @@ def test_dates_durations_places_and_lists():
     assert words.date("2025-06-30T12:00:00") == "30 June 2025"
     assert words.date(datetime.date(1997, 1, 2)) == "2 January 1997"
     assert words.month("2025-12-01") == "Dec"
+    assert [words.group(name) for name in ("1997-01", "1997-13", "E-mail", "")] == [
+        "January 1997",
+        "1997-13",
+        "E-mail",
+        "",
+    ]
     assert [words.duration(n, "week") for n in (1, 52, 52.18, 0.5)] == ["1 week", "52 weeks", "52.2 weeks", "0.5 weeks"]
     assert [words.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112, 1000)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th", "1,000th",

@@ -16,13 +16,20 @@ RESULTS = {"failed": "✕", "look": "!", "passed": "✓", "skipped": "–", "not
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """The run's checks, in the order of their results."""
-    checks = run.checks
+    """The run's checks, failed ones first."""
+    return ordered(run.checks, run.recommended)
+
+
+def ordered(checks: pd.DataFrame, recommended: str) -> pd.DataFrame:
+    """Checks in the order of their results, in each those of the recommended entry first.
+
+    A result that is none of the five is refused, never left out.
+    """
     unknown = sorted(set(checks["result"]) - set(RESULTS))
     if unknown:
         raise ValueError(f"a check's result must be one of {', '.join(RESULTS)}; got {', '.join(unknown)}")
-    order = checks["result"].map(list(RESULTS).index)
-    return checks.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    keys = {"result": checks["result"].map(list(RESULTS).index), "other": checks["entry"].fillna("") != recommended}
+    return checks.loc[pd.DataFrame(keys).sort_values(["result", "other"], kind="stable").index].reset_index(drop=True)
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -60,8 +67,23 @@ def cell(value: object) -> str:
         as_number = float(str(value))
     except ValueError:
         return words.label(value, 60)
-    whole = as_number == int(as_number) if abs(as_number) < 1e15 else False
-    return words.count(as_number) if whole else words.number(as_number, words.value_step(as_number, 4))
+    if abs(as_number) < 1e15 and as_number == int(as_number):
+        return words.count(as_number)
+    text = words.number(as_number, words.value_step(as_number, 4))
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def consequence(line: pd.Series) -> str:
+    """What follows from a failure; of a check that did not fail, what would."""
+    if pd.isna(line.consequence) or not str(line.consequence).strip():
+        return ""
+    text = sentence(words.label(line.consequence, 240))
+    return f"If it fails: {text[:1].lower()}{text[1:]}" if line.result == "passed" else text
+
+
+def sentence(text: str) -> str:
+    """Raised at its start, closed at its end."""
+    return words.capital(text) + ("" if text.endswith((".", "!", "?", words.ELLIPSIS)) else ".")
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
@@ -72,8 +94,16 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
             if pd.isna(line.entry) or not str(line.entry)
             else words.label(about.entries.get(line.entry, line.entry), 28)
         )
-        consequence = "" if pd.isna(line.consequence) else words.label(line.consequence, 240)
-        rows.append((line.result, words.label(line.check, 80), entry, cell(line.found), cell(line.limit), consequence))
+        rows.append(
+            (
+                line.result,
+                words.capital(words.label(line.check, 200)),
+                entry,
+                cell(line.found),
+                cell(line.limit),
+                consequence(line),
+            )
+        )
         if line.result == "failed":
             tones[place] = "bad"
     return Numbers(("Result", "Check", "Entry", "Found", "Limit", "Consequence"), rows, tones)

@@ -102,11 +102,11 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 def _mark_top(axes: Axes, table: pd.DataFrame, about: About) -> None:
     axes.plot([about.top_share] * 2, [0, 1], color=style.RULE, linewidth=1)
     up = style.pixels(axes)[1]
-    labels = ((f"with the best {words.rate(about.top_share)}", style.MUTED, "normal"),)
+    labels = [(f"with the best {words.rate(about.top_share)}", style.MUTED, "normal")]
     for series, colour in (("expected", style.BLUE), ("realised", style.TEAL)):
         row = row_of(table, kind="top", series=series)
         axes.plot(about.top_share, row.q50, "o", color=colour, markeredgecolor=style.PAPER, markersize=7, zorder=5)
-        labels += ((f"{share_range(row)} {series}", colour, "bold"),)
+        labels.append((f"{share_range(row)} {series}", colour, "bold"))
     for place, (text, colour, weight) in enumerate(labels):
         style.say(
             axes, 0.985, (9 + 18 * place) / up, text, colour, weight=weight, ha="right", va="bottom",

@@ -24,14 +24,20 @@ SMALLEST, MOST, BEST, WORST = 5, 15, 12, 3
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """A row a group of each effect, highest first, and the pooled mean; `shown` says which are drawn."""
-    rows: list[dict] = []
-    customers = run.value_split.customers.table
-    for posterior in run.valued.posteriors.values():
-        for effect in posterior.effects:
-            sizes = customers[effect.group].astype(str).value_counts()
-            rows += _rows(posterior, effect, sizes)
-    return pd.DataFrame(rows) if rows else None
+    """A row a group of each effect, highest first, and the pooled mean; `shown` says which are drawn.
+
+    The effects are those of the entry that is valued; where it has none, of the first other entry that has.
+    """
+    candidates = [(run.valued, run.value_split), *((entry, run.split) for entry in run.entries.values())]
+    for entry, split in candidates:
+        rows: list[dict] = []
+        for posterior in entry.posteriors.values():
+            for effect in posterior.effects:
+                sizes = split.customers.table[effect.group].astype(str).value_counts()
+                rows += _rows(posterior, effect, sizes)
+        if rows:
+            return pd.DataFrame(rows).assign(entry=entry.name)
+    return None
 
 
 def _rows(posterior: Posterior, effect: Effect, sizes: pd.Series) -> list[dict]:
@@ -40,7 +46,7 @@ def _rows(posterior: Posterior, effect: Effect, sizes: pd.Series) -> list[dict]:
     base = {"effect": effect.name, "group": effect.group, "raises": _raises(posterior, effect)}
     rows = []
     for place, label in enumerate(str(value) for value in found.coords[effect.group].values):
-        row = {
+        row: dict = {
             "kind": "group",
             **base,
             "label": label,
@@ -90,24 +96,27 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     groups = rows_of(table, kind="group")
     hidden = len(groups) - int(groups["shown"].sum())
     left = f" {words.counted(hidden, 'group')} of few customers or in the middle: see the CSV." if hidden else ""
-    sub = f"Partially pooled effect, relative to the pooled mean. Dot: median; bars: 50% and 90% intervals.{left}"
+    entry = str(table["entry"].iloc[0])
+    other = "" if entry == about.recommended else f"By {words.label(about.entries.get(entry, entry), 40)}. "
+    sub = (
+        f"{other}Partially pooled effect, relative to the pooled mean. Dot: median; bars: 50% and 90% intervals.{left}"
+    )
     sentences = []
     for _, block in rows_of(groups, shown=True).groupby("effect", sort=False):
         _, raises = _names(block)
         high, low = block.iloc[0], block.iloc[-1]
         sentences.append(
-            f"For {words.label(high.label, 30)} {raises} is **{_ratio(high)} times** the pooled mean (90%)"
-            + (f", for {words.label(low.label, 30)} {_ratio(low)} times." if len(block) > 1 else ".")
+            f"For {words.label(words.group(high.label), 30)} {raises} is **{_ratio(high)} times** the pooled mean (90%)"
+            + (f", for {words.label(words.group(low.label), 30)} {_ratio(low)} times." if len(block) > 1 else ".")
         )
     caption = " ".join(sentences) + (
         " The group is associated with the difference; moving customers between groups need not move their behaviour. "
         "Small groups are drawn towards the mean: that is intended."
     )
     high, low = groups.iloc[0], groups.iloc[-1]
-    alt = (
-        f"Intervals of {int(groups['shown'].sum())} groups around the pooled mean, from {words.label(high.label, 30)} "
-        f"at {_middle(high)} to {words.label(low.label, 30)} at {_middle(low)}."
-    )
+    ends = [f"{words.label(words.group(row.label), 30)} at {_middle(row)}" for row in (high, low)]
+    shown = int(groups["shown"].sum())
+    alt = f"Intervals of {shown} groups around the pooled mean, from {ends[0]} to {ends[1]}."
     return Words(sub, caption, alt)
 
 
@@ -123,7 +132,7 @@ def _middle(row: pd.Series) -> str:
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide = width >= 500
     shown = rows_of(table, shown=True)
-    names = style.row_names(shown["label"], wide)
+    names = style.row_names([words.group(name) for name in shown["label"]], wide)
     left = style.room(names)
     blocks = [block for _, block in shown.groupby("effect", sort=False)]
     row = 34 if any("\n" in name for name in names) else 24
@@ -206,7 +215,13 @@ def _ratio_ticks(axes: Axes, low: float, high: float, most: int) -> tuple[list[f
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
     shown = rows_of(table, shown=True)
     rows = [
-        (words.label(row.label, 40), str(row.raises), words.count(row.customers), _middle(row), _ratio(row))
+        (
+            words.label(words.group(row.label), 40),
+            str(row.raises),
+            words.count(row.customers),
+            _middle(row),
+            _ratio(row),
+        )
         for _, row in shown.iterrows()
     ]
     return Numbers(("Group", "Difference in", "Customers", "Ratio, middle", "90% interval"), rows)

@@ -90,7 +90,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     row = 34 if not wide or len(table) <= 8 else 24
     figure = style.canvas(width, row * len(table) + 58)
     axes = style.panel(figure, left, 150 if wide else 18, 14, 42)
-    near, y = _near(table), -np.arange(len(table))
+    near, y = _near(table), -np.arange(len(table), dtype=float)
     low = min(table.loc[near, "lower90"].min(), -4.0)
     axes.set(xlim=(1.06 * low, max(0.06 * -low, table.loc[near, "upper90"].max() * 1.05)), ylim=(y.min() - 0.6, 0.6))
     axes.axvline(0, color=style.INK, linewidth=1)

@@ -45,9 +45,7 @@ def table(run: Run) -> pd.DataFrame | None:
     known = _known(run)
     if known is None:
         return None
-    rows = [
-        {"kind": "share", "level": name, "customers": int(n)} for name, n in _shares(known["alive"].to_numpy()).items()
-    ]
+    rows = [{"kind": "share", "level": name, "customers": n} for name, n in _shares(known["alive"].to_numpy()).items()]
     top = _last_row(known["frequency"].to_numpy())
     known["row"] = np.minimum(known["frequency"], top)
     width = (float(known["silence"].max()) or 1.0) / COLUMNS * (1 + 1e-9)
@@ -64,7 +62,8 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def _shares(alive: NDArray) -> dict[str, int]:
-    return {"alive": (alive >= 0.9).sum(), "doubt": ((alive > 0.1) & (alive < 0.9)).sum(), "gone": (alive <= 0.1).sum()}
+    kinds = {"alive": alive >= 0.9, "doubt": (alive > 0.1) & (alive < 0.9), "gone": alive <= 0.1}
+    return {name: int(np.count_nonzero(inside)) for name, inside in kinds.items()}
 
 
 def _last_row(frequency: NDArray) -> int:

@@ -22,7 +22,11 @@ def table(run: Run) -> pd.DataFrame | None:
         for parameter in posterior.model.parameters:
             draws = posterior.data["posterior"][parameter.name].values.reshape(-1)
             q5, q50, q95 = (float(q) for q in pd.Series(draws).quantile([0.05, 0.5, 0.95]))
-            row = {"model": posterior.model.title, "source": posterior.model.reference, "parameter": parameter.name}
+            row: dict[str, object] = {
+                "model": posterior.model.title,
+                "source": posterior.model.reference,
+                "parameter": parameter.name,
+            }
             row |= {"meaning": parameter.meaning, "prior": stated(posterior, parameter), "draws": len(draws)}
             rows.append(row | {"q5": q5, "q50": q50, "q95": q95})
     return pd.DataFrame(rows) if rows else None

@@ -17,6 +17,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
+    from clvmodels.models.contract import Meaning
     from clvmodels.posterior import Posterior
     from clvmodels.results import About, Run
 
@@ -38,7 +39,8 @@ def table(run: Run) -> pd.DataFrame | None:
             for series, draws in (("prior", prior), ("posterior", found)):
                 rows.append({"kind": "quantiles", "series": series, **base, **quantiles(draws)})
                 height = _density(draws, x)
-                points = zip(x, height / height.max(), strict=True)
+                scale = np.quantile(height, 0.9) if series == "prior" else height.max()
+                points = zip(x, np.minimum(height / scale, 1.0), strict=True)  # a prior's peak at 0 hides the rest
                 rows += [
                     {"kind": "curve", "series": series, **base, "x": float(a), "height": float(b)} for a, b in points
                 ]
@@ -56,10 +58,15 @@ def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array
     prior = {name: np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1) for name in found}
     meanings = posterior.model.meanings
     if meanings:
-        unit = {m.title: posterior.amount_unit if "{currency}" in m.unit else 1.0 for m in meanings}
-        draws = [(m, (_finite(unit[m.title] * np.asarray(m.of(theta))) for theta in (prior, found))) for m in meanings]
-        return [(m.title, f"{m.title}{_unit(m.unit, about)}", *both) for m, both in draws]
+        return [_meaning(m, posterior.amount_unit, prior, found, about) for m in meanings]
     return [(p.name, f"{p.name}: {p.meaning}", prior[p.name], found[p.name]) for p in posterior.model.parameters]
+
+
+def _meaning(meaning: Meaning, amount: float, prior: dict, found: dict, about: About) -> tuple[str, str, Array, Array]:
+    """Title, title with unit, prior and posterior draws; money in the currency, whatever the unit of the amounts."""
+    scale = amount if "{currency}" in meaning.unit else 1.0
+    both = [_finite(scale * np.asarray(meaning.of(theta), dtype=float)) for theta in (prior, found)]
+    return meaning.title, f"{meaning.title}{_unit(meaning.unit, about)}", both[0], both[1]
 
 
 def _unit(unit: str, about: About) -> str:
@@ -130,7 +137,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     names = list(dict.fromkeys(table["name"]))
     columns = 2 if width < 500 else 3 if len(names) in (3, 5, 6, 9) else 4
-    gap, side = 22, 12
+    gap, side = 22, 18
     each = (width - 2 * side - gap * (columns - 1)) / columns
     titles = {row.name: row.title for row in table[["name", "title"]].drop_duplicates().itertuples(index=False)}
     lines = {name: style.wrap(titles[name], each, 3) for name in names}

@@ -8,7 +8,7 @@ and print. Layout is computed in DejaVu Sans, which is wide: narrower system fon
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,9 +111,17 @@ def panel(figure: Canvas, left: float, right: float, top: float, bottom: float) 
     return figure.add_axes(box)
 
 
+def whole(axes: Axes) -> Canvas:
+    """The figure that axes stand in."""
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        raise ValueError("axes without a figure")
+    return figure
+
+
 def pixels(axes: Axes) -> tuple[float, float]:
     """Width and height of axes in pixels."""
-    width, height = (side * 72 for side in axes.figure.get_size_inches())
+    width, height = (side * 72 for side in whole(axes).get_size_inches())
     return axes.get_position().width * width, axes.get_position().height * height
 
 
@@ -146,7 +154,7 @@ def shift(axes: Axes, x: float = 0, y: float = 0):
 
 def name_y(axes: Axes, text: str, colour: str = MUTED, rise: float = 12) -> None:
     """The name of the vertical axis: flat, above it, from the figure's left edge."""
-    left = axes.get_position().x0 * axes.figure.get_size_inches()[0] * 72
+    left = axes.get_position().x0 * whole(axes).get_size_inches()[0] * 72
     axes.annotate(
         plain(text), (0, 1), (1 - left, rise), "axes fraction", "offset pixels", color=colour, va="bottom", ha="left"
     )
@@ -178,12 +186,14 @@ def tick_names(values: Sequence[float], end: str = "") -> list[str]:
     return [plain(words.number(v / unit, exact / unit)) + (name if v else "") + end for v in values]
 
 
-def x_ticks(axes: Axes, values: Sequence[float], names: Sequence[str] | None = None) -> None:
-    axes.set_xticks(list(values), [plain(n) for n in (names or tick_names(values))])
+def x_ticks(axes: Axes, values: Iterable[float], names: Sequence[str] | None = None) -> None:
+    places = [float(value) for value in values]
+    axes.set_xticks(places, [plain(n) for n in (names or tick_names(places))])
 
 
-def y_ticks(axes: Axes, values: Sequence[float], names: Sequence[str] | None = None, grid: bool = True) -> None:
-    axes.set_yticks(list(values), [plain(n) for n in (names or tick_names(values))])
+def y_ticks(axes: Axes, values: Iterable[float], names: Sequence[str] | None = None, grid: bool = True) -> None:
+    places = [float(value) for value in values]
+    axes.set_yticks(places, [plain(n) for n in (names or tick_names(places))])
     if grid:
         axes.grid(axis="y")
 

@@ -28,7 +28,7 @@ def table(run: Run) -> pd.DataFrame | None:
     if ranking is None:
         return None
     top = math.ceil(run.about.top_share * len(ranking))
-    rows = []
+    rows: list[dict] = []
     for series in ("expected", "realised"):
         odds = ranking[f"{series}_odds_top"]
         sure, out = int((odds >= SURE).sum()), int((odds <= OUT).sum())
@@ -117,9 +117,9 @@ def _regions(axes: Axes, n: dict[str, int], last: float) -> None:
     widths = [max(style.text_width(a, "bold"), style.text_width(b)) for a, b in zip(counted, names, strict=True)]
     centres = [(edges[i] + edges[i + 1]) / 2 / last * across for i in range(3)]
     for x, number, name in zip(style.spread(centres, widths, -20, across + 10, 14), counted, names, strict=True):
-        place = {"ha": "center", "va": "bottom", "transform": axes.transAxes}
-        style.say(axes, x / across, 1 + 26 / up, number, weight="bold", **place)
-        style.say(axes, x / across, 1 + 9 / up, name, style.MUTED, **place)
+        options: dict = {"ha": "center", "va": "bottom", "transform": axes.transAxes}
+        style.say(axes, x / across, 1 + 26 / up, number, weight="bold", **options)
+        style.say(axes, x / across, 1 + 9 / up, name, style.MUTED, **options)
 
 
 def _label_luck(axes: Axes, solid: pd.DataFrame, dashed: pd.DataFrame, about: About, last: float) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
+    from clvmodels.metrics import Judged
     from clvmodels.results import About, EntryResult, Run
 
 POINTS, FEW = 120, 5.0
@@ -30,7 +31,7 @@ def table(run: Run) -> pd.DataFrame | None:
         return None
     weekly = entry.judged.weekly.sort_values("start").reset_index(drop=True)
     held = weekly["held_out"].to_numpy(dtype=bool)
-    draws = _aligned(entry, held)
+    draws = _aligned(entry, entry.judged, held)
     size = _size(weekly)
     fitted, ahead = (_periods(weekly[mask], draws[key], size, key) for key, mask in ((False, ~held), (True, held)))
     rows = [row for frame, _ in (fitted, ahead) for row in frame]
@@ -47,12 +48,13 @@ def table(run: Run) -> pd.DataFrame | None:
     return pd.DataFrame(rows)
 
 
-def _aligned(entry: EntryResult, held: NDArray[np.bool_]) -> dict[bool, NDArray | None]:
+def _aligned(entry: EntryResult, judged: Judged, held: NDArray[np.bool_]) -> dict[bool, NDArray | None]:
     """Draws of the base's purchases in the weeks before and after the calibration's end. [D, week] each"""
-    draws = {False: entry.calibration_weeks, True: entry.judged.futures.period_purchases}
+    draws: dict[bool, NDArray | None] = {False: entry.calibration_weeks, True: judged.futures.period_purchases}
     for key, weeks in ((False, int((~held).sum())), (True, int(held.sum()))):
-        if draws[key] is not None and draws[key].shape[1] != weeks:
-            raise ValueError(f"{draws[key].shape[1]} forecast weeks, {weeks} weeks of data (held out: {key})")
+        found = draws[key]
+        if found is not None and found.shape[1] != weeks:
+            raise ValueError(f"{found.shape[1]} forecast weeks, {weeks} weeks of data (held out: {key})")
     return draws
 
 

@@ -47,6 +47,8 @@ def table(run: Run) -> pd.DataFrame | None:
     out = pd.DataFrame({"place": shown, "customer": place_names if run.about.public else rows.index.astype(str)})
     for name in NAMES:
         out[f"rank_{name}"] = rows[f"expected_rank_{name}"].to_numpy()
+    for name in ("q5", "q95"):
+        out[f"realised_rank_{name}"] = rows[f"realised_rank_{name}"].to_numpy()
     for name in ("q5", "q50", "q95"):
         out[f"realised_{name}"] = rows[f"realised_{name}"].to_numpy()
     out["odds_top"] = rows["expected_odds_top"].to_numpy()
@@ -69,20 +71,18 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"{phrases.in_currency(about)}."
     )
     tenth = table.iloc[min(9, len(table) - 1)]
-    low, high = words.count(tenth.rank_q5), words.count(tenth.rank_q95)
-    name = words.ordinal(int(tenth.place))
-    stands = (
-        f"keeps place {low} with at least 90% probability" if low == high
-        else f"may stand anywhere from {low} to {high} (90%)"
-    )  # fmt: skip
+    name, low, high = words.ordinal(int(tenth.place)), words.count(tenth.rank_q5), words.count(tenth.rank_q95)
+    place = f"at place {low}" if low == high else f"from {low} to {high}"
+    luck = words.count_span(tenth.realised_rank_q5, tenth.realised_rank_q95)
     caption = (
-        f"The customer listed {name} **{stands}**. Use the list as a group: a list of names is no order. "
-        f"All {words.count(about.customers)} customers are in customers.parquet."
+        f"By what is expected, the customer listed {name} stands **{place}** (90%); by the {gain} that "
+        f"{phrases.horizon(about)} will bring, anywhere from {luck}. Use the list as a group: a list of names is no "
+        f"order. All {words.count(about.customers)} customers are in customers.csv."
     )
     first = table.iloc[0]
     alt = (
         f"Rank intervals of {len(table)} customers. The first: {words.count(first.rank_q5)} to "
-        f"{words.count(first.rank_q95)}; the {name}: {low} to {high}. The intervals of neighbours overlap."
+        f"{words.count(first.rank_q95)}; the {name}: {low} to {high} by expectation, {luck} with luck."
     )
     return Words(sub, caption, alt)
 
@@ -161,13 +161,14 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
             words.label(line.customer, 40),
             words.count(line.rank_q50),
             words.count_span(line.rank_q5, line.rank_q95),
+            words.count_span(line.realised_rank_q5, line.realised_rank_q95),
             _value(line, about.currency),
             words.probability(line.odds_top),
         )
         for _, line in table.iterrows()
     ]
     gain = words.capital(phrases.gain(about))
-    titles = ("Customer", "Median rank", "90% interval of rank", f"{gain}, {phrases.horizon(about)}, 90%")
+    titles = ("Customer", "Median rank", "90% interval of rank", "With luck", f"{gain}, {phrases.horizon(about)}, 90%")
     return Numbers((*titles, words.capital(f"in {phrases.top(about)}")), rows)
 
 

@@ -56,6 +56,8 @@ def answer(stored: Stored) -> str:
         )
     if len(said) < 3 and "p_alive" in tables:
         said.append(f"{_doubt(tables['p_alive'])} of customers are in doubt: gone, or only silent.")
+    if not said:
+        said.append(f"{words.count(about.customers)} customers were modelled by {_label(about)}.")
     return " ".join(said[:3])
 
 
@@ -143,25 +145,32 @@ def _label(about: About) -> str:
 
 
 def failures(stored: Stored) -> tuple[str, str] | None:
-    """How many checks failed, and what: at most 35 words; None when none failed."""
-    table = stored.tables.get("checks")
-    failed = rows_of(table, result="failed") if table is not None else pd.DataFrame()
+    """How many checks failed, and what: at most 35 words, the recommended entry's first; None when none failed."""
+    table = stored.tables.get("checks", pd.DataFrame(columns=["result"]))
+    failed = rows_of(table, result="failed")
     if failed.empty:
         return None
-    assert table is not None
     said: list[str] = []
-    for _, line in failed.iterrows():
-        where = stored.about.entries.get(line.entry, "") if isinstance(line.entry, str) else ""
-        found = f": {checks.cell(line.found)}, limit {checks.cell(line.limit)}" if checks.cell(line.found) else ""
-        consequence = "" if pd.isna(line.consequence) else f" {words.label(line.consequence, 200)}"
-        one = f"{words.label(line.check, 60)}{f' ({words.label(where, 24)})' if where else ''}{found}.{consequence}"
+    told = 0
+    for _, same in failed.groupby("check", sort=False):
+        one = _failure(same, stored.about)
         if said and len(" ".join([*said, one]).split()) > FAILURE_WORDS - 3:
             break
         said.append(one)
-    left = len(failed) - len(said)
-    more = f" And {left} more." if left else ""
+        told += len(same)
+    more = f" And {len(failed) - told} more." if told < len(failed) else ""
     count = f"{len(failed)} of {words.counted(len(table), 'check')} failed."
     return count, shorten(" ".join(said), FAILURE_WORDS - len(more.split())) + more
+
+
+def _failure(same: pd.DataFrame, about: About) -> str:
+    """One check that failed, for one entry or for several: what, where, found and limit, what not to do."""
+    first = same.iloc[0]
+    entry = about.entries.get(first.entry, "") if isinstance(first.entry, str) else ""
+    where = words.label(entry, 24) + (f" and {len(same) - 1} more" if len(same) > 1 else "")
+    found = f": {checks.cell(first.found)}, limit {checks.cell(first.limit)}" if checks.cell(first.found) else ""
+    said = f"{words.label(first.check, 60)}{f' ({where})' if entry else ''}{found}."
+    return f"{words.capital(said)} {checks.consequence(first)}".strip()
 
 
 def shorten(text: str, most: int) -> str:
@@ -171,21 +180,27 @@ def shorten(text: str, most: int) -> str:
 
 
 def worth(stored: Stored) -> str:
-    total, about = _total(stored.tables), stored.about
-    said = f"{words.span(total.q5, total.q95, currency=about.currency)} in {phrases.horizon(about)} (90%)"
-    if "concentration" not in stored.tables:
-        return f"The base will earn {said}."
-    held = share_range(row_of(stored.tables["concentration"], kind="top", series="expected"))
-    top = words.rate(about.top_share)
-    return f"The base will earn {said}; the best {top} of customers carry {held} of what is expected."
+    total, tables, about = _total(stored.tables), stored.tables, stored.about
+    said = []
+    if total is not None:
+        ends = words.span(total.q5, total.q95, currency=about.currency)
+        said.append(f"the base will earn {ends} in {phrases.horizon(about)} (90%)")
+    if "concentration" in tables:
+        held = share_range(row_of(tables["concentration"], kind="top", series="expected"))
+        said.append(f"the best {words.rate(about.top_share)} of customers carry {held} of what is expected")
+    return f"{words.capital('; '.join(said))}."
 
 
 def best(stored: Stored) -> str:
+    said = "A place in the list is a range, not a number."
+    if "top_odds" not in stored.tables:
+        return said
     n = counts(stored.tables["top_odds"])
+    luck = counts(stored.tables["top_odds"], "realised")["sure"]
     return (
         f"{words.counted(n['sure'], 'customer')} {'is' if n['sure'] == 1 else 'are'} surely among the best "
-        f"{words.rate(stored.about.top_share)}; {words.count(n['doubt'])} more may or may not be. "
-        "A place in the list is a range, not a number."
+        f"{words.rate(stored.about.top_share)} by what is expected of them; {words.count(luck)} by what "
+        f"{phrases.horizon(stored.about)} will bring, luck included."
     )
 
 
@@ -201,6 +216,8 @@ def trust(stored: Stored) -> str:
     if "pit" in tables:
         verdicts["single customers"] = pit.inside(tables["pit"])
     good, bad = ([name for name, fine in verdicts.items() if fine is side] for side in (True, False))
+    if not verdicts:
+        return f"What follows was judged on {phrases.window(stored.about)} that no model saw."
     start = f"On {phrases.window(stored.about)} that no model saw, the forecast"
     if not bad:
         return f"{start} holds for {words.listing(good)}."

@@ -132,7 +132,7 @@ def _facts(stored: Stored) -> list[tuple[str, str]]:
         ("Run", f"{words.seconds(about.wall_seconds)}, {cores}, {memory}"),
         (
             "Beside it",
-            "config.yaml, scores.csv, checks.csv, dropped.csv, customers.parquet, tables/*.csv, figures/*.svg",
+            "config.yaml, scores.csv, checks.csv, dropped.csv, customers.csv, tables/*.csv, figures/*.svg",
         ),
     ]
 

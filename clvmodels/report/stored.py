@@ -9,8 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from clvmodels.errors import Problem, ResultsError
-from clvmodels.figures import FIGURES
+from clvmodels.figures import FIGURES, checks
 from clvmodels.results import About
+
+TEXT = ("customer", "name", "label", "group", "entry", "reason", "where", "found", "limit", "level")
+ALWAYS = {"checks": "checks.csv", "data_cleaning": "account.csv"}
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,24 @@ def read(folder: Path) -> Stored:
     """
     about = _about(folder / "run.json")
     paths = {name: folder / "tables" / f"{name}.csv" for name in FIGURES}
-    # Names and ids are text: "NA", "007" and "1e5" are some customer's id.
-    text = dict.fromkeys(("customer", "name", "label", "group", "reason", "where", "found", "limit", "level"), str)
-    found = {
-        name: pd.read_csv(path, dtype=text, keep_default_na=False, na_values={**_missing(path, text)})
-        for name, path in paths.items() if path.is_file()
-    }  # fmt: skip
+    found = {name: _table(path) for name, path in paths.items() if path.is_file()}
+    for name, other in ALWAYS.items():  # shown whatever figures the experiment asked for
+        if name not in found and (folder / other).is_file():
+            found[name] = (
+                checks.ordered(_table(folder / other), about.recommended)
+                if name == "checks"
+                else _table(folder / other)
+            )
     if not found:
         raise ResultsError(Problem("no table of a figure", str(folder / "tables"), known="Run the experiment again"))
     return Stored(about, found)
 
 
-def _missing(path: Path, text: dict[str, type]) -> dict[str, list[str]]:
-    """In columns of text nothing but an empty cell is missing; in numbers an empty cell or nan."""
+def _table(path: Path) -> pd.DataFrame:
+    """A table, its names and ids as text: "NA", "007" and "1e5" are some customer's id."""
     columns = pd.read_csv(path, nrows=0).columns
-    return {column: [""] if column in text else ["", "nan", "NaN"] for column in columns}
+    missing = {column: [""] if column in TEXT else ["", "nan", "NaN"] for column in columns}
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=missing)
 
 
 def _about(path: Path) -> About:
@@ -56,11 +62,11 @@ def _about(path: Path) -> About:
         raise ResultsError(Problem("Cannot read the run's description", str(path), known=known)) from error
     except json.JSONDecodeError as error:
         raise ResultsError(Problem(f"Not valid JSON: {error.msg}", f"{path}:{error.lineno}")) from error
-    known = {f.name: f for f in fields(About)}
+    wanted = {f.name: f for f in fields(About)}
     lacking = [
-        name for name, f in known.items()
+        name for name, f in wanted.items()
         if name not in stored and f.default is MISSING and f.default_factory is MISSING
     ]  # fmt: skip
     if lacking:
         raise ResultsError([Problem(f"'{name}' is missing", str(path)) for name in lacking])
-    return About(**{name: value for name, value in stored.items() if name in known})
+    return About(**{name: value for name, value in stored.items() if name in wanted})

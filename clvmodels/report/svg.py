@@ -52,7 +52,7 @@ def for_page(text: str, name: str, css_class: str, labelled_by: str) -> str:
     for element in root.iter():
         _tidy(element)
     _drop_empty(root)
-    box = root.get("viewBox")
+    box = root.get("viewBox", "")
     start = (
         f'<svg viewBox="{html.escape(_rounded(box))}" class="{css_class}" role="img" '
         f'aria-labelledby="{labelled_by}" focusable="false">'
