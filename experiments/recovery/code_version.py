@@ -1,4 +1,4 @@
-"""The version of the code that a stored recovery run speaks of: a hash that comments and docstrings do not change."""
+"""The version of the code that a stored recovery run speaks of: a hash that words for people do not change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "clvmodels"
 SILENT = (tokenize.COMMENT, tokenize.NL)
-OPENS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
 
 
 def code_version(model: str) -> str:
@@ -37,13 +36,10 @@ def model_files(model: str) -> set[Path]:
 
 
 def code_of(file: Path) -> str:
-    """The file's tokens without comments, docstrings and layout."""
-    kept, before = [], tokenize.ENCODING
+    """The file's tokens without comments, layout, and texts in which there is a space: docstrings, titles, meanings."""
+    kept = []
     for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
-        if token.type in SILENT:
-            continue
-        alone = token.type == tokenize.STRING and before in OPENS
-        if not alone:
+        words = token.type == tokenize.STRING and " " in token.string
+        if token.type not in SILENT and not words:
             kept.append(token.string if token.string.strip() else tokenize.tok_name[token.type])
-        before = token.type
     return " ".join(kept)
