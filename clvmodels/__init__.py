@@ -1,3 +1,52 @@
-"""Bayesian customer lifetime value: from a table of transactions to decisions, with honest uncertainty."""
+"""Bayesian customer lifetime value: from a table of transactions to decisions, with honest uncertainty.
+
+`import clvmodels as clv` gives the stages of the line by name, `clv.summarize`, `clv.fit`, `clv.rank`. Each is imported
+when it is first asked for, so that the import itself costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
 
 __version__ = "0.1.0"
+
+_MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
+    "errors": ("ClvError",),
+    "sources": ("Policies", "Transactions", "read_transactions"),
+    "datasets": ("DATASETS",),
+    "customers": ("Customers", "Holdout", "Split", "summarize"),
+    "models.prior": ("Prior",),
+    "models": ("MODELS", "get_model"),
+    "effects": ("Effect",),
+    "posterior": ("Posterior", "fit", "load", "loo"),
+    "simulation": ("Futures", "forecast", "individuals"),
+    "value": ("Economics", "Values", "value_customers"),
+    "scoring": ("score",),
+    "decisions": ("concentration", "rank"),
+    "metrics": ("METRICS", "Judged"),
+    "metrics.compare": ("compare",),
+    "figures": ("FIGURES", "plot"),
+    "config": ("Experiment", "load_experiment"),
+    "experiment": ("run",),
+    "report": ("write_report",),
+}
+_OWN_NAMES = {"value_customers": "value"}
+"""`clvmodels.value` is the stage's module, so its function of that name is called otherwise here."""
+
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+    found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), _OWN_NAMES.get(name, name))
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ data's amounts times `amount_unit`, the currency. Shapes: D = draw, C = customer
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,16 @@ class Values:
     margin: float
     annual_discount_rate: float
     valued_at: pd.Timestamp
+
+    def __repr__(self) -> str:
+        draws, size = self.expected.shape
+        ahead = f"the {self.horizon:g} {self.time_unit}s after {self.valued_at:%Y-%m-%d}"
+        terms = f"margin {self.margin:.4g}, annual discount rate {self.annual_discount_rate:.4g}"
+        return f"Values({size:,} customers, {draws:,} draws, {ahead}, {terms}, {self.currency or 'no currency'})"
+
+    def _repr_html_(self) -> str:
+        of_the_base = {"value, realised": self.realised, "value, expected": self.expected}
+        return f"<p><b>{html.escape(repr(self))}</b></p>" + simulation.totals_html(of_the_base)
 
 
 def period_edges(horizon: float, time_unit: str) -> Array:
