@@ -123,17 +123,16 @@ class Work:
         values = self._values(result, value_split)
         return result if values is None else replace(result, values=values, ranking=self._ranked(values))
 
-    def score(self, entry: EntryResult, split: Split) -> pd.DataFrame:
+    def score(self, entry: EntryResult, split: Split, horizon: float) -> pd.DataFrame:
         """One row a customer: what each is expected to do and bring, what may happen, and the place among all."""
         ranking = entry.ranking
         if ranking is None:
             values = self._values(entry, split)
             ranking = None if values is None else self._ranked(values)
         self.say(f"{entry.label}: scoring {len(split.customers):,} customers")
-        horizon, sampler = self._horizon(split), self.experiment.sampler
         posteriors = entry.posteriors if ranking is not None else {"purchases": entry.posteriors["purchases"]}
         table = behaviour(
-            posteriors, split.customers, horizon=horizon, seed=self.experiment.seed, draws=sampler.draws
+            posteriors, split.customers, horizon=horizon, seed=self.experiment.seed, draws=self.experiment.sampler.draws
         )  # fmt: skip
         if ranking is not None:
             table = table.join(ranking.rename(columns=_value_column))
@@ -142,7 +141,7 @@ class Work:
         table.insert(0, "entry", entry.name)
         return table.reset_index()
 
-    def _horizon(self, split: Split) -> float:
+    def horizon(self, split: Split) -> float:
         """How far the customers' table looks ahead: as value does, else as the holdout, else a year."""
         if self.experiment.economics is not None:
             return self.experiment.economics.horizon

@@ -121,11 +121,11 @@ def _value(
     One row a customer and entry at the calibration's end; of the recommended entry at the date of value too, where
     that is later.
     """
-    valued = work.value(entries[recommended], split, value_split)
-    last = work.score(valued, value_split)
+    valued, horizon = work.value(entries[recommended], split, value_split), work.horizon(split)
+    last = work.score(valued, value_split, horizon)
     valued = replace(valued, p_alive=last["p_alive"].to_numpy())
     parts = [
-        last if entry.name == recommended and value_split is split else work.score(entry, split)
+        last if entry.name == recommended and value_split is split else work.score(entry, split, horizon)
         for entry in entries.values()
     ]
     return valued, pd.concat([*parts, *([] if value_split is split else [last])], ignore_index=True)
