@@ -30,6 +30,7 @@ MONTHS = (
     "December",
 )
 _UNKNOWN = "—"
+_TINY = 1e-290
 
 
 def width_step(lower: float, upper: float) -> float:
@@ -39,14 +40,15 @@ def width_step(lower: float, upper: float) -> float:
     1000.0
     """
     width = abs(upper - lower)
-    if not width or not math.isfinite(width):
-        return value_step(max(abs(lower), abs(upper)))
+    largest = max(abs(lower), abs(upper))
+    if not math.isfinite(width) or width <= max(1e-12 * largest, _TINY):  # dust of floating point is no width
+        return value_step(largest)
     return 10.0 ** (math.floor(math.log10(width)) - 1)
 
 
 def value_step(value: float, digits: int = 3) -> float:
     """The rounding step that leaves `value` this many digits, for a number without a range."""
-    if not value or not math.isfinite(value):
+    if abs(value) <= _TINY or not math.isfinite(value):
         return 1.0
     return 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1)
 
@@ -140,6 +142,13 @@ def compact_span(lower: float, upper: float, currency: str | None = None) -> str
 def count_span(lower: float, upper: float) -> str:
     """A range of counts that are few enough to be told one by one."""
     return span(lower, upper, step=max(1.0, width_step(lower, upper)))
+
+
+def rank_span(lower: float, upper: float) -> str:
+    """A range of ranks: as counts, and never better than 1."""
+    step = max(1.0, width_step(lower, upper))
+    low = max(lower, 1.0)
+    return span(low, upper, step=step) if low >= step / 2 else f"1 to {number(upper, step)}"
 
 
 def probability(value: float) -> str:

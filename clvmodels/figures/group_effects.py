@@ -95,7 +95,9 @@ def heading(table: pd.DataFrame, about: About) -> str:
 def describe(table: pd.DataFrame, about: About) -> Words:
     groups = rows_of(table, kind="group")
     hidden = len(groups) - int(groups["shown"].sum())
-    left = f" {words.counted(hidden, 'group')} of few customers or in the middle: see the CSV." if hidden else ""
+    left = (
+        f" {words.counted(hidden, 'group')}, small or in the middle, stand in group_effects.csv only." if hidden else ""
+    )
     entry = str(table["entry"].iloc[0])
     other = "" if entry == about.recommended else f"By {words.label(about.entries.get(entry, entry), 40)}. "
     sub = (

@@ -39,7 +39,7 @@ def table(run: Run) -> pd.DataFrame | None:
             for series, draws in (("prior", prior), ("posterior", found)):
                 rows.append({"kind": "quantiles", "series": series, **base, **quantiles(draws)})
                 height = _density(draws, x)
-                scale = np.quantile(height, 0.9) if series == "prior" else height.max()
+                scale = np.quantile(height, 0.95) if series == "prior" else height.max()
                 points = zip(x, np.minimum(height / scale, 1.0), strict=True)  # a prior's peak at 0 hides the rest
                 rows += [
                     {"kind": "curve", "series": series, **base, "x": float(a), "height": float(b)} for a, b in points
@@ -117,7 +117,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     narrowed = ratios(table)
     worst = narrowed.idxmin()
     ratio = words.number(math.floor(10 * narrowed.min()) / 10, 1.0 if narrowed.min() >= 10 else 0.1)
-    sub = "Grey: prior. Blue: posterior. Heights are scaled to be readable; compare widths and places."
+    sub = "Grey: prior. Blue: posterior. Heights are scaled, a prior's peak may be cut: compare widths and places."
     if narrowed.min() >= 2:
         caption = (
             f"Every posterior is at least **{ratio} times narrower** than its prior (90% intervals; the least: {worst})"

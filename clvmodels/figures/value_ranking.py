@@ -73,7 +73,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     tenth = table.iloc[min(9, len(table) - 1)]
     name, low, high = words.ordinal(int(tenth.place)), words.count(tenth.rank_q5), words.count(tenth.rank_q95)
     place = f"at place {low}" if low == high else f"from {low} to {high}"
-    luck = words.count_span(tenth.realised_rank_q5, tenth.realised_rank_q95)
+    luck = words.rank_span(tenth.realised_rank_q5, tenth.realised_rank_q95)
     caption = (
         f"By what is expected, the customer listed {name} stands **{place}** (90%); by the {gain} that "
         f"{phrases.horizon(about)} will bring, anywhere from {luck}. Use the list as a group: a list of names is no "
@@ -160,8 +160,8 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         (
             words.label(line.customer, 40),
             words.count(line.rank_q50),
-            words.count_span(line.rank_q5, line.rank_q95),
-            words.count_span(line.realised_rank_q5, line.realised_rank_q95),
+            words.rank_span(line.rank_q5, line.rank_q95),
+            words.rank_span(line.realised_rank_q5, line.realised_rank_q95),
             _value(line, about.currency),
             words.probability(line.odds_top),
         )

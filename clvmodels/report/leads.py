@@ -150,27 +150,34 @@ def failures(stored: Stored) -> tuple[str, str] | None:
     failed = rows_of(table, result="failed")
     if failed.empty:
         return None
-    said: list[str] = []
-    told = 0
-    for _, same in failed.groupby("check", sort=False):
-        one = _failure(same, stored.about)
-        if said and len(" ".join([*said, one]).split()) > FAILURE_WORDS - 3:
+    count = f"{len(failed)} of {words.counted(len(table), 'check')} failed."
+    groups = [same for _, same in failed.groupby("check", sort=False)]
+    said = [_failure(groups[0], stored.about, FAILURE_WORDS)]
+    told = len(groups[0])
+    for same in groups[1:]:
+        left = FAILURE_WORDS - len(" ".join(said).split())
+        one = _failure(same, stored.about, left)
+        if len(one.split()) > left:
             break
         said.append(one)
         told += len(same)
-    more = f" And {len(failed) - told} more." if told < len(failed) else ""
-    count = f"{len(failed)} of {words.counted(len(table), 'check')} failed."
-    return count, shorten(" ".join(said), FAILURE_WORDS - len(more.split())) + more
+    if told < len(failed) and len(" ".join(said).split()) <= FAILURE_WORDS - 3:
+        said.append(f"And {len(failed) - told} more.")
+    return count, shorten(" ".join(said), FAILURE_WORDS)
 
 
-def _failure(same: pd.DataFrame, about: About) -> str:
-    """One check that failed, for one entry or for several: what, where, found and limit, what not to do."""
+def _failure(same: pd.DataFrame, about: About, room: int) -> str:
+    """One check that failed, for one entry or for several: what, where, found and limit, what not to do.
+
+    Where this takes more words than there is room for, found and limit are left to the table of checks.
+    """
     first = same.iloc[0]
     entry = about.entries.get(first.entry, "") if isinstance(first.entry, str) else ""
-    where = words.label(entry, 24) + (f" and {len(same) - 1} more" if len(same) > 1 else "")
+    where = f" ({words.label(entry, 24)}{f' and {len(same) - 1} more' if len(same) > 1 else ''})" if entry else ""
+    what = f"{words.capital(words.label(first.check, 60))}{where}"
     found = f": {checks.cell(first.found)}, limit {checks.cell(first.limit)}" if checks.cell(first.found) else ""
-    said = f"{words.label(first.check, 60)}{f' ({where})' if entry else ''}{found}."
-    return f"{words.capital(said)} {checks.consequence(first)}".strip()
+    whole = f"{what}{found}. {checks.consequence(first)}".strip()
+    return whole if len(whole.split()) <= room else f"{what}. {checks.consequence(first)}".strip()
 
 
 def shorten(text: str, most: int) -> str:
