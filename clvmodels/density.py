@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,8 @@ class Density:
 
     def _with_effects(self, u, theta):
         """Parameters per row, and the log density of the coefficients."""
-        total, log_density = {}, pt.constant(0.0)
+        total: dict[str, Any] = {}
+        log_density = pt.constant(0.0)
         for effect in self.effects:
             block = u[self.slices[effect.name]]
             sd = pt.exp(block[0])

@@ -189,8 +189,8 @@ def expected_counts(posterior: Posterior, table: pd.DataFrame, p_alive: Array, e
 def week_edges(length: float, time_unit: str) -> Array:
     """Bounds of the whole weeks of a window of `length` time units, from 0, and the window's end."""
     week = 7.0 / DAYS_PER_UNIT[time_unit]
-    edges = week * np.arange(int(np.floor(length / week + 1e-9)) + 1)
-    return edges if np.isclose(edges[-1], length) else np.append(edges, length)
+    edges: Array = week * np.arange(int(np.floor(length / week + 1e-9)) + 1.0)
+    return edges if np.isclose(edges[-1], length) else np.concatenate([edges, [length]])
 
 
 def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Series, *, seed: int, draws: int) -> Array:

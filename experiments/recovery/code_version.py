@@ -13,8 +13,9 @@ SILENT = (tokenize.COMMENT, tokenize.NL)
 
 
 def code_version(model: str) -> str:
-    """sha256 of the model's file, the model files it imports, and the simulator of histories. First 16 digits."""
-    files = sorted({*model_files(model), PACKAGE / "histories.py"})
+    """sha256 of all that a recovery rests on: the model, the simulator of histories, the fit. First 16 digits."""
+    fit = {PACKAGE / "density.py", *(PACKAGE / "inference").glob("*.py")} - {PACKAGE / "inference" / "nuts.py"}
+    files = sorted({*model_files(model), PACKAGE / "histories.py", *fit})
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(PACKAGE).as_posix()}\n{code_of(file)}\n".encode())
