@@ -151,8 +151,19 @@ def value_block(
     state = model.draw(rows, theta, KeyedRandom(seed, "spend state", labels, draws))
     money = model.spend_total(state, counts, KeyedRandom(seed, "spend", labels, draws))
     mean_counts = simulation.expected_counts(purchases, table, people.p_alive, edges, draws)
-    expected = (mean_counts @ weights) * model.expected_spend(rows, theta)
-    return expected, money @ weights
+    expected = _weighted(mean_counts, weights) * model.expected_spend(rows, theta)
+    return expected, _weighted(money, weights)
+
+
+def _weighted(periods: Array, weights: Array) -> Array:
+    """Sum over periods, added in their order: the last digit of a matrix product would depend on the block's size.
+
+    periods: [D, C, P]; result [D, C]
+    """
+    total = np.zeros(periods.shape[:-1])
+    for p, weight in enumerate(weights):
+        total += weight * periods[..., p]
+    return total
 
 
 def check_units(purchases: Posterior, spend: Posterior | None, customers: Customers, draws: int) -> None:
