@@ -152,6 +152,9 @@ class Holdout:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __repr__(self) -> str:
+        return f"holdout {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}: {self.table['purchases'].sum():,} purchases"
+
 
 @dataclass(frozen=True)
 class Split:
@@ -167,6 +170,10 @@ class Split:
     customers: Customers
     holdout: Holdout | None
     weekly: pd.DataFrame
+
+    def __repr__(self) -> str:
+        held = "no holdout" if self.holdout is None else repr(self.holdout)
+        return f"Split({_sentence(self.customers)}; {held})"
 
     def _repr_html_(self) -> str:
         if self.holdout is None:

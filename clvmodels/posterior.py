@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ METHODS = ("auto", "laplace", "nuts", "mle")
 Method = Literal["auto", "laplace", "nuts", "mle"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Posterior:
     """Draws of a model's population parameters, and all that is needed to use them on other customers.
 
@@ -123,9 +124,15 @@ class Posterior:
                 rows[label] = [v.mean(), v.std(), *np.quantile(v, [0.05, 0.5, 0.95])]
         return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "5%", "50%", "95%"])
 
-    def _repr_html_(self) -> str:
+    def __repr__(self) -> str:
         verdict = "all sampling checks passed" if self.passed else "a sampling check FAILED"
-        head = f"<p>{self.model.title}, by {self.method}, times in {self.time_unit}s: {verdict}</p>"
+        money = any(p.unit == "money" for p in self.model.parameters)
+        unit = f"money in units of {self.amount_unit:g} {self.currency}" if money else f"times in {self.time_unit}s"
+        draws = len(self.stacked(self.model.parameters[0].name))
+        return f"{self.model.title}, {draws:,} draws by {self.method}, {unit}: {verdict}"
+
+    def _repr_html_(self) -> str:
+        head = f"<p>{html.escape(repr(self))}</p>"
         return head + self.summary().to_html(float_format="{:.4g}".format, escape=True)
 
     def save(self, path: str | Path) -> Path:
