@@ -256,17 +256,7 @@ def fake_run(
             ranking=None, p_alive=None,
             calibration_weeks=rng.poisson(past.mean() * np.exp(rng.normal(0, 0.04, (draws, 1))), (draws, WEEKS_FITTED)),
         )  # fmt: skip
-    worth = values(base, rng, draws) if value else None
-    valued = SimpleNamespace(
-        name="pareto", label=about().entries["pareto"], posteriors={"purchases": fitted}, judged=None, values=worth,
-        ranking=rank(worth, top_share=0.2) if value else None, calibration_weeks=None,
-        p_alive=np.clip(first.futures.p_alive.mean(axis=0), 0, 1),
-    )  # fmt: skip
-    numbers = (("crps", 0.41), ("coverage_90", 0.91), ("total_purchases.bias_percent", -4.0))
-    scores = [
-        {"entry": name, "dataset": "retailer", "metric": metric, "value": value, "lower": np.nan, "upper": np.nan}
-        for name in entries for metric, value in numbers
-    ]  # fmt: skip
+    valued = _valued(entries["pareto"], values(base, rng, draws) if value else None, first)
     comparison = compare({name: entry.judged for name, entry in entries.items()}) if holdout else None
     split = Split(base, first.holdout if holdout else None, first.weekly)
     said = about(customers=count, draws=draws)
@@ -274,18 +264,25 @@ def fake_run(
         said = replace(said, holdout=None, holdout_start=None, holdout_end=None)
     if not value:
         said = replace(said, value_at=None, horizon=None, margin=None, annual_discount_rate=None, currency=None)
-    return Run(
-        replace(said, **changes),
-        ACCOUNT,
-        split,
-        split,
-        entries,
-        "pareto",
-        valued,
-        comparison,
-        checks,
-        pd.DataFrame(scores),
-    )
+    said = replace(said, **changes)
+    return Run(said, ACCOUNT, split, split, entries, "pareto", valued, comparison, checks, _scores(entries))
+
+
+def _valued(entry: SimpleNamespace, worth: Values | None, first: Judged) -> SimpleNamespace:
+    """The recommended entry at the date of value."""
+    changed = {
+        "judged": None, "values": worth, "ranking": None if worth is None else rank(worth, top_share=0.2),
+        "calibration_weeks": None, "p_alive": np.clip(first.futures.p_alive.mean(axis=0), 0, 1),
+    }  # fmt: skip
+    return SimpleNamespace(**{**vars(entry), **changed})
+
+
+def _scores(entries: dict[str, SimpleNamespace]) -> pd.DataFrame:
+    numbers = (("crps", 0.41), ("coverage_90", 0.91), ("total_purchases.bias_percent", -4.0))
+    return pd.DataFrame(
+        {"entry": name, "dataset": "retailer", "metric": metric, "value": value, "lower": np.nan, "upper": np.nan}
+        for name in entries for metric, value in numbers
+    )  # fmt: skip
 
 
 def store(run: Run, folder: Path) -> Path:

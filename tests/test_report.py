@@ -322,7 +322,7 @@ def test_failures_of_one_check_are_told_together_the_recommended_entry_first(tmp
 def test_a_long_failure_keeps_its_consequence_and_leaves_its_numbers_to_the_table(tmp_path):
     consequence = (
         "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen: stop."
+        "seventeen eighteen nineteen twenty: stop."
     )
     line = (
         "failed",
@@ -336,6 +336,6 @@ def test_a_long_failure_keeps_its_consequence_and_leaves_its_numbers_to_the_tabl
     checks = pd.concat([pd.DataFrame([line], columns=CHECKS.columns), CHECKS], ignore_index=True)
     text = write_report(store(fake_run(60, 100, checks=checks), tmp_path)).read_text(encoding="utf-8")
     box = re.sub("<[^>]+>", "", html.unescape(re.search(r'<div class="failed".*?</div>', text, re.DOTALL)[0]))
-    assert "eighteen: stop." in box
+    assert "twenty: stop." in box
     assert "1,403" not in box
     assert len(box.split()) <= 35 + 8  # and the line's own words: how many failed, and the link

@@ -157,64 +157,36 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 
 def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, each: str) -> None:
+    """Words beside the marks: `actual` at an early peak, `model` below the band's end, the misses at the worst one."""
     fitted = int((~periods["held_out"].astype(bool)).sum())
-    up = style.pixels(axes)[1]
     if 0 < fitted < len(periods):
-        axes.plot(
-            [fitted, fitted],
-            [0, 1 + 18 / up],
-            color=style.INK,
-            linewidth=1,
-            clip_on=False,
-            transform=axes.get_xaxis_transform(),
-        )
-        for text, side, move in (("fitted", "right", -5), ("held out", "left", 5)):
-            style.say(
-                axes,
-                (fitted + 0.0),
-                axes.get_ylim()[1],
-                text,
-                style.MUTED,
-                ha=side,
-                transform=style.shift(axes, move, 7),
-            )
-    bold = {"weight": "bold"}
-    last = periods.iloc[-1]
-    style.say(
-        axes,
-        x[-1],
-        min(last["q5"], last["actual"]),
-        "model",
-        style.BLUE,
-        ha="right",
-        va="top",
-        transform=style.shift(axes, 0, -5),
-        **bold,
-    )
+        _border(axes, fitted)
+    last, wide = periods.iloc[-1], style.pixels(axes)[0] / len(periods)
+    _bold(axes, x[-1], min(last["q5"], last["actual"]), "model", style.BLUE, -5, ha="right", va="top")
     early = periods["actual"].iloc[: max(2, (fitted or len(periods)) * 2 // 3)]
-    peak = int(early.to_numpy().argmax())
-    x_px = style.pixels(axes)[0] / len(periods)
-    reach = style.text_width("actual", "bold") / 2 / x_px
-    style.say(
-        axes,
-        max(x[peak], reach),
-        early.iloc[peak],
-        "actual",
-        ha="center",
-        va="bottom",
-        transform=style.shift(axes, 0, 6),
-        **bold,
-    )
+    peak, reach = int(early.to_numpy().argmax()), style.text_width("actual", "bold") / 2 / wide
+    _bold(axes, max(x[peak], reach), early.iloc[peak], "actual", style.INK, 6, ha="center", va="bottom")
     if outside.any():
         text = f"{words.counted(outside.sum(), each)} outside"
         at = int(np.where(outside, periods["actual"], -1).argmax())
-        reach = style.text_width(text, "bold") / 2 / x_px
-        place = min(max(x[at], fitted + reach + 4 / x_px), len(periods) - reach)
-        span = slice(max(0, int(place - reach)), int(place + reach) + 1)
-        top = float(periods["actual"].iloc[span].max())
-        style.say(
-            axes, place, top, text, style.RED, ha="center", va="bottom", transform=style.shift(axes, 0, 7), **bold
-        )
+        reach = style.text_width(text, "bold") / 2 / wide
+        place = min(max(x[at], fitted + reach + 4 / wide), len(periods) - reach)
+        under = periods["actual"].iloc[max(0, int(place - reach)) : int(place + reach) + 1]
+        _bold(axes, place, float(under.max()), text, style.RED, 7, ha="center", va="bottom")
+
+
+def _bold(axes: Axes, x: float, y: float, text: str, colour: str, rise: float, **options: str) -> None:
+    style.say(axes, x, y, text, colour, weight="bold", transform=style.shift(axes, 0, rise), **options)
+
+
+def _border(axes: Axes, fitted: int) -> None:
+    """The line between what the model saw and what it did not."""
+    top = 1 + 18 / style.pixels(axes)[1]
+    line: dict = {"color": style.INK, "linewidth": 1, "clip_on": False, "transform": axes.get_xaxis_transform()}
+    axes.plot([fitted, fitted], [0, top], **line)
+    for text, side, move in (("fitted", "right", -5), ("held out", "left", 5)):
+        place = style.shift(axes, move, 7)
+        style.say(axes, fitted, axes.get_ylim()[1], text, style.MUTED, ha=side, transform=place)
 
 
 def _months(axes: Axes, periods: pd.DataFrame, wide: bool) -> None:
