@@ -35,7 +35,7 @@ def _verdict(passed: bool) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{round(value, 3) + 0.0:g}"
 
 
 def sampling(run: Run) -> Iterator[Row]:
