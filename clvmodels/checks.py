@@ -35,6 +35,8 @@ def _verdict(passed: bool) -> str:
 
 
 def _number(value: float) -> str:
+    if not np.isfinite(value):
+        return "not a number" if np.isnan(value) else f"{value:g}"
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{round(value, 3) + 0.0:g}"
 
 

@@ -105,6 +105,12 @@ def test_sampling_checks_are_told_once_a_fit_and_with_the_side_of_their_limit():
     assert {row.kind for row in found} == {"sampling"}
 
 
+def test_what_is_no_number_is_told_as_such():
+    checks = [check(found=float("nan"), passed=False), check("Pareto k-hat", float("inf"), 0.7, False)]
+    found = rows(with_checks(fake_run(50, 100), checks), "sampling")
+    assert [(row.result, row.found) for row in found] == [("failed", "not a number"), ("failed", "inf")]
+
+
 def test_a_fit_at_the_date_of_value_is_told_apart():
     run = the_run(100)
     other = SimpleNamespace(**vars(run.valued.posteriors["purchases"]))
