@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvmodels.figures import FIGURES
+from clvmodels.figures import FIGURES, pit, reliability
 from clvmodels.metrics import Judged, randomised_pit
 from clvmodels.posterior import Posterior
 from clvmodels.results import EntryResult, Run
@@ -109,6 +109,29 @@ def inside(run: Run) -> Iterator[Row]:
         )
 
 
+def bands(run: Run) -> Iterator[Row]:
+    """The PIT's curve in its simultaneous band, and the reliability curve in its own on 90% of the range."""
+    tables = {name: FIGURES[name].table(run) for name in ("pit", "reliability")}
+    names = {
+        "pit": "Randomised PIT in its 99% band",
+        "reliability": "Reliability of P(at least one purchase) in its 99% band, share of the range",
+    }
+    for figure, table in tables.items():
+        if table is None:
+            yield Row("not applicable", names[figure], run.recommended, "", "", "There is no holdout", "forecast")
+    if tables["pit"] is not None:
+        whole = pit.inside(tables["pit"])
+        found = "inside" if whole else "leaves it"
+        consequence = "Forecasts of single customers are off in place or width"
+        yield Row(_verdict(whole), names["pit"], run.recommended, found, "inside", consequence, "forecast")
+    if tables["reliability"] is not None:
+        share = reliability.share_inside(tables["reliability"])
+        consequence = "Chances of buying again are off where the curve leaves its band"
+        shown = f"{share:.0%}"
+        name = names["reliability"]
+        yield Row(_verdict(share >= 0.9), name, run.recommended, shown, "90% or more", consequence, "forecast")
+
+
 def loo(run: Run) -> Iterator[Row]:
     """Customers whose leave-one-out score PSIS cannot estimate."""
     for entry, judged in _judged(run):
@@ -153,6 +176,7 @@ CHECKS: dict[str, Callable[[Run], Iterator[Row]]] = {
     "held_out_total": held_out_total,
     "inside": inside,
     "randomised_pits": randomised_pits,
+    "bands": bands,
     "loo": loo,
     "frequency_and_spend": frequency_and_spend,
     "data": data,

@@ -21,7 +21,6 @@ from clvmodels.metrics import Judged
 from clvmodels.models import MODELS
 from clvmodels.models.prior import Prior
 from clvmodels.posterior import Posterior
-from clvmodels.randomness import keyed_generator
 from clvmodels.results import EntryResult
 from clvmodels.scoring import behaviour, by_customer
 from clvmodels.value import Economics, Values, value
@@ -195,7 +194,7 @@ class Work:
             found = posterior.fit(
                 wanted.model, split.customers, effects=wanted.effects, priors=wanted.priors, method=sampler.method,
                 draws=sampler.draws, chains=sampler.chains, tune=sampler.tune,
-                seed=int(keyed_generator(self.experiment.seed, "fit", wanted.role).integers(2**31)),
+                seed=self.experiment.seed,
                 timeout_seconds=60.0 * sampler.timeout_minutes,
             )  # fmt: skip
         except FitError as error:

@@ -84,7 +84,7 @@ def test_the_registry_holds_every_check_and_all_of_them_are_told():
 def test_without_a_holdout_forecasts_are_not_applicable():
     table = all_checks(the_run(200, holdout=False))
     forecast = table[table["kind"] == "forecast"]
-    assert len(forecast) == 2 and set(forecast["result"]) == {"not applicable"}
+    assert len(forecast) == 4 and set(forecast["result"]) == {"not applicable"}
     assert set(forecast["consequence"]) == {"There is no holdout"}
 
 
@@ -223,3 +223,14 @@ def test_where_nothing_differs_there_is_no_correlation(amounts, frequency):
 def test_without_a_spend_model_its_check_is_not_applicable():
     row = rows(the_run(100), "frequency_and_spend")[0]
     assert (row.result, row.consequence) == ("not applicable", "Spend is not modelled")
+
+
+# ---------------------------------------------------------------------------------------------- bands
+
+
+def test_the_bands_of_pit_and_reliability_turn_red_where_nobody_buys():
+    run = the_run()
+    sound = {row.check: row.result for row in rows(run, "bands")}
+    silent = {row.check: row.result for row in rows(with_truth(run, np.zeros(400)), "bands")}
+    assert sound.keys() == silent.keys() and len(sound) == 2
+    assert set(sound.values()) == {"passed"} and set(silent.values()) == {"failed"}
