@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import arviz as az
@@ -11,6 +12,7 @@ import pandas as pd
 import stories
 
 from clvmodels.customers import Customers
+from clvmodels.effects import Effect
 from clvmodels.histories import simulate_histories
 from clvmodels.models import MODELS, Model
 from clvmodels.models.prior import log_normal
@@ -99,6 +101,18 @@ def posterior_of(model: Model, theta: dict[str, float], draws: int, spread: floa
     priors = {p.name: p.prior for p in model.parameters}
     tree = az.from_dict({"posterior": around})
     return Posterior(model, tree, "laplace", priors, (), {}, "week", 1.0, "USD", seed)
+
+
+def by_channel(plain: Posterior, parameter: str, labels: Sequence[str]) -> Posterior:
+    """The posterior with a pooled group on one parameter, its coefficients drawn at random."""
+    draws = len(plain.stacked(parameter))
+    own = next(p for p in plain.model.parameters if p.name == parameter)
+    effect = Effect(own.part, (parameter,), "channel")
+    contents = {p.name: plain.stacked(p.name)[None] for p in plain.model.parameters}
+    contents[effect.name] = np.random.default_rng(1).normal(size=(1, draws, len(labels)))
+    contents[f"{effect.name}_sd"] = np.full((1, draws), 0.7)
+    tree = az.from_dict({"posterior": contents}, dims={effect.name: ["channel"]}, coords={"channel": list(labels)})
+    return replace(plain, data=tree, effects=(effect,), groups={"channel": tuple(labels)})
 
 
 def pair_of(case: Case, draws: int, seed: int = 1) -> tuple[Posterior, Posterior]:

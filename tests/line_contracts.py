@@ -14,7 +14,7 @@ from clvmodels import simulation
 from clvmodels.customers import Customers
 from clvmodels.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
-from clvmodels.value import Economics, value
+from clvmodels.value import Economics, discount_factors, period_edges, value, value_block
 
 DRAWS = 3000
 YEAR = Economics(margin=0.3, annual_discount_rate=0.12, horizon=52.0)
@@ -51,11 +51,16 @@ def every_number_of(purchases: Posterior, spend: Posterior, customers: Customers
     table = customers.table
     state = simulation.individuals(purchases, table, draws, 7)
     futures = simulation.forecast(purchases, customers, 26.0, seed=7, draws=draws)
-    values = value(purchases, spend, customers, YEAR, seed=7, draws=draws)
+    edges = period_edges(YEAR.horizon, "week")
+    weights = discount_factors(edges, YEAR.annual_discount_rate, "week")
+    blocks = [
+        np.concatenate(value_block(purchases, spend, table.iloc[block], edges, weights, draws, 7))
+        for block in simulation.blocks(len(table), draws, len(weights))
+    ]  # in double precision, where `value` keeps single
     arrays = [
         state.alive, state.purchase_rate, state.residual_lifetime, state.residual_purchases, *state.extra.values(),
         futures.purchases, futures.expected_purchases, futures.p_alive, futures.p_any[None],
-        values.expected, values.realised,
+        np.concatenate(blocks, axis=1),
     ]  # fmt: skip
     return pd.DataFrame(np.concatenate([np.asarray(a, dtype=float) for a in arrays]), columns=table.index)
 

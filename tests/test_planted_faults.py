@@ -154,6 +154,13 @@ def test_streams_by_place_turn_the_contract_of_company_red(monkeypatch):
         a_customer_does_not_depend_on_company(case, lambda size: None)
 
 
+def test_sums_by_matrix_products_turn_the_contract_of_company_red(monkeypatch):
+    """Their last digit depends on the size of the block."""
+    monkeypatch.setattr(value, "_weighted", lambda periods, weights: periods @ weights)
+    with pytest.raises(AssertionError):
+        a_customer_does_not_depend_on_company(CASES["bg_nbd"], lambda size: None)
+
+
 def test_an_unsorted_fit_turns_the_order_of_rows_red(monkeypatch):
     """Rows in the order of the table: the sums' last bits, and so the draws, follow the order."""
     case, table = CASES["gamma_gamma"], simulated(CASES["gamma_gamma"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from contract_cases import CASES, case_of, customers_of, posterior_of, priors_around, simulated, table_of
+from contract_cases import CASES, by_channel, case_of, customers_of, posterior_of, priors_around, simulated, table_of
 from contracts import close
 from scipy import stats
 
@@ -166,22 +166,12 @@ HOSTILE = ("", " ", "a/b", "é\n\t", "🛒", "'\"\\", "NaN", "[0]", "x" * 500)
 
 
 def grouped_posterior(draws: int = 40):
-    rng = np.random.default_rng(1)
-    plain = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, draws)
-    effect = Effect("purchases", ("alpha",), "channel")
-    contents = {p.name: plain.stacked(p.name)[None] for p in plain.model.parameters}
-    contents |= {
-        "alpha_by_channel": rng.normal(size=(1, draws, len(HOSTILE))),
-        "alpha_by_channel_sd": np.full((1, draws), 0.7),
-    }
-    tree = az.from_dict(
-        {"posterior": contents}, dims={"alpha_by_channel": ["channel"]}, coords={"channel": list(HOSTILE)}
-    )
     check = {"check": "R-hat", "found": 1.2, "limit": 1.01, "passed": False, "consequence": "the chains disagree"}
+    plain = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, draws)
+    attempts = [{"method": "laplace", "reason": "k-hat"}]
     return dataclasses.replace(
-        plain, data=tree, effects=(effect,), groups={"channel": HOSTILE}, checks=[check],
-        attempts=[{"method": "laplace", "reason": "k-hat"}], currency="€", method="nuts",
-    )  # fmt: skip
+        by_channel(plain, "alpha", HOSTILE), checks=[check], attempts=attempts, currency="€", method="nuts"
+    )
 
 
 def test_a_saved_posterior_comes_back_whole(tmp_path):

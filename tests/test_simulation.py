@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from contract_cases import CASES, case_of, customers_of, pair_of, posterior_of, simulated, table_of
+from contract_cases import CASES, by_channel, case_of, customers_of, pair_of, posterior_of, simulated, table_of
 from contracts import mean_is
 from line_contracts import a_customer_does_not_depend_on_company, digest_of, every_number_of
 from toys import TOYS
@@ -36,6 +36,17 @@ def test_a_customer_does_not_depend_on_company(name, set_block_bytes):
 @pytest.mark.parametrize("name", TOYS)
 def test_a_toys_customer_does_not_depend_on_company(name, set_block_bytes):
     a_customer_does_not_depend_on_company(TOYS[name], set_block_bytes)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("bg_nbd", ("alpha", "v")), ("pareto_nbd", ("beta", "q"))])
+def test_groups_do_not_make_a_customer_depend_on_company(name, parameters):
+    """Of a fitted group, and of one that the fit has not seen."""
+    pair = [by_channel(p, k, ("a", "b")) for p, k in zip(pair_of(CASES[name], 64), parameters, strict=True)]
+    table = simulated(CASES[name], size=20).assign(channel=["a", "b", "new", "newer"] * 5)
+    whole = every_number_of(*pair, customers_of(table), 64)
+    for part in (table.iloc[::-1], table.iloc[[2]], table.iloc[5:9]):
+        again = every_number_of(*pair, customers_of(part), 64)
+        pd.testing.assert_frame_equal(again, whole[list(part.index)], check_exact=True)
 
 
 def test_another_process_with_another_hash_seed_gives_the_same_numbers():
