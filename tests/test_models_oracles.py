@@ -150,3 +150,21 @@ def test_predictions_on_cdnow_match_clvtools(name, file, shared_reference):
     close(alive[0], theirs["PAlive"], relative=1e-6)
     expected = alive * model.expected_if_alive({k: v[None] for k, v in rows.items()}, theta, np.array([39.0]))[..., 0]
     close(expected[0], theirs["CET"], relative=1e-6)
+
+
+def test_expected_purchases_until_the_coin_falls_against_40_digits():
+    """Fader, Hardie & Lee (2005) eq. 10 with mpmath's 2F1, over hard cases: x to 5,000, T and t over decades."""
+    import mpmath
+
+    model, rng = MODELS["bg_nbd"], np.random.default_rng(1)
+    assert isinstance(model, PurchaseModel)
+    with mpmath.workdps(40):
+        for x in (0, 0, 1, 1, 5, 5, 50, 50, 500, 5000):
+            r, alpha, a, b = np.exp(1.5 * rng.normal(size=4))
+            T, t = np.exp(rng.uniform(-2, 8)), np.exp(rng.uniform(-2, 7))
+            rows = {"frequency": np.array([[x]]), "recency": np.array([[T / 2]]), "T": np.array([[T]])}
+            value = model.expected_if_alive(rows, as_theta(model, (r, alpha, a, b)), np.array([t / 3, t]))[0, 0, 1]
+            shape, exposure, A, B = mpmath.mpf(r) + x, mpmath.mpf(alpha) + T, mpmath.mpf(a), mpmath.mpf(b) + x
+            z = t / (exposure + t)
+            whole = 1 - (1 - z) ** shape * mpmath.hyp2f1(shape, B, A + B - 1, z)
+            close(value, float((A + B - 1) / (A - 1) * whole))

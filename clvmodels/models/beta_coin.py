@@ -90,33 +90,37 @@ class BetaCoin:
 
             sum over k >= 1 of q_k (S_0 + ... + S_{k-1}).
         """
-        a = np.asarray(theta["a"], dtype=float)[..., None]
-        b = np.asarray(theta["b"] + self.tosses(rows), dtype=float)[..., None]
-        return _expected_until_coin(shape[..., None], exposure[..., None], a, b, np.asarray(t, dtype=float))
+        a = np.asarray(theta["a"], dtype=float)
+        b = np.asarray(theta["b"] + self.tosses(rows), dtype=float)
+        return _expected_until_coin(shape, exposure, a, b, np.asarray(t, dtype=float))
 
 
-@numba.vectorize([numba.float64(*[numba.float64] * 5)], cache=True)
-def _expected_until_coin(shape, exposure, a, b, t):  # pragma: no cover - compiled
-    if t <= 0.0:
-        return 0.0
+@numba.guvectorize(
+    ["void(float64, float64, float64, float64, float64[:], float64[:])"], "(),(),(),(),(p)->(p)", cache=True
+)
+def _expected_until_coin(shape, exposure, a, b, t, out):  # pragma: no cover - compiled
+    """All periods at once: they share the coins' sums, and each has its own q, relative to q_0, which may underflow."""
     z = t / (exposure + t)
-    log_scale = -shape * np.log1p(t / exposure)  # log q_0; q runs relative to it, since it may underflow
-    q = 1.0
-    survived = 1.0
-    bought = 0.0
-    total = 0.0
-    k = 0.0
-    while k < 1e8:
-        q *= z * (shape + k) / (k + 1.0)
-        bought += survived
-        survived *= (b + k) / (a + b + k)
-        k += 1.0
-        total += q * bought
-        shrink = z * (shape + k) / (k + 1.0) * (1.0 + survived / bought)
-        if shrink < 1.0 and q * bought <= 1e-17 * total * (1.0 - shrink):
-            break
-        if total > 1e250:
-            q *= 1e-250
-            total *= 1e-250
-            log_scale += 250.0 * np.log(10.0)
-    return total * np.exp(log_scale)
+    log_scale = -shape * np.log1p(t / exposure)
+    q, total = np.ones(t.size), np.zeros(t.size)
+    survived, bought, k = 1.0, 0.0, 0.0
+    running = True
+    while running and k < 1e8:
+        for _ in range(16):
+            ratio = (shape + k) / (k + 1.0)
+            bought += survived
+            survived *= (b + k) / (a + b + k)
+            k += 1.0
+            for p in range(t.size):
+                q[p] *= z[p] * ratio
+                total[p] += q[p] * bought
+        running = False
+        for p in range(t.size):
+            shrink = z[p] * (shape + k) / (k + 1.0) * (1.0 + survived / bought)
+            running |= shrink >= 1.0 or q[p] * bought > 1e-17 * total[p] * (1.0 - shrink)
+            if total[p] > 1e200:
+                q[p] *= 1e-200
+                total[p] *= 1e-200
+                log_scale[p] += 200.0 * np.log(10.0)
+    for p in range(t.size):
+        out[p] = total[p] * np.exp(log_scale[p])
