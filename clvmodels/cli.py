@@ -39,7 +39,9 @@ class _Group(TyperGroup):
             err.print(Text(str(error), style="red"), soft_wrap=True)
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
-            err.print("\nInterrupted. Finished models of a run are kept: the same command goes on from there.")
+            err.print(
+                "\nInterrupted. Finished models of a run are kept: the same command goes on from there.", soft_wrap=True
+            )
             raise typer.Exit(INTERRUPTED) from error
 
 
@@ -95,12 +97,13 @@ def demo(
 
 def demo_experiment(customers: int) -> dict[str, Any]:
     """The experiment of `clvmodels demo`: the simulated retailer with all defaults, at the given size."""
+    effect = {"part": "purchases", "parameters": ["alpha"], "group": "channel"}
     return {
         "title": "What are the customers of the simulated retailer worth?",
         "data": {"dataset": "retailer", "customers": customers},
         "models": {
             "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
-            "pareto_nbd": {"purchases": "pareto_nbd", "spend": "gamma_gamma"},
+            "by_channel": {"purchases": "bg_nbd", "spend": "gamma_gamma", "effects": [effect]},
         },
         "economics": {"margin": 0.3, "annual_discount_rate": 0.12, "horizon": 52},
     }
