@@ -97,14 +97,14 @@ def demo(
 
 def demo_experiment(customers: int) -> dict[str, Any]:
     """The experiment of `clvmodels demo`: the simulated retailer with all defaults, at the given size."""
-    effect = {"part": "purchases", "parameters": ["alpha"], "group": "channel"}
     return {
         "title": "What are the customers of the simulated retailer worth?",
         "data": {"dataset": "retailer", "customers": customers},
         "models": {
+            "pareto_nbd": {"purchases": "pareto_nbd", "spend": "gamma_gamma"},
             "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
-            "by_channel": {"purchases": "bg_nbd", "spend": "gamma_gamma", "effects": [effect]},
         },
+        "sampler": {"draws": 500},
         "economics": {"margin": 0.3, "annual_discount_rate": 0.12, "horizon": 52},
     }
 
