@@ -1,6 +1,6 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check slow benchmark format clean
+.PHONY: help setup demo test check slow recovery benchmark format clean
 python := .venv/bin/python
 
 help: ## this list
@@ -21,11 +21,14 @@ check: setup ## style, types, and who may import whom
 	$(python) -m mypy
 	$(python) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-slow: setup ## tests that take minutes to hours: recovery, coverage, samplers against each other
+slow: setup ## tests that take minutes to hours: samplers against each other, a million customers
 	$(python) -m pytest -q -m slow
 
-benchmark: setup ## time and memory on large tables
-	$(python) -m pytest -q -s -m benchmark
+recovery: setup ## do 90% intervals hold the truth? 100 seeds a model, into reports/recovery; resumes
+	$(python) experiments/recovery/run.py
+
+benchmark: setup ## time and memory of summarising ten million transactions
+	$(python) experiments/benchmarks/summarize.py
 
 format: setup ## write the code as `check` wants it
 	$(python) -m ruff check --fix .
