@@ -13,10 +13,10 @@ import pytensor
 import pytensor.tensor as pt
 
 from clvmodels.customers import Customers
-from clvmodels.effects import Effect, apply, check_effects
+from clvmodels.effects import Effect, check_effects
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.inference.target import Target
-from clvmodels.models.contract import Array, Model
+from clvmodels.models.contract import STATUS, Array, Model
 from clvmodels.models.prior import Prior, unit_factor
 
 
@@ -31,6 +31,12 @@ class Condensed:
     """Row of each customer. [C]"""
 
 
+def numbers(table: pd.DataFrame, name: str) -> Array:
+    """A statistic as a model reads it; a contract's status by its code. [C]"""
+    column = table[name].map(STATUS) if name == "status" else table[name]
+    return column.to_numpy(dtype=float)
+
+
 def condense(
     table: pd.DataFrame, observes: Sequence[str], groups: Mapping[str, Sequence[str]] | None = None
 ) -> Condensed:
@@ -39,7 +45,7 @@ def condense(
     Rows come out sorted, so that a permuted table gives the same density to the last bit.
     """
     groups = groups or {}
-    columns = [table[name].to_numpy(dtype=float) for name in observes]
+    columns = [numbers(table, name) for name in observes]
     for group, labels in groups.items():
         code = pd.Categorical(table[group].astype(str), categories=list(labels)).codes
         columns.append(code.astype(float))
@@ -52,8 +58,8 @@ def condense(
 class Density:
     """The posterior density of one structure: model, effects, groups, priors and units; its data can be exchanged.
 
-    Coordinates: log(value - lower) of each parameter, then for each effect the log of its between-group sd and one
-    coefficient a group, standardised by the sd (for NUTS) or as it is (`centred`, for Laplace along the sd).
+    Coordinates: the free coordinate of each parameter (`Parameter`), then for each effect the log of its between-group
+    sd and one coefficient a group, standardised by the sd (for NUTS) or as it is (`centred`, for Laplace along the sd).
     """
 
     def __init__(
@@ -94,7 +100,7 @@ class Density:
         return slices
 
     def _names(self) -> tuple[str, ...]:
-        names = [f"log {p.name}" if not p.lower else f"log({p.name} - {p.lower:g})" for p in self.model.parameters]
+        names = [p.free_name for p in self.model.parameters]
         for effect in self.effects:
             names.append(f"log sd {effect.name}")
             names += [f"{effect.name}[{label}]" for label in self.groups[effect.group]]
@@ -103,10 +109,10 @@ class Density:
     def _graph(self, u: pt.TensorVariable) -> pt.TensorVariable:
         theta, log_density = {}, pt.constant(0.0)
         for k, parameter in enumerate(self.model.parameters):
-            excess = pt.exp(u[k])
-            theta[parameter.name] = parameter.lower + excess
-            prior = self.priors[parameter.name]
-            log_density = log_density + prior.log_density(excess, self.factors[parameter.name]) + u[k]
+            stated = parameter.stated(u[k], pt)
+            theta[parameter.name] = parameter.value(stated)
+            prior = self.priors[parameter.name].log_density(stated, self.factors[parameter.name])
+            log_density = log_density + prior + parameter.log_jacobian(u[k], stated, pt)
         if not self.with_prior:
             log_density = pt.constant(0.0)
         rows_theta, effects_density = self._with_effects(u, theta)
@@ -127,7 +133,7 @@ class Density:
             for name in effect.parameters:
                 total[name] = total.get(name, 0.0) + per_row
         by_name = {p.name: p for p in self.model.parameters}
-        changed = {n: apply(by_name[n], theta[n], c, pt.exp) for n, c in total.items()}
+        changed = {n: by_name[n].moved(theta[n], c, pt) for n, c in total.items()}
         return {**theta, **changed}, log_density
 
     def scale_coordinates(self) -> list[int]:
@@ -137,18 +143,20 @@ class Density:
     def _starts(self) -> Array:
         """The prior's median, and each half of its draws sorted apart: far enough to find a second mode."""
         rng = np.random.default_rng(0)
-        logs = [np.log(self.priors[p.name].draw(999, rng, self.factors[p.name])) for p in self.model.parameters]
-        quantiles = np.array([np.quantile(values, [0.5, 0.2, 0.8]) for values in logs])
+        free = [
+            p.free_from_stated(self.priors[p.name].draw(999, rng, self.factors[p.name])) for p in self.model.parameters
+        ]
+        quantiles = np.array([np.quantile(values, [0.5, 0.2, 0.8]) for values in free])
         corners = [quantiles[:, 0], quantiles[:, 1], quantiles[:, 2], _alternate(quantiles), _alternate(quantiles, 1)]
-        extra = len(self._names()) - len(logs)
+        extra = len(self._names()) - len(free)
         effects = np.concatenate(
             [np.r_[np.log(0.2), np.zeros(s.stop - s.start - 1)] for s in self.slices.values()] or [[]]
         )
-        return np.array([np.r_[corner, effects] for corner in corners]).reshape(len(corners), len(logs) + extra)
+        return np.array([np.r_[corner, effects] for corner in corners]).reshape(len(corners), len(free) + extra)
 
     def constrain(self, u: Array) -> dict[str, Array]:
         """Named variables on their natural scales from draws u [..., K]; coefficients have a last dimension group."""
-        out = {p.name: p.lower + np.exp(u[..., k]) for k, p in enumerate(self.model.parameters)}
+        out = {p.name: p.value(p.stated(u[..., k])) for k, p in enumerate(self.model.parameters)}
         for effect in self.effects:
             block = u[..., self.slices[effect.name]]
             out[f"{effect.name}_sd"] = np.exp(block[..., 0])
@@ -216,7 +224,7 @@ def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) ->
         text = f"{model.title} needs the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
         problems.append(Problem(text, "customers", f"columns {', '.join(map(str, table.columns))}"))
     for name in set(model.observes) - set(missing):
-        bad = table.index[~np.isfinite(table[name].to_numpy(dtype=float))]
+        bad = table.index[~np.isfinite(numbers(table, name))]
         if len(bad):
             problems.append(Problem(f"{len(bad)} customers have no finite {name}", "customers", f"first '{bad[0]}'"))
     if (

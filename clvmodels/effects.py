@@ -1,8 +1,8 @@
 """Effects: groups attached to any parameter of any model, partially pooled.
 
-With value_k the population's parameter and l its lower bound, a customer of group g has
+On the free scale of a parameter (its log, for one above 0) a customer of group g has
 
-    l + (value_k - l) exp(direction_k * c_g),        c_g ~ N(0, sd),        sd ~ HalfNormal(0.5) by default.
+    free_k + direction_k * c_g,        c_g ~ N(0, sd),        sd ~ HalfNormal(0.5) by default.
 
 Parameters listed together share one coefficient. A group that the fit has not seen is a fresh draw of N(0, sd).
 """
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.errors import ConfigError, Problem, unknown
-from clvmodels.models.contract import Array, Model, Parameter
+from clvmodels.models.contract import Array, Model
 from clvmodels.models.prior import Prior
 from clvmodels.randomness import keyed_generator
 
@@ -98,11 +98,6 @@ def check_effects(model: Model, effects: Sequence[Effect], columns: Sequence[str
     problems += [Problem(f"the effect {name} is given twice", where) for name in doubled]
     if problems:
         raise ConfigError(problems)
-
-
-def apply(parameter: Parameter, value: Any, coefficient: Any, exp=np.exp) -> Any:
-    """The parameter of a row whose coefficients add up to `coefficient`; `exp` is NumPy's or PyTensor's."""
-    return parameter.lower + (value - parameter.lower) * exp(parameter.direction * coefficient)
 
 
 def coefficients(

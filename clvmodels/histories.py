@@ -19,6 +19,7 @@ from clvmodels.models import PurchaseModel, SpendModel
 from clvmodels.models.contract import Array, Theta
 from clvmodels.models.evaluate import p_alive
 from clvmodels.randomness import KeyedRandom, keyed_generator
+from clvmodels.summary import STATISTICS
 
 
 def simulate_purchases(model: PurchaseModel, theta: Mapping[str, ArrayLike], T: ArrayLike, seed: int) -> pd.DataFrame:
@@ -50,18 +51,18 @@ def simulate_purchases(model: PurchaseModel, theta: Mapping[str, ArrayLike], T: 
     # gone at once, where the model allows it (a coin after the first purchase)
     stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
     seen = np.where(stays[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
-    own = zip(labels, state.purchase_rate[0], seen, state.residual_purchases[0], strict=True)
-    bought = [_times(label, rate, until, most, seed) for label, rate, until, most in own]
+    own = pd.DataFrame({"purchase_rate": state.purchase_rate[0]} | {n: v[0] for n, v in state.extra.items()})
+    people = zip(labels, own.to_dict("records"), seen, state.residual_purchases[0], strict=True)
+    bought = [_ages_of(model, label, one, until, most, seed) for label, one, until, most in people]
     counts = [len(times) + 1 for times in bought]
     everyone = np.concatenate([np.r_[0.0, times] for times in bought])
     return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone})
 
 
-def _times(label: str, rate: float, seen: float, most: float, seed: int) -> Array:
-    """A Poisson process on (0, seen), until the purchase after which the customer leaves."""
-    rng = keyed_generator(seed, "history times", label)
-    times = np.sort(seen * rng.random(rng.poisson(rate * seen)))
-    return times if most >= len(times) else times[: int(most)]
+def _ages_of(model: PurchaseModel, label: str, own: Mapping[str, float], until: float, most: float, seed: int) -> Array:
+    """Ages at the repeat purchases before `until`, up to the one after which the customer leaves."""
+    ages = model.draw_ages(own, until, keyed_generator(seed, "history times", label))
+    return ages if most >= len(ages) else ages[: int(most)]
 
 
 def simulate_amounts(
@@ -78,14 +79,11 @@ def simulate_amounts(
 
 
 def statistics(purchases: pd.DataFrame, T: ArrayLike) -> pd.DataFrame:
-    """The simulator's own summary, by customer_id: frequency, recency, T; monetary_value where amounts are known."""
-    ages = _ages(T)
-    grouped = purchases.groupby("customer_id", sort=True)
-    table = pd.DataFrame({"frequency": grouped.size() - 1, "recency": grouped["age"].max(), "T": ages})
-    if "amount" in purchases:
-        repeat = purchases[purchases["age"] > 0].groupby("customer_id")["amount"].mean()
-        table["monetary_value"] = repeat.reindex(table.index).fillna(0.0)
-    return table
+    """The simulator's own summary, by customer_id: each statistic of the registry that the purchases tell."""
+    ids = pd.Index(sorted(purchases["customer_id"].unique()), name="customer_id")
+    seen = purchases.assign(T=purchases["customer_id"].map(pd.Series(_ages(T), index=ids)))
+    told = {name: s for name, s in STATISTICS.items() if "amount" in purchases or not s.needs_amount}
+    return pd.DataFrame({name: s.simulated(seen).reindex(ids, fill_value=0) for name, s in told.items()})
 
 
 def simulate_histories(

@@ -23,13 +23,13 @@ from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, FitError, Problem, ResultsError, unknown
 from clvmodels.inference.laplace import LaplaceDraws
 from clvmodels.inference.nuts import NutsDraws
-from clvmodels.models import Model, get_model
+from clvmodels.models import Model, Parameter, get_model
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, unit_factor
 from clvmodels.randomness import keyed_generator
 from clvmodels.sampling import Chains, Fitted, Progress, sample
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METHODS = ("auto", "laplace", "nuts", "mle")
 Method = Literal["auto", "laplace", "nuts", "mle"]
 
@@ -102,7 +102,7 @@ class Posterior:
             for name in effect.parameters:
                 total[name] = total.get(name, 0.0) + c
         by_name = {p.name: p for p in self.model.parameters}
-        return theta | {name: fx.apply(by_name[name], theta[name], c) for name, c in total.items()}
+        return theta | {name: by_name[name].moved(theta[name], c) for name, c in total.items()}
 
     @cached_property
     def prior_draws(self) -> dict[str, Array]:
@@ -110,7 +110,7 @@ class Posterior:
         draws, rng, out = 4000, np.random.default_rng(self.seed), {}
         for p in self.model.parameters:
             factor = unit_factor(p.unit, self.priors[p.name], self.time_unit, self.amount_unit)
-            out[p.name] = p.lower + self.priors[p.name].draw(draws, rng, factor)
+            out[p.name] = p.value(self.priors[p.name].draw(draws, rng, factor))
         return out | {f"{e.name}_sd": e.sd_prior.draw(draws, rng) for e in self.effects}
 
     def summary(self) -> pd.DataFrame:
@@ -149,6 +149,7 @@ class Posterior:
     def _about(self) -> dict[str, Any]:
         return {
             "model": self.model.name,
+            "options": dict(self.model.options),
             "method": self.method,
             "priors": {name: prior.to_mapping() for name, prior in self.priors.items()},
             "effects": [effect.to_mapping() for effect in self.effects],
@@ -184,11 +185,12 @@ def load(path: str | Path) -> Posterior:
         known = f"This clvmodels reads version {SCHEMA_VERSION}: fit again, or use the version that wrote it"
         raise ResultsError(Problem("the posterior has another schema version", str(path), got, known))
     about = json.loads(tree.attrs["clvmodels"])
+    model = get_model(about["model"], about["options"], str(path))
     return Posterior(
-        model=get_model(about["model"], str(path)),
+        model=model,
         data=tree,
         method=about["method"],
-        priors={n: Prior.from_mapping(p, str(path)) for n, p in about["priors"].items()},
+        priors={p.name: _prior(p, about["priors"][p.name], str(path)) for p in model.parameters},
         effects=tuple(Effect.from_mapping(e, str(path)) for e in about["effects"]),
         groups={name: tuple(labels) for name, labels in about["groups"].items()},
         time_unit=about["time_unit"],
@@ -198,6 +200,10 @@ def load(path: str | Path) -> Posterior:
         checks=about["checks"],
         attempts=about["attempts"],
     )
+
+
+def _prior(parameter: Parameter, mapping: Mapping[str, Any], where: str) -> Prior:
+    return Prior.from_mapping(mapping, where, support=parameter.support)
 
 
 def fit(

@@ -181,13 +181,12 @@ def _behaviour_columns(
     posteriors: Mapping[str, Posterior], table: pd.DataFrame, horizon: float, draws: int, seed: int, amount_unit: float
 ) -> dict[str, Array]:
     posterior = posteriors["purchases"]
-    model = simulation.purchase_model(posterior)
     people = simulation.present(posterior, table, draws, seed)
     window = np.array([0.0, horizon])
     rng = KeyedRandom(seed, "score future", list(table.index), draws)
-    counts = simulation.purchase_counts(people.state, window, rng)[..., 0]
+    counts = simulation.purchase_counts(posterior, table, people.state, window, rng)[..., 0]
     expected = simulation.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
-    p_none = simulation.probability_of(model, people, np.zeros(len(table)), horizon)
+    p_none = simulation.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
     columns = {"p_alive": by_customer(people.p_alive), "p_purchase": 1.0 - p_none}
     columns |= {"expected_purchases": by_customer(expected), **_quantiles("purchases", counts)}
     spend = posteriors.get("spend")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels.customers import DAYS_PER_UNIT, Customers, Holdout
-from clvmodels.density import condense
+from clvmodels.density import condense, numbers
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models import PurchaseModel, State
 from clvmodels.models.contract import Array
@@ -106,7 +107,7 @@ def blocks(size: int, draws: int, periods: int) -> Iterator[slice]:
 
 def rows_of(table: pd.DataFrame, observes: tuple[str, ...]) -> dict[str, Array]:
     """The statistics of a table as rows. [1, C] each"""
-    return {name: table[name].to_numpy(dtype=float)[None] for name in observes}
+    return {name: numbers(table, name)[None] for name in observes}
 
 
 def present(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> Present:
@@ -117,13 +118,13 @@ def present(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) ->
     p_alive = _condensed(posterior, table, draws, lambda rows, theta: evaluate_p_alive(model, rows, theta))
     if_alive = model.draw_alive(rows, theta, KeyedRandom(seed, "if alive", labels, size))
     alive = KeyedRandom(seed, "alive", labels, size).uniform() < p_alive
-    state = State(
-        alive,
-        if_alive.purchase_rate,
-        np.where(alive, if_alive.residual_lifetime, 0.0),
-        np.where(alive, if_alive.residual_purchases, 0.0),
-    )
-    return Present(p_alive, if_alive, state)
+    return Present(p_alive, if_alive, _among(if_alive, alive))
+
+
+def _among(state: State, alive: NDArray[np.bool_]) -> State:
+    """The state of those who are alive, and nothing left for the others."""
+    time, purchases = (np.where(alive, ahead, 0.0) for ahead in (state.residual_lifetime, state.residual_purchases))
+    return State(alive, state.purchase_rate, time, purchases, state.extra)
 
 
 def individuals(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> State:
@@ -153,9 +154,10 @@ def purchase_model(posterior: Posterior) -> PurchaseModel:
     return posterior.model
 
 
-def _condensed(posterior: Posterior, table: pd.DataFrame, draws: int, function) -> Array:
-    """A function of rows and theta, evaluated once for equal histories. [D, C, ...]"""
-    condensed = condense(table, posterior.model.observes, {e.group: _labels(table, e.group) for e in posterior.effects})
+def _condensed(posterior: Posterior, table: pd.DataFrame, draws: int, function, also: tuple[str, ...] = ()) -> Array:
+    """A function of rows and theta, evaluated once for equal histories; `also` names further columns. [D, C, ...]"""
+    observes = (*posterior.model.observes, *also)
+    condensed = condense(table, observes, {e.group: _labels(table, e.group) for e in posterior.effects})
     first = np.unique(condensed.inverse, return_index=True)[1]
     rows = {name: values[None] for name, values in condensed.rows.items()}
     return function(rows, posterior.theta(table.iloc[first], draws))[:, condensed.inverse]
@@ -165,18 +167,10 @@ def _labels(table: pd.DataFrame, group: str) -> list[str]:
     return sorted(table[group].astype(str).unique())
 
 
-def purchase_counts(state: State, edges: Array, rng: KeyedRandom) -> Array:
-    """Realised purchases in each period. edges: [P+1] or [C, P+1], time units after T; result [D, C, P]
-
-    Poisson while the lifetime lasts; the coin's customer stops after `residual_purchases`.
-    """
-    start, stop = edges[..., :-1], edges[..., 1:]
-    length = np.clip(np.minimum(state.residual_lifetime[..., None], stop) - start, 0.0, None)
-    counts = rng.poisson_periods(state.purchase_rate[..., None] * length)
-    if np.isinf(state.residual_purchases).all():
-        return counts
-    capped = np.minimum(np.cumsum(counts, axis=-1), state.residual_purchases[..., None])
-    return np.diff(capped, axis=-1, prepend=0.0)
+def purchase_counts(posterior: Posterior, table: pd.DataFrame, state: State, edges: Array, rng: KeyedRandom) -> Array:
+    """Realised purchases in each period of customers in that state. edges: [P+1] or [C, P+1]; result [D, C, P]"""
+    model = purchase_model(posterior)
+    return model.draw_counts(rows_of(table, model.observes), posterior.theta(table, rng.draws), state, edges, rng)
 
 
 def expected_counts(posterior: Posterior, table: pd.DataFrame, p_alive: Array, edges: Array, draws: int) -> Array:
@@ -199,7 +193,6 @@ def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Ser
     What the model would have expected of new customers: no history is used, only the population's draws.
     """
     table = customers.table
-    blank = table.assign(**dict.fromkeys(posterior.model.observes, 0.0))
     days = (starts.to_numpy("datetime64[D]")[None] - table["first_purchase"].to_numpy("datetime64[D]")[:, None]).astype(
         float
     )
@@ -209,10 +202,13 @@ def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Ser
     total = np.zeros((draws, len(starts)))
     model = purchase_model(posterior)
     for block in blocks(len(table), draws, len(starts)):
-        part = blank.iloc[block]
-        labels, rows = list(part.index), rows_of(part, model.observes)
-        state = model.draw_alive(rows, posterior.theta(part, draws), KeyedRandom(seed, "past state", labels, draws))
-        total += purchase_counts(state, bounds[block], KeyedRandom(seed, "past", labels, draws)).sum(axis=1)
+        part = table.iloc[block]
+        labels, rows = list(part.index), model.blank(rows_of(part, model.observes))
+        theta = posterior.theta(part, draws)
+        state = model.draw_alive(rows, theta, KeyedRandom(seed, "past state", labels, draws))
+        stays = KeyedRandom(seed, "past stays", labels, draws).uniform() < evaluate_p_alive(model, rows, theta)
+        stream = KeyedRandom(seed, "past", labels, draws)
+        total += model.draw_counts(rows, theta, _among(state, stays), bounds[block], stream).sum(axis=1)
     return total
 
 
@@ -252,19 +248,19 @@ def forecast(
     expected = array_store(folder, "expected_purchases", (draws, size), "float32")
     p_alive = array_store(folder, "p_alive", (draws, size), "float32")
     p_any, log_prob, by_week = np.empty(size), np.empty(size), np.zeros((draws, weeks))
-    model = purchase_model(posterior)
+    purchase_model(posterior)  # or refuse
     for block in blocks(size, draws, len(edges)):
         part = table.iloc[block]
         people = present(posterior, part, draws, seed)
-        n = purchase_counts(people.state, edges, KeyedRandom(seed, "future", list(part.index), draws))
+        n = purchase_counts(posterior, part, people.state, edges, KeyedRandom(seed, "future", list(part.index), draws))
         counts[:, block], p_alive[:, block] = n.sum(axis=-1), people.p_alive
         expected[:, block] = expected_counts(posterior, part, people.p_alive, edges[[0, -1]], draws)[..., 0]
         by_week += n[..., :weeks].sum(axis=1)
-        p_any[block] = 1.0 - probability_of(model, people, np.zeros(len(part)), length)
+        p_any[block] = 1.0 - probability_of(posterior, part, people.p_alive, np.zeros(len(part)), length)
         if actual is not None:
             came = actual.table["purchases"].to_numpy(dtype=float)[block]
             with np.errstate(divide="ignore"):  # minus infinity is refused by the metric, by name
-                log_prob[block] = np.log(probability_of(model, people, came, length))
+                log_prob[block] = np.log(probability_of(posterior, part, people.p_alive, came, length))
         if progress is not None:
             progress(block.stop, size)
     ids = table.index.to_numpy()
@@ -273,11 +269,16 @@ def forecast(
     )
 
 
-def probability_of(model: PurchaseModel, people: Present, n: Array, length: float) -> Array:
+def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n: Array, length: float) -> Array:
     """P(n purchases in the window), averaged over draws. n and result: [C]
 
-    Given each drawn state of being alive, weighted by p_alive, so that no count that is possible gets 0.
+    Exact given each draw's parameters, the individual integrated out, so that no count that is possible gets 0.
     """
-    if_alive = model.count_probability(people.if_alive, n, length)
-    each = people.p_alive * if_alive + (1.0 - people.p_alive) * (n == 0)
+    model = purchase_model(posterior)
+    wanted = table.assign(_n=n)
+    if_alive = _condensed(
+        posterior, wanted, len(p_alive),
+        lambda rows, theta: model.count_probability(rows, theta, rows["_n"][0], length), also=("_n",),
+    )  # fmt: skip
+    each = p_alive * if_alive + (1.0 - p_alive) * (n == 0)
     return np.ascontiguousarray(each.T).mean(axis=1)

@@ -146,7 +146,8 @@ def value_block(
     labels, model = list(table.index), spend.model
     assert isinstance(model, SpendModel)
     people = simulation.present(purchases, table, draws, seed)
-    counts = simulation.purchase_counts(people.state, edges, KeyedRandom(seed, "value future", labels, draws))
+    stream = KeyedRandom(seed, "value future", labels, draws)
+    counts = simulation.purchase_counts(purchases, table, people.state, edges, stream)
     rows, theta = simulation.rows_of(table, model.observes), spend.theta(table, draws)
     state = model.draw(rows, theta, KeyedRandom(seed, "spend state", labels, draws))
     money = model.spend_total(state, counts, KeyedRandom(seed, "spend", labels, draws))

@@ -127,7 +127,8 @@ def simulated_purchases_average_to_the_expected(case: Case) -> None:
     """By period, and with p_alive in the mean."""
     posterior, table = posterior_of(case.model, case.theta, DRAWS), table_of()
     people = simulation.present(posterior, table, DRAWS, 1)
-    counts = simulation.purchase_counts(people.state, EDGES, KeyedRandom(1, "future", list(table.index), DRAWS))
+    stream = KeyedRandom(1, "future", list(table.index), DRAWS)
+    counts = simulation.purchase_counts(posterior, table, people.state, EDGES, stream)
     expected = simulation.expected_counts(posterior, table, people.p_alive, EDGES, DRAWS)
     assert counts.min() >= 0 and np.all(counts == np.round(counts))
     mean_is(counts - expected, 0.0, expected.mean(axis=0))
@@ -136,10 +137,12 @@ def simulated_purchases_average_to_the_expected(case: Case) -> None:
 def count_probabilities_are_frequencies_of_simulated_counts(case: Case) -> None:
     posterior, table = posterior_of(case.model, case.theta, DRAWS), table_of()
     people = simulation.present(posterior, table, DRAWS, 1)
-    counts = simulation.purchase_counts(people.state, EDGES[:2], KeyedRandom(1, "f", list(table.index), DRAWS))
+    stream = KeyedRandom(1, "f", list(table.index), DRAWS)
+    counts = simulation.purchase_counts(posterior, table, people.state, EDGES[:2], stream)
+    rows, theta = simulation.rows_of(table, case.model.observes), posterior.theta(table, DRAWS)
     total = 0.0
     for n in range(60):
-        if_alive = case.model.count_probability(people.if_alive, np.full(len(table), float(n)), EDGES[1])
+        if_alive = case.model.count_probability(rows, theta, np.full(len(table), float(n)), EDGES[1])
         p = people.p_alive * if_alive + (1 - people.p_alive) * (n == 0)
         total = total + p
         if n < 6:

@@ -78,7 +78,9 @@ def without_p_alive(original):
 
 def never_repeats(original):
     """Everybody's first future stands for all periods: the phase of the periods is lost."""
-    return lambda state, edges, rng: original(state, edges - edges[0] + np.diff(edges).mean(), rng)
+    return lambda posterior, table, state, edges, rng: original(
+        posterior, table, state, edges - edges[0] + np.diff(edges).mean(), rng
+    )
 
 
 def one_stream(original):
@@ -101,7 +103,7 @@ FAULTS = [
     Fault(BetaCoin, "draw_residual", one_less, "bg_nbd", a_new_customer_is_a_draw_of_the_population),
     Fault(BetaCoin, "draw_residual", one_less, "bg_nbd", simulated_histories_follow_the_density),
     Fault(
-        BetaCoin, "count_probability", lambda f: lambda self, n, mean, extra: f(self, n + 1, mean, extra),
+        BetaCoin, "falls", lambda f: lambda self, rows, theta, n: f(self, rows, theta, n + 1),
         "bg_nbd", count_probabilities_are_frequencies_of_simulated_counts,
     ),
     Fault(
@@ -109,7 +111,7 @@ FAULTS = [
         "pareto_nbd", expected_purchases_are_the_integral_over_individuals,
     ),
     Fault(
-        compose, "draw_death_age", lambda f: lambda p, life, rows, theta, rng: np.broadcast_to(rows["T"], rng.shape),
+        compose, "draw_death_age", lambda f: lambda model, rows, theta, rng: np.broadcast_to(rows["T"], rng.shape),
         "pareto_nbd", own_rates_average_to_their_integral,
     ),
     Fault(simulation, "evaluate_p_alive", lambda f: lambda m, r, t: f(m, r, t) ** 1.2, "bg_nbd",
@@ -129,8 +131,10 @@ FAULTS = [
         "gamma_gamma", spend_contracts.money_of_n_purchases_has_their_mean_and_variance,
     ),
     Fault(randomness, "keyed_generator", one_stream, "bg_nbd", lifetime_and_spend_are_independent),
-    Fault(histories, "_times", lambda f: lambda label, rate, until, most, seed: f(label, rate, until, np.inf, seed),
-          "bg_nbd", simulated_histories_follow_the_density),
+    Fault(
+        histories, "_ages_of", lambda f: lambda m, label, own, until, most, seed: f(m, label, own, until, np.inf, seed),
+        "bg_nbd", simulated_histories_follow_the_density,
+    ),
 ]  # fmt: skip
 
 

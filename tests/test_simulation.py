@@ -122,9 +122,11 @@ def test_blocks_cover_everyone_once():
 
 
 def test_the_coin_customer_stops_at_the_drawn_purchase():
-    state = simulation.present(posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 500), table_of(), 500, 1).state
+    posterior = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 500)
+    rng = KeyedRandom(1, "f", list(table_of().index), 500)
+    state = simulation.present(posterior, table_of(), 500, 1).state
     busy = dataclasses.replace(state, purchase_rate=np.full(state.purchase_rate.shape, 1e3))
-    counts = simulation.purchase_counts(busy, np.arange(4.0), KeyedRandom(1, "f", list(table_of().index), 500))
+    counts = simulation.purchase_counts(posterior, table_of(), busy, np.arange(4.0), rng)
     few = state.residual_purchases < 500
     assert np.array_equal(counts.sum(axis=-1)[few], state.residual_purchases[few])
     assert np.all(counts[~state.alive] == 0)

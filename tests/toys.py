@@ -11,14 +11,14 @@ from scipy import stats
 from clvmodels.models import Parameter
 from clvmodels.models.beta_coin import BetaCoin
 from clvmodels.models.compose import Composed
+from clvmodels.models.parts import ClockLifetime
 from clvmodels.models.poisson_gamma import PoissonGamma
 from clvmodels.models.prior import log_normal
 
 
-class OneHazard:
+class OneHazard(ClockLifetime):
     """Everybody leaves by the clock at the same hazard mu."""
 
-    kind, observes, nodes, meanings = "clock", (), 32, ()
     parameters = (Parameter("mu", "lifetime", "1/time", log_normal(0.05, 1.0), 1, "hazard", "everyone's hazard"),)
 
     def log_survival(self, t, theta):
@@ -36,6 +36,12 @@ class OneHazard:
     def reach(self, t, theta):
         return 45.0 / theta["mu"] + 0.0 * t
 
+    def survival_ratio(self, t, tau, theta):
+        return np.exp(-theta["mu"] * tau) + 0.0 * t
+
+    def residual_at(self, t, survived, theta):
+        return -np.log(survived) / theta["mu"] + 0.0 * t
+
     def draw_residual(self, rows, theta, rng):
         return rng.exponential() / theta["mu"], {}
 
@@ -47,10 +53,10 @@ class OneHazard:
         return -np.expm1(-mu * t) / mu + 0.0 * np.asarray(rows["T"])[..., None]
 
 
-class NoEnd:
+class NoEnd(ClockLifetime):
     """Nobody leaves: the NBD."""
 
-    kind, observes, nodes, parameters, meanings = "clock", (), 8, (), ()
+    nodes = 8
 
     def log_survival(self, t, theta):
         return pt.zeros_like(t)
@@ -66,6 +72,12 @@ class NoEnd:
 
     def reach(self, t, theta):
         return pt.full_like(t, np.inf)
+
+    def survival_ratio(self, t, tau, theta):
+        return np.ones(np.broadcast(t, tau).shape)
+
+    def residual_at(self, t, survived, theta):
+        return np.ones(np.broadcast(t, survived).shape)  # never asked for with weight
 
     def draw_residual(self, rows, theta, rng):
         return np.full(rng.shape, np.inf), {}

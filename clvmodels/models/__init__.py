@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from clvmodels.errors import ConfigError, unknown
 from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
@@ -15,17 +18,17 @@ MODELS: dict[str, Model] = {
 }
 
 
-def get_model(name: str, where: str = "") -> Model:
-    """The model of that name.
+def get_model(name: str, options: Mapping[str, Any] | None = None, where: str = "") -> Model:
+    """The model of that name, with its options where it has any: `get_model("bg_cnbd_k", {"k": 3})`.
 
     Raises
     ------
     ConfigError
-        If no such model is registered; the message names the nearest.
+        If no such model is registered (the message names the nearest), or it has no such option.
     """
     if name not in MODELS:
         raise ConfigError(unknown("model", name, MODELS, where))
-    return MODELS[name]
+    return MODELS[name].given(**(options or {}))
 
 
 __all__ = ["MODELS", "Model", "Parameter", "PurchaseModel", "SpendModel", "State", "get_model"]

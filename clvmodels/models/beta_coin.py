@@ -8,14 +8,15 @@ leaves with probability p. With n coins tossed,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import numba
 import numpy as np
 import pytensor.tensor as pt
-from scipy.special import gammainc
+from scipy.special import gammaln
 
-from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta, poisson_probability
+from clvmodels.models.contract import Array, Handle, Meaning, Parameter, Rows, Theta
+from clvmodels.models.parts import CoinLifetime, Purchases
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -31,17 +32,30 @@ MEANINGS = (
 )
 
 
-class BetaCoin:
+def _move_dropout_mean(theta: Theta, coefficient: Any, xp: Any) -> dict[str, Any]:
+    """logit(a / (a + b)) + coefficient, a + b as it was."""
+    a, b = theta["a"], theta["b"]
+    odds = a / b * xp.exp(coefficient)
+    return {"a": (a + b) * odds / (1.0 + odds), "b": (a + b) / (1.0 + odds)}
+
+
+HANDLES = (
+    Handle("dropout_mean", "lifetime", "dropout", "mean chance of leaving after a purchase, a / (a + b), on the logit "
+           "scale; a + b stays", _move_dropout_mean),
+)  # fmt: skip
+
+
+class BetaCoin(CoinLifetime):
     """The coin; `first` says whether it is tossed after the first purchase too.
 
     Both coefficients multiply upwards: on `a` alone a positive one raises dropout, on `b` alone it raises staying,
-    tied on both it leaves the mean dropout a / (a + b) as it is and makes customers more alike.
+    tied on both it leaves the mean dropout a / (a + b) as it is and makes customers more alike. What moves the mean
+    is `dropout_mean`.
     """
 
-    kind = "coin"
-    observes = ()
     parameters = PARAMETERS
     meanings = MEANINGS
+    handles = HANDLES
 
     def __init__(self, first: bool):
         self.first = first
@@ -74,49 +88,66 @@ class BetaCoin:
         tosses = np.maximum(self.tosses(rows), 1.0)
         return {"dropout_probability": rng.beta(theta["a"] + 1.0, theta["b"] + tosses - 1.0)}
 
-    def count_probability(self, n: Array, mean: Array, extra: Mapping[str, Array]) -> Array:
-        """P(n purchases | p, Poisson mean): n came and the coin held, or more would have and it fell at the n-th."""
-        p = extra["dropout_probability"]
-        held = poisson_probability(n, mean) * (1.0 - p) ** n
-        fell = gammainc(np.maximum(n, 1.0), mean) * p * (1.0 - p) ** np.maximum(n - 1.0, 0.0)
-        return held + np.where(np.asarray(n) > 0, fell, 0.0)
+    def survives(self, rows: Rows, theta: Theta, n: Array) -> Array:
+        """B(a, b' + n) / B(a, b'), b' = b + tosses until T. [D, C]"""
+        a, b = theta["a"], theta["b"] + self.tosses(rows)
+        return np.exp(gammaln(b + n) - gammaln(b) + gammaln(a + b) - gammaln(a + b + n))
 
-    def expected_purchases(self, shape: Array, exposure: Array, rows: Rows, theta: Theta, t: Array) -> Array:
+    def falls(self, rows: Rows, theta: Theta, n: Array) -> Array:
+        """B(a + 1, b' + n - 1) / B(a, b'), n >= 1. [D, C]"""
+        a, b = theta["a"], theta["b"] + self.tosses(rows)
+        return self.survives(rows, theta, n - 1.0) * a / (a + b + n - 1.0)
+
+    def expected_purchases(self, purchases: Purchases, rows: Rows, until: Array, theta: Theta, t: Array) -> Array:
         """E[purchases in (T, T + t] | alive], the one after which the coin falls included. [D, C, P]
 
-        lambda ~ Gamma(shape, exposure) and p ~ Beta(a, b + n). Equal to eq. 10 of Fader, Hardie & Lee (2005) without
-        its poles at a = 1 and its hypergeometric function: with q_k the negative binomial probability that k
-        purchases would come, S_j = B(a, b + n + j) / B(a, b + n) that j coins are survived, all terms positive,
+        Stages come at a rate Gamma(shape, exposure), k to a purchase, j of them passed at T; p ~ Beta(a, b'). With
+        q_m the negative binomial probability that m stages would come, S_i = B(a, b' + i) / B(a, b') that i coins are
+        survived, all terms positive,
 
-            sum over k >= 1 of q_k (S_0 + ... + S_{k-1}).
+            sum over m >= 1 of q_m (S_0 + ... + S_{n(m) - 1}),        n(m) = floor((j + m) / k).
+
+        For k = 1 equal to eq. 10 of Fader, Hardie & Lee (2005) without its poles at a = 1 and its hypergeometric
+        function.
         """
         a = np.asarray(theta["a"], dtype=float)
         b = np.asarray(theta["b"] + self.tosses(rows), dtype=float)
-        return _expected_until_coin(shape, exposure, a, b, np.asarray(t, dtype=float))
+        total, k = 0.0, float(purchases.stages)
+        for phase in purchases.phases(rows, until, theta):
+            found = _expected_until_coin(phase.shape, phase.exposure, a, b, k, float(phase.passed), t)
+            total = total + np.asarray(phase.weight)[..., None] * found
+        return np.asarray(total)
 
 
 @numba.guvectorize(
-    ["void(float64, float64, float64, float64, float64[:], float64[:])"], "(),(),(),(),(p)->(p)", cache=True
+    ["void(float64, float64, float64, float64, float64, float64, float64[:], float64[:])"],
+    "(),(),(),(),(),(),(p)->(p)",
+    cache=True,
 )
-def _expected_until_coin(shape, exposure, a, b, t, out):  # pragma: no cover - compiled
+def _expected_until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
     """All periods at once: they share the coins' sums, and each has its own q, relative to q_0, which may underflow."""
     z = t / (exposure + t)
     log_scale = -shape * np.log1p(t / exposure)
     q, total = np.ones(t.size), np.zeros(t.size)
-    survived, bought, k = 1.0, 0.0, 0.0
+    survived, bought, coins, m, phase = 1.0, 0.0, 0.0, 0.0, j
     running = True
-    while running and k < 1e8:
+    while running and m < 1e8:
         for _ in range(16):
-            ratio = (shape + k) / (k + 1.0)
-            bought += survived
-            survived *= (b + k) / (a + b + k)
-            k += 1.0
+            ratio = (shape + m) / (m + 1.0)
+            m += 1.0
+            phase += 1.0
+            if phase >= k:
+                phase = 0.0
+                bought += survived
+                survived *= (b + coins) / (a + b + coins)
+                coins += 1.0
             for p in range(t.size):
                 q[p] *= z[p] * ratio
                 total[p] += q[p] * bought
         running = False
         for p in range(t.size):
-            shrink = z[p] * (shape + k) / (k + 1.0) * (1.0 + survived / bought)
+            more = 1.0 if bought == 0.0 else survived / bought
+            shrink = z[p] * (shape + m) / (m + 1.0) * (1.0 + more)
             running |= shrink >= 1.0 or q[p] * bought > 1e-17 * total[p] * (1.0 - shrink)
             if total[p] > 1e200:
                 q[p] *= 1e-200

@@ -1,14 +1,16 @@
-"""A purchase process and a lifetime make a model; everything a model owes follows from the two parts."""
+"""A purchase process, a lifetime and a calendar make a model; everything a model owes follows from the parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
 
-from clvmodels.models.contract import Array, PurchaseModel, Rows, State, Theta
+from clvmodels.models.contract import STATUS, Array, PurchaseModel, Rows, State, Theta
+from clvmodels.models.parts import Calendar, ClockLifetime, CoinLifetime, Purchases
 from clvmodels.randomness import KeyedRandom
 
 
@@ -16,140 +18,245 @@ class Composed(PurchaseModel):
     """Purchases until a lifetime ends, the two independent given the population.
 
     The lifetime's `kind` decides how the end enters: 'clock' (anywhere in (t_x, T): one smooth integral over the
-    death time) or 'coin' (right after the last purchase: a closed form).
+    death time) or 'coin' (right after the last purchase: a closed form). Purchases run in the calendar's operational
+    time, lifetimes in calendar time.
+
+    Parameters
+    ----------
+    observes_end
+        The customers' table has a `status`: unknown, alive, or ended, and then T is the age at the end.
     """
 
-    def __init__(self, name: str, title: str, reference: str, purchases, lifetime):
+    def __init__(
+        self, name: str, title: str, reference: str, purchases: Purchases, lifetime: ClockLifetime | CoinLifetime,
+        calendar: Calendar | None = None, observes_end: bool = False, lacks: tuple[str, ...] = (),
+    ):  # fmt: skip
         self.name, self.title, self.reference = name, title, reference
-        self.purchases, self.lifetime = purchases, lifetime
-        self.observes = tuple(dict.fromkeys(purchases.observes + lifetime.observes))
-        self.parameters = purchases.parameters + lifetime.parameters
-        self.meanings = purchases.meanings + lifetime.meanings
+        self.purchases, self.calendar = purchases, calendar or Calendar()
+        self.lifetime: Any = lifetime  # its kind says which of the two it is
+        parts = (purchases, lifetime, self.calendar)
+        status = ("status",) if observes_end else ()
+        self.observes = tuple(dict.fromkeys((*(name for part in parts for name in part.observes), *status)))
+        self.parameters = tuple(parameter for part in parts for parameter in part.parameters)
+        self.meanings = tuple(meaning for part in parts for meaning in part.meanings)
+        self.handles = tuple(handle for part in parts for handle in part.handles)
+        self.traits = self.calendar.traits
+        self.lacks = frozenset(lacks)
 
     def branches(self, rows: Rows, theta: Theta) -> tuple[pt.TensorVariable, pt.TensorVariable]:
-        seen = self.purchases.log_density(rows, rows["T"], theta)
+        until = self.calendar.elapsed(rows, 0.0, rows["T"], theta)
+        factors = self.calendar.log_intensity(rows, theta)
+        seen = self.purchases.log_density(rows, until, theta) + factors
         if self.lifetime.kind == "coin":
-            until_last = self.purchases.log_density(rows, rows["recency"], theta)
-            survived, fell = self.lifetime.log_survival(rows, theta), self.lifetime.log_ended(rows, theta)
-            return seen + survived, until_last + fell
-        alive = seen + self.lifetime.log_survival(rows["T"], theta)
-        return alive, log_ended_by_clock(self.purchases, self.lifetime, rows, theta)
+            until_last = self.calendar.elapsed(rows, 0.0, rows["recency"], theta)
+            left = self.purchases.log_density(rows, until_last, theta) + factors
+            alive, ended = seen + self.lifetime.log_survival(rows, theta), left + self.lifetime.log_ended(rows, theta)
+        else:
+            alive = seen + self.lifetime.log_survival(rows["T"], theta)
+            ended = log_ended_by_clock(self, rows, theta) + factors
+        if "status" not in self.observes:
+            return alive, ended
+        if self.lifetime.kind == "clock":
+            at_end = seen + self.lifetime.log_density(rows["T"], theta)
+            ended = pt.switch(pt.eq(rows["status"], STATUS["ended"]), at_end, ended)
+        impossible = -np.inf
+        return (
+            pt.switch(pt.eq(rows["status"], STATUS["ended"]), impossible, alive),
+            pt.switch(pt.eq(rows["status"], STATUS["alive"]), impossible, ended),
+        )
 
     def draw_alive(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
-        rate = self.purchases.draw(rows, rows["T"], theta, rng)
+        rate, own = self.purchases.draw(rows, self._age(rows, rows["T"], theta), theta, rng)
         left, extra = self.lifetime.draw_residual(rows, theta, rng)
-        endless = np.full(rng.shape, np.inf)
-        alive = np.ones(rng.shape, dtype=bool)
+        endless, alive = np.full(rng.shape, np.inf), np.ones(rng.shape, dtype=bool)
         if self.lifetime.kind == "coin":
-            return State(alive, rate, endless, left, extra)
-        return State(alive, rate, left, endless, extra)
+            return State(alive, rate, endless, left, own | extra)
+        return State(alive, rate, left, endless, own | extra)
 
     def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
         if self.lifetime.kind == "coin":
             death = np.broadcast_to(rows["recency"], rng.shape)
             extra = self.lifetime.draw_ended(rows, theta, rng)
         else:
-            death = draw_death_age(self.purchases, self.lifetime, rows, theta, rng)
+            death = draw_death_age(self, rows, theta, rng)
             extra = self.lifetime.draw_ended(death, theta, rng)
-        rate = self.purchases.draw(rows, death, theta, rng)
+        rate, own = self.purchases.draw(rows, self._age(rows, death, theta), theta, rng)
         nothing = np.zeros(rng.shape)
-        return State(nothing.astype(bool), rate, nothing, nothing, extra)
+        return State(nothing.astype(bool), rate, nothing, nothing, own | extra)
 
     def expected_if_alive(self, rows: Rows, theta: Theta, t: Array) -> Array:
-        t = np.asarray(t, dtype=float)
+        t, until = np.asarray(t, dtype=float), self._age(rows, rows["T"], theta)
         if self.lifetime.kind == "coin":
-            shape, exposure = self.purchases.shape_and_exposure(rows, theta)
-            return self.lifetime.expected_purchases(shape, exposure, rows, theta, t)
-        rate = np.asarray(self.purchases.mean_rate(rows, rows["T"], theta))
-        return rate[..., None] * self.lifetime.expected_time(rows, theta, t)
+            ahead = self._ahead(rows, t, theta)
+            return self.lifetime.expected_purchases(self.purchases, rows, until, theta, ahead)
+        rate = np.asarray(self.purchases.mean_rate(rows, until, theta))
+        plain = type(self.calendar) is Calendar
+        closed = self.lifetime.expected_time(rows, theta, t) if plain else None
+        return rate[..., None] * (self._expected_time(rows, theta, t) if closed is None else closed)
 
-    def count_probability(self, state: State, n: Array, t: float) -> Array:
+    def _expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array:
+        """E[operational time of (T, T + min(residual lifetime, t)) | alive at T], by parts between the times. [D, C, P]
+
+        The integral over u in (0, t) of m(T + u) S(T + u) / S(T); `t` increases along its last dimension.
+        """
+        nodes, weights = np.polynomial.legendre.leggauss(24)
+        start = np.concatenate([np.zeros_like(t[..., :1]), t[..., :-1]], axis=-1)
+        total: Any = 0.0
+        wide_rows, wide = _widened(rows), _widened(theta)
+        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+            u = start + (t - start) * node
+            pace = self.calendar.pace(wide_rows, wide_rows["T"] + u, wide, np)
+            total = total + weight * (t - start) * pace * self.lifetime.survival_ratio(wide_rows["T"], u, wide)
+        return np.cumsum(total, axis=-1)
+
+    def count_probability(self, rows: Rows, theta: Theta, n: Array, t: float) -> Array:
+        n, until = np.asarray(n, dtype=float), self._age(rows, rows["T"], theta)
+        whole = self._ahead(rows, np.asarray([t]), theta)[..., 0]
+        held = self.purchases.count_probability(rows, until, theta, n, whole)
         if self.lifetime.kind == "coin":
-            return self.lifetime.count_probability(n, state.purchase_rate * t, state.extra)
-        return super().count_probability(state, n, t)
+            fell = self.purchases.count_tail(rows, until, theta, n, whole)
+            fell = fell * self.lifetime.falls(rows, theta, np.maximum(n, 1.0))
+            return held * self.lifetime.survives(rows, theta, n) + np.where(n > 0, fell, 0.0)
+        lasting = self.lifetime.survival_ratio(rows["T"], np.asarray(t), theta)
+        return held * lasting + self._count_before_the_end(rows, theta, n, t, until)
+
+    def _count_before_the_end(self, rows: Rows, theta: Theta, n: Array, t: float, until: Array) -> Array:
+        """Integral over tau in (0, t) of P(n purchases in tau) f(T + tau) / S(T), as survival falls. [D, C]"""
+        total: Any = 0.0
+        nodes, weights = np.polynomial.legendre.leggauss(48)
+        before = self.lifetime.survival_ratio(rows["T"], np.asarray(t), theta)
+        # in w = S(T + tau) / S(T), falling from 1 to `before`, the lifetime's density is even
+        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+            tau = self.lifetime.residual_at(rows["T"], 1.0 - (1.0 - before) * node, theta)
+            ahead = self.calendar.elapsed(rows, rows["T"], tau, theta, np)
+            at = self.purchases.count_probability(rows, until, theta, n, ahead)
+            total = total + weight * (1.0 - before) * at
+        return np.asarray(total)
+
+    def draw_counts(self, rows: Rows, theta: Theta, state: State, edges: Array, rng: KeyedRandom) -> Array:
+        ends = np.minimum(edges, state.residual_lifetime[..., None])
+        counts = self.purchases.draw_counts(state, np.diff(self._ahead(rows, ends, theta), axis=-1), rng)
+        if np.isinf(state.residual_purchases).all():
+            return counts
+        capped = np.minimum(np.cumsum(counts, axis=-1), state.residual_purchases[..., None])
+        return np.diff(capped, axis=-1, prepend=0.0)
+
+    def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
+        rows = {name: np.asarray(own[name]) for name in self.observes if name in own}
+        length = float(self.calendar.elapsed(rows, np.asarray(0.0), np.asarray(until), own, np))
+        return self.calendar.age_at(own, self.purchases.draw_ages(own, length, rng))
+
+    def _age(self, rows: Rows, age: Array, theta: Theta) -> Array:
+        """Operational age. NumPy, [D, C]"""
+        return self.calendar.elapsed(rows, np.zeros_like(age), age, theta, np)
+
+    def _ahead(self, rows: Rows, t: Array, theta: Theta) -> Array:
+        """Operational time in (T, T + t]. t: [P], [C, P] or [D, C, P]; result broadcastable to [D, C, P]"""
+        wide_rows = _widened(rows)
+        return self.calendar.elapsed(wide_rows, wide_rows["T"], t, _widened(theta), np)
 
 
-def log_ended_by_clock(purchases, lifetime, rows: Rows, theta: Theta) -> pt.TensorVariable:
+def _widened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """With a last dimension more, for nodes or periods."""
+    return {name: value[..., None] if getattr(value, "ndim", 0) else value for name, value in values.items()}
+
+
+def log_ended_by_clock(model: Composed, rows: Rows, theta: Theta) -> pt.TensorVariable:
     """log of the integral over the death time tau in (t_x, T) of g(tau) f(tau). [R]
 
-    Gauss-Legendre in y = log1p((tau - t_x) h), h the integrand's decay rate at t_x, up to where nothing is left,
-    relative to the value at t_x. The integral does not depend on where its nodes lie, so no gradient flows through
-    them. Where t_x = T it is minus infinity with gradient 0.
+    Gauss-Legendre in y = log1p(u h), u the lifetime's natural clock since t_x and h the integrand's decay rate there,
+    up to where nothing is left, relative to the value at t_x; from each of the calendar's jumps to the next. The
+    integral does not depend on where its nodes lie, so no gradient flows through them. Where t_x = T it is minus
+    infinity with gradient 0.
     """
-    gap = rows["T"] - rows["recency"]
-    open_end = pt.gt(gap, 0.0)
-    h, length = _span(purchases, lifetime, rows, theta, pt.switch(open_end, gap, 1.0))
+    open_end = pt.gt(rows["T"], rows["recency"])
+    h, first, length = _spans(model, rows, theta, open_end)
     top = pt.log1p(length * h)
-    nodes, weights = np.polynomial.legendre.leggauss(lifetime.nodes)
+    nodes, weights = np.polynomial.legendre.leggauss(model.lifetime.nodes)
     y = top[..., None] * ((nodes + 1.0) / 2.0)
-    tau = pt.expm1(y) / h[..., None]
-    wide_rows = {name: value[..., None] for name, value in rows.items()}
-    wide = {name: value[..., None] if getattr(value, "ndim", 0) else value for name, value in theta.items()}
     exponent = (
-        np.log(weights / 2.0)
-        + y
-        + purchases.log_ratio(wide_rows, tau, wide)
-        + lifetime.log_ratio(wide_rows["recency"], tau, wide)
+        np.log(weights / 2.0) + y + _log_relative(model, rows, theta, first[..., None] + pt.expm1(y) / h[..., None])
     )
-    at_last = purchases.log_density(rows, rows["recency"], theta) + lifetime.log_density(rows["recency"], theta)
-    inside = at_last + pt.log(top / h) + pt.logsumexp(exponent, axis=-1)
+    last = model.calendar.elapsed(rows, 0.0, rows["recency"], theta)
+    at_last = model.purchases.log_density(rows, last, theta) + model.lifetime.log_density(rows["recency"], theta)
+    pieces = pt.log(pt.switch(pt.gt(length, 0.0), top / h, 1.0)) + pt.logsumexp(exponent, axis=-1)
+    inside = at_last + pt.logsumexp(pt.switch(pt.gt(length, 0.0), pieces, -np.inf), axis=-1)
     return pt.switch(open_end, inside, -np.inf)
 
 
-def _span(purchases, lifetime, rows: Rows, theta: Theta, gap: pt.TensorVariable):
-    """Decay rate at t_x and the length of (t_x, T) that matters, both without gradient."""
-    h = purchases.decay(rows, theta) + lifetime.decay(rows["recency"], theta)
-    reach = pt.minimum(purchases.reach(rows, theta), lifetime.reach(rows["recency"], theta))
-    return disconnected_grad(h), disconnected_grad(pt.minimum(gap, reach))
+def _log_relative(model: Composed, rows: Rows, theta: Theta, u: pt.TensorVariable) -> pt.TensorVariable:
+    """log g(tau) f(tau), where the natural clock has moved by u since t_x, less that at t_x. u: [R, pieces, N]"""
+    wide_rows, wide = _widened(_widened(rows)), _widened(_widened(theta))
+    t_x = wide_rows["recency"]
+    passed = model.calendar.elapsed(wide_rows, t_x, model.lifetime.advance(t_x, u, wide), wide)
+    start = model.calendar.elapsed(wide_rows, 0.0, t_x, wide)
+    return model.purchases.log_ratio(wide_rows, start, passed, wide) + model.lifetime.log_ratio(t_x, u, wide)
+
+
+def _spans(model: Composed, rows: Rows, theta: Theta, open_end: Any) -> tuple[Any, Any, Any]:
+    """For each piece of (t_x, T): decay rate at its beginning, its first and its length, in the lifetime's natural
+    clock since t_x; without gradient, and cut where nothing is left. 3 x [R, pieces]
+
+    Where t_x = T the one piece has length 1, so that no log and no gradient is infinite.
+    """
+    calendar, purchases, lifetime = model.calendar, model.purchases, model.lifetime
+    offset, length = calendar.pieces(rows)
+    length = pt.switch(open_end[..., None], length, 1.0)
+    wide_rows, wide = _widened(rows), _widened(theta)
+    t_x = wide_rows["recency"]
+    begin = t_x + offset
+    start = calendar.elapsed(wide_rows, 0.0, begin, wide)
+    fall = calendar.pace(wide_rows, begin, wide) * purchases.decay(wide_rows, start, wide)
+    h = 1.0 / lifetime.between(begin, 1.0 / fall, wide) + lifetime.decay(begin, wide)
+    enough = calendar.holds(wide_rows, purchases.reach(wide_rows, start, wide), wide)
+    reach = pt.minimum(lifetime.reach(begin, wide), lifetime.between(begin, enough, wide))
+    first, whole = lifetime.between(t_x, offset, wide), lifetime.between(begin, length, wide)
+    return disconnected_grad(h), disconnected_grad(first), disconnected_grad(pt.minimum(whole, reach))
 
 
 CELLS = 64
 
 
-def draw_death_age(purchases, lifetime, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
+def draw_death_age(model: Composed, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
     """Age at death given that it fell in (t_x, T), by inverse CDF. [D, C]
 
-    The density is log-linear between 65 points equally spaced in y = log1p((tau - t_x) h); its moments are within
-    1e-4 of the exact ones. A customer with t_x = T cannot have ended: the age is T.
+    The density is log-linear between 65 points in the natural clock, equally spaced in y = log1p(u h) from each of the
+    calendar's jumps to the next; its moments are within 1e-4 of the exact ones. A customer with t_x = T cannot have
+    ended: the age is T. Where the end was observed it is T.
     """
-    curve = _death_curve(purchases, lifetime)
-    start, y, log_density = curve(rows, theta)
+    h, first, y, log_density = _death_curve(model)(rows, theta)
     step = y[..., 1:] - y[..., :-1]
     slope = log_density[..., 1:] - log_density[..., :-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         mass = np.exp(log_density[..., :-1]) * np.where(np.abs(slope) < 1e-8, 1.0, np.expm1(slope) / slope) * step
-    cumulative = np.cumsum(mass, axis=-1)
+    mass = mass / h[..., None]
+    flat = lambda values: values.reshape(*values.shape[:-2], -1)  # noqa: E731  (all pieces' cells in one row)
+    cumulative = np.cumsum(flat(mass), axis=-1)
     goal = rng.uniform() * cumulative[..., -1]
-    cell = np.minimum((cumulative < goal[..., None]).sum(axis=-1), CELLS - 1)
-    pick = _picker(cell)
+    cell = np.minimum((cumulative < goal[..., None]).sum(axis=-1), cumulative.shape[-1] - 1)
+    pick, pick_piece = _picker(cell), _picker(cell // CELLS)
     below = np.where(cell > 0, _picker(np.maximum(cell - 1, 0))(cumulative), 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.clip((goal - below) / pick(mass), 0.0, 1.0)
-        k = pick(np.broadcast_to(slope, mass.shape))
+        share = np.clip((goal - below) / pick(flat(mass)), 0.0, 1.0)
+        k = pick(flat(slope))
         within = np.where(np.abs(k) < 1e-8, share, np.log1p(share * np.expm1(k)) / k)
-    h = start
-    age = rows["recency"] + np.expm1(pick(y[..., :-1]) + within * pick(step)) / h
-    return np.where(rows["T"] > rows["recency"], np.minimum(age, rows["T"]), rows["T"])
+    u = pick_piece(first) + np.expm1(pick(flat(y[..., :-1])) + within * pick(flat(step))) / pick_piece(h)
+    age = rows["recency"] + model.lifetime.advance(np.asarray(rows["recency"]), u, theta, np)
+    seen = (rows["T"] <= rows["recency"]) | (np.asarray(rows.get("status", 0.0)) == STATUS["ended"])
+    return np.where(seen, rows["T"], np.minimum(age, rows["T"]))
 
 
 def _picker(cell: np.ndarray) -> Callable[[Array], Array]:
     return lambda values: np.take_along_axis(values, cell[..., None], axis=-1)[..., 0]
 
 
-def _death_curve(purchases, lifetime):
-    """Compiled: (rows, theta) -> decay h [D, C], points y and log density [D, C, 65], relative to t_x."""
+def _death_curve(model: Composed):
+    """Compiled: (rows, theta) -> h and first [D, C, pieces], y and log density [D, C, pieces, 65], relative to t_x."""
     from clvmodels.models.evaluate import compiled  # the graph is compiled there, once a model
 
     def graph(rows: Rows, theta: Theta):
-        gap = rows["T"] - rows["recency"]
-        h, length = _span(purchases, lifetime, rows, theta, pt.switch(pt.gt(gap, 0.0), gap, 1.0))
+        h, first, length = _spans(model, rows, theta, pt.gt(rows["T"], rows["recency"]))
         y = pt.log1p(length * h)[..., None] * np.linspace(0.0, 1.0, CELLS + 1)
-        tau = pt.expm1(y) / h[..., None]
-        wide_rows = {name: value[..., None] for name, value in rows.items()}
-        wide = {name: value[..., None] for name, value in theta.items()}
-        log_density = y + purchases.log_ratio(wide_rows, tau, wide)
-        return h, y, log_density + lifetime.log_ratio(wide_rows["recency"], tau, wide)
+        return h, first, y, y + _log_relative(model, rows, theta, first[..., None] + pt.expm1(y) / h[..., None])
 
-    parameters = tuple(p.name for p in purchases.parameters + lifetime.parameters)
-    observes = tuple(dict.fromkeys(purchases.observes + lifetime.observes))
-    return compiled((purchases, lifetime, "death"), graph, observes, parameters)
+    return compiled((model, "death"), graph, model.observes, tuple(p.name for p in model.parameters))

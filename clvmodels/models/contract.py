@@ -9,26 +9,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
 
+from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.prior import Prior
 from clvmodels.randomness import KeyedRandom
 
 Array = NDArray[np.float64]
 Rows = Mapping[str, Any]
 Theta = Mapping[str, Any]
+STATUS = {"unknown": 0.0, "alive": 1.0, "ended": -1.0}
+"""How a contract's `status` is written in the rows."""
 
 
 class Parameter(NamedTuple):
     """A population parameter, as data.
 
-    `lower` is its lower bound (0 or 1); it is sampled as log(value - lower). `unit` is none, time, 1/time or money.
-    A coefficient g of an effect multiplies (value - lower) by exp(direction * g); a positive one raises `raises`.
+    It lives in (lower, upper) and is sampled on its free scale: log(value - lower) where only the lower bound is
+    finite, the logit of its place between both, the value itself where there are none. The prior is of what
+    `bounded` says: the excess over the lower bound, the place between the bounds, the value. A coefficient g of an
+    effect adds direction * g on the free scale; a positive one raises `raises`. `unit` is none, time, 1/time or money.
     """
 
     name: str
@@ -39,6 +44,68 @@ class Parameter(NamedTuple):
     raises: str
     meaning: str
     lower: float = 0.0
+    upper: float = np.inf
+
+    @property
+    def support(self) -> Literal["positive", "interval", "real"]:
+        """Where the prior's quantity lives: above 0, between 0 and 1, or anywhere."""
+        if np.isfinite(self.upper):
+            return "interval"
+        return "positive" if np.isfinite(self.lower) else "real"
+
+    @property
+    def free_name(self) -> str:
+        """The free coordinate in words, for messages and checks."""
+        if self.support == "interval":
+            return f"logit {self.name}"
+        if self.support == "real":
+            return self.name
+        return f"log {self.name}" if not self.lower else f"log({self.name} - {self.lower:g})"
+
+    def stated(self, free: Any, xp: Any = np) -> Any:
+        """The quantity of which the prior speaks, from the free coordinate; `xp` is NumPy or PyTensor's tensor."""
+        if self.support == "real":
+            return free
+        return xp.exp(free) if self.support == "positive" else 1.0 / (1.0 + xp.exp(-free))
+
+    def free_from_stated(self, stated: Any) -> Any:
+        """The free coordinate of a draw of the prior. NumPy"""
+        if self.support == "real":
+            return stated
+        return np.log(stated) if self.support == "positive" else np.log(stated) - np.log1p(-stated)
+
+    def value(self, stated: Any) -> Any:
+        """The parameter, from the quantity of which the prior speaks."""
+        if self.support == "real":
+            return stated
+        return self.lower + stated if self.support == "positive" else self.lower + (self.upper - self.lower) * stated
+
+    def log_jacobian(self, free: Any, stated: Any, xp: Any = np) -> Any:
+        """log |d stated / d free|."""
+        if self.support == "real":
+            return 0.0 * free
+        return free if self.support == "positive" else xp.log(stated) + xp.log1p(-stated)
+
+    def moved(self, value: Any, coefficient: Any, xp: Any = np) -> Any:
+        """The parameter of a row whose coefficients add up to `coefficient`."""
+        step = self.direction * coefficient
+        if self.support == "real":
+            return value + step
+        if self.support == "positive":
+            return self.lower + (value - self.lower) * xp.exp(step)
+        odds = (value - self.lower) / (self.upper - value) * xp.exp(step)
+        return self.lower + (self.upper - self.lower) * odds / (1.0 + odds)
+
+
+class Handle(NamedTuple):
+    """A quantity that is no parameter but that an effect may move: a name, what a positive coefficient raises, and
+    `move(theta, coefficient, xp)`, the parameters that it changes; `xp` is NumPy or PyTensor's tensor."""
+
+    name: str
+    part: Literal["purchases", "lifetime", "spend"]
+    raises: str
+    meaning: str
+    move: Callable[[Theta, Any, Any], Mapping[str, Any]]
 
 
 class Meaning(NamedTuple):
@@ -53,8 +120,9 @@ class Meaning(NamedTuple):
 class State:
     """What is true of each customer at T, in one draw: all that the simulator may read. Arrays are [D, C].
 
-    residual_lifetime: time left (0 dead, inf none); residual_purchases: purchases until the coin falls (0 dead, inf
-    none). `extra` holds what is of interest but not needed for the future (dropout probability, death age).
+    purchase_rate: per time unit, or the chance to buy at an opportunity. residual_lifetime: time (or opportunities)
+    left (0 dead, inf none); residual_purchases: purchases until the coin falls (0 dead, inf none). `extra` holds what
+    else the model's own simulator reads (a regular buyer's phase) or is of interest (dropout probability, death age).
     """
 
     alive: NDArray[np.bool_]
@@ -73,13 +141,34 @@ class Model(ABC):
     parameters: tuple[Parameter, ...]
     observes: tuple[str, ...]
     provides: frozenset[str]
-    time: str = "continuous"
+    time: Literal["continuous", "opportunities", "renewals"] = "continuous"
+    options: Mapping[str, Any] = MappingProxyType({})
+    handles: tuple[Handle, ...] = ()
     lacks: frozenset[str] = frozenset()
     meanings: tuple[Meaning, ...] = ()
+    traits: tuple[str, ...] = ()
+    """Those of `observes` that a new customer has too (a birth date), where all that tells of a history is 0."""
 
     @abstractmethod
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
         """Log density of each row's history, the individual integrated out. [R]"""
+
+    def blank(self, rows: Rows) -> dict[str, Any]:
+        """The rows of new customers with the traits of these."""
+        return {name: rows[name] if name in self.traits else 0.0 * rows[name] for name in self.observes}
+
+    def given(self, **options: Any) -> Model:
+        """The variant of the model with these options.
+
+        Raises
+        ------
+        ConfigError
+            The model has no such option.
+        """
+        if options:
+            known = f"Known: {', '.join(self.options)}" if self.options else "It has none"
+            raise ConfigError(Problem(f"{self.title} has no option '{next(iter(options))}'", known=known))
+        return self
 
     def __repr__(self) -> str:
         return f"<{self.title}: {', '.join(p.name for p in self.parameters)}>"
@@ -95,9 +184,10 @@ class PurchaseModel(Model):
         """Log density of the history and of being alive at T, and of the history and of having ended. 2 x [R]"""
 
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
-        """log(exp(alive) + exp(ended)). [R]"""
+        """log(exp(alive) + exp(ended)); one of them may be minus infinity. [R]"""
         alive, ended = self.branches(rows, theta)
-        return alive + pt.softplus(ended - alive)
+        more, less = pt.maximum(alive, ended), pt.minimum(alive, ended)
+        return more + pt.softplus(less - more)
 
     @abstractmethod
     def draw_alive(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
@@ -109,14 +199,22 @@ class PurchaseModel(Model):
 
     @abstractmethod
     def expected_if_alive(self, rows: Rows, theta: Theta, t: Array) -> Array:
-        """E[purchases in (T, T + t] | history, alive at T]. t: [P]; result [D, C, P]."""
+        """E[purchases in (T, T + t] | history, alive at T]. t: [P] or [C, P]; result [D, C, P]."""
 
-    def count_probability(self, state: State, n: Array, t: float) -> Array:
-        """P(n purchases in (T, T + t] | a state that is alive at T). n: [C]; result [D, C]
+    @abstractmethod
+    def count_probability(self, rows: Rows, theta: Theta, n: Array, t: float) -> Array:
+        """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""
 
-        Poisson until the drawn end of the lifetime; a model whose end lies in its purchases gives its own.
+    @abstractmethod
+    def draw_counts(self, rows: Rows, theta: Theta, state: State, edges: Array, rng: KeyedRandom) -> Array:
+        """Realised purchases in each period after T. edges: [P+1] or [C, P+1], time units after T; result [D, C, P]"""
+
+    @abstractmethod
+    def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
+        """Ages at the purchases that one new customer makes in (0, until), but for the end; increasing.
+
+        `own` holds the customer's own variables, as in a `State`, and what the model observes of it.
         """
-        return poisson_probability(n, state.purchase_rate * np.minimum(state.residual_lifetime, t))
 
 
 class SpendModel(Model):
@@ -135,8 +233,3 @@ class SpendModel(Model):
     @abstractmethod
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
         """Money of n purchases of each customer. n and result: [D, C, P]"""
-
-
-def poisson_probability(n: Array, mean: Array) -> Array:
-    """exp(-mean) mean^n / n!, also where the mean is 0."""
-    return np.exp(xlogy(n, mean) - mean - gammaln(np.asarray(n) + 1.0))

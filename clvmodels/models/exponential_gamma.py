@@ -13,6 +13,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta
+from clvmodels.models.parts import ClockLifetime
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -28,14 +29,11 @@ MEANINGS = (
 )
 
 
-class ExponentialGamma:
-    """The lifetime; it runs by the clock and may end anywhere."""
+class ExponentialGamma(ClockLifetime):
+    """The lifetime; its natural clock is calendar time."""
 
-    kind = "clock"
-    observes = ()
     parameters = PARAMETERS
     meanings = MEANINGS
-    nodes = 32
 
     def log_survival(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
         """log S(t)."""
@@ -56,6 +54,14 @@ class ExponentialGamma:
     def reach(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
         """The time after t beyond which f has fallen by exp(-45)."""
         return (theta["beta"] + t) * pt.expm1(pt.minimum(45.0 / (theta["s"] + 1.0), 600.0))
+
+    def survival_ratio(self, t: Array, tau: Array, theta: Theta) -> Array:
+        """S(t + tau) / S(t)."""
+        return np.exp(-theta["s"] * np.log1p(tau / (theta["beta"] + t)))
+
+    def residual_at(self, t: Array, survived: Array, theta: Theta) -> Array:
+        """(beta + t) (survived^(-1/s) - 1)."""
+        return (theta["beta"] + t) * np.expm1(-np.log(survived) / theta["s"])
 
     def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Time left of a customer alive at T: mu ~ Gamma(s, beta + T), then Exp(mu). [D, C]"""

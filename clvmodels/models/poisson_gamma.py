@@ -8,10 +8,14 @@ over lambda, the density of x purchases at given times, none in (t_x, tau), is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta
+from clvmodels.models.parts import Phase, Purchases
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -27,7 +31,7 @@ MEANINGS = (
 )
 
 
-class PoissonGamma:
+class PoissonGamma(Purchases):
     """The purchase process; see the module's text."""
 
     observes = ("frequency", "recency", "T")
@@ -35,32 +39,32 @@ class PoissonGamma:
     meanings = MEANINGS
 
     def log_density(self, rows: Rows, until: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """log g(until): the purchases seen, none in (t_x, until). [R] or [R, N]"""
+        """log g(until). [R]"""
         x, r, alpha = rows["frequency"], theta["r"], theta["alpha"]
         return pt.gammaln(r + x) - pt.gammaln(r) - r * pt.log1p(until / alpha) - x * pt.log(alpha + until)
 
-    def log_ratio(self, rows: Rows, tau: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """log g(t_x + tau) - log g(t_x), exact also where both are large."""
-        start = theta["alpha"] + rows["recency"]
-        return -(theta["r"] + rows["frequency"]) * pt.log1p(tau / start)
+    def log_ratio(self, rows: Rows, start: Any, tau: Any, theta: Theta) -> pt.TensorVariable:
+        """log g(start + tau) - log g(start)."""
+        return -(theta["r"] + rows["frequency"]) * pt.log1p(tau / (theta["alpha"] + start))
 
-    def decay(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
-        """Rate at which g falls at t_x: places the quadrature's nodes."""
-        return (theta["r"] + rows["frequency"]) / (theta["alpha"] + rows["recency"])
+    def decay(self, rows: Rows, start: Any, theta: Theta) -> pt.TensorVariable:
+        """(r + x) / (alpha + start)."""
+        return (theta["r"] + rows["frequency"]) / (theta["alpha"] + start)
 
-    def reach(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
-        """The time after t_x beyond which g has fallen by exp(-45)."""
+    def reach(self, rows: Rows, start: Any, theta: Theta) -> pt.TensorVariable:
+        """g falls as a power of alpha + t: (alpha + start) expm1(45 / (r + x))."""
         exponent = pt.minimum(45.0 / (theta["r"] + rows["frequency"]), 600.0)
-        return (theta["alpha"] + rows["recency"]) * pt.expm1(exponent)
+        return (theta["alpha"] + start) * pt.expm1(exponent)
 
-    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> Array:
+    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """lambda given the purchases, none in (t_x, until): Gamma(r + x, alpha + until). [D, C]"""
-        return rng.gamma(theta["r"] + rows["frequency"]) / (theta["alpha"] + until)
+        return rng.gamma(theta["r"] + rows["frequency"]) / (theta["alpha"] + until), {}
 
     def mean_rate(self, rows: Rows, until: Array, theta: Theta) -> Array:
-        """E[lambda | history until `until`]. [D, C]"""
+        """E[lambda | history until `until`] = (r + x) / (alpha + until). [D, C]"""
         return (theta["r"] + rows["frequency"]) / (theta["alpha"] + until)
 
-    def shape_and_exposure(self, rows: Rows, theta: Theta) -> tuple[Array, Array]:
-        """r + x and alpha + T: the gamma posterior of lambda for a customer alive at T."""
-        return np.asarray(theta["r"] + rows["frequency"]), np.asarray(theta["alpha"] + rows["T"])
+    def phases(self, rows: Rows, until: Array, theta: Theta) -> Iterator[Phase]:
+        """One: the process has no memory, and lambda is Gamma(r + x, alpha + until)."""
+        shape, exposure = np.asarray(theta["r"] + rows["frequency"]), np.asarray(theta["alpha"] + until)
+        yield Phase(np.ones(()), 0, shape, exposure)

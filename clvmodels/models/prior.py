@@ -13,17 +13,25 @@ import pytensor.tensor as pt
 from clvmodels.customers import DAYS_PER_UNIT
 from clvmodels.errors import ConfigError, Problem, unknown
 
-POSITIVE = ("Gamma", "LogNormal", "HalfNormal", "Exponential", "InverseGamma", "Weibull", "HalfCauchy", "HalfStudentT")
+SUPPORTS = {
+    "positive": (
+        "Gamma", "LogNormal", "HalfNormal", "Exponential", "InverseGamma", "Weibull", "HalfCauchy", "HalfStudentT",
+    ),
+    "interval": ("Beta", "Uniform"),
+    "real": ("Normal", "StudentT"),
+}  # fmt: skip
+"""PyMC's distributions, by where their quantity lives: above 0, between 0 and 1, anywhere."""
+_WORDS = {"positive": "positive", "interval": "between 0 and 1", "real": "finite"}
 
 
 @dataclass(frozen=True)
 class Prior:
-    """The prior of a positive quantity.
+    """The prior of a quantity: of a parameter, or of what its bounds make of it (`Parameter`).
 
     Parameters
     ----------
     dist
-        Name of a positive continuous PyMC distribution, one of `POSITIVE`.
+        Name of a continuous PyMC distribution, one of `SUPPORTS`.
     args
         Arguments of that distribution.
     time_unit
@@ -33,7 +41,8 @@ class Prior:
     -----
     The prior is stated in physical time and in the currency. A fit in other units evaluates the same prior: with
     theta_fit = f theta_stated, log p(theta_fit) = log p_stated(theta_fit / f) - log f.
-    A parameter bounded below by 1 has the prior of its excess over 1.
+    A parameter bounded below by 1 has the prior of its excess over 1, one between two bounds that of its place
+    between them.
     """
 
     dist: str
@@ -41,20 +50,23 @@ class Prior:
     time_unit: str = "week"
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any], where: str = "", time_unit: str = "week") -> Prior:
+    def from_mapping(
+        cls, mapping: Mapping[str, Any], where: str = "", time_unit: str = "week", support: str = "positive"
+    ) -> Prior:
         """A prior as an experiment states it: {dist: Gamma, mu: 5, sigma: 5, time_unit: week}.
 
         Raises
         ------
         ConfigError
-            If the distribution is unknown or not positive, or its arguments are not numbers that it takes.
+            If the distribution is unknown or lives elsewhere than `support` says, or its arguments are not numbers
+            that it takes.
         """
         args = dict(mapping)
         dist = args.pop("dist", None)
         time_unit = str(args.pop("time_unit", time_unit))
         problems = []
-        if dist not in POSITIVE:
-            problems.append(unknown("prior distribution", dist, POSITIVE, where))
+        if dist not in SUPPORTS[support]:
+            problems.append(unknown("prior distribution", dist, SUPPORTS[support], where))
         if time_unit not in DAYS_PER_UNIT:
             problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT, where))
         bad = {k: v for k, v in args.items() if isinstance(v, bool) or not isinstance(v, (int, float))}
@@ -62,10 +74,10 @@ class Prior:
         if problems:
             raise ConfigError(problems)
         prior = cls(str(dist), {k: float(v) for k, v in args.items()}, time_unit)
-        prior._check(where)
+        prior._check(where, support)
         return prior
 
-    def _check(self, where: str) -> None:
+    def _check(self, where: str, support: str) -> None:
         try:
             draws = self.draw(16, np.random.default_rng(0))
         except Exception as error:  # PyMC raises many kinds for wrong arguments: all mean the same to the user
@@ -74,8 +86,10 @@ class Prior:
                     f"{self.dist} cannot be built from {dict(self.args)}: {error}", where, known=f"See pm.{self.dist}"
                 )
             ) from error
-        if not np.all(np.isfinite(draws) & (draws > 0)):
-            raise ConfigError(Problem(f"{self.dist} with {dict(self.args)} gives values that are not positive", where))
+        low, high = {"positive": (0, np.inf), "interval": (0, 1), "real": (-np.inf, np.inf)}[support]
+        if not np.all(np.isfinite(draws) & (draws > low) & (draws < high)):
+            what = f"{self.dist} with {dict(self.args)} gives values that are not {_WORDS[support]}"
+            raise ConfigError(Problem(what, where))
 
     def to_mapping(self) -> dict[str, Any]:
         """The form that `from_mapping` reads."""
