@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import arviz as az
@@ -12,6 +12,7 @@ import pandas as pd
 import stories
 
 from clvmodels.customers import Customers
+from clvmodels.density import numbers
 from clvmodels.effects import Effect
 from clvmodels.histories import simulate_histories
 from clvmodels.models import MODELS, Model
@@ -33,15 +34,36 @@ HISTORIES = {  # frequency, recency, T, monetary_value
 
 @dataclass(frozen=True)
 class Case:
-    """A model, its story, and two truths in weeks and dollars; the first is used for draws."""
+    """A model, its story, and two truths in weeks and dollars; the first is used for draws.
+
+    `columns` are what the model observes beside the usual: name -> function of a table of customers.
+    """
 
     model: Model
     story: Any
     thetas: tuple[dict[str, float], ...]
+    columns: Mapping[str, Callable[[pd.DataFrame], Any]] = field(default_factory=dict)
 
     @property
     def theta(self) -> dict[str, float]:
         return self.thetas[0]
+
+    def complete(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with all that the model observes."""
+        return table.assign(**{name: column(table) for name, column in self.columns.items()})
+
+    def table(self) -> pd.DataFrame:
+        """The histories on which contracts are tried."""
+        return self.complete(table_of())
+
+    def new_customers(self, size: int) -> pd.DataFrame:
+        """Customers who have just come."""
+        return self.complete(new_customers(size))
+
+    def rows(self, table: pd.DataFrame | None = None) -> dict[str, np.ndarray]:
+        """What the model observes, as its log density takes it. [R] each"""
+        table = self.table() if table is None else table
+        return {name: numbers(table, name) for name in self.model.observes}
 
 
 CASES = {

@@ -6,13 +6,11 @@ Means of draws are compared with exact means by their own standard error: with f
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from contract_cases import (
     Case,
     as_theta,
-    new_customers,
     posterior_of,
-    row_arrays,
-    table_of,
 )
 from scipy import stats
 
@@ -39,21 +37,21 @@ def close(value, truth, tolerance: float = EXACT) -> None:
     assert np.all(np.isfinite(value)) and np.all(excess < tolerance), (excess.max(), value, truth)
 
 
-def each_row() -> list[dict[str, float]]:
-    return table_of().to_dict("records")
+def each_row(case: Case) -> list[dict[str, float]]:
+    return case.table().to_dict("records")
 
 
 def log_prob_is_the_integral_over_individuals(case: Case) -> None:
-    rows = row_arrays(table_of())
+    rows = case.rows()
     for theta in case.thetas:
-        truth = [case.story.log_prob(theta, row) for row in each_row()]
+        truth = [case.story.log_prob(theta, row) for row in each_row(case)]
         close(log_prob(case.model, rows, as_theta(theta))[0], truth)
 
 
 def p_alive_is_the_integral_over_individuals(case: Case) -> None:
-    rows = row_arrays(table_of())
+    rows = case.rows()
     for theta in case.thetas:
-        truth = [case.story.p_alive(theta, row) for row in each_row()]
+        truth = [case.story.p_alive(theta, row) for row in each_row(case)]
         close(p_alive(case.model, rows, as_theta(theta))[0], truth)
 
 
@@ -63,10 +61,9 @@ def probabilities_of_all_histories_add_up_to_one(case: Case) -> None:
     nodes, weights = np.polynomial.legendre.leggauss(60)
     recency = age * (nodes + 1) / 2
     x = np.repeat(np.arange(1.0, most), 60)
-    rows = {"frequency": np.r_[0, x], "recency": np.r_[0, np.tile(recency, most - 1)]}
-    rows["T"] = np.full(len(rows["frequency"]), age)
-    log_p = log_prob(case.model, rows, as_theta(case.theta))[0]
-    earlier = (x - 1) * np.log(rows["recency"][1:]) - np.cumsum(np.log(np.maximum(np.arange(most) - 1, 1)))[
+    table = pd.DataFrame({"frequency": np.r_[0, x], "recency": np.r_[0, np.tile(recency, most - 1)], "T": age})
+    log_p = log_prob(case.model, case.rows(case.complete(table)), as_theta(case.theta))[0]
+    earlier = (x - 1) * np.log(table["recency"].to_numpy()[1:]) - np.cumsum(np.log(np.maximum(np.arange(most) - 1, 1)))[
         x.astype(int)
     ]
     total = np.exp(log_p[0]) + (np.tile(weights, most - 1) * age / 2 * np.exp(log_p[1:] + earlier)).sum()
@@ -74,7 +71,7 @@ def probabilities_of_all_histories_add_up_to_one(case: Case) -> None:
 
 
 def alive_draws_average_to_p_alive(case: Case) -> None:
-    people = simulation.present(posterior_of(case.model, case.theta, DRAWS), table_of(), DRAWS, 1)
+    people = simulation.present(posterior_of(case.model, case.theta, DRAWS), case.table(), DRAWS, 1)
     p = people.p_alive
     mean_is(people.state.alive - p, 0.0, (p * (1 - p)).mean(axis=0))
 
@@ -82,14 +79,14 @@ def alive_draws_average_to_p_alive(case: Case) -> None:
 def own_rates_average_to_their_integral(case: Case) -> None:
     """Of the drawn individuals, given the history, whether alive or ended."""
     theta, story = case.theta, case.story
-    people = simulation.individuals(posterior_of(case.model, theta, DRAWS, spread=0.0), table_of(), DRAWS, 1)
+    people = simulation.individuals(posterior_of(case.model, theta, DRAWS, spread=0.0), case.table(), DRAWS, 1)
     drawn = {"purchase_rate": people.purchase_rate, **people.extra}
     for name in story.individual(theta):
         for power in (1, 2):
             truth = [
                 story.mean(theta, lambda own, row=row: np.logaddexp(story.alive(row, own), story.ended(row, own)),
                            lambda own: own[name] ** power)
-                for row in each_row()
+                for row in each_row(case)
             ]  # fmt: skip
             mean_is(drawn[name] ** power, np.array(truth))
 
@@ -97,11 +94,11 @@ def own_rates_average_to_their_integral(case: Case) -> None:
 def a_new_customer_is_a_draw_of_the_population(case: Case) -> None:
     """Kolmogorov-Smirnov of one draw of each of 4,000 new customers, and the law of what is left."""
     theta, story = case.theta, case.story
-    people = simulation.individuals(posterior_of(case.model, theta, 1, spread=0.0), new_customers(DRAWS), 1, 1)
+    people = simulation.individuals(posterior_of(case.model, theta, 1, spread=0.0), case.new_customers(DRAWS), 1, 1)
     drawn = {"purchase_rate": people.purchase_rate, **people.extra}
     for name, law in story.individual(theta).items():
         assert stats.kstest(drawn[name][0], law.cdf).pvalue > 1e-5, name
-    row = dict.fromkeys(("frequency", "recency", "T"), 0.0)
+    row = case.new_customers(1).to_dict("records")[0]
     alive = story.p_alive(theta, row)
     left = getattr(people, story.end)[0]
     for t in (0.0, 1.0, 2.0, 5.0, 20.0):
@@ -111,21 +108,21 @@ def a_new_customer_is_a_draw_of_the_population(case: Case) -> None:
 
 
 def expected_purchases_are_the_integral_over_individuals(case: Case) -> None:
-    rows = {name: values[None] for name, values in row_arrays(table_of()).items()}
+    rows = {name: values[None] for name, values in case.rows().items()}
     for theta in case.thetas:
         found = case.model.expected_if_alive(rows, as_theta(theta), EDGES[1:])[0]
         story = case.story
         truth = [
             [story.mean(theta, lambda own, row=row: story.alive(row, own), lambda own, t=t: story.expected(own, t))
              for t in EDGES[1:]]
-            for row in each_row()
+            for row in each_row(case)
         ]  # fmt: skip
         close(found, truth)
 
 
 def simulated_purchases_average_to_the_expected(case: Case) -> None:
     """By period, and with p_alive in the mean."""
-    posterior, table = posterior_of(case.model, case.theta, DRAWS), table_of()
+    posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
     people = simulation.present(posterior, table, DRAWS, 1)
     stream = KeyedRandom(1, "future", list(table.index), DRAWS)
     counts = simulation.purchase_counts(posterior, table, people.state, EDGES, stream)
@@ -135,7 +132,7 @@ def simulated_purchases_average_to_the_expected(case: Case) -> None:
 
 
 def count_probabilities_are_frequencies_of_simulated_counts(case: Case) -> None:
-    posterior, table = posterior_of(case.model, case.theta, DRAWS), table_of()
+    posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
     people = simulation.present(posterior, table, DRAWS, 1)
     stream = KeyedRandom(1, "f", list(table.index), DRAWS)
     counts = simulation.purchase_counts(posterior, table, people.state, EDGES[:2], stream)
@@ -155,8 +152,9 @@ def simulated_histories_follow_the_density(case: Case) -> None:
     age, size = 30.0, DRAWS
     table = histories.simulate_histories(case.model, case.theta, np.full(size, age), 1)
     assert table.index.is_monotonic_increasing and (table["recency"] <= table["T"]).all()
-    empty = {"frequency": np.zeros(1), "recency": np.zeros(1), "T": np.zeros(1)}
-    never = np.exp(log_prob(case.model, empty | {"T": np.array([age])}, as_theta(case.theta))[0, 0])
+    blank = pd.DataFrame({"frequency": [0.0], "recency": [0.0], "T": [0.0], "monetary_value": [0.0]}, index=["c"])
+    empty = case.rows(case.complete(blank))
+    never = np.exp(log_prob(case.model, case.rows(case.complete(blank.assign(T=age))), as_theta(case.theta))[0, 0])
     mean_is((table["frequency"] == 0).to_numpy(dtype=float), never)
     wide = {name: value[None] for name, value in empty.items()}
     mean = case.model.expected_if_alive(wide, as_theta(case.theta), np.array([age]))[0, 0, 0]

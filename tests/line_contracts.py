@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-from contract_cases import Case, as_theta, customers_of, pair_of, posterior_of, simulated, table_of
+from contract_cases import Case, as_theta, customers_of, pair_of, posterior_of, simulated
 from contracts import close, mean_is
 from scipy import stats
 
@@ -21,7 +21,7 @@ YEAR = Economics(margin=0.3, annual_discount_rate=0.12, horizon=52.0)
 
 
 def realised_value_averages_to_expected_and_is_wider(case: Case) -> None:
-    values = value(*pair_of(case, DRAWS), customers_of(table_of()), YEAR, seed=1, draws=DRAWS)
+    values = value(*pair_of(case, DRAWS), customers_of(case.table()), YEAR, seed=1, draws=DRAWS)
     realised, expected = values.realised.astype(float), values.expected.astype(float)
     mean_is(realised - expected, 0.0)
     assert np.all(realised.var(axis=0) > 1.5 * expected.var(axis=0)) and np.all(expected > 0)
@@ -30,7 +30,7 @@ def realised_value_averages_to_expected_and_is_wider(case: Case) -> None:
 def expected_value_is_the_discounted_integral(case: Case) -> None:
     """margin x E[spend] x P(alive) x the integral of (1 + d)^-t over the expected purchases, on a fine grid."""
     purchases, spend = pair_of(case, 3)
-    customers = customers_of(table_of())
+    customers = customers_of(case.table())
     times = np.linspace(0.0, YEAR.horizon, 2001)
     discount = (1 + YEAR.annual_discount_rate) ** (-(times[1:] + times[:-1]) / 2 * 7 / 365.25)
     for economics in (YEAR, Economics(0.3, 0.0, 52.0)):
@@ -38,7 +38,7 @@ def expected_value_is_the_discounted_integral(case: Case) -> None:
         factor = discount if economics.annual_discount_rate else np.ones_like(discount)
         for d in range(3):
             one = [{name: float(v[d, 0]) for name, v in p.theta(customers.table).items()} for p in (purchases, spend)]
-            rows = simulation.rows_of(customers.table, ("frequency", "recency", "T", "monetary_value"))
+            rows = simulation.rows_of(customers.table, tuple({*purchases.model.observes, *spend.model.observes}))
             upto = purchases.model.expected_if_alive(rows, as_theta(one[0]), times[1:])[0]
             alive = simulation.present(purchases, customers.table, 3, 1).p_alive[d]
             flow = np.diff(upto, axis=-1, prepend=0.0) @ factor
@@ -88,7 +88,7 @@ def a_customer_does_not_depend_on_company(case: Case, set_block_bytes) -> None:
 def lifetime_and_spend_are_independent(case: Case) -> None:
     """Rank correlations across draws, for each customer: of rate and end with spend; and of one stage with the next."""
     purchases, spend = pair_of(case, 1)
-    table, draws = table_of(), DRAWS
+    table, draws = case.table(), DRAWS
     purchases = posterior_of(
         purchases.model, {n: float(v[0, 0]) for n, v in purchases.theta(table).items()}, draws, 0.0
     )

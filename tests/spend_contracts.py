@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from contract_cases import Case, as_theta, new_customers, row_arrays, table_of
+from contract_cases import Case, as_theta, new_customers, row_arrays
 from contracts import DRAWS, close, each_row, log_prob_is_the_integral_over_individuals, mean_is
 from scipy import stats
 
@@ -33,13 +33,13 @@ def no_repeat_purchase_says_nothing(case: Case) -> None:
 
 
 def own_spend_averages_to_its_integral(case: Case) -> None:
-    state = _drawn(case, table_of(), DRAWS)
+    state = _drawn(case, case.table(), DRAWS)
     for name in case.story.individual(case.theta):
         for power in (1, 2):
             truth = [
                 case.story.mean(case.theta, lambda own, row=row: case.story.log_density(row, case.theta, own),
                                 lambda own: own[name] ** power)
-                for row in each_row()
+                for row in each_row(case)
             ]  # fmt: skip
             mean_is(state[name] ** power, np.array(truth))
 
@@ -51,18 +51,18 @@ def a_new_customer_spends_as_the_population(case: Case) -> None:
 
 
 def expected_spend_is_the_integral_over_individuals(case: Case) -> None:
-    rows = {name: values[None] for name, values in row_arrays(table_of()).items()}
+    rows = {name: values[None] for name, values in row_arrays(case.table()).items()}
     for theta in case.thetas:
         truth = [
             case.story.mean(theta, lambda own, row=row: case.story.log_density(row, theta, own),
                             lambda own: case.story.amount(theta, own))
-            for row in each_row()
+            for row in each_row(case)
         ]  # fmt: skip
         close(case.model.expected_spend(rows, as_theta(theta))[0], truth, 1e-7)
 
 
 def money_of_n_purchases_has_their_mean_and_variance(case: Case) -> None:
-    table = table_of()
+    table = case.table()
     state, n = _drawn(case, table, DRAWS), np.array([0.0, 1.0, 7.0])
     rng = KeyedRandom(1, "spend", list(table.index), DRAWS)
     money = case.model.spend_total(state, np.broadcast_to(n, (DRAWS, len(table), 3)).copy(), rng)

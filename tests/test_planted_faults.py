@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -140,7 +141,7 @@ FAULTS = [
 
 def fresh(case: Case) -> Case:
     """The case with a model of its own: what is compiled is kept by model."""
-    return Case(copy.copy(case.model), case.story, case.thetas)
+    return dataclasses.replace(case, model=copy.copy(case.model))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.case}-{f.name}-{f.make.__name__}-{f.contract.__name__}")
