@@ -33,8 +33,11 @@ class Customers:
     ----------
     table
         Index customer_id: text, unique, sorted as text. Columns: frequency (whole number of repeat purchases),
-        recency and T (in time units), monetary_value (mean amount of the repeat purchases, 0 where there are none;
-        absent without amounts), first_purchase (day), and group columns (text), first_month always among them.
+        recency and T (in time units), monetary_value (mean amount of the repeat purchases, 0 where there are none),
+        amount_count, amount_sum, amount_log_sum, amount_log_ss (of the repeat purchase days that brought money: their
+        number, their amounts, the logs of these and their squares about the customer's mean), sum_log_gaps (logs of
+        the times between purchase days), first_purchase (day), and group columns (text), first_month always among
+        them. Without amounts all that is of them is absent.
     time_unit
         "day", "week" or "month" (365.25 / 12 days).
     observation_end
@@ -72,6 +75,7 @@ class Customers:
         ----------
         frame
             Columns frequency, recency, T, and monetary_value where amounts are known; customer_id, or else the index.
+            The number and the sum of the amounts follow from their mean; other statistics are kept where given.
         time_unit
             In which recency and T are counted; there is no default.
         observation_end
@@ -85,7 +89,8 @@ class Customers:
         ------
         DataError
             With every violation and the first customers: frequency whole and >= 0, 0 <= recency <= T, recency 0 where
-            and only where frequency is 0, monetary_value >= 0 and 0 where frequency is 0, ids unique.
+            and only where frequency is 0, monetary_value >= 0 and 0 where frequency is 0, ids unique, sums and logs of
+            amounts and gaps such as some purchases have.
         """
         problems: list[Problem] = []
         if time_unit not in DAYS_PER_UNIT:
@@ -192,7 +197,7 @@ def summarize(
     groups: Sequence[str] = (),
     acquired_between: tuple[Day | None, Day | None] | None = None,
     amount_unit: float = 1.0,
-    statistics: Sequence[str] = tuple(STATISTICS),
+    statistics: Sequence[str] | None = None,
 ) -> Split:
     """One row a customer at the calibration end, and what came after it.
 
@@ -210,7 +215,7 @@ def summarize(
     amount_unit
         Value of one unit of the amounts in the currency.
     statistics
-        Names from `STATISTICS`.
+        Names from `STATISTICS`; all of them by default.
 
     Notes
     -----
@@ -233,6 +238,7 @@ def summarize(
     problems += [
         unknown("group", g, (*transactions.groups, *DERIVED_GROUPS)) for g in groups if not _known(transactions, g)
     ]
+    statistics = tuple(STATISTICS) if statistics is None else statistics
     problems += [unknown("statistic", s, STATISTICS) for s in statistics if s not in STATISTICS]
     problems += _amount_unit_problems(amount_unit)
     if problems or window is None:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.reading import arrow_column
-from clvmodels.summary import MISSING_GROUP
+from clvmodels.summary import MISSING_GROUP, STATISTICS
 
 NUMBERS = ("frequency", "recency", "T")
-OPTIONAL = ("monetary_value",)
+OPTIONAL = tuple(name for name in STATISTICS if name not in NUMBERS)
 _LISTED = 5  # ids named in an error
 
 
@@ -34,10 +34,20 @@ def checked_rfm(frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequenc
         problems.append(Problem("the table has no rows"))
     if problems:
         raise DataError(problems)
-    table["frequency"] = table["frequency"].astype("int64")
+    table = _with_amounts(table.astype({"frequency": "int64"}))
     for group in groups:
         table[group] = plain_ids(frame[group]).fillna(MISSING_GROUP).astype("str").to_numpy()
     return table.sort_index()
+
+
+def _with_amounts(table: pd.DataFrame) -> pd.DataFrame:
+    """Number and sum of the amounts from their mean, where they are not given; columns in the registry's order."""
+    if "monetary_value" in table:
+        count = table["frequency"].where(table["monetary_value"] > 0, 0)
+        given = {"amount_count": count, "amount_sum": table["frequency"] * table["monetary_value"]}
+        table = table.assign(**{name: values for name, values in given.items() if name not in table})
+        table["amount_count"] = table["amount_count"].astype("int64")
+    return table[[name for name in STATISTICS if name in table]]
 
 
 def plain_ids(values: pd.Series) -> pd.Series:
@@ -88,9 +98,41 @@ def _number_problems(table: pd.DataFrame) -> list[Problem]:
         problems += _violation(ids, m < 0, "monetary_value must be >= 0")
         advice = "It is the mean amount of the repeat purchases; the first does not count"
         problems += _violation(ids, (x == 0) & (m > 0), "monetary_value must be 0 where frequency is 0", advice)
+    return problems + _amount_problems(table)
+
+
+def _amount_problems(table: pd.DataFrame) -> list[Problem]:
+    """Numbers, sums and logs of amounts and gaps that no purchases have."""
+    x, ids, problems = table["frequency"].to_numpy(), table.index, []
+    n = table.get("amount_count", table["frequency"]).to_numpy()
+    if "amount_count" in table:
+        wrong = (n < 0) | (n > x) | (n % 1 != 0)
+        problems += _violation(ids, wrong, "amount_count must be a whole number 0 to frequency")
+    for name in ("amount_sum", "amount_log_sum", "amount_log_ss"):
+        if name in table:
+            problems += _violation(ids, (n == 0) & (table[name] != 0).to_numpy(), f"{name} must be 0 without amounts")
+    for name in ("amount_sum", "amount_log_ss"):
+        if name in table:
+            problems += _violation(ids, (table[name] < 0).to_numpy(), f"{name} must be >= 0")
+    if {"amount_sum", "amount_log_sum"} <= {*table.columns}:
+        far = _above_all(table["amount_log_sum"], n, table["amount_sum"])
+        problems += _violation(ids, far, "amount_log_sum is above that of any amounts of this number and sum", _LOGS)
+    if "sum_log_gaps" in table:
+        gaps = table["sum_log_gaps"].to_numpy()
+        problems += _violation(ids, (x == 0) & (gaps != 0), "sum_log_gaps must be 0 where frequency is 0")
+        far = _above_all(table["sum_log_gaps"], x, table["recency"])
+        problems += _violation(ids, far, "sum_log_gaps is above that of any gaps that add up to recency", _LOGS)
     return problems
 
 
+def _above_all(logs: pd.Series, number: np.ndarray, total: pd.Series) -> np.ndarray:
+    """Whether logs add up to more than those of `number` equal parts of the total, which is the most there can be."""
+    some = (number > 0) & (total > 0).to_numpy()
+    most = number * np.log(total.where(some, 1.0) / np.where(some, number, 1.0))
+    return (some & (logs > most + 1e-6 * (1.0 + number + most.abs()))).to_numpy()
+
+
+_LOGS = "Natural logarithms, of amounts or gaps in the table's own units"
 _RECENCY = "Recency is the age at the last purchase (last minus first), not the time since"
 
 

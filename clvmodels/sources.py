@@ -23,7 +23,10 @@ from clvmodels.window import as_day
 __all__ = ["Policies", "Transactions", "read_transactions"]
 
 REQUIRED, OPTIONAL = ("customer_id", "date"), ("amount", "order_id")
-_STATISTICS = ("frequency", "recency", "T", "monetary_value", "first_purchase", "first_month")
+_STATISTICS = (
+    "frequency", "recency", "T", "monetary_value", "amount_count", "amount_sum", "amount_log_sum", "amount_log_ss",
+    "sum_log_gaps", "first_purchase", "first_month",
+)  # fmt: skip
 _RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL}
 DEFAULT_POLICIES = Policies()
 _LISTED = 6  # places named in an error

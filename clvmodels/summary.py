@@ -5,10 +5,12 @@ A statistic that a new model asks for is an entry of `STATISTICS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis import _
 
@@ -16,26 +18,36 @@ from clvmodels.sources import Transactions
 from clvmodels.window import Acquired, Window
 
 EXACT = "decimal(38, 6)"  # money as whole millionths: sums do not depend on the order of the rows
+EXACT_LOG = "decimal(38, 15)"  # logarithms as doubles hold them, for the same reason
 MISSING_GROUP = "(missing)"
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A statistic of a customer's observed purchases.
+    """A statistic of a customer's observed purchases, from the tables and from a simulated history.
 
     Parameters
     ----------
     of
-        From a table of customers (first, last: days; purchases: their number; spend, first_spend: money; and what
-        `aggregates` adds) and the window to the statistic.
+        From a table of customers (first_purchase, last: days; purchases: their number; spend, first_spend: money; and
+        what `aggregates` adds) and the window to the statistic.
+    simulated
+        The same from a table with one row a purchase: customer_id, age (the first of each customer at 0), T (the age
+        at the end of observation), amount where amounts are known, and whatever else the simulator tells. By
+        customer_id; customers that are left out have 0.
     aggregates
-        Further columns of that table: name -> aggregate over a customer's days (date, spend, observed).
+        Further columns of the table of customers: name -> aggregate over a customer's days (date, spend, observed, and
+        what `days` adds).
+    days
+        Further columns of the table of days: name -> value in each row.
     needs_amount
         Left out where the amounts are unknown.
     """
 
     of: Callable[[ibis.Table, Window], ibis.Value]
+    simulated: Callable[[pd.DataFrame], pd.Series]
     aggregates: Mapping[str, Callable[[ibis.Table], ibis.Value]] = field(default_factory=dict)
+    days: Mapping[str, Callable[[ibis.Table], ibis.Value]] = field(default_factory=dict)
     needs_amount: bool = False
 
 
@@ -44,11 +56,105 @@ def _mean_repeat_spend(c: ibis.Table, window: Window) -> ibis.Value:
     return (repeat > 0).ifelse((c.spend - c.first_spend).cast("float64") / repeat, 0.0)
 
 
+def _log(money: ibis.Value) -> ibis.Value:
+    """The logarithm of an amount, 0 where there is none: it adds nothing to a sum, as a day that brought nothing."""
+    return (money > 0).ifelse(money.cast("float64"), 1.0).ln()
+
+
+def _amount_count(c: ibis.Table, window: Window) -> ibis.Value:
+    return (c.paid_days - (c.first_spend > 0).cast("int64")).cast("int64")
+
+
+def _amount_log_sum(c: ibis.Table, window: Window) -> ibis.Value:
+    return (c.logs - _log(c.first_spend).cast(EXACT_LOG)).cast("float64")
+
+
+def _amount_log_ss(c: ibis.Table, window: Window) -> ibis.Value:
+    """Sum of squares less its mean's share: both sums are exact to 15 decimals, so that the difference is good."""
+    first, count, total = _log(c.first_spend), _amount_count(c, window), _amount_log_sum(c, window)
+    squares = (c.squared_logs - (first * first).cast(EXACT_LOG)).cast("float64")
+    return (count > 1).ifelse(ibis.greatest(squares - total * total / count.nullif(0), 0.0), 0.0)
+
+
+def _sum_log_gaps(c: ibis.Table, window: Window) -> ibis.Value:
+    in_days = c.log_gaps.fill_null(0).cast("float64")  # null: no gap at all
+    return (c.purchases > 1).ifelse(in_days - (c.purchases - 1) * math.log(window.days_per_unit), 0.0)
+
+
+def _days_since_last(days: ibis.Table) -> ibis.Value:
+    """Days since the customer's purchase day before; null on the first."""
+    before = days.date.lag().over(ibis.window(group_by=days.customer_id, order_by=days.date))
+    return days.date.delta(before, unit="day")
+
+
+def _paid(purchases: pd.DataFrame) -> pd.api.typing.DataFrameGroupBy:
+    """Simulated repeat purchases that brought money, with the log and its squared distance from the customer's mean."""
+    paid = purchases[(purchases["age"] > 0) & (purchases["amount"] > 0)]
+    paid = paid.assign(log=np.log(paid["amount"]))
+    off = paid["log"] - paid.groupby("customer_id")["log"].transform("mean")
+    return paid.assign(square=off**2).groupby("customer_id")
+
+
+def _log_gaps(purchases: pd.DataFrame) -> pd.Series:
+    ordered = purchases.sort_values(["customer_id", "age"])
+    gaps = ordered.groupby("customer_id")["age"].diff()  # nan on the first
+    return np.log(gaps).groupby(ordered["customer_id"]).sum()
+
+
 STATISTICS = {
-    "frequency": Statistic(lambda c, window: (c.purchases - 1).cast("int64")),
-    "recency": Statistic(lambda c, window: c.last.delta(c.first_purchase, unit="day") / window.days_per_unit),
-    "T": Statistic(lambda c, window: window.end_day.delta(c.first_purchase, unit="day") / window.days_per_unit),
-    "monetary_value": Statistic(_mean_repeat_spend, needs_amount=True),
+    "frequency": Statistic(
+        lambda c, window: (c.purchases - 1).cast("int64"),
+        lambda p: p.groupby("customer_id").size() - 1,
+    ),
+    "recency": Statistic(
+        lambda c, window: c.last.delta(c.first_purchase, unit="day") / window.days_per_unit,
+        lambda p: p.groupby("customer_id")["age"].max(),
+    ),
+    "T": Statistic(
+        lambda c, window: window.end_day.delta(c.first_purchase, unit="day") / window.days_per_unit,
+        lambda p: p.groupby("customer_id")["T"].first(),
+    ),
+    "monetary_value": Statistic(
+        _mean_repeat_spend,
+        lambda p: p[p["age"] > 0].groupby("customer_id")["amount"].mean(),
+        needs_amount=True,
+    ),
+    # of the repeat purchase days that brought money: their number, their amounts, the logs of these
+    "amount_count": Statistic(
+        _amount_count,
+        lambda p: _paid(p).size(),
+        {"paid_days": lambda days: (days.observed & (days.spend > 0)).sum()},
+        needs_amount=True,
+    ),
+    "amount_sum": Statistic(
+        lambda c, window: (c.spend - c.first_spend).cast("float64"),
+        lambda p: _paid(p)["amount"].sum(),
+        needs_amount=True,
+    ),
+    "amount_log_sum": Statistic(
+        _amount_log_sum,
+        lambda p: _paid(p)["log"].sum(),
+        {"logs": lambda days: days.log.cast(EXACT_LOG).sum(where=days.observed)},
+        {"log": lambda days: _log(days.spend)},
+        needs_amount=True,
+    ),
+    "amount_log_ss": Statistic(
+        _amount_log_ss,
+        lambda p: _paid(p)["square"].sum(),
+        {
+            "paid_days": lambda days: (days.observed & (days.spend > 0)).sum(),
+            "logs": lambda days: days.log.cast(EXACT_LOG).sum(where=days.observed),
+            "squared_logs": lambda days: (days.log * days.log).cast(EXACT_LOG).sum(where=days.observed),
+        },
+        {"log": lambda days: _log(days.spend)},
+        needs_amount=True,
+    ),
+    "sum_log_gaps": Statistic(
+        _sum_log_gaps,
+        _log_gaps,
+        {"log_gaps": lambda days: days.gap.cast("float64").ln().cast(EXACT_LOG).sum(where=days.observed)},
+        {"gap": _days_since_last},
+    ),
 }
 
 
@@ -70,6 +176,7 @@ def by_customer(days: ibis.Table, window: Window, groups: Sequence[str], statist
     first_purchase, the statistics, held_purchases, held_spend, group columns g0, ... and conflict0, ..."""
     has_amount = "spend" in days.columns
     chosen = {n: STATISTICS[n] for n in statistics if has_amount or not STATISTICS[n].needs_amount}
+    days = days.mutate(**{name: column(days) for s in chosen.values() for name, column in s.days.items()})
     aggregates = {
         "first_purchase": days.date.min(),
         "last": days.date.max(where=days.observed),
@@ -130,6 +237,9 @@ def notes(
         found.append(
             f"{new:,} customers first bought after the calibration end, {window.end:%Y-%m-%d}, and are left out"
         )
+    both = {"frequency", "amount_count"} <= {*table.columns}
+    if both and (free := int((table["frequency"] - table["amount_count"]).sum())):
+        found.append(f"{free:,} repeat purchases brought no money: models of the amounts leave them out")
     for i, group in enumerate(groups):
         if conflicts := int(table[f"conflict{i}"].sum()):
             found.append(f"{conflicts:,} customers have several values of '{group}': the first by date counts")

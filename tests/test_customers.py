@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clvmodels import histories
 from clvmodels.customers import Customers, Split, summarize
 from clvmodels.datasets import cdnow
 from clvmodels.errors import DataError
 from clvmodels.rfm import plain_ids
 from clvmodels.sources import Policies, Transactions, read_transactions
+from clvmodels.summary import STATISTICS, Statistic
 from clvmodels.window import DAYS_PER_UNIT
 
 
@@ -88,6 +92,21 @@ def test_apparel_as_a_file_of_the_users_own(real, shared_reference):
     assert_equals_reference(split, reference(shared_reference, "apparel"), 1450 / 7)
 
 
+def slow_logs(seen: pd.Series, unit: float) -> dict[str, float]:
+    """Of a customer's days and their amounts: the sums that spend and regular buyers are judged by."""
+    paid = [amount for amount in seen.iloc[1:] if amount > 0]
+    logs = [math.log(amount) for amount in paid]
+    mean = math.fsum(logs) / max(len(logs), 1)
+    gaps = [(late - early).days / unit for early, late in itertools.pairwise(seen.index)]
+    return {
+        "amount_count": len(paid),
+        "amount_sum": math.fsum(paid),
+        "amount_log_sum": math.fsum(logs),
+        "amount_log_ss": math.fsum((value - mean) ** 2 for value in logs),
+        "sum_log_gaps": math.fsum(math.log(gap) for gap in gaps),
+    }
+
+
 def slow(rows: pd.DataFrame, end: pd.Timestamp, until: pd.Timestamp, unit: float) -> pd.DataFrame:
     """The conventions once more, customer by customer in pandas."""
     out = {}
@@ -103,6 +122,7 @@ def slow(rows: pd.DataFrame, end: pd.Timestamp, until: pd.Timestamp, unit: float
             "recency": (seen.index.max() - first).days / unit,
             "T": (end - first).days / unit,
             "monetary_value": seen.iloc[1:].mean() if len(seen) > 1 else 0.0,
+            **slow_logs(seen, unit),
             "purchases": len(held),
             "spend": held.sum(),
         }
@@ -165,6 +185,48 @@ def test_time_units():
     assert in_units == {"day": 60.0, "week": 60 / 7, "month": 60 / (365.25 / 12)}
 
 
+def test_amounts_of_repeat_days_that_brought_something():
+    days = [("a", "2024-01-01", 0.0), ("a", "2024-01-02", 1e6), ("a", "2024-01-04", 0.0), ("a", "2024-01-08", 0.01)]
+    customers = summarize(transactions(*days, ("b", "2024-01-05", 7.0))).customers
+    assert "1 repeat purchases brought no money: models of the amounts leave them out" in customers.warnings
+    row = customers.table.loc["a"]
+    assert (row["frequency"], row["amount_count"], row["amount_sum"]) == (3, 2, 1_000_000.01)
+    assert row["monetary_value"] == 1_000_000.01 / 3
+    assert row["amount_log_sum"] == pytest.approx(math.log(1e4), rel=1e-14)
+    assert row["amount_log_ss"] == pytest.approx(math.log(1e8) ** 2 / 2, rel=1e-14)
+    assert row["sum_log_gaps"] == pytest.approx(math.log(1 * 2 * 4) - 3 * math.log(7), rel=1e-14)
+
+
+def test_logs_of_equal_amounts_do_not_differ_and_one_amount_has_no_spread():
+    start, rows = pd.Timestamp("2024-01-01"), []
+    for amount, customer in ((19.99, "a"), (1e6, "b"), (0.01, "c")):
+        rows += [(customer, start + pd.Timedelta(days=d), amount) for d in range(300)]
+    table = summarize(transactions(*rows, ("d", start, 5.0), ("d", "2024-02-01", 3.0))).customers.table
+    assert table["amount_log_ss"].max() < 1e-10 and table["amount_log_ss"].min() >= 0
+    assert table.loc["d", ["amount_log_ss", "amount_count"]].tolist() == [0.0, 1]
+    assert table.loc["d", "amount_log_sum"] == pytest.approx(math.log(3), rel=1e-14)
+
+
+def test_only_what_is_asked_for_is_computed():
+    table = transactions(("a", "2024-01-01", 5), ("a", "2024-01-08", 1))
+    for name in STATISTICS:
+        found = summarize(table, statistics=(name,)).customers.table
+        assert found.columns.tolist() == [name, "first_purchase", "first_month"]
+
+
+def test_a_statistic_of_ones_own_is_computed_from_tables_and_from_simulated_histories(monkeypatch):
+    """Registered by one entry: the day of the week of the last purchase, counted from the first."""
+    weekday = Statistic(
+        lambda c, window: c.last.delta(c.first_purchase, unit="day") % 7,
+        lambda p: (p.groupby("customer_id")["age"].max() * 7).round() % 7,
+    )
+    monkeypatch.setitem(STATISTICS, "weekday", weekday)
+    table = transactions(("a", "2024-01-01", 5), ("a", "2024-01-12", 1), ("b", "2024-01-03", 1))
+    assert summarize(table).customers.table["weekday"].to_dict() == {"a": 4, "b": 0}
+    purchases = pd.DataFrame({"customer_id": ["a", "a", "b"], "age": [0.0, 11 / 7, 0.0]})
+    assert histories.statistics(purchases, np.array([2.0, 2.0]))["weekday"].to_dict() == {"a": 4, "b": 0}
+
+
 def test_holdout_of_whole_days_in_months():
     table = transactions(("a", "2024-01-01", 5), ("a", "2024-12-31", 1))
     split = summarize(table, calibration_end="2024-06-30", holdout=3, time_unit="month")
@@ -176,7 +238,8 @@ def test_without_amounts():
     table = read_transactions(pd.DataFrame({"customer_id": ["a", "a"], "date": ["2024-01-01", "2024-01-09"]}))
     split = summarize(table, calibration_end="2024-01-05", holdout=4 / 7)
     assert not split.customers.has_spend
-    assert split.customers.table.columns.tolist() == ["frequency", "recency", "T", "first_purchase", "first_month"]
+    known = ["frequency", "recency", "T", "sum_log_gaps", "first_purchase", "first_month"]
+    assert split.customers.table.columns.tolist() == known
     assert split.holdout.table.columns.tolist() == ["purchases"]
     assert split.holdout.table["purchases"].tolist() == [1]
 
@@ -307,6 +370,31 @@ def test_rfm_tables():
     assert table["first_purchase"].iloc[0] == pd.Timestamp("2024-01-01")
     assert table["first_month"].tolist() == ["2024-01", "2024-01", "2023-12"]
     assert (customers.currency, customers.amount_unit, customers.has_spend) == ("EUR", 0.01, True)
+
+
+def test_the_number_and_the_sum_of_amounts_follow_from_their_mean():
+    rfm = {name: [*values, *more] for (name, values), more in zip(RFM.items(), ([4], [3], [2], [8], [0]), strict=True)}
+    table = Customers.from_rfm(pd.DataFrame(rfm), time_unit="week", observation_end="2024-01-29").table
+    assert table["amount_count"].to_dict() == {"17": 0, "3": 1, "4": 0, "5": 2}
+    assert table["amount_sum"].to_dict() == {"17": 0.0, "3": 5.0, "4": 0.0, "5": 13.0}
+    assert not {"amount_log_sum", "amount_log_ss", "sum_log_gaps"} & {*table.columns}
+
+
+def test_what_no_purchases_have_is_refused():
+    wrong = {
+        "amount_count": [0, 1.5, 3], "amount_sum": [1, -5, 13], "amount_log_sum": [0, 1.6, 10],
+        "amount_log_ss": [2, 0, -1], "sum_log_gaps": [1, 0.9, 5],
+    }  # fmt: skip
+    with pytest.raises(DataError) as caught:
+        Customers.from_rfm(pd.DataFrame(RFM | wrong), time_unit="week", observation_end="2024-01-29")
+    text = str(caught.value)
+    for expected in (
+        "8 problems:", "amount_count must be a whole number 0 to frequency; not so for 2", "amount_sum must be 0",
+        "amount_log_ss must be 0", "amount_sum must be >= 0", "amount_log_ss must be >= 0",
+        "amount_log_sum is above that of any amounts of this number and sum; not so for 1 of 3 customers; got first",
+        "sum_log_gaps must be 0 where frequency is 0", "sum_log_gaps is above that of any gaps that add up to recency",
+    ):  # fmt: skip
+        assert expected in text
 
 
 def test_rfm_by_index_and_other_names():

@@ -54,7 +54,7 @@ def test_histories_are_seeded_and_do_not_depend_on_company(name):
     purchases = simulate_purchases(model, theta, ages, 1)
     assert purchases["customer_id"].nunique() == 100 and (purchases.groupby("customer_id")["age"].min() == 0).all()
     assert purchases.groupby("customer_id")["age"].apply(lambda age: age.is_monotonic_increasing).all()
-    assert list(whole.columns) == ["frequency", "recency", "T"]
+    assert list(whole.columns) == ["frequency", "recency", "T", "sum_log_gaps"]
 
 
 def test_parameters_may_differ_by_customer():
