@@ -9,6 +9,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
 
+from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.contract import STATUS, Array, PurchaseModel, Rows, State, Theta
 from clvmodels.models.parts import Calendar, ClockLifetime, CoinLifetime, Purchases
 from clvmodels.randomness import KeyedRandom
@@ -25,6 +26,11 @@ class Composed(PurchaseModel):
     ----------
     observes_end
         The customers' table has a `status`: unknown, alive, or ended, and then T is the age at the end.
+
+    Raises
+    ------
+    ConfigError
+        The purchase process lacks what the lifetime or the calendar asks of it.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class Composed(PurchaseModel):
         self.name, self.title, self.reference = name, title, reference
         self.purchases, self.calendar = purchases, calendar or Calendar()
         self.lifetime: Any = lifetime  # its kind says which of the two it is
+        _check_parts(title, purchases, lifetime, self.calendar)
         parts = (purchases, lifetime, self.calendar)
         status = ("status",) if observes_end else ()
         self.observes = tuple(dict.fromkeys((*(name for part in parts for name in part.observes), *status)))
@@ -154,6 +161,18 @@ class Composed(PurchaseModel):
         """Operational time in (T, T + t]. t: [P], [C, P] or [D, C, P]; result broadcastable to [D, C, P]"""
         wide_rows = _widened(rows)
         return self.calendar.elapsed(wide_rows, wide_rows["T"], t, _widened(theta), np)
+
+
+ASKED = {"calendar": "a calendar", "clock": "a lifetime that ends by the clock", "coin": "a coin", "none": "no end"}
+
+
+def _check_parts(title: str, purchases: Purchases, lifetime: ClockLifetime | CoinLifetime, calendar: Calendar) -> None:
+    """Refuse parts that do not go together."""
+    asked = {lifetime.kind} if type(calendar) is Calendar else {lifetime.kind, "calendar"}
+    if missing := [text for part, text in ASKED.items() if part in asked & purchases.lacks]:
+        known = " or ".join(text for part, text in ASKED.items() if part not in purchases.lacks)
+        what = f"{title}: its purchases do not go with {' or '.join(missing)}"
+        raise ConfigError(Problem(what, known=f"They go with {known}"))
 
 
 def _widened(values: Mapping[str, Any]) -> dict[str, Any]:

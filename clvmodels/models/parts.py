@@ -94,30 +94,16 @@ class Purchases(Part, ABC):
     differs between customers as a gamma distribution, integrated out."""
 
     stages = 1
+    lacks: frozenset[str] = frozenset()
+    """What the process does not compose with: a 'calendar' other than the identity, or kinds of lifetimes."""
 
     @abstractmethod
     def log_density(self, rows: Rows, until: Any, theta: Theta) -> Any:
         """log g(until): the purchases seen, none in (t_x, until). [R]"""
 
     @abstractmethod
-    def log_ratio(self, rows: Rows, start: Any, tau: Any, theta: Theta) -> Any:
-        """log g(start + tau) - log g(start), start the operational age at t_x; exact also where both are large."""
-
-    @abstractmethod
-    def decay(self, rows: Rows, start: Any, theta: Theta) -> Any:
-        """Rate at which g falls at `start`: places the quadrature's nodes."""
-
-    @abstractmethod
-    def reach(self, rows: Rows, start: Any, theta: Theta) -> Any:
-        """The time after `start` beyond which g has fallen by exp(-45)."""
-
-    @abstractmethod
     def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Own rate given the purchases, none in (t_x, until), and what else the simulator needs. [D, C] each"""
-
-    @abstractmethod
-    def mean_rate(self, rows: Rows, until: Array, theta: Theta) -> Array:
-        """E[purchases per unit of operational time | history until `until`, active]. [D, C]"""
 
     @abstractmethod
     def phases(self, rows: Rows, until: Array, theta: Theta) -> Iterator[Phase]:
@@ -153,6 +139,24 @@ class Purchases(Part, ABC):
         """Operational ages at the purchases of one new customer in (0, until), increasing."""
         stages = rng.poisson(self.stages * own["purchase_rate"] * until)
         return np.sort(until * rng.random(stages))[self.stages - 1 :: self.stages]
+
+    # what a lifetime asks for that ends by the clock, or never
+
+    def log_ratio(self, rows: Rows, start: Any, tau: Any, theta: Theta) -> Any:
+        """log g(start + tau) - log g(start), start the operational age at t_x; exact also where both are large."""
+        raise NotImplementedError
+
+    def decay(self, rows: Rows, start: Any, theta: Theta) -> Any:
+        """Rate at which g falls at `start`: places the quadrature's nodes."""
+        raise NotImplementedError
+
+    def reach(self, rows: Rows, start: Any, theta: Theta) -> Any:
+        """The time after `start` beyond which g has fallen by exp(-45)."""
+        raise NotImplementedError
+
+    def mean_rate(self, rows: Rows, until: Array, theta: Theta) -> Array:
+        """E[purchases per unit of operational time | history until `until`, active], the same ever after. [D, C]"""
+        raise NotImplementedError
 
 
 class ClockLifetime(Part, ABC):
