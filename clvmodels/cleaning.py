@@ -12,6 +12,7 @@ from typing import Literal, get_args, get_type_hints
 
 import ibis
 import ibis.expr.datatypes as dt
+import numpy as np
 import pandas as pd
 from ibis import _
 
@@ -167,6 +168,43 @@ def amount_number(column: ibis.Value) -> ibis.Value:
     return readable.ifelse(number, ibis.null("float64"))
 
 
+def covariate_number(column: ibis.Value) -> ibis.Value:
+    """Numbers and booleans (also as the text true or false) as float64; null where empty or something else."""
+    kind = column.type()
+    if kind.is_boolean():
+        return column.cast("int8").cast("float64")
+    if not kind.is_string():
+        number = column.cast("float64")
+    else:
+        word = column.strip().lower()
+        number = word.cases(("true", 1.0), ("false", 0.0), else_=word.try_cast("float64"))
+    return (number.isnan() | number.isinf()).ifelse(ibis.null("float64"), number)
+
+
+def check_covariates(raw: Raw, names: Mapping[str, str], covariates: Sequence[str], where: str) -> None:
+    """Raise every covariate that holds something other than numbers, booleans and gaps."""
+    problems = []
+    for i, name in enumerate(names):
+        if name in covariates:
+            own = raw.table[f"c{i}"]
+            wrong = raw.table.filter(~_missing_number(own), covariate_number(own).isnull()).order_by("row")
+            if count := int(wrong.count().execute()):
+                first = wrong.limit(1).select("row", own.cast("string").name("text")).execute().iloc[0]
+                what = f"covariate '{name}' is no number in {count} rows, first at {raw.place} "
+                what += str(raw.line_of(np.array([first["row"]]))[0])
+                known = "Covariates are numbers, true or false; name a column of words in groups"
+                problems.append(Problem(what, where, repr(first["text"])[:80], known))
+    if problems:
+        raise DataError(problems)
+
+
+def _missing_number(column: ibis.Value) -> ibis.Value:
+    """Empty, or what writers of tables leave where there is no number."""
+    if column.type().is_string():
+        return column.isnull() | column.strip().lower().isin(["", "nan", "na", "null", "none"])
+    return _empty(column)
+
+
 def check_types(raw: Raw, names: Mapping[str, str], where: str, date_format: str | None) -> None:
     """Raise every column whose type cannot be what it is meant to be."""
     problems = []
@@ -203,7 +241,7 @@ def _largest(column: ibis.Value) -> float:
 
 def judge_rows(
     raw: Raw, names: Mapping[str, str], date_format: str | None, timezone: str, data_end: pd.Timestamp | None,
-    policies: Policies,
+    policies: Policies, covariates: Sequence[str] = (),
 ) -> ibis.Table:  # fmt: skip
     """Every row with its meaning (customer_id, date, amount, ...), and the reason why it can't count, if there is one.
 
@@ -215,6 +253,7 @@ def judge_rows(
     meaning["date"] = calendar_day(source["date"], date_format, timezone)
     if "amount" in source:
         meaning["amount"] = amount_number(source["amount"])
+    meaning |= {name: covariate_number(source[name]) for name in covariates}
     meaning |= {name: id_text(column) for name, column in source.items() if name not in meaning}
     cases = [
         (meaning["customer_id"].isnull(), NO_ID),

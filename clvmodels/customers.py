@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import ibis
 import pandas as pd
 from ibis import _
+from pandas.api.types import is_numeric_dtype
 
+from clvmodels.cleaning import id_text
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.rfm import checked_rfm
 from clvmodels.sources import Transactions
@@ -36,8 +38,8 @@ class Customers:
         recency and T (in time units), monetary_value (mean amount of the repeat purchases, 0 where there are none),
         amount_count, amount_sum, amount_log_sum, amount_log_ss (of the repeat purchase days that brought money: their
         number, their amounts, the logs of these and their squares about the customer's mean), sum_log_gaps (logs of
-        the times between purchase days), first_purchase (day), and group columns (text), first_month always among
-        them. Without amounts all that is of them is absent.
+        the times between purchase days), first_purchase (day), group columns (text), first_month always among them,
+        and covariates (numbers, nan where missing). Without amounts all that is of them is absent.
     time_unit
         "day", "week" or "month" (365.25 / 12 days).
     observation_end
@@ -66,6 +68,7 @@ class Customers:
         observation_end: Day,
         columns: Mapping[str, str] | None = None,
         groups: Sequence[str] = (),
+        covariates: Sequence[str] = (),
         currency: str | None = None,
         amount_unit: float = 1.0,
     ) -> Customers:
@@ -84,6 +87,8 @@ class Customers:
             From these names to the table's own.
         groups
             Group columns to keep; missing values become "(missing)".
+        covariates
+            Columns of numbers, true or false to keep; missing values stay missing.
 
         Raises
         ------
@@ -98,14 +103,14 @@ class Customers:
         end = as_day(observation_end, "observation_end", problems)
         problems += _amount_unit_problems(amount_unit)
         try:
-            table = checked_rfm(frame, columns or {}, groups)
+            table = checked_rfm(frame, columns or {}, groups, covariates)
         except DataError as error:
             raise DataError([*problems, *error.problems]) from error
         if problems or end is None:
             raise DataError(problems)
         age = pd.to_timedelta((table["T"] * DAYS_PER_UNIT[time_unit]).round(), unit="D")
         first = (end - age).astype("datetime64[us]")
-        statistics = [c for c in table if c not in groups]
+        statistics = [c for c in table if c not in (*groups, *covariates)]
         table.insert(len(statistics), "first_purchase", first)
         if "first_month" not in groups:
             table["first_month"] = first.dt.strftime("%Y-%m").astype("str")
@@ -195,6 +200,7 @@ def summarize(
     holdout: float | Day | None = None,
     time_unit: str = "week",
     groups: Sequence[str] = (),
+    covariates: Sequence[str] = (),
     acquired_between: tuple[Day | None, Day | None] | None = None,
     amount_unit: float = 1.0,
     statistics: Sequence[str] | None = None,
@@ -210,6 +216,8 @@ def summarize(
     groups
         Columns of the transactions, constant per customer: the first value by date that is not missing, "(missing)"
         where there is none; customers with several values are counted in the warnings.
+    covariates
+        Columns of the transactions that were read as covariates; the same rule, missing values stay missing.
     acquired_between
         First and last day (either may be None) on which a customer's first purchase in the table must lie.
     amount_unit
@@ -238,14 +246,19 @@ def summarize(
     problems += [
         unknown("group", g, (*transactions.groups, *DERIVED_GROUPS)) for g in groups if not _known(transactions, g)
     ]
+    problems += [
+        unknown("covariate", c, transactions.covariates) for c in covariates if c not in transactions.covariates
+    ]
     statistics = tuple(STATISTICS) if statistics is None else statistics
     problems += [unknown("statistic", s, STATISTICS) for s in statistics if s not in STATISTICS]
     problems += _amount_unit_problems(amount_unit)
     if problems or window is None:
         raise DataError(problems)
-    own = [group for group in groups if group not in DERIVED_GROUPS]
+    words = [group for group in groups if group not in (*DERIVED_GROUPS, *covariates)]
+    own, table = [*words, *covariates], transactions.table
+    table = table.mutate(**{name: id_text(table[name]) for name in words if name in transactions.covariates})
     backend, name = transactions.backend, ibis.util.gen_name("days")
-    days = backend.create_table(name, purchase_days(transactions.table, window, own), temp=True)
+    days = backend.create_table(name, purchase_days(table, window, own), temp=True)
     everyone = backend.create_table(f"{name}_c", by_customer(days, window, own, statistics), temp=True)
     try:
         return _split(transactions, window, days, everyone, acquired, own, time_unit, amount_unit)
@@ -299,6 +312,7 @@ def _finished(table: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
     """Statistics, first_purchase, groups: the columns of `Customers.table`."""
     statistics = [name for name in STATISTICS if name in table]
     first = pd.to_datetime(table["first_purchase"]).astype("datetime64[us]")
-    own = {group: table[f"g{i}"].astype("str") for i, group in enumerate(groups)}
+    columns = {group: table[f"g{i}"] for i, group in enumerate(groups)}
+    own = {name: c.astype("float64" if is_numeric_dtype(c) else "str") for name, c in columns.items()}
     derived = {"first_month": first.dt.strftime("%Y-%m").astype("str")}
     return table[statistics].assign(first_purchase=first, **own, **derived)

@@ -16,9 +16,11 @@ OPTIONAL = tuple(name for name in STATISTICS if name not in NUMBERS)
 _LISTED = 5  # ids named in an error
 
 
-def checked_rfm(frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str]) -> pd.DataFrame:
+def checked_rfm(
+    frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str], covariates: Sequence[str] = ()
+) -> pd.DataFrame:
     """The table by its canonical names, index customer_id as sorted text; DataError with every violation."""
-    names, problems = _names(frame, columns, groups)
+    names, problems = _names(frame, columns, [*dict.fromkeys((*groups, *covariates))])
     if problems:
         raise DataError(problems)
     ids = plain_ids(frame[names["customer_id"]] if "customer_id" in names else frame.index.to_series())
@@ -30,14 +32,26 @@ def checked_rfm(frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequenc
             table[name] = numbers
             problems += _violation(table.index, ~np.isfinite(numbers), f"{name} must be a finite number")
     problems += _number_problems(table)
+    given = {name: _covariate(frame[name], table.index, problems) for name in covariates}
     if table.empty:
         problems.append(Problem("the table has no rows"))
     if problems:
         raise DataError(problems)
     table = _with_amounts(table.astype({"frequency": "int64"}))
-    for group in groups:
+    for group in [group for group in groups if group not in covariates]:
         table[group] = plain_ids(frame[group]).fillna(MISSING_GROUP).astype("str").to_numpy()
-    return table.sort_index()
+    return table.assign(**given).sort_index()
+
+
+def _covariate(column: pd.Series, ids: pd.Index, problems: list[Problem]) -> np.ndarray:
+    """Numbers and booleans as float64, gaps as nan; anything else is added to the problems."""
+    text = column.astype("object").astype("string").str.strip().str.lower()
+    gap = text.isna() | text.isin(["", "nan", "na", "null", "none"])
+    plain = column if pd.api.types.is_numeric_dtype(column) else text.replace({"true": "1", "false": "0"})
+    number = pd.to_numeric(plain, errors="coerce").to_numpy("float64", na_value=np.nan)
+    what = f"covariate '{column.name}' must be a number, true or false"
+    problems += _violation(ids, ~np.isfinite(number) & ~gap.to_numpy(), what, "Name a column of words in groups")
+    return number
 
 
 def _with_amounts(table: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +81,8 @@ def _names(
     problems = [unknown("column meaning", key, known, "columns") for key in columns if key not in known]
     wanted = {key: columns.get(key, key) for key in known if key in columns or key in NUMBERS or key in present}
     for group in set(groups) & {*known, "first_purchase"}:
-        problems.append(Problem(f"a group column cannot be called '{group}'", "groups", known="Rename the column"))
+        what = f"a group column cannot be called '{group}', nor a covariate"
+        problems.append(Problem(what, "groups", known="Rename the column"))
     for own in (*wanted.values(), *groups):
         if present.count(own) == 0:
             problems.append(unknown("column", own, present, "RFM table"))

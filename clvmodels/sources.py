@@ -40,7 +40,8 @@ class Transactions:
     ----------
     table
         In the embedded engine: customer_id (text), date (local calendar day), amount (float64, in the currency;
-        absent without amounts), and the group columns (text).
+        absent without amounts), the group columns (text) and the covariates (float64; a column that is both
+        is a number).
     account
         step, reason, where, rows, kind: "read" - the sum of "dropped" = "used"; "changed" rows are among the used.
     dropped
@@ -61,6 +62,7 @@ class Transactions:
     has_amount: bool
     currency: str | None
     groups: tuple[str, ...]
+    covariates: tuple[str, ...]
     source: str
     sha256: str
     data_start: pd.Timestamp
@@ -85,6 +87,7 @@ def read_transactions(
     timezone: str = "UTC",
     currency: str | None = None,
     groups: Sequence[str] = (),
+    covariates: Sequence[str] = (),
     policies: Policies = DEFAULT_POLICIES,
     data_end: str | pd.Timestamp | None = None,
     delimiter: str | None = None,
@@ -109,6 +112,8 @@ def read_transactions(
         Of the amounts, e.g. "EUR".
     groups
         Columns to keep for grouping customers, by the table's own names.
+    covariates
+        Columns of numbers, true or false to keep, by the table's own names; gaps stay gaps.
     policies
         What is done with rows that are not plain orders.
     data_end
@@ -129,7 +134,7 @@ def read_transactions(
     DataError
         With every problem found: of the arguments and columns first, then of the rows, with their lines.
     """
-    problems = _argument_problems(policies, timezone, groups, encoding, date_format)
+    problems = _argument_problems(policies, timezone, (*groups, *covariates), encoding, date_format)
     end = None if data_end is None else as_day(data_end, "data_end", problems)
     # An unknown encoding is among the problems already; any will do to look at the columns too.
     readable = encoding if encoding in ENCODINGS else "latin-1"
@@ -137,23 +142,26 @@ def read_transactions(
         opened = open_source(source, name=name, delimiter=delimiter, encoding=readable)
     except DataError as error:
         raise DataError([*problems, *error.problems]) from error
-    names, more = _map_columns(opened, columns or {}, groups)
+    names, more = _map_columns(opened, columns or {}, (*groups, *covariates))
     if problems + more:
         raise DataError(problems + more)
     backend = connect()
     raw = _scan(backend, opened, list(names.values()))
     cleaning.check_types(raw, names, opened.where, date_format)
-    judged = _judge(backend, raw, opened.where, names, date_format, timezone, end, policies)
+    cleaning.check_covariates(raw, names, covariates, opened.where)
+    judged = _judge(backend, raw, opened.where, names, date_format, timezone, end, policies, covariates)
     counts = _count(judged, raw)
     _refuse(judged, raw, counts, opened.where, policies, date_format)
     table, late = _compare_rows(backend, judged, tuple(names), policies)
     account = _account(counts, late, table, opened.where)
     dropped = _dropped(backend, judged, late, raw, opened.where)
+    kept = dict.fromkeys((*groups, *covariates))
     start, last = table.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
     return Transactions(
-        table=table.select("customer_id", "date", *(["amount"] if "amount" in names else []), *groups),
+        table=table.select("customer_id", "date", *(["amount"] if "amount" in names else []), *kept),
         account=account, dropped=dropped, warnings=_warnings(table, tuple(names), policies),
-        has_amount="amount" in names, currency=currency, groups=tuple(groups), source=opened.where,
+        has_amount="amount" in names, currency=currency, groups=tuple(groups),
+        covariates=tuple(covariates), source=opened.where,
         sha256=opened.sha256, data_start=pd.Timestamp(start), data_end=end or pd.Timestamp(last), backend=backend,
     )  # fmt: skip
 
@@ -168,7 +176,8 @@ def _argument_problems(
         problems.append(unknown("encoding", encoding, ENCODINGS))
     for group in groups:
         if group in _RESERVED:
-            problems.append(Problem(f"a group column cannot be called '{group}'", "groups", known="Rename the column"))
+            what = f"a group column cannot be called '{group}', nor a covariate"
+            problems.append(Problem(what, "groups", known="Rename the column"))
     if date_format is not None:
         try:
             duckdb.sql("SELECT try_strptime('', $format)", params={"format": date_format})
@@ -206,10 +215,10 @@ def _scan(backend: ibis.BaseBackend, opened: Source, wanted: Sequence[str]) -> R
 
 def _judge(
     backend: ibis.BaseBackend, raw: Raw, where: str, names: Mapping[str, str], date_format: str | None, timezone: str,
-    data_end: pd.Timestamp | None, policies: Policies,
+    data_end: pd.Timestamp | None, policies: Policies, covariates: Sequence[str],
 ) -> ibis.Table:  # fmt: skip
     try:
-        expression = cleaning.judge_rows(raw, names, date_format, timezone, data_end, policies)
+        expression = cleaning.judge_rows(raw, names, date_format, timezone, data_end, policies, covariates)
         return backend.create_table("judged", expression)
     except duckdb.Error as error:
         raise DataError(Problem("cannot be read", where, str(error).splitlines()[0])) from error
@@ -326,7 +335,8 @@ def _warnings(table: ibis.Table, names: tuple[str, ...], policies: Policies) -> 
     if policies.duplicates == "drop":
         return ()
     keys = [n if n != "date" else "moment" for n in names]
-    copies = int(table.group_by(keys).agg(n=_.count()).aggregate(copies=(_.n - 1).sum()).execute().iloc[0, 0] or 0)
+    each = table.group_by(keys).agg(**{"of these": _.count()})  # a name that no column is likely to have
+    copies = int(each.aggregate(copies=(each["of these"] - 1).sum()).execute().iloc[0, 0] or 0)
     if not copies:
         return ()
     text = f"{copies:,} rows equal an earlier row in every mapped column and are kept, as lines of one order may be"

@@ -191,7 +191,8 @@ def by_customer(days: ibis.Table, window: Window, groups: Sequence[str], statist
         }
     for i, _group in enumerate(groups):
         known = days.observed & days[f"low{i}"].notnull()
-        aggregates[f"g{i}"] = days[f"low{i}"].argmin(days.date, where=known).fill_null(MISSING_GROUP)
+        first = days[f"low{i}"].argmin(days.date, where=known)
+        aggregates[f"g{i}"] = first.fill_null(MISSING_GROUP) if first.type().is_string() else first
         low, high = days[f"low{i}"].min(where=known), days[f"high{i}"].max(where=known)
         aggregates[f"conflict{i}"] = (low != high).fill_null(False)
     for statistic in chosen.values():
