@@ -22,7 +22,10 @@ from clvmodels.randomness import KeyedRandom, keyed_generator
 from clvmodels.summary import STATISTICS
 
 
-def simulate_purchases(model: PurchaseModel, theta: Mapping[str, ArrayLike], T: ArrayLike, seed: int) -> pd.DataFrame:
+def simulate_purchases(
+    model: PurchaseModel, theta: Mapping[str, ArrayLike], T: ArrayLike, seed: int,
+    traits: Mapping[str, ArrayLike] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Every purchase of customers acquired at age 0 and observed to age T.
 
     Parameters
@@ -33,11 +36,15 @@ def simulate_purchases(model: PurchaseModel, theta: Mapping[str, ArrayLike], T: 
         Age of each customer at the end of observation, in the time unit of theta.
     seed
         Same seed, same customers; a customer's draws depend on its label only.
+    traits
+        What the model observes of a customer that is no history (`Model.traits`): one number, or one a customer; 0 if
+        not given.
 
     Returns
     -------
     DataFrame
-        customer_id, age: one row a purchase, the first of each customer at age 0; by customer, then by age.
+        customer_id, age and the traits: one row a purchase, the first of each customer at age 0; by customer, then by
+        age.
 
     Raises
     ------
@@ -46,17 +53,19 @@ def simulate_purchases(model: PurchaseModel, theta: Mapping[str, ArrayLike], T: 
     """
     ages = _ages(T)
     labels = labels_of(len(ages))
-    empty = {name: np.zeros((1, len(ages))) for name in model.observes}
+    given = {name: np.broadcast_to((traits or {}).get(name, 0.0), ages.shape) for name in model.traits}
+    empty = {name: np.zeros((1, len(ages))) for name in model.observes} | {n: v[None] for n, v in given.items()}
     state = model.draw_alive(empty, _columns(theta), KeyedRandom(seed, "history", labels, 1))
     # gone at once, where the model allows it (a coin after the first purchase)
     stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
     seen = np.where(stays[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
-    own = pd.DataFrame({"purchase_rate": state.purchase_rate[0]} | {n: v[0] for n, v in state.extra.items()})
+    own = pd.DataFrame({"purchase_rate": state.purchase_rate[0]} | {n: v[0] for n, v in state.extra.items()} | given)
     people = zip(labels, own.to_dict("records"), seen, state.residual_purchases[0], strict=True)
     bought = [_ages_of(model, label, one, until, most, seed) for label, one, until, most in people]
     counts = [len(times) + 1 for times in bought]
     everyone = np.concatenate([np.r_[0.0, times] for times in bought])
-    return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone})
+    known = {name: np.repeat(values, counts) for name, values in given.items()}
+    return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone, **known})
 
 
 def _ages_of(model: PurchaseModel, label: str, own: Mapping[str, float], until: float, most: float, seed: int) -> Array:
@@ -71,7 +80,7 @@ def simulate_amounts(
     """What each purchase brings. One number a row of `purchases`, in the amounts' unit of theta."""
     groups = purchases.groupby("customer_id", sort=False).size()
     labels, counts = list(groups.index), groups.to_numpy()
-    empty = {name: np.zeros((1, len(labels))) for name in model.observes}
+    empty = {name: np.zeros((1, len(labels))) for name in model.conditions_on}
     state = model.draw(empty, _columns(theta), KeyedRandom(seed, "history spend", labels, 1))
     wanted = (np.arange(counts.max()) < counts[:, None]).astype(float)[None]
     each = model.spend_total(state, wanted, KeyedRandom(seed, "history amounts", labels, 1))[0]
@@ -92,9 +101,10 @@ def simulate_histories(
     T: ArrayLike,
     seed: int,
     spend: tuple[SpendModel, Mapping[str, ArrayLike]] | None = None,
+    traits: Mapping[str, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """One row a customer, as the models read it: `simulate_purchases`, with amounts if asked for, summarised."""
-    purchases = simulate_purchases(model, theta, T, seed)
+    purchases = simulate_purchases(model, theta, T, seed, traits)
     if spend is not None:
         purchases["amount"] = simulate_amounts(*spend, purchases, seed)
     return statistics(purchases, T)

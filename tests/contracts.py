@@ -5,6 +5,8 @@ Means of draws are compared with exact means by their own standard error: with f
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from contract_cases import (
@@ -56,16 +58,15 @@ def p_alive_is_the_integral_over_individuals(case: Case) -> None:
 
 
 def probabilities_of_all_histories_add_up_to_one(case: Case) -> None:
-    """P(no repeat) + sum over x of the integral over t_x of t_x^(x-1) / (x-1)! exp(log_prob), in a week or two."""
+    """P(no repeat) + sum over x of the integral over the times of x purchases of exp(log_prob), in a week or two."""
     age, most = 2.0, 60
     nodes, weights = np.polynomial.legendre.leggauss(60)
     recency = age * (nodes + 1) / 2
     x = np.repeat(np.arange(1.0, most), 60)
     table = pd.DataFrame({"frequency": np.r_[0, x], "recency": np.r_[0, np.tile(recency, most - 1)], "T": age})
-    log_p = log_prob(case.model, case.rows(case.complete(table)), as_theta(case.theta))[0]
-    earlier = (x - 1) * np.log(table["recency"].to_numpy()[1:]) - np.cumsum(np.log(np.maximum(np.arange(most) - 1, 1)))[
-        x.astype(int)
-    ]
+    table = case.complete(table)
+    log_p = log_prob(case.model, case.rows(table), as_theta(case.theta))[0]
+    earlier = case.story.log_earlier(table.iloc[1:])
     total = np.exp(log_p[0]) + (np.tile(weights, most - 1) * age / 2 * np.exp(log_p[1:] + earlier)).sum()
     close(total, 1.0, 1e-7)
 
@@ -108,16 +109,16 @@ def a_new_customer_is_a_draw_of_the_population(case: Case) -> None:
 
 
 def expected_purchases_are_the_integral_over_individuals(case: Case) -> None:
+    """Of those who can be alive: a contract that has ended has no future to expect."""
     rows = {name: values[None] for name, values in case.rows().items()}
     for theta in case.thetas:
-        found = case.model.expected_if_alive(rows, as_theta(theta), EDGES[1:])[0]
         story = case.story
-        truth = [
-            [story.mean(theta, lambda own, row=row: story.alive(row, own), lambda own, t=t: story.expected(own, t))
-             for t in EDGES[1:]]
-            for row in each_row(case)
-        ]  # fmt: skip
-        close(found, truth)
+        living = [story.p_alive(theta, row) > 0 for row in each_row(case)]
+        found = case.model.expected_if_alive(rows, as_theta(theta), EDGES[1:])[0][living]
+        for row, values in zip(itertools.compress(each_row(case), living), found, strict=True):
+            alive = lambda own, row=row: story.alive(row, own)  # noqa: E731
+            expected = lambda t, row=row: story.mean(theta, alive, lambda own: story.expected_after(row, own, t))  # noqa: E731
+            close(values, [expected(t) for t in EDGES[1:]])
 
 
 def simulated_purchases_average_to_the_expected(case: Case) -> None:
@@ -150,7 +151,8 @@ def count_probabilities_are_frequencies_of_simulated_counts(case: Case) -> None:
 def simulated_histories_follow_the_density(case: Case) -> None:
     """P(no repeat purchase) by the log density, mean frequency by the expectation of a new customer."""
     age, size = 30.0, DRAWS
-    table = histories.simulate_histories(case.model, case.theta, np.full(size, age), 1)
+    traits = {name: case.new_customers(size)[name].to_numpy() for name in case.model.traits}
+    table = histories.simulate_histories(case.model, case.theta, np.full(size, age), 1, traits=traits)
     assert table.index.is_monotonic_increasing and (table["recency"] <= table["T"]).all()
     blank = pd.DataFrame({"frequency": [0.0], "recency": [0.0], "T": [0.0], "monetary_value": [0.0]}, index=["c"])
     empty = case.rows(case.complete(blank))

@@ -74,9 +74,18 @@ class PurchaseStory(Story):
         """Mean number of purchases in t, of one who is alive."""
         raise NotImplementedError
 
+    def expected_after(self, row, own, t):
+        """The same for this customer, where the calendar matters."""
+        return self.expected(own, t)
+
     def lasts(self, own, t):
         """P(more than t is left), of one who is alive."""
         raise NotImplementedError
+
+    def log_earlier(self, table):
+        """log of the integral over the times before the last, of the density relative to that at these histories."""
+        x, t_x = table["frequency"].to_numpy(dtype=float), table["recency"].to_numpy()
+        return (x - 1) * np.log(t_x) - special.gammaln(x)  # it does not depend on them
 
     def log_prob(self, theta, row):
         return self.log_integral(theta, lambda own: np.logaddexp(self.alive(row, own), self.ended(row, own)))
@@ -148,11 +157,94 @@ class BGNBD(PurchaseStory):
         return (1 - own["dropout_probability"]) ** t
 
 
+def gaps_of(row):
+    """Gaps between the purchases of a history, unequal and always the same; they add up to `recency`."""
+    unequal = np.exp(np.linspace(-0.5, 0.5, int(row["frequency"])))
+    return row["recency"] * unequal / unequal.sum()
+
+
+class CNBDk(PurchaseStory):
+    """Gaps ~ Erlang-k with mean 1 / rate, k rate ~ Gamma(r, alpha); p ~ Beta(a, b), a coin after each repeat purchase,
+    with `first` after the first too."""
+
+    end, step, most = "residual_purchases", 0.07, 500
+
+    def __init__(self, k, first):
+        self.k, self.first, self._expected = k, first, {}
+
+    def individual(self, theta):
+        return {
+            "purchase_rate": stats.gamma(theta["r"], scale=1 / (self.k * theta["alpha"])),
+            "dropout_probability": stats.beta(theta["a"], theta["b"]),
+        }
+
+    def gap(self, own):
+        return stats.gamma(self.k, scale=1 / (self.k * own["purchase_rate"]))
+
+    def bought(self, row, own):
+        return sum((self.gap(own).logpdf(gap) for gap in gaps_of(row)), np.zeros_like(own["purchase_rate"]))
+
+    def alive(self, row, own):
+        tosses = row["frequency"] + self.first
+        silent = self.gap(own).logsf(row["T"] - row["recency"])
+        return self.bought(row, own) + silent + tosses * np.log1p(-own["dropout_probability"])
+
+    def ended(self, row, own):
+        tosses, p = row["frequency"] + self.first, own["dropout_probability"]
+        if tosses == 0:
+            return np.full(np.broadcast(own["purchase_rate"], p).shape, -np.inf)
+        return self.bought(row, own) + np.log(p) + (tosses - 1) * np.log1p(-p)
+
+    def log_earlier(self, table):
+        """The product of the gaps^(k-1), integrated over all x gaps that add up to t_x: a Dirichlet's constant."""
+        x, t_x = table["frequency"].to_numpy(dtype=float), table["recency"].to_numpy()
+        whole = x * special.gammaln(self.k) - special.gammaln(self.k * x) + (self.k * x - 1) * np.log(t_x)
+        return whole - (self.k - 1) * table["sum_log_gaps"].to_numpy()
+
+    def expected_after(self, row, own, t):
+        """By the stages passed in the silence since the last purchase."""
+        stages = np.arange(self.k)
+        passed = stats.poisson.logpmf(stages, self.k * own["purchase_rate"] * (row["T"] - row["recency"]))
+        weight = np.exp(passed - special.logsumexp(passed, axis=1, keepdims=True))
+        return sum(weight[:, [j]] * self.expected_of_phase(j, t, own) for j in stages)
+
+    def expected_of_phase(self, j, t, own):
+        """Sum over n of P(n-th purchase before t) (1 - p)^(n - 1) of one who has passed j stages; kept, as rows share
+        it."""
+        rate, p = own["purchase_rate"], own["dropout_probability"]
+        key = j, t, rate.tobytes(), p.tobytes()
+        if key not in self._expected:
+            n = np.arange(1, self.most + 1)
+            self._expected[key] = special.gammainc(self.k * n - j, self.k * rate * t) @ (1 - p) ** (n[:, None] - 1)
+        return self._expected[key]
+
+    def lasts(self, own, t):
+        return (1 - own["dropout_probability"]) ** t
+
+
+def amounts_of(row):
+    """Amounts of a history of `frequency` repeat purchases with mean `monetary_value`, unequal and always the same."""
+    x = int(row["frequency"]) if row["monetary_value"] > 0 else 0
+    unequal = np.exp(np.linspace(-1.0, 1.0, x)) if x > 1 else np.ones(x)
+    return row["monetary_value"] * unequal / (unequal.mean() if x else 1.0)
+
+
 class SpendStory(Story):
-    """What one individual pays: the mean of x amounts, and the mean and variance of one amount."""
+    """What one individual pays: each of the amounts, and the mean and variance of one amount."""
 
     def log_density(self, row, theta, own):
+        """Of the individual amounts."""
+        each = [self.log_density_of_one(amount, theta, own) for amount in amounts_of(row)]
+        return sum(each, np.zeros_like(next(iter(own.values()))))
+
+    def log_density_of_one(self, amount, theta, own):
         raise NotImplementedError
+
+    def all_histories(self, x):
+        """Amounts of x purchases on a grid [R, x], and the logs of its cells [R]: the density adds up to one there."""
+        y, step = np.linspace(-22.0, 26.0, 481, retstep=True)
+        logs = np.stack([axis.ravel() for axis in np.meshgrid(*[y] * x, indexing="ij")], axis=1)
+        return np.exp(logs), logs.sum(axis=1) + x * np.log(step)
 
     def amount(self, theta, own):
         raise NotImplementedError
@@ -165,12 +257,25 @@ class SpendStory(Story):
 
 
 class GammaGamma(SpendStory):
-    """nu ~ Gamma(q, v); amounts ~ Gamma(p, nu)."""
+    """nu ~ Gamma(q, v); each amount ~ Gamma(p, nu)."""
 
     step, tail = 0.01, 1e-60  # peaks as narrow as 1 / sqrt(p x), and means of 1 / nu
 
     def individual(self, theta):
         return {"spend_rate": stats.gamma(theta["q"], scale=1 / theta["v"])}
+
+    def log_density_of_one(self, amount, theta, own):
+        return stats.gamma.logpdf(amount, theta["p"], scale=1 / own["spend_rate"])
+
+    def amount(self, theta, own):
+        return theta["p"] / own["spend_rate"]
+
+    def variance(self, theta, own):
+        return theta["p"] / own["spend_rate"] ** 2
+
+
+class GammaGammaMean(GammaGamma):
+    """The same customers; the density is that of the mean of their amounts."""
 
     def log_density(self, row, theta, own):
         x, m, nu = row["frequency"], row["monetary_value"], own["spend_rate"]
@@ -178,8 +283,24 @@ class GammaGamma(SpendStory):
             return np.zeros_like(nu)
         return stats.gamma.logpdf(m, theta["p"] * x, scale=1 / (x * nu))
 
+    def all_histories(self, x):
+        log_m, step = np.linspace(-60.0, 60.0, 6001, retstep=True)
+        return np.tile(np.exp(log_m)[:, None], (1, x)), log_m + np.log(step)
+
+
+class LogNormalSpend(SpendStory):
+    """The median ~ LogNormal(log m, tau); each amount ~ LogNormal(log median, sigma)."""
+
+    step, tail = 0.01, 1e-60
+
+    def individual(self, theta):
+        return {"median_spend": stats.lognorm(theta["tau"], scale=theta["m"])}
+
+    def log_density_of_one(self, amount, theta, own):
+        return stats.lognorm.logpdf(amount, theta["sigma"], scale=own["median_spend"])
+
     def amount(self, theta, own):
-        return theta["p"] / own["spend_rate"]
+        return own["median_spend"] * np.exp(theta["sigma"] ** 2 / 2)
 
     def variance(self, theta, own):
-        return theta["p"] / own["spend_rate"] ** 2
+        return self.amount(theta, own) ** 2 * np.expm1(theta["sigma"] ** 2)

@@ -19,8 +19,8 @@ class Composed(PurchaseModel):
     """Purchases until a lifetime ends, the two independent given the population.
 
     The lifetime's `kind` decides how the end enters: 'clock' (anywhere in (t_x, T): one smooth integral over the
-    death time) or 'coin' (right after the last purchase: a closed form). Purchases run in the calendar's operational
-    time, lifetimes in calendar time.
+    death time), 'coin' (right after the last purchase: a closed form) or 'none' (never). Purchases run in the
+    calendar's operational time, lifetimes in calendar time.
 
     Parameters
     ----------
@@ -58,9 +58,11 @@ class Composed(PurchaseModel):
             until_last = self.calendar.elapsed(rows, 0.0, rows["recency"], theta)
             left = self.purchases.log_density(rows, until_last, theta) + factors
             alive, ended = seen + self.lifetime.log_survival(rows, theta), left + self.lifetime.log_ended(rows, theta)
-        else:
+        elif self.lifetime.kind == "clock":
             alive = seen + self.lifetime.log_survival(rows["T"], theta)
             ended = log_ended_by_clock(self, rows, theta) + factors
+        else:
+            alive, ended = seen, pt.full_like(seen, -np.inf)
         if "status" not in self.observes:
             return alive, ended
         if self.lifetime.kind == "clock":
@@ -81,12 +83,12 @@ class Composed(PurchaseModel):
         return State(alive, rate, left, endless, own | extra)
 
     def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
-        if self.lifetime.kind == "coin":
-            death = np.broadcast_to(rows["recency"], rng.shape)
-            extra = self.lifetime.draw_ended(rows, theta, rng)
-        else:
+        if self.lifetime.kind == "clock":
             death = draw_death_age(self, rows, theta, rng)
             extra = self.lifetime.draw_ended(death, theta, rng)
+        else:
+            death = np.broadcast_to(rows["recency"], rng.shape)
+            extra = self.lifetime.draw_ended(rows, theta, rng)
         rate, own = self.purchases.draw(rows, self._age(rows, death, theta), theta, rng)
         nothing = np.zeros(rng.shape)
         return State(nothing.astype(bool), rate, nothing, nothing, own | extra)
@@ -104,16 +106,19 @@ class Composed(PurchaseModel):
     def _expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array:
         """E[operational time of (T, T + min(residual lifetime, t)) | alive at T], by parts between the times. [D, C, P]
 
-        The integral over u in (0, t) of m(T + u) S(T + u) / S(T); `t` increases along its last dimension.
+        The integral over u in (0, t) of m(T + u) S(T + u) / S(T); `t` increases along its last dimension. In the first
+        period the nodes are bunched towards 0, where a survival may fall with infinite slope (T = 0).
         """
-        nodes, weights = np.polynomial.legendre.leggauss(24)
+        nodes, weights = np.polynomial.legendre.leggauss(32)
         start = np.concatenate([np.zeros_like(t[..., :1]), t[..., :-1]], axis=-1)
+        bunched = np.where(start == 0.0, 4.0, 1.0)
         total: Any = 0.0
         wide_rows, wide = _widened(rows), _widened(theta)
         for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
-            u = start + (t - start) * node
+            u = start + (t - start) * node**bunched
+            slope = weight * (t - start) * bunched * node ** (bunched - 1.0)
             pace = self.calendar.pace(wide_rows, wide_rows["T"] + u, wide, np)
-            total = total + weight * (t - start) * pace * self.lifetime.survival_ratio(wide_rows["T"], u, wide)
+            total = total + slope * pace * self.lifetime.survival_ratio(wide_rows["T"], u, wide)
         return np.cumsum(total, axis=-1)
 
     def count_probability(self, rows: Rows, theta: Theta, n: Array, t: float) -> Array:
@@ -230,7 +235,7 @@ def _spans(model: Composed, rows: Rows, theta: Theta, open_end: Any) -> tuple[An
     enough = calendar.holds(wide_rows, purchases.reach(wide_rows, start, wide), wide)
     reach = pt.minimum(lifetime.reach(begin, wide), lifetime.between(begin, enough, wide))
     first, whole = lifetime.between(t_x, offset, wide), lifetime.between(begin, length, wide)
-    return disconnected_grad(h), disconnected_grad(first), disconnected_grad(pt.minimum(whole, reach))
+    return disconnected_grad(h), first, pt.minimum(whole, disconnected_grad(reach))
 
 
 CELLS = 64

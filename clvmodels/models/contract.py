@@ -205,22 +205,36 @@ class PurchaseModel(Model):
     def count_probability(self, rows: Rows, theta: Theta, n: Array, t: float) -> Array:
         """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""
 
-    @abstractmethod
     def draw_counts(self, rows: Rows, theta: Theta, state: State, edges: Array, rng: KeyedRandom) -> Array:
-        """Realised purchases in each period after T. edges: [P+1] or [C, P+1], time units after T; result [D, C, P]"""
+        """Realised purchases in each period after T. edges: [P+1] or [C, P+1], time units after T; result [D, C, P]
 
-    @abstractmethod
+        Poisson at the own rate while the lifetime lasts, unless a model says otherwise.
+        """
+        lengths = np.diff(np.minimum(edges, state.residual_lifetime[..., None]), axis=-1)
+        return rng.poisson_periods(state.purchase_rate[..., None] * lengths)
+
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
         """Ages at the purchases that one new customer makes in (0, until), but for the end; increasing.
 
         `own` holds the customer's own variables, as in a `State`, and what the model observes of it.
         """
+        return np.sort(until * rng.random(rng.poisson(own["purchase_rate"] * until)))
 
 
 class SpendModel(Model):
-    """What customers pay."""
+    """What customers pay.
+
+    `density_of` says of which data `log_prob` is a density: of the individual amounts, or of each customer's mean.
+    Log likelihoods and elpd compare between models of the same data only.
+    """
 
     provides = frozenset({"spend"})
+    density_of: Literal["amounts", "means"] = "amounts"
+
+    @property
+    def conditions_on(self) -> tuple[str, ...]:
+        """The statistics that draws and expected spend read: all of `observes`, where a model does not need fewer."""
+        return self.observes
 
     @abstractmethod
     def draw(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Mapping[str, Array]:
