@@ -66,6 +66,10 @@ class Case:
         return {name: numbers(table, name) for name in self.model.observes}
 
 
+GAPS = {
+    "sum_log_gaps": lambda table: [np.log(stories.gaps_of(row)).sum() for row in table.to_dict("records")],
+}
+
 CASES = {
     "pareto_nbd": Case(
         MODELS["pareto_nbd"],
@@ -76,6 +80,18 @@ CASES = {
         MODELS["bg_nbd"],
         stories.BGNBD(),
         ({"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0}),
+    ),
+    "bg_cnbd_k": Case(
+        MODELS["bg_cnbd_k"],
+        stories.CNBDk(k=2, first=False),
+        ({"r": 0.8, "alpha": 5.0, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 2.0, "a": 1.7, "b": 1.0}),
+        GAPS,
+    ),
+    "mbg_cnbd_k": Case(
+        MODELS["mbg_cnbd_k"],
+        stories.CNBDk(k=2, first=True),
+        ({"r": 0.8, "alpha": 5.0, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 2.0, "a": 1.7, "b": 1.0}),
+        GAPS,
     ),
     "gamma_gamma": Case(
         MODELS["gamma_gamma"],

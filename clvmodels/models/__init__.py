@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from clvmodels.errors import ConfigError, unknown
+from clvmodels.models.bg_cnbd_k import bg_cnbd_k
 from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
 from clvmodels.models.gamma_gamma import gamma_gamma
+from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
 from clvmodels.models.pareto_nbd import pareto_nbd
 
 MODELS: dict[str, Model] = {
     "pareto_nbd": pareto_nbd,
     "bg_nbd": bg_nbd,
+    "bg_cnbd_k": bg_cnbd_k,
+    "mbg_cnbd_k": mbg_cnbd_k,
     "gamma_gamma": gamma_gamma,
 }
 

@@ -93,7 +93,8 @@ class ErlangGamma(Purchases):
 
     def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Purchases per time unit, lambda / k, and the phase: given the history first the phase, then lambda. [D, C]"""
-        goal, reached, phase = rng.uniform(), 0.0, np.zeros(rng.shape)
+        goal, phase = rng.uniform(), np.zeros(rng.shape)
+        reached: Array = np.zeros(())
         for possible in self.phases(rows, until, theta):
             reached = reached + possible.weight
             phase += goal >= reached
