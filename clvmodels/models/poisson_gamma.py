@@ -48,8 +48,8 @@ class PoissonGamma(Purchases):
         return -(theta["r"] + rows["frequency"]) * pt.log1p(tau / (theta["alpha"] + start))
 
     def decay(self, rows: Rows, start: Any, theta: Theta) -> pt.TensorVariable:
-        """(r + x) / (alpha + start)."""
-        return (theta["r"] + rows["frequency"]) / (theta["alpha"] + start)
+        """(r + x) / (alpha + start), at least 1 / (alpha + start): g bends there however small r + x is."""
+        return pt.maximum(theta["r"] + rows["frequency"], 1.0) / (theta["alpha"] + start)
 
     def reach(self, rows: Rows, start: Any, theta: Theta) -> pt.TensorVariable:
         """g falls as a power of alpha + t: (alpha + start) expm1(45 / (r + x))."""
