@@ -16,6 +16,7 @@ from clvmodels.customers import Customers
 from clvmodels.effects import Effect, check_effects
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.inference.target import Target
+from clvmodels.models import MODELS
 from clvmodels.models.contract import STATUS, Array, Model
 from clvmodels.models.prior import Prior, unit_factor
 
@@ -222,16 +223,16 @@ def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) ->
     missing = [name for name in model.observes if name not in table]
     if missing:
         text = f"{model.title} needs the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-        problems.append(Problem(text, "customers", f"columns {', '.join(map(str, table.columns))}"))
+        others = [name for name, other in MODELS.items() if other.provides == model.provides
+                  and set(other.observes) <= set(table)]  # fmt: skip
+        known = f"It can be fitted by {', '.join(others)}" if others else ""
+        problems.append(Problem(text, "customers", f"columns {', '.join(map(str, table.columns))}", known))
     for name in set(model.observes) - set(missing):
         bad = table.index[~np.isfinite(numbers(table, name))]
         if len(bad):
             problems.append(Problem(f"{len(bad)} customers have no finite {name}", "customers", f"first '{bad[0]}'"))
-    if (
-        not problems
-        and "spend" in model.provides
-        and not (table["frequency"].gt(0) & table["monetary_value"].gt(0)).any()
-    ):
+    money = table.filter(["monetary_value", "amount_sum"])
+    if not problems and "spend" in model.provides and len(money.columns) and not money.gt(0).any(axis=None):
         problems.append(Problem(f"no customer bought again: {model.title} has nothing to learn from", "customers"))
     if problems:
         raise DataError(problems)

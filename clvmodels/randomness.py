@@ -50,6 +50,11 @@ class KeyedRandom:
         self.shape = (draws, len(labels))
         self._generators = [keyed_generator(seed, stage, str(label)) for label in labels]
 
+    @property
+    def streams(self) -> Sequence[np.random.Generator]:
+        """Each customer's generator, for draws whose number depends on the customer."""
+        return self._generators
+
     def _fill(self, draw: Callable[..., NDArray], *parameters: ArrayLike) -> Array:
         columns = [np.broadcast_to(np.asarray(p, dtype=float), self.shape) for p in parameters]
         out = np.empty(self.shape)

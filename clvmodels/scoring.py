@@ -166,7 +166,8 @@ def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int
 def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]) -> Iterator[Problem]:
     for posterior in posteriors.values():
         title = posterior.model.title
-        for name in posterior.model.observes:
+        model = posterior.model
+        for name in model.conditions_on if isinstance(model, SpendModel) else model.observes:
             if name not in columns:
                 yield Problem(f"no column '{name}', which {title} observes", "customers")
         for group in dict.fromkeys(effect.group for effect in posterior.effects):
@@ -191,7 +192,7 @@ def _behaviour_columns(
     columns |= {"expected_purchases": by_customer(expected), **_quantiles("purchases", counts)}
     spend = posteriors.get("spend")
     if spend is not None and isinstance(spend.model, SpendModel):
-        rows, theta = simulation.rows_of(table, spend.model.observes), spend.theta(table, draws)
+        rows, theta = simulation.rows_of(table, spend.model.conditions_on), spend.theta(table, draws)
         columns["expected_spend"] = by_customer(spend.model.expected_spend(rows, theta)) * amount_unit
     return columns
 

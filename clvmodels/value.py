@@ -148,7 +148,7 @@ def value_block(
     people = simulation.present(purchases, table, draws, seed)
     stream = KeyedRandom(seed, "value future", labels, draws)
     counts = simulation.purchase_counts(purchases, table, people.state, edges, stream)
-    rows, theta = simulation.rows_of(table, model.observes), spend.theta(table, draws)
+    rows, theta = simulation.rows_of(table, model.conditions_on), spend.theta(table, draws)
     state = model.draw(rows, theta, KeyedRandom(seed, "spend state", labels, draws))
     money = model.spend_total(state, counts, KeyedRandom(seed, "spend", labels, draws))
     mean_counts = simulation.expected_counts(purchases, table, people.p_alive, edges, draws)

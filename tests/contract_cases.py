@@ -98,6 +98,16 @@ CASES = {
         stories.GammaGamma(),
         ({"p": 6.25, "q": 3.74, "v": 15.4}, {"p": 1.2, "q": 1.3, "v": 3.0}),
     ),
+    "gamma_gamma_mean": Case(
+        MODELS["gamma_gamma_mean"],
+        stories.GammaGammaMean(),
+        ({"p": 6.25, "q": 3.74, "v": 15.4}, {"p": 1.2, "q": 1.3, "v": 3.0}),
+    ),
+    "lognormal_spend": Case(
+        MODELS["lognormal_spend"],
+        stories.LogNormalSpend(),
+        ({"m": 27.0, "tau": 0.35, "sigma": 0.3}, {"m": 4.0, "tau": 0.7, "sigma": 0.9}),
+    ),
 }
 
 
@@ -110,7 +120,28 @@ def case_of(name: str) -> Case:
 def table_of(histories: dict[str, tuple] | None = None) -> pd.DataFrame:
     columns = ["frequency", "recency", "T", "monetary_value"]
     table = pd.DataFrame.from_dict(histories or HISTORIES, orient="index", columns=columns)
-    return table.astype({"frequency": "int64"}).rename_axis("customer_id").sort_index()
+    table = table.astype({"frequency": "int64"}).rename_axis("customer_id").sort_index()
+    paid = [amount_statistics(stories.amounts_of(row)) for row in table.to_dict("records")]
+    return table.join(pd.DataFrame(paid, index=table.index))
+
+
+def amount_statistics(amounts: np.ndarray) -> dict[str, Any]:
+    """What spend models observe of amounts. [..., n] -> [...] each"""
+    n, logs = amounts.shape[-1], np.log(amounts)
+    off = logs - logs.mean(axis=-1, keepdims=True) if n else logs
+    return {
+        "amount_count": np.full(amounts.shape[:-1], n)[()], "amount_sum": amounts.sum(axis=-1),
+        "amount_log_sum": logs.sum(axis=-1), "amount_log_ss": (off**2).sum(axis=-1),
+    }  # fmt: skip
+
+
+def rescaled(table: pd.DataFrame, time: float = 1.0, money: float = 1.0) -> pd.DataFrame:
+    """The same customers in other units: so many of the new for one of the old."""
+    factors = {"recency": time, "T": time, "monetary_value": money, "amount_sum": money}
+    shifts = {"amount_log_sum": ("amount_count", money), "sum_log_gaps": ("frequency", time)}
+    times = {name: table[name] * factor for name, factor in factors.items() if name in table}
+    plus = {name: table[name] + table[n] * np.log(by) for name, (n, by) in shifts.items() if name in table}
+    return table.assign(**times, **plus)
 
 
 def customers_of(table: pd.DataFrame, time_unit: str = "week", amount_unit: float = 1.0) -> Customers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from contract_cases import Case, as_theta, new_customers, row_arrays
+from contract_cases import Case, amount_statistics, as_theta, new_customers, row_arrays
 from contracts import DRAWS, close, each_row, log_prob_is_the_integral_over_individuals, mean_is
 from scipy import stats
 
@@ -19,16 +19,17 @@ def _drawn(case: Case, table: pd.DataFrame, draws: int):
 
 
 def densities_of_all_amounts_add_up_to_one(case: Case) -> None:
-    log_m = np.arange(-60.0, 60.0, 0.02)
-    for x in (1.0, 3.0):
-        rows = {"frequency": np.full(len(log_m), x), "monetary_value": np.exp(log_m)}
+    for x in (1, 2):
+        amounts, log_cell = case.story.all_histories(x)
+        of_means = {"frequency": np.full(len(amounts), float(x)), "monetary_value": amounts.mean(axis=1)}
+        rows = of_means | amount_statistics(amounts)
         for theta in case.thetas:
             log_p = log_prob(case.model, rows, as_theta(theta))[0]
-            close((np.exp(log_p + log_m) * 0.02).sum(), 1.0, 1e-7)
+            close(np.exp(log_p + log_cell).sum(), 1.0, 1e-7)
 
 
 def no_repeat_purchase_says_nothing(case: Case) -> None:
-    rows = {"frequency": np.array([0.0, 2.0]), "monetary_value": np.zeros(2)}
+    rows = {name: np.zeros(2) for name in case.model.observes} | {"frequency": np.array([0.0, 2.0])}
     assert np.array_equal(log_prob(case.model, rows, as_theta(case.theta))[0], [0.0, 0.0])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from contract_cases import as_theta, case_of
+from contract_cases import as_theta, case_of, row_arrays, table_of
 from toys import TOYS
 
 from clvmodels.models import MODELS, PurchaseModel
@@ -36,8 +36,7 @@ EXTREME = [
 
 
 def rows_of(histories) -> dict[str, np.ndarray]:
-    columns = np.array(histories, dtype=float).T
-    return dict(zip(("frequency", "recency", "T", "monetary_value"), columns, strict=True))
+    return row_arrays(table_of({f"{k:03d}": history for k, history in enumerate(histories)}))
 
 
 def thetas_of(case) -> list[dict[str, float]]:

@@ -11,11 +11,11 @@ import pytest
 from clvmodels.models import MODELS, PurchaseModel
 from clvmodels.models.evaluate import log_prob, p_alive
 
-NAMES = {"pnbd": "pareto_nbd", "bgnbd": "bg_nbd", "gg_repeat": "gamma_gamma"}
+NAMES = {"pnbd": "pareto_nbd", "bgnbd": "bg_nbd", "gg_repeat": "gamma_gamma_mean"}
 PUBLISHED = {  # Fader, Hardie & Lee (2005) Table 2 and its comparison; Fader & Hardie (2013); CDNOW sample
     "bg_nbd": ({"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, -9582.4),
     "pareto_nbd": ({"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}, -9595.0),
-    "gamma_gamma": ({"p": 6.25, "q": 3.74, "v": 15.44}, -4055.9),
+    "gamma_gamma_mean": ({"p": 6.25, "q": 3.74, "v": 15.44}, -4055.9),
 }
 
 

@@ -8,7 +8,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
-from contract_cases import CASES, customers_of, pair_of, posterior_of, simulated, table_of
+from contract_cases import CASES, customers_of, pair_of, posterior_of, rescaled, simulated, table_of
 
 from clvmodels import simulation
 from clvmodels.customers import Customers, summarize
@@ -109,7 +109,7 @@ def test_more_time_more_purchases_and_a_margin_is_a_factor(base, scored):
 
 
 def test_money_is_in_the_currency_whatever_the_unit_of_the_amounts(base, scored):
-    cents = base.table.assign(monetary_value=base.table["monetary_value"] * 100)
+    cents = rescaled(base.table, money=100)
     in_cents = posteriors()
     spend = in_cents["spend"]
     data = spend.data.copy()
@@ -187,7 +187,8 @@ def test_a_missing_group_or_statistic_is_told_by_name(base):
     bare = dataclasses.replace(base, table=base.table[["frequency", "recency"]])
     assert refused(DataError, posteriors(), bare, **MONEY) == [
         "customers: no column 'T', which BG/NBD observes",
-        "customers: no column 'monetary_value', which Gamma-Gamma observes",
+        "customers: no column 'amount_count', which Gamma-Gamma observes",
+        "customers: no column 'amount_sum', which Gamma-Gamma observes",
     ]
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from contract_cases import CASES, case_of, customers_of, pair_of, posterior_of, table_of
+from contract_cases import CASES, case_of, customers_of, pair_of, posterior_of, rescaled, table_of
 from contracts import close
 from line_contracts import LINE_CONTRACTS
 from toys import TOYS
@@ -106,7 +106,7 @@ def test_the_amount_unit_is_counted():
     theta = CASES["gamma_gamma"].theta
     in_cents = posterior_of(spend.model, theta | {"v": theta["v"] * 100}, 20)
     in_cents = dataclasses.replace(in_cents, amount_unit=0.01)
-    cents = table.assign(monetary_value=table["monetary_value"] * 100)
+    cents = rescaled(table, money=100)
     again = value(purchases, in_cents, customers_of(cents, "week", 0.01), YEAR, seed=1, draws=20)
     close(again.expected, dollars.expected, 1e-5)
     close(again.realised, dollars.realised, 1e-5)

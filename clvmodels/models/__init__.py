@@ -10,6 +10,8 @@ from clvmodels.models.bg_cnbd_k import bg_cnbd_k
 from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
 from clvmodels.models.gamma_gamma import gamma_gamma
+from clvmodels.models.gamma_gamma_mean import gamma_gamma_mean
+from clvmodels.models.lognormal_spend import lognormal_spend
 from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
 from clvmodels.models.pareto_nbd import pareto_nbd
 
@@ -19,6 +21,8 @@ MODELS: dict[str, Model] = {
     "bg_cnbd_k": bg_cnbd_k,
     "mbg_cnbd_k": mbg_cnbd_k,
     "gamma_gamma": gamma_gamma,
+    "gamma_gamma_mean": gamma_gamma_mean,
+    "lognormal_spend": lognormal_spend,
 }
 
 

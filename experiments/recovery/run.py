@@ -22,7 +22,7 @@ from code_version import code_version
 
 from clvmodels.customers import Customers
 from clvmodels.errors import FitError
-from clvmodels.histories import simulate_amounts, simulate_histories
+from clvmodels.histories import simulate_amounts, simulate_histories, statistics
 from clvmodels.models import MODELS, Model, PurchaseModel, SpendModel, get_model
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, log_normal
@@ -67,11 +67,11 @@ def simulate(model: Model, truth: dict[str, float], seed: int) -> Customers:
 def _spend_histories(model: SpendModel, truth: dict[str, float], seed: int, rng: np.random.Generator) -> pd.DataFrame:
     """Frequencies as of retail customers (half buy once), amounts by the model."""
     frequency = rng.poisson(rng.gamma(0.6, 3.0, CUSTOMERS))
-    labels = np.array([f"c{k:03d}" for k in range(CUSTOMERS)])
-    purchases = pd.DataFrame({"customer_id": np.repeat(labels, frequency)})
-    mean = simulate_amounts(model, truth, purchases, seed).groupby(purchases["customer_id"]).mean()
-    table = pd.DataFrame({"frequency": frequency}, index=pd.Index(labels, name="customer_id"))
-    return table.assign(recency=0.0, T=0.0, monetary_value=mean.reindex(labels).fillna(0.0))
+    labels = np.repeat([f"c{k:03d}" for k in range(CUSTOMERS)], frequency + 1)
+    purchases = pd.DataFrame({"customer_id": labels})
+    purchases["age"] = purchases.groupby("customer_id").cumcount().astype(float)
+    purchases["amount"] = simulate_amounts(model, truth, purchases, seed)
+    return statistics(purchases, frequency.astype(float))
 
 
 def quantities(model: Model, theta: dict[str, Array]) -> dict[str, Array]:
