@@ -197,10 +197,10 @@ def log_ended_by_clock(model: Composed, rows: Rows, theta: Theta) -> pt.TensorVa
     h, first, length = _spans(model, rows, theta, open_end)
     top = pt.log1p(length * h)
     nodes, weights = np.polynomial.legendre.leggauss(model.lifetime.nodes)
-    y = top[..., None] * ((nodes + 1.0) / 2.0)
-    exponent = (
-        np.log(weights / 2.0) + y + _log_relative(model, rows, theta, first[..., None] + pt.expm1(y) / h[..., None])
-    )
+    place, power = (nodes + 1.0) / 2.0, model.lifetime.bunched
+    y = top[..., None] * place**power
+    share = np.log(weights / 2.0 * power * place ** (power - 1))
+    exponent = share + y + _log_relative(model, rows, theta, first[..., None] + pt.expm1(y) / h[..., None])
     last = model.calendar.elapsed(rows, 0.0, rows["recency"], theta)
     at_last = model.purchases.log_density(rows, last, theta) + model.lifetime.log_density(rows["recency"], theta)
     pieces = pt.log(pt.switch(pt.gt(length, 0.0), top / h, 1.0)) + pt.logsumexp(exponent, axis=-1)

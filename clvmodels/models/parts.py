@@ -166,8 +166,10 @@ class ClockLifetime(Part, ABC):
     otherwise. Densities, decays and reaches are in units of that clock.
     """
 
-    kind: Literal["clock"] = "clock"
+    kind: Literal["clock", "none"] = "clock"
     nodes = NODES
+    bunched = 1
+    """Power by which the nodes are bunched towards t_x, for clocks in which time itself is not smooth there."""
 
     def between(self, t: Any, tau: Any, theta: Theta, xp: Any = pt) -> Any:
         """Units of the natural clock in the ages (t, t + tau)."""
