@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from clvmodels import __version__, posterior, simulation
+from clvmodels import __version__, posterior, regularity, simulation
 from clvmodels.config import EntrySection, Experiment
 from clvmodels.customers import DAYS_PER_UNIT, Split
 from clvmodels.decisions.rank import rank
@@ -18,7 +18,7 @@ from clvmodels.density import check_data
 from clvmodels.effects import Effect
 from clvmodels.errors import ClvError, DataError, FitError, Problem
 from clvmodels.metrics import Judged
-from clvmodels.models import MODELS
+from clvmodels.models import MODELS, Model, SpendModel
 from clvmodels.models.prior import Prior
 from clvmodels.posterior import Posterior
 from clvmodels.results import EntryResult
@@ -37,7 +37,7 @@ class Wanted:
     """One fit: a model on the customers of one day."""
 
     role: str
-    model: str
+    model: Model
     priors: dict[str, Prior]
     effects: tuple[Effect, ...]
 
@@ -54,8 +54,12 @@ class Work:
     fresh: bool
     posteriors: dict[Path, Posterior] = field(default_factory=dict)
     """Those of this run: entries that share a model share its fit."""
+    scores: dict[int, pd.DataFrame] = field(default_factory=dict)
+    """Leave-one-out scores of `posteriors`, by their identity."""
     refused: dict[Path, FitError] = field(default_factory=dict)
     """Fits that failed, which no other entry tries again."""
+    chosen: dict[str, int] = field(default_factory=dict)
+    """Each entry's k where it was to be chosen: at the calibration's end, and kept for the date of value."""
 
     def check(self, split: Split) -> None:
         """Refuse entries that the customers cannot be fitted by, all at once and before the first fit."""
@@ -63,7 +67,7 @@ class Work:
         for name in self.experiment.models:
             for wanted in self._wanted(name):
                 try:
-                    check_data(MODELS[wanted.model], split.customers, wanted.effects)
+                    check_data(wanted.model, split.customers, wanted.effects)
                 except ClvError as error:
                     problems += _in_entry(name, error)
         if problems:
@@ -90,7 +94,7 @@ class Work:
 
     def judge(self, name: str, posteriors: dict[str, Posterior], split: Split) -> EntryResult:
         """An entry judged on the holdout, where there is one."""
-        result = EntryResult(name, label(self.experiment.models[name]), posteriors)
+        result = EntryResult(name, label(self.experiment.models[name], posteriors["purchases"].model), posteriors)
         if split.holdout is None:
             return result
         self.say(f"{result.label}: forecasting the held-out purchases")
@@ -98,9 +102,21 @@ class Work:
             posteriors["purchases"], split.customers, split.holdout.periods, seed=self.experiment.seed,
             draws=self.experiment.sampler.draws, actual=split.holdout, folder=self.scratch / name,
         )  # fmt: skip
-        elpd = posterior.loo(posteriors["purchases"], split.customers)
-        judged = Judged(split.customers, split.holdout, futures, split.weekly, elpd, self.experiment.seed)
+        judged = Judged(
+            split.customers, split.holdout, futures, split.weekly, self._loo(posteriors["purchases"], split),
+            self.experiment.seed,
+        )  # fmt: skip
+        spend = posteriors.get("spend")
+        if spend is not None and isinstance(spend.model, SpendModel):
+            of = spend.model.density_of
+            judged = replace(judged, spend_elpd=self._loo(spend, split), spend_density_of=of)
         return replace(result, judged=judged, p_alive=by_customer(futures.p_alive))
+
+    def _loo(self, found: Posterior, split: Split) -> pd.DataFrame:
+        """The leave-one-out score of a fit, which the entries that share it share."""
+        if id(found) not in self.scores:
+            self.scores[id(found)] = posterior.loo(found, split.customers)
+        return self.scores[id(found)]
 
     def with_past(self, entry: EntryResult, split: Split) -> EntryResult:
         """The recommended entry, with its simulated past beside the weeks that it was fitted to."""
@@ -165,18 +181,36 @@ class Work:
     def fit(self, name: str, split: Split, when: str) -> dict[str, Posterior]:
         """The posteriors of an entry's models at one date, loaded where the folder has them."""
         try:
-            return {wanted.role: self._fit_one(wanted, split, when) for wanted in self._wanted(name)}
+            by_role = {role: [w for w in self._wanted(name) if w.role == role] for role in ROLES}
+            return {role: self._fit_best(name, wanted, split, when) for role, wanted in by_role.items() if wanted}
         except FitError as error:
             raise FitError(_in_entry(name, error)) from error
 
     def _wanted(self, name: str) -> Iterator[Wanted]:
+        """The fits of an entry; several of one role where k is to be chosen."""
         entry, unit = self.experiment.models[name], self.experiment.data.time_unit
-        for role, model in {"purchases": entry.purchases, "spend": entry.spend}.items():
-            if model is not None:
-                known = {p.name for p in MODELS[model].parameters}
-                priors = {p: Prior.from_mapping(m, f"{name}.{p}", unit) for p, m in entry.priors.items() if p in known}
-                effects = [e for e in entry.effects if e.part in ROLES[role]]
-                yield Wanted(role, model, priors, tuple(Effect.from_mapping(e.model_dump()) for e in effects))
+        models = [("purchases", model) for model in self._purchase_models(name)]
+        for role, model in [*models, *([] if entry.spend is None else [("spend", MODELS[entry.spend])])]:
+            known = {p.name for p in model.parameters}
+            priors = {p: Prior.from_mapping(m, f"{name}.{p}", unit) for p, m in entry.priors.items() if p in known}
+            effects = [e for e in entry.effects if e.part in ROLES[role]]
+            yield Wanted(role, model, priors, tuple(Effect.from_mapping(e.model_dump()) for e in effects))
+
+    def _purchase_models(self, name: str) -> list[Model]:
+        entry = self.experiment.models[name]
+        model, k = MODELS[entry.purchases], self.chosen.get(name, entry.k)
+        return [model] if k is None else [model.given(k=one) for one in (k if isinstance(k, tuple) else (k,))]
+
+    def _fit_best(self, name: str, candidates: Sequence[Wanted], split: Split, when: str) -> Posterior:
+        """The one fit, or of several the one with the k of the best leave-one-out score."""
+        fitted = [self._fit_one(wanted, split, when) for wanted in candidates]
+        if len(fitted) == 1:
+            return fitted[0]
+        self.say(f"{name}: comparing the k of {len(fitted)} fits")
+        by_k = {int(found.model.options["k"]): found for found in fitted}
+        best = regularity.best(by_k, {k: self._loo(found, split) for k, found in by_k.items()}).posterior
+        self.chosen[name] = int(best.model.options["k"])
+        return best
 
     def _fit_one(self, wanted: Wanted, split: Split, when: str) -> Posterior:
         path = self._path(wanted, split)
@@ -189,7 +223,7 @@ class Work:
 
     def _sampled(self, wanted: Wanted, split: Split, when: str, path: Path) -> Posterior:
         sampler = self.experiment.sampler
-        self.say(f"{MODELS[wanted.model].title}: fitting {len(split.customers):,} customers at the {when}")
+        self.say(f"{wanted.model.title}: fitting {len(split.customers):,} customers at the {when}")
         try:
             found = posterior.fit(
                 wanted.model, split.customers, effects=wanted.effects, priors=wanted.priors, method=sampler.method,
@@ -211,17 +245,17 @@ class Work:
         data = self.experiment.data.model_dump(exclude={"calibration_end", "holdout"})  # `end` says what is fitted
         parts = (
             __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, end,
-            wanted.model, priors, [effect.to_mapping() for effect in wanted.effects], sampler, self.experiment.seed,
+            wanted.model.name, dict(wanted.model.options), priors, [effect.to_mapping() for effect in wanted.effects],
+            sampler, self.experiment.seed,
         )  # fmt: skip
         key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-        return self.folder / "posteriors" / f"{wanted.model}-{end}-{key[:12]}.nc"
+        return self.folder / "posteriors" / f"{wanted.model.name}-{end}-{key[:12]}.nc"
 
 
-def label(entry: EntrySection) -> str:
-    """An entry in words: the purchase model's name and its groups."""
-    title = MODELS[entry.purchases].title
+def label(entry: EntrySection, model: Model) -> str:
+    """An entry in words: the purchase model's title and its groups."""
     groups = dict.fromkeys(effect.group.replace("_", " ") for effect in entry.effects)
-    return f"{title}, by {' and '.join(groups)}" if groups else title
+    return f"{model.title}, by {' and '.join(groups)}" if groups else model.title
 
 
 def _in_entry(name: str, error: ClvError) -> list[Problem]:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_run import fake_run
+from scipy import stats
 
-from clvmodels.checks import CHECKS, Row, all_checks
+from clvmodels.checks import CHECKS, Row, all_checks, correlation_interval
 from clvmodels.customers import Split
 from clvmodels.figures.checks import RESULTS
-from clvmodels.results import EntryResult, Run
+from clvmodels.results import Run
 
 KINDS = ("sampling", "forecast", "data")
 
@@ -200,9 +201,7 @@ def spending(amounts, frequency) -> Run:
     run = the_run(100)
     table = run.split.customers.table.assign(frequency=frequency, monetary_value=amounts)
     split = Split(dataclasses.replace(run.split.customers, table=table), None, run.split.weekly)
-    posteriors = {**run.valued.posteriors, "spend": run.valued.posteriors["purchases"]}
-    valued = EntryResult("pareto", "Pareto/NBD", posteriors)
-    return dataclasses.replace(run, split=split, valued=valued)
+    return dataclasses.replace(run, split=split)
 
 
 def test_spend_that_goes_with_frequency_is_looked_at():
@@ -210,9 +209,37 @@ def test_spend_that_goes_with_frequency_is_looked_at():
     looks = {"up": 10.0 * frequency, "down": 1000.0 / frequency, "apart": rng.permutation(frequency) * 1.0}
     found = {name: rows(spending(amounts, frequency), "frequency_and_spend")[0] for name, amounts in looks.items()}
     assert {name: (row.result, row.found) for name, row in found.items() if name != "apart"} == {
-        "up": ("look", "1.00"), "down": ("look", "-1.00"),
+        "up": ("look", "1.00 (90%: 1.00 to 1.00)"), "down": ("look", "−1.00 (90%: −1.00 to −1.00)"),
     }  # fmt: skip
-    assert found["apart"].result == "passed" and found["apart"].limit == "−0.2 to 0.2"
+    assert "pays more a purchase" in found["up"].consequence and "too low" in found["up"].consequence
+    assert "pays less a purchase" in found["down"].consequence and "too high" in found["down"].consequence
+    assert found["apart"].result == "passed" and found["apart"].limit.startswith("−0.1 to 0.1")
+
+
+def test_a_correlation_that_chance_could_bring_is_not_looked_at():
+    """The same correlation, of few and of many customers."""
+    rng, results = np.random.default_rng(2), {}
+    frequency = np.arange(100) + 1
+    amounts = np.exp(0.5 * stats.zscore(frequency) + rng.normal(size=100))
+    for count in (8, 100):
+        table = spending(amounts, frequency).split.customers.table.iloc[np.linspace(0, 99, count).astype(int)]
+        run = the_run(100)
+        split = Split(dataclasses.replace(run.split.customers, table=table), None, run.split.weekly)
+        row = rows(dataclasses.replace(run, split=split), "frequency_and_spend")[0]
+        results[count] = row.result, float(row.found.split()[0].replace("−", "-"))
+    assert results[100][0] == "look" and results[8][0] == "passed" and min(r for _, r in results.values()) > 0.1
+
+
+def test_the_interval_of_a_rank_correlation_holds_the_truth():
+    """Of bivariate normal samples: Spearman's rho is 6 / pi arcsin(r / 2); a 90% interval holds it 9 times in 10."""
+    rng, held, count, r = np.random.default_rng(3), 0, 80, 0.5
+    truth = 6 / np.pi * np.arcsin(r / 2)
+    for _ in range(2000):
+        x, noise = rng.normal(size=(2, count))
+        found = stats.spearmanr(x, r * x + np.sqrt(1 - r**2) * noise).statistic
+        lower, upper = correlation_interval(found, count)
+        held += lower <= truth <= upper
+    assert abs(held / 2000 - 0.9) < 4.5 * np.sqrt(0.09 / 2000)
 
 
 @pytest.mark.parametrize(("amounts", "frequency"), [(0.0, 1), (10.0, np.arange(100)), (np.arange(100.0), 1)])
@@ -220,9 +247,12 @@ def test_where_nothing_differs_there_is_no_correlation(amounts, frequency):
     assert [row.result for row in rows(spending(amounts, frequency), "frequency_and_spend")] == ["not applicable"]
 
 
-def test_without_a_spend_model_its_check_is_not_applicable():
-    row = rows(the_run(100), "frequency_and_spend")[0]
-    assert (row.result, row.consequence) == ("not applicable", "Spend is not modelled")
+def test_without_amounts_their_check_is_not_applicable():
+    run = the_run(100)
+    table = run.split.customers.table.drop(columns="monetary_value")
+    split = Split(dataclasses.replace(run.split.customers, table=table), None, run.split.weekly)
+    row = rows(dataclasses.replace(run, split=split), "frequency_and_spend")[0]
+    assert (row.result, row.consequence) == ("not applicable", "The amounts are not known")
 
 
 # ---------------------------------------------------------------------------------------------- bands

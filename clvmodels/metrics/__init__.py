@@ -8,7 +8,7 @@ from __future__ import annotations
 from clvmodels.metrics.brier import BRIER
 from clvmodels.metrics.coverage import COVERAGE
 from clvmodels.metrics.crps import CRPS
-from clvmodels.metrics.elpd import ELPD
+from clvmodels.metrics.elpd import ELPD, ELPD_SPEND
 from clvmodels.metrics.judged import Judged, Metric, Row
 from clvmodels.metrics.log_score import LOG_SCORE
 from clvmodels.metrics.pit import PIT, randomised_pit
@@ -25,6 +25,7 @@ METRICS: dict[str, Metric] = {
     "coverage": COVERAGE,
     "brier": BRIER,
     "elpd": ELPD,
+    "elpd_spend": ELPD_SPEND,
 }
 
 __all__ = ["METRICS", "Judged", "Metric", "Row", "randomised_pit"]

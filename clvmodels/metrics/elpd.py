@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from clvmodels.metrics.judged import Judged, Metric, Row, mean_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARETO_K_LIMIT = 0.7
 """Above it a customer's importance sampling is not to be trusted (Vehtari et al. 2024, JMLR 25)."""
@@ -17,12 +22,28 @@ def compute(judged: Judged) -> list[Row]:
     """
     if judged.elpd is None:
         return [Row("elpd", float("nan")), Row("elpd_pareto_k_bad", float("nan"))]
-    mean = np.array(mean_interval(judged.elpd["elpd_i"].to_numpy()))
-    bad = np.count_nonzero(~(judged.elpd["pareto_k"].to_numpy() <= PARETO_K_LIMIT))
-    return [
-        Row("elpd", *(mean * len(judged.elpd)).tolist()),
-        Row("elpd_pareto_k_bad", float(bad)),
-    ]
+    return _rows("elpd", judged.elpd)
+
+
+def compute_spend(judged: Judged) -> list[Row]:
+    """The same of the spend model, whose density is that of each customer's amounts; no row where there is none.
+
+    A model of the mean amounts is a density of other data: its rows bear another name, elpd_spend_of_means, so that
+    no table sets them beside those of the amounts.
+    """
+    if judged.spend_elpd is None:
+        return []
+    return _rows("elpd_spend" if judged.spend_density_of == "amounts" else "elpd_spend_of_means", judged.spend_elpd)
+
+
+def _rows(name: str, elpd: pd.DataFrame) -> list[Row]:
+    mean = np.array(mean_interval(elpd["elpd_i"].to_numpy()))
+    bad = np.count_nonzero(~(elpd["pareto_k"].to_numpy() <= PARETO_K_LIMIT))
+    return [Row(name, *(mean * len(elpd)).tolist()), Row(f"{name}_pareto_k_bad", float(bad))]
 
 
 ELPD = Metric("elpd", "elpd by PSIS-LOO: log density of each history, given all others", "higher", compute)
+ELPD_SPEND = Metric(
+    "elpd_spend", "elpd of spend by PSIS-LOO: log density of each customer's amounts, given all others", "higher",
+    compute_spend,
+)  # fmt: skip

@@ -43,6 +43,10 @@ class Judged:
         The base's repeat purchases by week (`Split.weekly`).
     elpd
         One row a customer: `elpd_i`, `pareto_k` of PSIS-LOO on the calibration; None where it was not computed.
+    spend_elpd
+        The same of the entry's spend model; None where spend is not modelled.
+    spend_density_of
+        Of which data that model is a density: "amounts", or "means".
     seed
         Key of the randomised PIT.
 
@@ -58,6 +62,8 @@ class Judged:
     weekly: pd.DataFrame
     elpd: pd.DataFrame | None = None
     seed: int = 0
+    spend_elpd: pd.DataFrame | None = None
+    spend_density_of: str = "amounts"
 
     def __post_init__(self) -> None:
         if self.holdout is None:
@@ -71,7 +77,8 @@ class Judged:
         forecast = set(ids)
         if len(forecast) != len(ids):
             yield Problem("a customer is forecast more than once", "futures.customer_id")
-        tables = {"customers": self.customers.table, "holdout": self.holdout.table, "elpd": self.elpd}
+        tables = {"customers": self.customers.table, "holdout": self.holdout.table}
+        tables |= {"elpd": self.elpd, "spend_elpd": self.spend_elpd}
         for name, table in tables.items():
             differing = forecast.symmetric_difference(table.index) if table is not None else set()
             if differing:
