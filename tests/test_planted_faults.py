@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,10 @@ from clvmodels.models.beta_coin import BetaCoin
 from clvmodels.models.exponential_gamma import ExponentialGamma
 from clvmodels.models.gamma_gamma import GammaGamma
 from clvmodels.models.poisson_gamma import PoissonGamma
+
+# by their paths: the package has the models themselves under these names
+amounts_module = importlib.import_module("clvmodels.models.gamma_gamma")
+lognormal_module = importlib.import_module("clvmodels.models.lognormal_spend")
 
 
 class Fault(NamedTuple):
@@ -130,6 +135,22 @@ FAULTS = [
     Fault(
         GammaGamma, "spend_total", lambda f: lambda self, state, n, rng: n * f(self, state, np.ones_like(n), rng),
         "gamma_gamma", spend_contracts.money_of_n_purchases_has_their_mean_and_variance,
+    ),
+    Fault(
+        amounts_module, "log_density_given_mean", lambda f: lambda n, s, logs, theta: f(n, s, 0.0 * logs, theta),
+        "gamma_gamma", log_prob_is_the_integral_over_individuals,
+    ),
+    Fault(
+        amounts_module, "stirling_error", lambda f: lambda z: f(z) / 2,
+        "gamma_gamma_mean", spend_contracts.densities_of_all_amounts_add_up_to_one,
+    ),
+    Fault(
+        lognormal_module, "_own_log_mean", lambda f: lambda rows, theta: (f(rows, theta)[0], 0.0 * f(rows, theta)[1]),
+        "lognormal_spend", spend_contracts.expected_spend_is_the_integral_over_individuals,
+    ),
+    Fault(
+        lognormal_module, "_sums", lambda f: lambda stream, n, *own: n * f(stream, np.ones_like(n), *own),
+        "lognormal_spend", spend_contracts.money_of_n_purchases_has_their_mean_and_variance,
     ),
     Fault(randomness, "keyed_generator", one_stream, "bg_nbd", lifetime_and_spend_are_independent),
     Fault(
