@@ -21,6 +21,7 @@ _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "models": ("MODELS", "get_model"),
     "effects": ("Effect",),
     "posterior": ("Posterior", "fit", "load", "loo"),
+    "regularity": ("choose_k",),
     "simulation": ("Futures", "forecast", "individuals"),
     "value": ("Economics", "Values", "value_customers"),
     "scoring": ("score",),

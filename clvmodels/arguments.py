@@ -37,6 +37,15 @@ def read_effects(model: str, given: list[str]) -> list[Effect]:
     return effects
 
 
+def read_k(given: str) -> tuple[int, ...]:
+    """`3`, or `1,2,3` to choose from."""
+    texts = [text.strip() for text in given.split(",")]
+    if wrong := [text for text in texts if not text.isdecimal()]:
+        known = "Write 3, or 1,2,3 to choose by elpd"
+        raise ConfigError(Problem("Not a whole number", "--k", wrong[0] or "nothing", known))
+    return tuple(map(int, texts))
+
+
 def read_customers(
     table: Path,
     rfm: bool,

@@ -18,7 +18,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from clvmodels import __version__
-from clvmodels.arguments import check_economics, common_unit, read_customers, read_effects
+from clvmodels.arguments import check_economics, common_unit, read_customers, read_effects, read_k
 from clvmodels.errors import ClvError, ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -163,15 +163,18 @@ def fit(
     timezone: Timezone = "UTC",
     end: Annotated[str | None, typer.Option(help="Last day to use, as 2024-06-30; else the data's last.")] = None,
     effect: Annotated[list[str] | None, typer.Option(help="parameter:group, a pooled group; may be repeated.")] = None,
+    k: Annotated[str | None, typer.Option(help="The k of models that have one: 3, or 1,2,3 to choose from.")] = None,
     method: Annotated[str, typer.Option(help="auto, laplace, nuts or mle.")] = "auto",
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws (of each chain with nuts).")] = 1000,
     chains: Annotated[int, typer.Option(min=2, help="Chains of nuts.")] = 4,
     seed: Seed = 42,
 ) -> None:
     """Fit one model to a table of transactions and store its posterior."""
-    from clvmodels import posterior
+    from clvmodels import posterior, regularity
+    from clvmodels.models import get_model
 
-    effects = read_effects(model, effect or [])
+    effects, ks = read_effects(model, effect or []), read_k(k) if k else ()
+    variants = [get_model(model, {"k": one}) for one in ks] or [get_model(model)]
     groups = sorted({effect.group for effect in effects})
     with _stages() as stage:
         stage(f"Reading {orders.name}")
@@ -179,9 +182,12 @@ def fit(
             orders, rfm, time_unit, end=end, groups=groups, columns=columns, date_format=date_format, timezone=timezone
         )
         stage(f"Fitting {model} to {len(customers):,} customers")
-        fitted = posterior.fit(
-            model, customers, effects=effects, method=method, draws=draws, chains=chains, seed=seed,  # type: ignore[arg-type]
-        )  # fmt: skip
+        how: dict[str, Any] = {"effects": effects, "method": method, "draws": draws, "chains": chains, "seed": seed}
+        if len(variants) > 1:
+            fitted = regularity.choose_k(model, customers, ks, **how).posterior
+            notes = (*notes, f"{fitted.model.title} has the best elpd", *map(": ".join, regularity.others(fitted)))
+        else:
+            fitted = posterior.fit(variants[0], customers, **how)
         fitted.save(file)
     _tell(notes)
     out.print(f"Posterior: {file}", highlight=False, soft_wrap=True)

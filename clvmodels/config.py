@@ -45,6 +45,14 @@ def _duration_or_day(value: object) -> float | date | None:
     return float(value)
 
 
+def _one_or_several(value: object) -> int | tuple[int, ...] | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, list) and value and all(type(one) is int for one in value):
+        return tuple(value)
+    raise ValueError("must be a whole number, or a list of those to choose from, as in [1, 2, 3, 4]")
+
+
 Day = Annotated[date, PlainValidator(_day)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Parameters = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -114,10 +122,14 @@ class EffectSection(Section):
 
 
 class EntrySection(Section):
-    """One entry of the experiment: a purchase model, perhaps a spend model, their priors and effects."""
+    """One entry of the experiment: a purchase model, perhaps a spend model, their priors and effects.
+
+    `k` says how regular the buyers of a model with that option are; of a list the k with the best elpd is taken.
+    """
 
     purchases: str
     spend: str | None = None
+    k: Annotated[int | tuple[int, ...] | None, PlainValidator(_one_or_several)] = None
     priors: dict[str, dict[str, Any]] = {}
     effects: tuple[EffectSection, ...] = ()
 

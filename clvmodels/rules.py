@@ -258,6 +258,7 @@ def _entry(path: KeyPath, entry: Mapping[str, Any], groups: Sequence[str] | None
         elif name is not None:
             part_of |= {parameter.name: parameter.part for parameter in models.MODELS[name].parameters}
     part_of = part_of if complete else {}  # a misspelt model's parameters are not known
+    yield from _regularity((*path, "k"), entry.get("k"), _text(entry.get("purchases")))
     for name, prior in as_mapping(entry.get("priors")).items():
         if part_of and name not in part_of:
             yield Finding((*path, "priors", name), [unknown("parameter", name, part_of)], key=True)
@@ -270,6 +271,30 @@ def _entry(path: KeyPath, entry: Mapping[str, Any], groups: Sequence[str] | None
             what = unknown("group", group, groups).what
             yield Finding((*here, "group"), [Problem(what, known="Columns are named in data's groups: [...]")])
         yield from _effect(here, as_mapping(effect), part_of, taken)
+
+
+def _regularity(path: KeyPath, k: Any, name: str | None) -> Iterator[Finding]:
+    """k is an option of some purchase models, in their range; each of a list once."""
+    if k is None or name is None or name not in models.MODELS:
+        return
+    if "k" not in models.MODELS[name].options:
+        having = [known for known, model in models.MODELS.items() if "k" in model.options]
+        what = f"The model '{name}' has no option 'k'"
+        yield Finding(path, [Problem(what, known=f"These have: {', '.join(having)}")], key=True)
+        return
+    for place, one in enumerate(k if isinstance(k, list) else [k]):
+        here = (*path, place) if isinstance(k, list) else path
+        if type(one) is int and one in _list(k)[:place]:
+            yield Finding(here, [Problem(f"k = {one} is listed twice")])
+        elif type(one) is int:
+            yield from _option(here, name, k=one)
+
+
+def _option(path: KeyPath, name: str, **option: Any) -> Iterator[Finding]:
+    try:
+        models.MODELS[name].given(**option)
+    except ConfigError as error:
+        yield Finding(path, error.problems)
 
 
 def _prior(path: KeyPath, mapping: Any) -> Iterator[Finding]:
