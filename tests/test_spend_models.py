@@ -16,7 +16,8 @@ from contract_cases import CASES, amount_statistics, as_theta, customers_of, pai
 from contracts import close, mean_is
 from scipy import stats
 
-from clvmodels.customers import Customers
+from clvmodels.customers import Customers, summarize
+from clvmodels.datasets import cdnow
 from clvmodels.errors import DataError
 from clvmodels.histories import statistics
 from clvmodels.models import MODELS, SpendModel
@@ -57,6 +58,39 @@ def test_the_density_of_means_is_that_of_established_software(dataset, days, sha
         for value, truth in [(found[oracle["first20_cust"]], oracle["first20"]), (found.sum(), oracle["total"])]:
             truth = np.asarray(truth)
             assert np.all(np.abs(np.asarray(value) - truth) <= 1e-8 * np.maximum(np.abs(truth), 1e-3))
+
+
+@pytest.mark.parametrize("name", [name for name in SPEND if MODELS[name].density_of == "amounts"])
+def test_the_density_of_cdnows_amounts_from_its_rows(name, shared_data, monkeypatch):
+    """Summarised and evaluated by the package; and each customer's amounts by another form of the density."""
+    monkeypatch.setenv("CLVMODELS_DATA", str(shared_data))
+    table = summarize(cdnow.load_sample(), calibration_end="1997-09-30").customers.table
+    rows = {key: table[key].to_numpy(float) for key in MODELS[name].observes}
+    days = cdnow.load_sample().table.execute().groupby(["customer_id", "date"])["amount"].sum().reset_index()
+    days = days[(days["date"] <= "1997-09-30") & (days["amount"] > 0)]
+    repeat = days[days["date"] > days.groupby("customer_id")["date"].transform("min")]
+    amounts = repeat.groupby("customer_id")["amount"].agg(np.array)
+    assert len(amounts) == 946
+    for values in CASES[name].thetas:
+        found = pd.Series(log_prob(MODELS[name], rows, as_theta(values))[0], index=table.index)
+        truth = amounts.map(lambda z, values=values: EXCHANGEABLE[name](z, **values))
+        close(found[truth.index], truth)
+        assert (found.drop(truth.index) == 0).all()
+
+
+def _compound_gamma(z, p, q, v):
+    """One amount after the other, each given those before: beta prime of scale v + their sum."""
+    before = v + np.r_[0.0, np.cumsum(z)[:-1]]
+    return stats.betaprime.logpdf(z, p, q + p * np.arange(len(z)), scale=before).sum()
+
+
+def _equicorrelated(z, m, tau, sigma):
+    """The logs are jointly normal with covariance tau^2 between them."""
+    covariance = tau**2 + sigma**2 * np.eye(len(z))
+    return stats.multivariate_normal.logpdf(np.log(z), np.full(len(z), np.log(m)), covariance) - np.log(z).sum()
+
+
+EXCHANGEABLE = {"gamma_gamma": _compound_gamma, "lognormal_spend": _equicorrelated}
 
 
 # ---------------------------------------------------------------------------------------------- amounts and means

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
-from contract_cases import customers_of
 
+from clvmodels.customers import summarize
+from clvmodels.datasets import cdnow
 from clvmodels.models import MODELS
 from clvmodels.posterior import fit
 
@@ -16,11 +16,10 @@ DRAWS, CHAINS, ENOUGH = 2500, 4, 4000
 
 
 @pytest.fixture(scope="module")
-def cdnow(shared_reference):
-    summary = pd.read_csv(shared_reference / "cdnow" / "summary.csv", dtype={"cust": str}).set_index("cust")
-    table = summary[["x", "t.x", "T.cal"]].set_axis(["frequency", "recency", "T"], axis=1)
-    table["monetary_value"] = summary["gg_mean_repeat"].fillna(0.0)
-    return customers_of(table.rename_axis("customer_id").sort_index())
+def customers(shared_data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLVMODELS_DATA", str(shared_data))
+        return summarize(cdnow.load_sample(), calibration_end="1997-09-30").customers
 
 
 def moments(draws: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -32,10 +31,10 @@ def moments(draws: np.ndarray) -> dict[str, tuple[float, float]]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_nuts_and_laplace_agree(name, cdnow):
+def test_nuts_and_laplace_agree(name, customers):
     model = MODELS[name]
-    by_laplace = fit(model, cdnow, method="laplace", draws=ENOUGH + 1000, seed=1)
-    by_nuts = fit(model, cdnow, method="nuts", draws=DRAWS, chains=CHAINS, seed=2)
+    by_laplace = fit(model, customers, method="laplace", draws=ENOUGH + 1000, seed=1)
+    by_nuts = fit(model, customers, method="nuts", draws=DRAWS, chains=CHAINS, seed=2)
     assert by_nuts.passed, by_nuts.checks
     assert next(c["found"] for c in by_laplace.checks if c["check"] == "importance ESS") >= ENOUGH
     for p in model.parameters:
