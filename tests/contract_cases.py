@@ -71,15 +71,29 @@ GAPS = {
 }
 
 CASES = {
+    "nbd": Case(MODELS["nbd"], stories.NBD(), ({"r": 0.6, "alpha": 8.0}, {"r": 2.0, "alpha": 3.0})),
     "pareto_nbd": Case(
         MODELS["pareto_nbd"],
         stories.ParetoNBD(),
         ({"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7}, {"r": 2.5, "alpha": 4.0, "s": 1.7, "beta": 30.0}),
     ),
+    "gg_nbd": Case(
+        MODELS["gg_nbd"],
+        stories.GGNBD(),
+        (
+            {"r": 0.55, "alpha": 10.6, "b": 0.02, "s": 0.6, "beta": 0.25},
+            {"r": 2.5, "alpha": 4.0, "b": 0.1, "s": 1.7, "beta": 5.0},
+        ),
+    ),
     "bg_nbd": Case(
         MODELS["bg_nbd"],
         stories.BGNBD(),
         ({"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0}),
+    ),
+    "mbg_nbd": Case(
+        MODELS["mbg_nbd"],
+        stories.MBGNBD(),
+        ({"r": 0.5, "alpha": 6.0, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0}),
     ),
     "bg_cnbd_k": Case(
         MODELS["bg_cnbd_k"],

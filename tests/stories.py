@@ -128,6 +128,81 @@ class ParetoNBD(ExponentialEnd, PurchaseStory):
         }
 
 
+class NBD(PurchaseStory):
+    """lambda ~ Gamma(r, alpha), for ever."""
+
+    end = "residual_lifetime"
+
+    def individual(self, theta):
+        return {"purchase_rate": stats.gamma(theta["r"], scale=1 / theta["alpha"])}
+
+    def alive(self, row, own):
+        return row["frequency"] * np.log(own["purchase_rate"]) - own["purchase_rate"] * row["T"]
+
+    def ended(self, row, own):
+        return np.full_like(own["purchase_rate"], -np.inf)
+
+    def expected(self, own, t):
+        return own["purchase_rate"] * t
+
+    def lasts(self, own, t):
+        return np.ones_like(own["purchase_rate"])
+
+
+class GGNBD(PurchaseStory):
+    """lambda ~ Gamma(r, alpha); the hazard h e^(b t), h ~ Gamma(s, beta / b); the death age by 48 bunched nodes."""
+
+    end, step, tail = "residual_lifetime", 0.12, 1e-12
+
+    def __init__(self):
+        self._died = {}
+
+    def individual(self, theta):
+        self.b, self.key = theta["b"], tuple(theta.values())
+        return {
+            "purchase_rate": stats.gamma(theta["r"], scale=1 / theta["alpha"]),
+            "first_hazard": stats.gamma(theta["s"], scale=theta["b"] / theta["beta"]),
+        }
+
+    def risk(self, own, start, length):
+        """Integral of the hazard."""
+        return own["first_hazard"] * np.exp(self.b * start) * np.expm1(self.b * length) / self.b
+
+    def alive(self, row, own):
+        lam = own["purchase_rate"]
+        return row["frequency"] * np.log(lam) - lam * row["T"] - self.risk(own, 0.0, row["T"])
+
+    def ended(self, row, own):
+        lam, t_x = own["purchase_rate"], row["recency"]
+        with np.errstate(divide="ignore"):
+            left = np.log(own["first_hazard"]) - lam * t_x - self.risk(own, 0.0, t_x) + np.log(self.died(row, own))
+        return row["frequency"] * np.log(lam) + left
+
+    def died(self, row, own):
+        """Integral over (t_x, T) of the density of the end, relative to t_x and per first hazard; kept."""
+        lam, t_x, T = own["purchase_rate"], row["recency"], row["T"]
+        key = (self.key, t_x, T)
+        if key not in self._died:
+            nodes, weights = np.polynomial.legendre.leggauss(48)
+            total = np.zeros(np.broadcast(*own.values()).shape)
+            for v, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+                gap = (T - t_x) * v**4
+                slope = weight * (T - t_x) * 4 * v**3 * np.exp(self.b * (t_x + gap))
+                total += slope * np.exp(-lam * gap - self.risk(own, t_x, gap))
+            self._died[key] = total
+        return self._died[key]
+
+    def expected_after(self, row, own, t):
+        nodes, weights = np.polynomial.legendre.leggauss(48)
+        total = 0.0
+        for v, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+            total = total + weight * t * 4 * v**3 * np.exp(-self.risk(own, row["T"], t * v**4))
+        return own["purchase_rate"] * total
+
+    def lasts(self, own, t):
+        return np.exp(-self.risk(own, 0.0, t))
+
+
 class BGNBD(PurchaseStory):
     """lambda ~ Gamma(r, alpha), p ~ Beta(a, b), a coin after each repeat purchase."""
 
@@ -155,6 +230,17 @@ class BGNBD(PurchaseStory):
 
     def lasts(self, own, t):
         return (1 - own["dropout_probability"]) ** t
+
+
+class MBGNBD(BGNBD):
+    """The coin falls after the first purchase too: a customer may be gone at once."""
+
+    def alive(self, row, own):
+        return super().alive(row, own) + np.log1p(-own["dropout_probability"])
+
+    def ended(self, row, own):
+        lam, p, x = own["purchase_rate"], own["dropout_probability"], row["frequency"]
+        return x * np.log(lam) - lam * row["recency"] + np.log(p) + x * np.log1p(-p)
 
 
 def gaps_of(row):

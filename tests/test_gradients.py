@@ -120,7 +120,12 @@ def test_gradient_of_pareto_nbd_has_the_digits_of_an_exact_one():
             assert abs(grads[k, i] - exact) <= 1e-9 * max(abs(exact), 1e-3), (name, histories[i])
 
 
-@pytest.mark.parametrize(("name", "rows"), [("bg_nbd", DELICATE[:2]), ("pareto_nbd", [DELICATE[0], DELICATE[2]])])
+@pytest.mark.parametrize(("name", "rows"), [
+    ("nbd", EXTREME),
+    ("pareto_nbd", [DELICATE[0], DELICATE[2]]),
+    ("gg_nbd", [DELICATE[0], DELICATE[2]]),
+    ("bg_nbd", DELICATE[:2]),
+])  # fmt: skip
 def test_an_impossible_end_has_gradient_zero(name, rows):
     call = gradient_function(CASES[name], lambda model, rows, theta: model.branches(rows, theta)[1])
     value, grads = call(rows_of(rows), CASES[name].theta)

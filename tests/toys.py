@@ -9,7 +9,6 @@ from contract_cases import Case
 from scipy import stats
 
 from clvmodels.models import Parameter
-from clvmodels.models.beta_coin import BetaCoin
 from clvmodels.models.compose import Composed
 from clvmodels.models.parts import ClockLifetime
 from clvmodels.models.poisson_gamma import PoissonGamma
@@ -53,42 +52,6 @@ class OneHazard(ClockLifetime):
         return -np.expm1(-mu * t) / mu + 0.0 * np.asarray(rows["T"])[..., None]
 
 
-class NoEnd(ClockLifetime):
-    """Nobody leaves: the NBD."""
-
-    nodes = 8
-
-    def log_survival(self, t, theta):
-        return pt.zeros_like(t)
-
-    def log_density(self, t, theta):
-        return pt.full_like(t, -np.inf)
-
-    def log_ratio(self, t, tau, theta):
-        return pt.zeros_like(tau)
-
-    def decay(self, t, theta):
-        return pt.zeros_like(t)
-
-    def reach(self, t, theta):
-        return pt.full_like(t, np.inf)
-
-    def survival_ratio(self, t, tau, theta):
-        return np.ones(np.broadcast(t, tau).shape)
-
-    def residual_at(self, t, survived, theta):
-        return np.ones(np.broadcast(t, survived).shape)  # never asked for with weight
-
-    def draw_residual(self, rows, theta, rng):
-        return np.full(rng.shape, np.inf), {}
-
-    def draw_ended(self, death, theta, rng):
-        return {}
-
-    def expected_time(self, rows, theta, t):
-        return t + 0.0 * np.asarray(rows["T"])[..., None]
-
-
 class OneHazardStory(stories.ExponentialEnd, stories.PurchaseStory):
     """lambda ~ Gamma(r, alpha), one hazard mu."""
 
@@ -112,38 +75,6 @@ class OneHazardStory(stories.ExponentialEnd, stories.PurchaseStory):
         return np.exp(-self.mu * t) + 0.0 * own["purchase_rate"]
 
 
-class NoEndStory(stories.PurchaseStory):
-    """lambda ~ Gamma(r, alpha), for ever."""
-
-    end = "residual_lifetime"
-
-    def individual(self, theta):
-        return {"purchase_rate": stats.gamma(theta["r"], scale=1 / theta["alpha"])}
-
-    def alive(self, row, own):
-        return row["frequency"] * np.log(own["purchase_rate"]) - own["purchase_rate"] * row["T"]
-
-    def ended(self, row, own):
-        return np.full_like(own["purchase_rate"], -np.inf)
-
-    def expected(self, own, t):
-        return own["purchase_rate"] * t
-
-    def lasts(self, own, t):
-        return np.ones_like(own["purchase_rate"])
-
-
-class CoinFromTheFirst(stories.BGNBD):
-    """The coin falls after the first purchase too: a customer may be gone at once."""
-
-    def alive(self, row, own):
-        return super().alive(row, own) + np.log1p(-own["dropout_probability"])
-
-    def ended(self, row, own):
-        lam, p, x = own["purchase_rate"], own["dropout_probability"], row["frequency"]
-        return x * np.log(lam) - lam * row["recency"] + np.log(p) + x * np.log1p(-p)
-
-
 def composed(name: str, lifetime, purchases=None) -> Composed:
     return Composed(name, name, "made in the tests", purchases or PoissonGamma(), lifetime)
 
@@ -153,11 +84,5 @@ TOYS = {
         composed("one hazard", OneHazard()),
         OneHazardStory(),
         ({"r": 0.6, "alpha": 8.0, "mu": 0.04}, {"r": 2.0, "alpha": 3.0, "mu": 0.3}),
-    ),
-    "no end": Case(composed("no end", NoEnd()), NoEndStory(), ({"r": 0.6, "alpha": 8.0}, {"r": 2.0, "alpha": 3.0})),
-    "coin from the first": Case(
-        composed("coin from the first", BetaCoin(first=True)),
-        CoinFromTheFirst(),
-        ({"r": 0.5, "alpha": 6.0, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0}),
     ),
 }

@@ -11,13 +11,19 @@ from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
 from clvmodels.models.gamma_gamma import gamma_gamma
 from clvmodels.models.gamma_gamma_mean import gamma_gamma_mean
+from clvmodels.models.gg_nbd import gg_nbd
 from clvmodels.models.lognormal_spend import lognormal_spend
 from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
+from clvmodels.models.mbg_nbd import mbg_nbd
+from clvmodels.models.nbd import nbd
 from clvmodels.models.pareto_nbd import pareto_nbd
 
 MODELS: dict[str, Model] = {
+    "nbd": nbd,
     "pareto_nbd": pareto_nbd,
+    "gg_nbd": gg_nbd,
     "bg_nbd": bg_nbd,
+    "mbg_nbd": mbg_nbd,
     "bg_cnbd_k": bg_cnbd_k,
     "mbg_cnbd_k": mbg_cnbd_k,
     "gamma_gamma": gamma_gamma,

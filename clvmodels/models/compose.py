@@ -190,8 +190,9 @@ def log_ended_by_clock(model: Composed, rows: Rows, theta: Theta) -> pt.TensorVa
 
     Gauss-Legendre in y = log1p(u h), u the lifetime's natural clock since t_x and h the integrand's decay rate there,
     up to where nothing is left, relative to the value at t_x; from each of the calendar's jumps to the next. The
-    integral does not depend on where its nodes lie, so no gradient flows through them. Where t_x = T it is minus
-    infinity with gradient 0.
+    integral does not depend on where its nodes lie, so no gradient flows through h and the cut; it does through the
+    bounds, which parameters move where the natural clock depends on them. Where t_x = T it is minus infinity with
+    gradient 0.
     """
     open_end = pt.gt(rows["T"], rows["recency"])
     h, first, length = _spans(model, rows, theta, open_end)
@@ -218,8 +219,8 @@ def _log_relative(model: Composed, rows: Rows, theta: Theta, u: pt.TensorVariabl
 
 
 def _spans(model: Composed, rows: Rows, theta: Theta, open_end: Any) -> tuple[Any, Any, Any]:
-    """For each piece of (t_x, T): decay rate at its beginning, its first and its length, in the lifetime's natural
-    clock since t_x; without gradient, and cut where nothing is left. 3 x [R, pieces]
+    """For each piece of (t_x, T): decay rate at its beginning, without gradient; its first and its length, in the
+    lifetime's natural clock since t_x, cut where nothing is left. 3 x [R, pieces]
 
     Where t_x = T the one piece has length 1, so that no log and no gradient is infinite.
     """
