@@ -1,0 +1,218 @@
+"""Models that count opportunities: what a customer does at each, and when it leaves, make a model.
+
+Opportunities are numbered 1, 2, ... after the acquisition; ages are numbers of them. Leaving is at the beginning of an
+opportunity: who leaves after i of them takes part in 1 to i and never again. Shapes: R rows, D draw, C customer_id,
+P period.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pytensor.tensor as pt
+
+from clvmodels.models.contract import Array, PurchaseModel, Rows, State, Theta
+from clvmodels.models.parts import Part
+from clvmodels.randomness import KeyedRandom
+
+
+class Chances(Part, ABC):
+    """What a customer who has not left does at opportunities; what differs between customers is integrated out.
+
+    Expressions take PyTensor's variables or NumPy's arrays; `xp` is the one or the other.
+    """
+
+    certain = False
+    """Whether it buys at every one: a contract, where a history without a gap is the only possible one."""
+
+    @abstractmethod
+    def log_density(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+        """log probability of the purchases seen, and of none at the other opportunities up to `until`. [R]"""
+
+    @abstractmethod
+    def log_step(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+        """What one opportunity more without a purchase adds: log_density(until + 1) - log_density(until)."""
+
+    @abstractmethod
+    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> Array:
+        """Own chance to buy at an opportunity given the history up to `until`. [D, C]"""
+
+    @abstractmethod
+    def mean_chance(self, rows: Rows, until: Array, theta: Theta) -> Array:
+        """E[own chance | history up to `until`]. [D, C]"""
+
+    @abstractmethod
+    def count_probability(self, rows: Rows, until: Array, theta: Theta, n: Array, m: Array) -> Array:
+        """P(n purchases at the m opportunities after `until` | history). [D, C]"""
+
+
+class DiscreteLifetime(Part, ABC):
+    """How many opportunities a customer takes part in; what differs between customers is integrated out."""
+
+    ends = True
+    """Whether anybody leaves."""
+
+    @abstractmethod
+    def log_survival(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+        """log S(t), S(t) = P(takes part in opportunities 1 to t)."""
+
+    @abstractmethod
+    def log_ended(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+        """log of S(t) - S(t + 1): leaves after t opportunities."""
+
+    def log_step(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+        """log_ended(t + 1) - log_ended(t)."""
+        return self.log_ended(t + 1.0, theta, xp) - self.log_ended(t, theta, xp)
+
+    @abstractmethod
+    def survival_ratio(self, t: Array, k: Array, theta: Theta) -> Array:
+        """S(t + k) / S(t). NumPy"""
+
+    @abstractmethod
+    def draw_residual(self, t: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+        """Opportunities still taken part in by a customer that has not left at t, and own variables. [D, C]"""
+
+    @abstractmethod
+    def draw_ended(self, t: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+        """Own variables of a customer that left after t opportunities. [D, C]"""
+
+    def expected_time(self, t: Array, theta: Theta, k: Array) -> Array:
+        """Sum over j = 1 to k of S(t + j) / S(t): opportunities that are taken part in, of the next k. [D, C, P]"""
+        total = np.zeros(np.broadcast(t, k).shape)
+        for j in range(1, int(np.max(k, initial=0)) + 1):
+            total = total + np.where(j <= k, self.survival_ratio(t, np.asarray(float(j)), theta), 0.0)
+        return total
+
+    def discounted_time(self, t: Array, theta: Theta, discount: float) -> Array:
+        """Sum over j >= 1 of S(t + j) / S(t) (1 + discount)^-j, to the last digits of a double. [D, C]"""
+        total: Any = 0.0
+        for j in range(1, int(np.ceil(40.0 / np.log1p(discount))) + 1):
+            total = total + self.survival_ratio(t, np.asarray(float(j)), theta) * (1.0 + discount) ** -j
+        return np.asarray(total)
+
+
+class Discrete(PurchaseModel):
+    """Purchases at opportunities until a lifetime ends, the two independent given the population.
+
+    With i the number of opportunities that a customer took part in, P(buys as seen, takes part in 1 to i) in `chances`
+    and S in `lifetime`,
+
+        alive:  P(x | n) S(n),          ended:  sum over i = t_x to n - 1 of P(x | i) (S(i) - S(i + 1)).
+
+    Where a purchase is certain (a contract with renewals) there is one way for each history: x = n is alive, x < n has
+    left after x.
+    """
+
+    def __init__(self, name: str, title: str, reference: str, chances: Chances, lifetime: DiscreteLifetime):
+        self.name, self.title, self.reference = name, title, reference
+        self.chances, self.lifetime = chances, lifetime
+        self.observes = ("frequency", "T") if chances.certain else ("frequency", "recency", "T")
+        self.parameters = (*chances.parameters, *lifetime.parameters)
+        self.meanings = (*chances.meanings, *lifetime.meanings)
+        self.handles = (*chances.handles, *lifetime.handles)
+        self.time: Literal["opportunities", "renewals"] = "renewals" if chances.certain else "opportunities"
+
+    def branches(self, rows: Rows, theta: Theta) -> tuple[pt.TensorVariable, pt.TensorVariable]:
+        x, T = rows["frequency"], rows["T"]
+        alive = self.lifetime.log_survival(T, theta)
+        if not self.chances.certain:
+            return self.chances.log_density(rows, T, theta) + alive, self._log_ended(rows, theta)
+        # min: an age that the impossible branch can be evaluated at
+        ended = self.lifetime.log_ended(pt.minimum(x, T), theta)
+        return pt.switch(pt.eq(x, T), alive, -np.inf), pt.switch(pt.lt(x, T), ended, -np.inf)
+
+    def _log_ended(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log of the sum over i, relative to its first term: the terms fall. Minus infinity where t_x = n. [R]"""
+        t_x, silent = rows["recency"], rows["T"] - rows["recency"]
+        if not self.lifetime.ends:
+            return pt.full_like(silent, -np.inf, dtype="float64")
+        first = self.chances.log_density(rows, t_x, theta) + self.lifetime.log_ended(t_x, theta)
+        j = pt.arange(pt.cast(pt.maximum(pt.max(silent), 2.0), "int64") - 1).astype("float64")
+        wide_rows, wide = _widened(rows), _widened(theta)
+        at = wide_rows["recency"] + j
+        steps = self.chances.log_step(wide_rows, at, wide) + self.lifetime.log_step(at, wide)
+        later = pt.switch(pt.lt(j + 1.0, silent[..., None]), pt.exp(pt.cumsum(steps, axis=-1)), 0.0)
+        return pt.switch(pt.gt(silent, 0.0), first + pt.log1p(pt.sum(later, axis=-1)), -np.inf)
+
+    def draw_alive(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
+        chance = self.chances.draw(rows, rows["T"], theta, rng)
+        left, extra = self.lifetime.draw_residual(rows["T"], theta, rng)
+        return State(np.ones(rng.shape, dtype=bool), chance, left, np.full(rng.shape, np.inf), extra)
+
+    def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
+        took_part = self._draw_taken(rows, theta, rng)
+        extra = self.lifetime.draw_ended(took_part, theta, rng)
+        chance = self.chances.draw(rows, took_part, theta, rng)
+        nothing = np.zeros(rng.shape)
+        return State(nothing.astype(bool), chance, nothing, nothing, extra)
+
+    def _draw_taken(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
+        """Opportunities taken part in by a customer that has left, by the terms of the sum. [D, C]"""
+        if self.chances.certain or not self.lifetime.ends:
+            return np.broadcast_to(np.asarray(rows["frequency" if self.chances.certain else "T"], float), rng.shape)
+        t_x = np.asarray(rows["recency"], dtype=float)
+        silent = rows["T"] - t_x
+
+        def terms():
+            term = np.ones(rng.shape)
+            for j in range(1, int(np.max(silent, initial=0))):
+                at = t_x + (j - 1.0)
+                step = self.chances.log_step(rows, at, theta, np) + self.lifetime.log_step(at, theta, np)
+                term = np.where(j < silent, term * np.exp(step), 0.0)
+                yield term
+
+        goal = rng.uniform() * (1.0 + sum(terms()))
+        found, passed = t_x + np.zeros(rng.shape), np.ones(rng.shape)
+        for term in terms():
+            found = found + ((goal >= passed) & (term > 0.0))
+            passed = passed + term
+        return found
+
+    def expected_if_alive(self, rows: Rows, theta: Theta, t: Array) -> Array:
+        wide, T = _widened(theta), np.asarray(rows["T"], dtype=float)
+        chance = np.asarray(self.chances.mean_chance(rows, T, theta))
+        return chance[..., None] * self.lifetime.expected_time(T[..., None], wide, whole(t))
+
+    def dert_if_alive(self, rows: Rows, theta: Theta, discount: float) -> Array:
+        """Discounted expected residual purchases of a customer alive at T, over all time to come: the sum over j >= 1
+        of E[purchases at opportunity T + j] (1 + discount)^-j, `discount` per opportunity. [D, C]
+
+        Times p_alive it is eq. 14 of Fader, Hardie & Shang (2010). Of a contract it is the discounted expected
+        residual lifetime: (1 + discount) times it is DERL of Fader & Hardie (2010), who look ahead from the moment
+        before the next renewal is due.
+        """
+        T = np.asarray(rows["T"], dtype=float)
+        return self.chances.mean_chance(rows, T, theta) * self.lifetime.discounted_time(T, theta, discount)
+
+    def count_probability(self, rows: Rows, theta: Theta, n: Array, t: float) -> Array:
+        n, T, m = np.asarray(n, dtype=float), np.asarray(rows["T"], dtype=float), int(whole(t))
+        total, before = np.zeros(()), np.ones(())
+        for k in range(m + 1):  # takes part in exactly k of them, and in all m
+            after = self.lifetime.survival_ratio(T, np.asarray(k + 1.0), theta) if k < m else np.zeros(())
+            held = self.chances.count_probability(rows, T, theta, n, np.asarray(float(k)))
+            total, before = total + (before - after) * held, after
+        return total
+
+    def draw_counts(self, rows: Rows, theta: Theta, state: State, edges: Array, rng: KeyedRandom) -> Array:
+        taken = np.diff(np.minimum(whole(edges), state.residual_lifetime[..., None]), axis=-1)
+        counts = np.empty(taken.shape)
+        for c, stream in enumerate(rng.streams):
+            counts[:, c] = stream.binomial(taken[:, c].astype(np.int64), state.purchase_rate[:, c, None])
+        return counts
+
+    def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
+        ages = 1.0 + np.arange(int(whole(until)))
+        return ages[rng.random(len(ages)) < own["purchase_rate"]]
+
+
+def whole(t: Any) -> Array:
+    """The number of opportunities in (0, t]; t may be a whole number but for its last digits."""
+    return np.floor(np.asarray(t, dtype=float) + 1e-9)
+
+
+def _widened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """With a last dimension more, for opportunities or periods."""
+    return {name: value[..., None] if getattr(value, "ndim", 0) else value for name, value in values.items()}
