@@ -8,28 +8,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 
+from clvmodels import effects as fx
 from clvmodels.customers import Customers
-from clvmodels.effects import Effect, check_effects
+from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.inference.target import Target
 from clvmodels.models import MODELS
 from clvmodels.models.contract import STATUS, Array, Model
 from clvmodels.models.prior import Prior, unit_factor
+from clvmodels.terms import Scale, Term, make_terms
 
 
 @dataclass(frozen=True)
 class Condensed:
-    """Equal histories once, with weights. rows and codes: [R]; weights: customers with that history [R]."""
+    """Equal histories once, with weights. rows and weights (customers with that history): [R]; the place of each
+    customer's row [C], and of one customer of each row [R]."""
 
     rows: dict[str, Array]
     weights: Array
-    codes: dict[str, np.ndarray]
     inverse: np.ndarray
-    """Row of each customer. [C]"""
+    first: np.ndarray
 
 
 def numbers(table: pd.DataFrame, name: str) -> Array:
@@ -38,29 +39,24 @@ def numbers(table: pd.DataFrame, name: str) -> Array:
     return column.to_numpy(dtype=float)
 
 
-def condense(
-    table: pd.DataFrame, observes: Sequence[str], groups: Mapping[str, Sequence[str]] | None = None
-) -> Condensed:
-    """Unique rows of the statistics that a model observes, and of the groups; used by fit, LOO and p_alive alike.
+def condense(table: pd.DataFrame, observes: Sequence[str], effects: Sequence[Effect] = ()) -> Condensed:
+    """Unique rows of the statistics that a model observes and of what its effects read; for fit, LOO and p_alive alike.
 
     Rows come out sorted, so that a permuted table gives the same density to the last bit.
     """
-    groups = groups or {}
-    columns = [numbers(table, name) for name in observes]
-    for group, labels in groups.items():
-        code = pd.Categorical(table[group].astype(str), categories=list(labels)).codes
-        columns.append(code.astype(float))
-    unique, inverse, counts = np.unique(np.column_stack(columns), axis=0, return_inverse=True, return_counts=True)
+    columns = [*(numbers(table, name) for name in observes), *fx.keys(effects, table)]
+    unique, first, inverse, counts = np.unique(
+        np.column_stack(columns), axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
     rows = {name: np.ascontiguousarray(unique[:, k]) for k, name in enumerate(observes)}
-    codes = {g: unique[:, len(observes) + k].astype(np.int64) for k, g in enumerate(groups)}
-    return Condensed(rows, counts.astype(float), codes, inverse.reshape(-1))
+    return Condensed(rows, counts.astype(float), inverse.reshape(-1), first)
 
 
 class Density:
     """The posterior density of one structure: model, effects, groups, priors and units; its data can be exchanged.
 
-    Coordinates: the free coordinate of each parameter (`Parameter`), then for each effect the log of its between-group
-    sd and one coefficient a group, standardised by the sd (for NUTS) or as it is (`centred`, for Laplace along the sd).
+    Coordinates: the free coordinate of each parameter (`Parameter`), then the block of each effect (`terms`). How
+    centred the coefficients of pooled groups are can be exchanged too.
     """
 
     def __init__(
@@ -72,74 +68,61 @@ class Density:
         time_unit: str,
         amount_unit: float,
         with_prior: bool = True,
-        centred: bool = False,
     ):
-        self.centred = centred
-        self.model, self.effects, self.groups = model, tuple(effects), dict(groups)
+        self.model, self.terms = model, make_terms(effects, groups)
         self.priors, self.with_prior = dict(priors), with_prior
         self.factors = {p.name: unit_factor(p.unit, priors[p.name], time_unit, amount_unit) for p in model.parameters}
         self._rows = {n: pytensor.shared(np.ones(1), name=n, shape=(None,)) for n in model.observes}
         self._weights = pytensor.shared(np.ones(1), name="weights", shape=(None,))
-        self._codes = {g: pytensor.shared(np.zeros(1, dtype=np.int64), name=f"code_{g}", shape=(None,)) for g in groups}
+        self._read = {term.name: term.shared() for term in self.terms}
+        self._centring = {t.name: pytensor.shared(np.ones(len(t.labels)), f"centring {t.name}") for t in self.terms}
         self.slices = self._layout()
         self.target = Target(self._names(), self._graph, self._starts())
 
-    def set_data(self, data: Condensed) -> None:
-        """Exchange the customers; what is compiled stays."""
+    def set_data(self, data: Condensed, table: pd.DataFrame, scales: Mapping[str, Scale]) -> None:
+        """Exchange the customers; what is compiled stays. Coefficients of groups are centred again."""
         for name, shared in self._rows.items():
             shared.set_value(data.rows[name])
-        for group, shared in self._codes.items():
-            shared.set_value(data.codes[group])
         self._weights.set_value(data.weights)
+        representatives = table.iloc[data.first]
+        for term in self.terms:
+            self._read[term.name].set_value(term.read(representatives, scales))
+            self.centre(term, np.ones(len(term.labels)))
+
+    def centre(self, term: Term, centring: Array) -> None:
+        """How centred each coefficient of a term is sampled (`PooledGroup`): the coordinates change their meaning."""
+        self._centring[term.name].set_value(np.asarray(centring, dtype=float))
 
     def _layout(self) -> dict[str, slice]:
-        at, slices = len(self.model.parameters), {}
-        for effect in self.effects:
-            size = 1 + len(self.groups[effect.group])
-            slices[effect.name] = slice(at, at + size)
-            at += size
-        return slices
+        ends = np.cumsum([len(self.model.parameters), *(len(term.coordinates) for term in self.terms)])
+        return {t.name: slice(int(a), int(b)) for t, a, b in zip(self.terms, ends[:-1], ends[1:], strict=True)}
 
     def _names(self) -> tuple[str, ...]:
-        names = [p.free_name for p in self.model.parameters]
-        for effect in self.effects:
-            names.append(f"log sd {effect.name}")
-            names += [f"{effect.name}[{label}]" for label in self.groups[effect.group]]
-        return tuple(names)
+        parameters = tuple(p.free_name for p in self.model.parameters)
+        return parameters + tuple(name for term in self.terms for name in term.coordinates)
 
     def _graph(self, u: pt.TensorVariable) -> pt.TensorVariable:
-        theta, log_density = {}, pt.constant(0.0)
+        theta: dict[str, Any] = {}
+        total: dict[str, Any] = {}
+        log_prior = pt.constant(0.0)
         for k, parameter in enumerate(self.model.parameters):
             stated = parameter.stated(u[k], pt)
             theta[parameter.name] = parameter.value(stated)
             prior = self.priors[parameter.name].log_density(stated, self.factors[parameter.name])
-            log_density = log_density + prior + parameter.log_jacobian(u[k], stated, pt)
-        if not self.with_prior:
-            log_density = pt.constant(0.0)
-        rows_theta, effects_density = self._with_effects(u, theta)
-        log_prob = self.model.log_prob(self._rows, rows_theta)
-        return log_density + effects_density + pt.sum(self._weights * log_prob)
-
-    def _with_effects(self, u, theta):
-        """Parameters per row, and the log density of the coefficients."""
-        total: dict[str, Any] = {}
-        log_density = pt.constant(0.0)
-        for effect in self.effects:
-            block = u[self.slices[effect.name]]
-            sd = pt.exp(block[0])
-            spread = sd if self.centred else 1.0
-            log_density += effect.sd_prior.log_density(sd) + block[0]
-            log_density += pm.logp(pm.Normal.dist(0.0, spread), block[1:]).sum()
-            per_row = (block[1:] if self.centred else sd * block[1:])[self._codes[effect.group]]
-            for name in effect.parameters:
+            log_prior = log_prior + prior + parameter.log_jacobian(u[k], stated, pt)
+        for term in self.terms:
+            block, centring = u[self.slices[term.name]], self._centring[term.name]
+            log_prior = log_prior + term.log_prior(block, centring)
+            per_row = term.per_row(block, self._read[term.name], centring)
+            for name in term.effect.parameters:
                 total[name] = total.get(name, 0.0) + per_row
-        by_name = {p.name: p for p in self.model.parameters}
-        changed = {n: by_name[n].moved(theta[n], c, pt) for n, c in total.items()}
-        return {**theta, **changed}, log_density
+        log_prob = self.model.log_prob(self._rows, fx.moved(self.model, theta, total, pt))
+        log_likelihood = pt.sum(self._weights * log_prob)
+        return log_prior + log_likelihood if self.with_prior else log_likelihood
 
     def scale_coordinates(self) -> list[int]:
         """Positions of the logs of the between-group sds."""
-        return [block.start for block in self.slices.values()]
+        return [self.slices[term.name].start + term.scale for term in self.terms if term.scale is not None]
 
     def _starts(self) -> Array:
         """The prior's median, and each half of its draws sorted apart: far enough to find a second mode."""
@@ -149,19 +132,14 @@ class Density:
         ]
         quantiles = np.array([np.quantile(values, [0.5, 0.2, 0.8]) for values in free])
         corners = [quantiles[:, 0], quantiles[:, 1], quantiles[:, 2], _alternate(quantiles), _alternate(quantiles, 1)]
-        extra = len(self._names()) - len(free)
-        effects = np.concatenate(
-            [np.r_[np.log(0.2), np.zeros(s.stop - s.start - 1)] for s in self.slices.values()] or [[]]
-        )
-        return np.array([np.r_[corner, effects] for corner in corners]).reshape(len(corners), len(free) + extra)
+        effects = [term.start for term in self.terms]
+        return np.array([np.concatenate([corner, *effects]) for corner in corners])
 
     def constrain(self, u: Array) -> dict[str, Array]:
-        """Named variables on their natural scales from draws u [..., K]; coefficients have a last dimension group."""
+        """Named variables on their natural scales from draws u [..., K]; coefficients have a last dimension."""
         out = {p.name: p.value(p.stated(u[..., k])) for k, p in enumerate(self.model.parameters)}
-        for effect in self.effects:
-            block = u[..., self.slices[effect.name]]
-            out[f"{effect.name}_sd"] = np.exp(block[..., 0])
-            out[effect.name] = block[..., 1:] * (1.0 if self.centred else np.exp(block[..., :1]))
+        for term in self.terms:
+            out |= term.variables(u[..., self.slices[term.name]], self._centring[term.name].get_value())
         return out
 
 
@@ -173,7 +151,7 @@ def _alternate(quantiles: Array, phase: int = 0) -> Array:
 _DENSITIES: dict[tuple, Density] = {}
 
 
-def density(model, effects, groups, priors, time_unit, amount_unit, with_prior=True, centred=False) -> Density:
+def density(model, effects, groups, priors, time_unit, amount_unit, with_prior=True) -> Density:
     """The density of a structure, compiled once a process."""
     key = (
         id(model),
@@ -183,10 +161,9 @@ def density(model, effects, groups, priors, time_unit, amount_unit, with_prior=T
         time_unit,
         amount_unit,
         with_prior,
-        centred,
     )
     if key not in _DENSITIES:
-        _DENSITIES[key] = Density(model, effects, groups, priors, time_unit, amount_unit, with_prior, centred)
+        _DENSITIES[key] = Density(model, effects, groups, priors, time_unit, amount_unit, with_prior)
     return _DENSITIES[key]
 
 
@@ -236,4 +213,4 @@ def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) ->
         problems.append(Problem(f"no customer bought again: {model.title} has nothing to learn from", "customers"))
     if problems:
         raise DataError(problems)
-    check_effects(model, effects, list(table.columns))
+    fx.check_effects(model, effects, table)

@@ -18,7 +18,7 @@ import xarray as xr
 
 from clvmodels import effects as fx
 from clvmodels.customers import Customers
-from clvmodels.density import Density, check_data, condense, density, resolve_priors
+from clvmodels.density import check_data, condense, density, resolve_priors
 from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, FitError, Problem, ResultsError, unknown
 from clvmodels.inference.laplace import LaplaceDraws
@@ -28,6 +28,7 @@ from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, unit_factor
 from clvmodels.randomness import keyed_generator
 from clvmodels.sampling import Chains, Fitted, Progress, sample
+from clvmodels.terms import Scale, Term, learn, make_terms
 
 SCHEMA_VERSION = 2
 METHODS = ("auto", "laplace", "nuts", "mle")
@@ -54,6 +55,8 @@ class Posterior:
         Units of the parameters.
     groups
         Labels of each group column seen by the fit.
+    scales
+        Mean and sd of each covariate among the fit's customers.
     """
 
     model: Model
@@ -68,6 +71,12 @@ class Posterior:
     seed: int
     checks: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, str]] = field(default_factory=list)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The effects with what the fit's customers say of them."""
+        return make_terms(self.effects, self.groups)
 
     @property
     def passed(self) -> bool:
@@ -88,21 +97,18 @@ class Posterior:
         Raises
         ------
         ConfigError
-            If a group column of the fit is missing.
+            If a group or covariate of the fit is missing from the table.
+        DataError
+            If a covariate is missing for some customers and the fit did not say what is done with them.
         """
-        missing = [e.group for e in self.effects if e.group not in table]
-        if missing:
-            raise ConfigError([unknown("group", name, map(str, table.columns), "customers") for name in missing])
-        theta = {p.name: self.stacked(p.name, draws)[:, None] for p in self.model.parameters}
+        fx.check_columns(self.effects, table)
         total: dict[str, Array] = {}
-        for effect in self.effects:
-            fitted, sd = self.stacked(effect.name, draws), self.stacked(f"{effect.name}_sd", draws)
-            labels = self.groups[effect.group]
-            c = fx.coefficients(effect, fitted, labels, sd, table[effect.group], self.seed)
-            for name in effect.parameters:
+        for term in self.terms:
+            c = term.coefficient(lambda name: self.stacked(name, draws), table, self.scales, self.seed)
+            for name in term.effect.parameters:
                 total[name] = total.get(name, 0.0) + c
-        by_name = {p.name: p for p in self.model.parameters}
-        return theta | {name: by_name[name].moved(theta[name], c) for name, c in total.items()}
+        theta = {p.name: self.stacked(p.name, draws)[:, None] for p in self.model.parameters}
+        return fx.moved(self.model, theta, total)
 
     @cached_property
     def prior_draws(self) -> dict[str, Array]:
@@ -111,7 +117,7 @@ class Posterior:
         for p in self.model.parameters:
             factor = unit_factor(p.unit, self.priors[p.name], self.time_unit, self.amount_unit)
             out[p.name] = p.value(self.priors[p.name].draw(draws, rng, factor))
-        return out | {f"{e.name}_sd": e.sd_prior.draw(draws, rng) for e in self.effects}
+        return out | {f"{e.name}_sd": e.sd_prior.draw(draws, rng) for e in self.effects if e.group is not None}
 
     def summary(self) -> pd.DataFrame:
         """Mean, sd, 5, 50 and 95% of each parameter."""
@@ -154,6 +160,7 @@ class Posterior:
             "priors": {name: prior.to_mapping() for name, prior in self.priors.items()},
             "effects": [effect.to_mapping() for effect in self.effects],
             "groups": {name: list(labels) for name, labels in self.groups.items()},
+            "scales": {name: list(scale) for name, scale in self.scales.items()},
             "time_unit": self.time_unit,
             "amount_unit": self.amount_unit,
             "currency": self.currency,
@@ -199,6 +206,7 @@ def load(path: str | Path) -> Posterior:
         seed=about["seed"],
         checks=about["checks"],
         attempts=about["attempts"],
+        scales={name: Scale(*scale) for name, scale in about["scales"].items()},
     )
 
 
@@ -229,14 +237,14 @@ def fit(
     customers
         One row a customer, of `summarize` or `Customers.from_rfm`.
     effects
-        Partially pooled groups.
+        Partially pooled groups, and covariates.
     priors
         Replace the model's own, by parameter.
     method
         laplace: importance resampling around the mode. nuts: chains by nutpie, whitened by the mode's curvature.
         auto: laplace, and nuts where laplace is refused; both are recorded. mle: the maximum of the likelihood.
         With one pooled group laplace follows its between-group sd, at whose 0 the joint mode lies; with more than one
-        laplace is refused.
+        laplace is refused. mle takes covariates (without a prior), and no pooled groups.
     draws, chains, tune
         Draws in all for laplace; per chain for nuts.
     timeout_seconds
@@ -254,24 +262,19 @@ def fit(
         raise ConfigError(unknown("method", method, METHODS))
     priors = resolve_priors(model, priors)
     check_data(model, customers, effects)
-    if effects and method == "mle":
+    if method == "mle" and any(effect.group is not None for effect in effects):
         text = "method 'mle' cannot fit pooled groups: their likelihood has no maximum in the between-group sd"
         raise FitError(Problem(text, known="Use method='auto'"))
     table = customers.table
-    groups = {e.group: tuple(sorted(table[e.group].astype(str).unique())) for e in effects}
+    groups, scales = learn(effects, table)
     units = customers.time_unit, customers.amount_unit
-    data = condense(table, model.observes, groups)
-
-    def structure(centred: bool) -> Density:
-        made = density(model, effects, groups, priors, *units, method != "mle", centred)
-        made.set_data(data)
-        return made
-
+    structure = density(model, effects, groups, priors, *units, method != "mle")
+    structure.set_data(condense(table, model.observes, effects), table, scales)
     how = Chains(draws, chains, tune, timeout_seconds, progress)
     fitted = sample(structure, method, how, _own_seed(model, seed))
     return Posterior(
         model, _tree(fitted), fitted.method, priors, tuple(effects), groups, *units, customers.currency, seed,
-        fitted.checks, fitted.attempts,
+        fitted.checks, fitted.attempts, scales,
     )  # fmt: skip
 
 
@@ -283,8 +286,8 @@ def _own_seed(model: Model, seed: int) -> int:
 
 def _tree(fitted: Fitted) -> xr.DataTree:
     structure, found = fitted.structure, fitted.found
-    dims = {effect.name: [effect.group] for effect in structure.effects}
-    coords = {group: list(labels) for group, labels in structure.groups.items()}
+    dims = {term.name: [term.dimension] for term in structure.terms}
+    coords = {term.dimension: list(term.labels) for term in structure.terms}
     contents: dict[str, Any] = {"posterior": structure.constrain(fitted.u)}
     if isinstance(found, NutsDraws):
         contents["sample_stats"] = found.sample_stats
@@ -301,9 +304,8 @@ def loo(posterior: Posterior, customers: Customers) -> pd.DataFrame:
     from clvmodels.models.evaluate import log_prob
 
     table = customers.table
-    condensed = condense(table, posterior.model.observes, posterior.groups)
-    first = np.unique(condensed.inverse, return_index=True)[1]
-    theta = posterior.theta(table.iloc[first])
+    condensed = condense(table, posterior.model.observes, posterior.effects)
+    theta = posterior.theta(table.iloc[condensed.first])
     log_likelihood = log_prob(posterior.model, {n: v[None] for n, v in condensed.rows.items()}, theta)
     chains = posterior.data["posterior"].sizes["chain"]
     shaped = log_likelihood.reshape(chains, -1, log_likelihood.shape[-1])

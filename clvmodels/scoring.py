@@ -9,6 +9,7 @@ import pandas as pd
 
 from clvmodels import simulation
 from clvmodels.customers import Customers
+from clvmodels.effects import check_columns, columns_of
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.models import PurchaseModel, SpendModel
 from clvmodels.models.contract import Array
@@ -42,7 +43,7 @@ def score(
     posteriors
         "purchases", and "spend" where money is wanted; of the same number of draws.
     customers
-        In the posteriors' time unit, with the group columns that the fits had effects of.
+        In the posteriors' time unit, with the groups and covariates that the fits had effects of.
     horizon
         Time units ahead.
     margin, annual_discount_rate
@@ -61,7 +62,8 @@ def score(
         Units that differ, a horizon that is not positive and finite, spend without margin or discount rate or these
         without spend, or a posterior of one point (mle), which has no ranges.
     DataError
-        Columns that are missing: statistics that a model observes, groups that a fit had effects of.
+        Columns that are missing: statistics that a model observes, groups and covariates that a fit had effects of;
+        covariates that are missing for some customers, where the fit did not say what is done with them.
     """
     economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
     draws = _check(posteriors, customers, draws)
@@ -151,6 +153,8 @@ def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int
     problems = list(_missing_columns(posteriors, list(customers.table.columns)))
     if problems:
         raise DataError(problems)
+    for p in posteriors.values():
+        check_columns(p.effects, customers.table)
     sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
     if min(sizes.values()) < 2:
         known = "Fit by auto, laplace or nuts"
@@ -170,12 +174,12 @@ def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]
         for name in model.conditions_on if isinstance(model, SpendModel) else model.observes:
             if name not in columns:
                 yield Problem(f"no column '{name}', which {title} observes", "customers")
-        for group in dict.fromkeys(effect.group for effect in posterior.effects):
-            if group not in columns:
-                known = "Name it in the groups when summarising or reading the table"
-                yield Problem(
-                    f"no column '{group}', and the fit of {title} has an effect of it", "customers", "", known
-                )
+        for kind, names in zip(("groups", "covariates"), columns_of(posterior.effects), strict=True):
+            for name in names:
+                if name not in columns:
+                    known = f"Name it in the {kind} when summarising or reading the table"
+                    what = f"no column '{name}', and the fit of {title} has an effect of it"
+                    yield Problem(what, "customers", "", known)
 
 
 def _behaviour_columns(

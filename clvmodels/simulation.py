@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clvmodels.customers import DAYS_PER_UNIT, Customers, Holdout
 from clvmodels.density import condense, numbers
+from clvmodels.effects import check_columns
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models import PurchaseModel, State
 from clvmodels.models.contract import Array
@@ -157,14 +158,9 @@ def purchase_model(posterior: Posterior) -> PurchaseModel:
 def _condensed(posterior: Posterior, table: pd.DataFrame, draws: int, function, also: tuple[str, ...] = ()) -> Array:
     """A function of rows and theta, evaluated once for equal histories; `also` names further columns. [D, C, ...]"""
     observes = (*posterior.model.observes, *also)
-    condensed = condense(table, observes, {e.group: _labels(table, e.group) for e in posterior.effects})
-    first = np.unique(condensed.inverse, return_index=True)[1]
+    condensed = condense(table, observes, posterior.effects)
     rows = {name: values[None] for name, values in condensed.rows.items()}
-    return function(rows, posterior.theta(table.iloc[first], draws))[:, condensed.inverse]
-
-
-def _labels(table: pd.DataFrame, group: str) -> list[str]:
-    return sorted(table[group].astype(str).unique())
+    return function(rows, posterior.theta(table.iloc[condensed.first], draws))[:, condensed.inverse]
 
 
 def purchase_counts(posterior: Posterior, table: pd.DataFrame, state: State, edges: Array, rng: KeyedRandom) -> Array:
@@ -249,6 +245,7 @@ def forecast(
     p_alive = array_store(folder, "p_alive", (draws, size), "float32")
     p_any, log_prob, by_week = np.empty(size), np.empty(size), np.zeros((draws, weeks))
     purchase_model(posterior)  # or refuse
+    check_columns(posterior.effects, table)
     for block in blocks(size, draws, len(edges)):
         part = table.iloc[block]
         people = present(posterior, part, draws, seed)

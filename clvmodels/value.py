@@ -16,6 +16,7 @@ import pandas as pd
 
 from clvmodels import simulation
 from clvmodels.customers import DAYS_PER_UNIT, Customers
+from clvmodels.effects import check_columns
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models import SpendModel
 from clvmodels.models.contract import Array
@@ -122,6 +123,7 @@ def value(
     """
     check_units(purchases, spend, customers, draws)
     table = customers.table
+    check_columns((*purchases.effects, *spend.effects), table)
     edges = period_edges(economics.horizon, customers.time_unit)
     weights = discount_factors(edges, economics.annual_discount_rate, customers.time_unit)
     weights = weights * economics.margin * customers.amount_unit

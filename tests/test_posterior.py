@@ -28,7 +28,7 @@ from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, DataError, FitError, ResultsError
 from clvmodels.models import MODELS
 from clvmodels.models.evaluate import log_prob
-from clvmodels.posterior import fit, load, loo
+from clvmodels.posterior import SCHEMA_VERSION, fit, load, loo
 
 DRAWS = 200
 
@@ -215,9 +215,11 @@ def test_another_schema_version_is_refused(tmp_path):
     path = grouped_posterior().save(tmp_path / "p.nc")
     tree = xr.open_datatree(path).load()
     tree.close()
-    tree.attrs["schema_version"] = 2
+    tree.attrs["schema_version"] = SCHEMA_VERSION + 1
     tree.to_netcdf(tmp_path / "later.nc")
-    with pytest.raises(ResultsError, match=r"got 2. This clvmodels reads version 1"):
+    with pytest.raises(
+        ResultsError, match=rf"got {SCHEMA_VERSION + 1}. This clvmodels reads version {SCHEMA_VERSION}:"
+    ):
         load(tmp_path / "later.nc")
 
 

@@ -32,7 +32,7 @@ def table(run: Run) -> pd.DataFrame | None:
     for entry, split in candidates:
         rows: list[dict] = []
         for posterior in entry.posteriors.values():
-            for effect in posterior.effects:
+            for effect in [effect for effect in posterior.effects if effect.group is not None]:
                 sizes = split.customers.table[effect.group].astype(str).value_counts()
                 rows += _rows(posterior, effect, sizes)
         if rows:

@@ -9,6 +9,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 
 from clvmodels.inference.laplace import LaplaceDraws
+from clvmodels.inference.mle import MleResult
 from clvmodels.inference.nuts import NutsDraws
 
 RHAT = 1.01
@@ -52,6 +53,12 @@ def laplace_checks(draws: LaplaceDraws) -> list[Check]:
         Check("importance ESS", draws.importance_ess, draws.ess_limit, bool(draws.importance_ess >= draws.ess_limit),
               "few proposals carry the weight, posterior intervals are noisy"),
     ]  # fmt: skip
+
+
+def mle_checks(found: MleResult) -> list[Check]:
+    """Whether the climb ended at a maximum; some likelihoods rise for ever."""
+    reason = f"not a maximum: {found.problem}" if found.problem else "the estimates are not the likeliest ones"
+    return [Check("maximum found", float(found.converged), 1.0, found.converged, reason)]
 
 
 def _worst(check: str, found: np.ndarray, limit: float, names: Sequence[str], *, at_most: bool, consequence: str):
