@@ -1,6 +1,6 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check slow recovery benchmark format clean
+.PHONY: help setup demo test check slow calibration benchmark format clean
 python := .venv/bin/python
 
 help: ## this list
@@ -24,8 +24,8 @@ check: setup ## style, types, and who may import whom
 slow: setup ## tests that take minutes to hours: samplers against each other, a million customers
 	$(python) -m pytest -q -m slow
 
-recovery: setup ## do 90% intervals hold the truth? 100 seeds a model, into reports/recovery; resumes
-	$(python) experiments/recovery/run.py
+calibration: setup ## are posteriors as wide as they should be? 200 simulated bases a model, into reports/calibration; resumes
+	$(python) experiments/calibration/run.py
 
 benchmark: setup ## time and memory of summarising ten million transactions
 	$(python) experiments/benchmarks/summarize.py

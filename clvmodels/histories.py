@@ -8,6 +8,7 @@ dates them, for whoever wants a table of transactions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from clvmodels.customers import DAYS_PER_UNIT
 from clvmodels.errors import DataError, Problem
-from clvmodels.models import PurchaseModel, SpendModel
+from clvmodels.models import PurchaseModel, SpendModel, State
 from clvmodels.models.contract import Array, Theta
 from clvmodels.models.evaluate import p_alive
 from clvmodels.randomness import KeyedRandom, keyed_generator
@@ -52,13 +53,9 @@ def simulate_purchases(
         No customer, or an age that is negative or not finite.
     """
     ages = _ages(T)
-    labels = labels_of(len(ages))
-    given = {name: np.broadcast_to((traits or {}).get(name, 0.0), ages.shape) for name in model.traits}
-    empty = {name: np.zeros((1, len(ages))) for name in model.observes} | {n: v[None] for n, v in given.items()}
-    state = model.draw_alive(empty, _columns(theta), KeyedRandom(seed, "history", labels, 1))
-    # gone at once, where the model allows it (a coin after the first purchase)
-    stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
-    seen = np.where(stays[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
+    labels, given = labels_of(len(ages)), _traits(model, len(ages), traits)
+    state = newcomers(model, theta, len(ages), seed, traits)
+    seen = np.where(state.alive[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
     own = pd.DataFrame({"purchase_rate": state.purchase_rate[0]} | {n: v[0] for n, v in state.extra.items()} | given)
     people = zip(labels, own.to_dict("records"), seen, state.residual_purchases[0], strict=True)
     bought = [_ages_of(model, label, one, until, most, seed) for label, one, until, most in people]
@@ -66,6 +63,25 @@ def simulate_purchases(
     everyone = np.concatenate([np.r_[0.0, times] for times in bought])
     known = {name: np.repeat(values, counts) for name, values in given.items()}
     return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone, **known})
+
+
+def newcomers(
+    model: PurchaseModel, theta: Mapping[str, ArrayLike], size: int, seed: int,
+    traits: Mapping[str, ArrayLike] | None = None,
+) -> State:  # fmt: skip
+    """The state at age 0 of the customers that `simulate_purchases` follows; arrays are [1, C].
+
+    Not alive is who is gone at once, where the model allows it (a coin after the first purchase).
+    """
+    labels, given = labels_of(size), _traits(model, size, traits)
+    empty = {name: np.zeros((1, size)) for name in model.observes} | {n: v[None] for n, v in given.items()}
+    state = model.draw_alive(empty, _columns(theta), KeyedRandom(seed, "history", labels, 1))
+    stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
+    return replace(state, alive=stays)
+
+
+def _traits(model: PurchaseModel, size: int, traits: Mapping[str, ArrayLike] | None) -> dict[str, Array]:
+    return {name: np.broadcast_to((traits or {}).get(name, 0.0), (size,)) for name in model.traits}
 
 
 def _ages_of(model: PurchaseModel, label: str, own: Mapping[str, float], until: float, most: float, seed: int) -> Array:

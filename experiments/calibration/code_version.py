@@ -1,4 +1,4 @@
-"""The version of the code that a stored recovery run speaks of: a hash that words for people do not change."""
+"""The version of the code that a stored calibration speaks of: a hash that words for people do not change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SILENT = (tokenize.COMMENT, tokenize.NL)
 
 
 def code_version(model: str) -> str:
-    """sha256 of all that a recovery rests on: the model, the simulator of histories, the fit. First 16 digits."""
+    """sha256 of all that a calibration rests on: the model, the simulator of histories, the fit. First 16 digits."""
     fit = {PACKAGE / "density.py", *(PACKAGE / "inference").glob("*.py")} - {PACKAGE / "inference" / "nuts.py"}
     files = sorted({*model_files(model), PACKAGE / "histories.py", *fit})
     digest = hashlib.sha256()

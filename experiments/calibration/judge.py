@@ -1,0 +1,97 @@
+"""Verdicts over stored ranks: each quantity's distribution of ranks inside its band, and a picture of them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from code_version import code_version
+from run import MUST_FAIL, STUDIES, WATCHED, stored
+
+from clvmodels.figures.pit import band
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+PLACES = np.linspace(0.0, 1.0, 101)
+FALSE_ALARM = 0.01
+"""Chance that a calibrated model fails in any of its quantities."""
+HELD = (82, 96)
+"""Of 100 nominal 90% intervals (seeds 1 to 100), how many may hold the truth."""
+
+
+def surplus(ranks: np.ndarray) -> np.ndarray:
+    """Share of ranks up to each place, less the place."""
+    return np.searchsorted(np.sort(ranks), PLACES, side="right") / len(ranks) - PLACES
+
+
+def judge(rows: pd.DataFrame, seeds: int) -> pd.DataFrame:
+    """One row a quantity: seeds, refusals, whether its ranks are in the band, and 90% intervals that hold.
+
+    The own variables of the watched customers are judged together by name: their ranks within one seed are those of
+    three customers who share the population's draws, so the band takes one of them a seed, each in turn.
+    """
+    kind = rows["quantity"].str.replace(r" of c\d+$", " of customers", regex=True)
+    own = kind != rows["quantity"]
+    place = rows.groupby(["seed", kind]).cumcount()
+    chosen = rows.assign(kind=kind)[~own | (place == rows["seed"] % WATCHED)]
+    quantities = chosen["kind"].unique()
+    level = 1.0 - FALSE_ALARM / len(quantities)
+    found = []
+    for name in quantities:
+        of = chosen[chosen["kind"] == name].sort_values("seed")
+        low, high = band(len(of), PLACES[1:-1], level)
+        curve = surplus(of["rank"].to_numpy())[1:-1] + PLACES[1:-1]
+        inside = bool(np.all((curve >= low - 1e-9) & (curve <= high + 1e-9)))
+        held = int(of.loc[of["seed"] <= 100, "rank"].between(0.05, 0.95).sum())
+        refused = int((of["refused"] != "").sum())
+        found.append((name, of["seed"].nunique(), refused, inside, held))
+    table = pd.DataFrame(found, columns=["quantity", "seeds", "refused", "in_band", "held_of_first_100"])
+    population = ~table["quantity"].str.endswith(" of customers")
+    enough = table["held_of_first_100"].between(*HELD) | ~population | (seeds < 100)
+    return table.assign(passed=(table["seeds"] == seeds) & table["in_band"] & enough)
+
+
+def judge_all(folder: Path) -> pd.DataFrame:
+    """Judge every study that is stored and of this code; write summary.csv and calibration.svg."""
+    tables, all_rows = {}, {}
+    for name, study in STUDIES.items():
+        rows = stored(folder / f"{name}.csv", code_version(study.model))
+        if len(rows):
+            all_rows[name], tables[name] = rows, judge(rows, study.seeds)
+    table = pd.concat(tables, names=["study"]).droplevel(1).reset_index()
+    failed = ~table.groupby("study")["passed"].transform("all")
+    must_fail = table["study"].isin(MUST_FAIL)
+    table["as_expected"] = np.where(must_fail, failed, table["passed"])
+    table.to_csv(folder / "summary.csv", index=False)
+    draw(all_rows, folder / "calibration.svg")
+    return table
+
+
+def draw(all_rows: dict[str, pd.DataFrame], path: Path) -> None:
+    """A panel a study: surplus of ranks for every quantity, in the 99% band of one of them."""
+    columns = 3
+    lines = -(-len(all_rows) // columns)
+    with plt.rc_context({"svg.hashsalt": "calibration", "font.size": 8}):
+        figure, panels = plt.subplots(
+            lines, columns, figsize=(9, 2.2 * lines), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        )
+        for panel in panels.ravel()[len(all_rows) :]:
+            panel.set_axis_off()
+        for panel, (name, rows) in zip(panels.ravel(), all_rows.items(), strict=False):
+            seeds = rows["seed"].nunique()
+            low, high = band(seeds, PLACES[1:-1])
+            inner = PLACES[1:-1]
+            panel.fill_between(inner, low - inner, high - inner, color="0.85", linewidth=0)
+            for quantity, ranks in rows.groupby("quantity", sort=False)["rank"]:
+                own = " of " in str(quantity)
+                panel.plot(PLACES, surplus(ranks.to_numpy()), color="#b0603c" if own else "#1f5f8b", linewidth=0.8)
+            panel.set_title(f"{name}, {seeds} seeds", loc="left")
+            panel.spines[["top", "right"]].set_visible(False)
+        figure.supxlabel("place of the truth among the posterior's draws")
+        figure.supylabel("share of truths below, less the place")
+        figure.suptitle("Blue: population parameters. Brown: customers' own variables. Grey: chance alone, 99%.")
+        figure.savefig(path, metadata={"Date": None})
+        plt.close(figure)

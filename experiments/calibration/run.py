@@ -1,0 +1,254 @@
+"""Are posteriors as wide as they should be? Simulation-based calibration of every model on its own histories.
+
+    python experiments/calibration/run.py [--models bg_nbd ...] [--seeds 200] [--jobs 2]
+
+For each seed a truth is drawn from the prior stated below, histories of 300 customers are simulated from it, and the
+model is fitted with that same prior. The rank of the truth among 400 posterior draws is uniform if simulator, density
+and sampler are right (Talts et al. 2018): for each population parameter and for the own variables of three customers,
+who are alive or have left. One model with pooled groups is fitted by NUTS; all others by laplace. `bg_nbd_wide` is
+the judgement's own test: its simulator draws from a prior twice as wide as the one fitted, and has to be found out.
+
+One CSV a model under reports/calibration, written whole after each seed: an interrupted run goes on where it was; rows
+of older code are dropped. A refused fit counts as rank 0 of all. Neither seeds nor priors are chosen by their results.
+"""
+# ruff: noqa: T201  (a command: it prints)
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from code_version import code_version
+
+from clvmodels.customers import Customers
+from clvmodels.effects import Effect
+from clvmodels.errors import FitError
+from clvmodels.histories import labels_of, newcomers, simulate_amounts, simulate_purchases, statistics
+from clvmodels.models import MODELS, Model, PurchaseModel, SpendModel, get_model
+from clvmodels.models.contract import Array
+from clvmodels.models.prior import Prior, log_normal
+from clvmodels.posterior import Posterior, fit
+from clvmodels.randomness import KeyedRandom
+from clvmodels.simulation import individuals, rows_of
+
+FOLDER = Path(__file__).parents[2] / "reports" / "calibration"
+CUSTOMERS, DRAWS, WATCHED = 300, 400, 3
+AGES = {"continuous": (26.0, 52.0), "opportunities": (6, 13), "renewals": (6, 13)}
+"""Ages of the customers, uniform between these: weeks, or whole opportunities (the last not among them)."""
+SPREAD = 0.5
+"""Sd of the log of each parameter (of its excess over its lower bound): a factor of 2.3 up or down in 90 of 100."""
+MEDIANS = {
+    "r": 0.6, "alpha": 8.0, "s": 0.8, "beta": 12.0, "a": 0.8, "b": 2.5, "p": 4.0, "q": 2.5, "v": 15.0, "m": 20.0,
+    "tau": 0.5, "sigma": 0.6,
+}  # fmt: skip
+"""Of the truths: the size of the published estimates on retail data, in weeks and dollars. q's is of its excess."""
+OTHERS = {
+    "gg_nbd": {"b": 0.02, "s": 0.8, "beta": 0.4},
+    "bg_bb": {"alpha": 1.2, "beta": 0.8, "gamma": 0.7, "delta": 2.8},
+    "bb": {"alpha": 1.2, "beta": 0.8},
+    "sbg": {"alpha": 0.7, "beta": 2.5},
+    "bdw": {"alpha": 0.7, "beta": 2.5, "c": 1.0},
+}
+"""Where a letter means something else: published estimates again (donors, contracts), or the same lifetimes."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One calibration: a model, perhaps with pooled groups, and how it is fitted."""
+
+    name: str
+    model: str
+    seeds: int = 200
+    groups: int = 0
+    simulator_spread: float = SPREAD
+
+
+STUDIES = {
+    **{name: Study(name, name) for name in MODELS},
+    "bg_nbd_by_group": Study("bg_nbd_by_group", "bg_nbd", seeds=50, groups=6),
+    "bg_nbd_wide": Study("bg_nbd_wide", "bg_nbd", simulator_spread=2 * SPREAD),
+}
+MUST_FAIL = ("bg_nbd_wide",)
+EFFECT = Effect("purchases", ("alpha",), group="channel")
+
+
+def stated_priors(model: Model, spread: float = SPREAD) -> dict[str, Prior]:
+    """The prior from which the truth is drawn and which is fitted."""
+    medians = MEDIANS | OTHERS.get(model.name, {})
+    return {p.name: log_normal(medians[p.name], spread) for p in model.parameters}
+
+
+def draw_truth(study: Study, model: Model, seed: int) -> dict[str, float]:
+    """One value of each parameter."""
+    rng = np.random.default_rng([seed, 1])
+    priors = stated_priors(model, study.simulator_spread)
+    return {p.name: p.value(float(priors[p.name].draw(1, rng)[0])) for p in model.parameters}
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Customers of a known truth: their table, and own variables by name [C]."""
+
+    customers: Customers
+    own: dict[str, Array]
+
+
+def simulate(model: Model, truth: Mapping[str, float | Array], seed: int) -> Simulated:
+    """Customers of a model with these parameters."""
+    rng = np.random.default_rng([seed, 2])
+    if isinstance(model, PurchaseModel):
+        low, high = AGES[model.time]
+        ages = rng.uniform(low, high, CUSTOMERS) if model.time == "continuous" else rng.integers(low, high, CUSTOMERS)
+        purchases = simulate_purchases(model, truth, ages.astype(float), seed)
+        table, state = statistics(purchases, ages), newcomers(model, truth, CUSTOMERS, seed)
+        own = {"purchase_rate": state.purchase_rate[0]} | {name: v[0] for name, v in state.extra.items()}
+        if model.time == "continuous":
+            lasting = (state.residual_lifetime[0] > ages) & (table["frequency"] < state.residual_purchases[0])
+            own["alive"] = np.asarray(state.alive[0] & lasting, dtype=float)
+    else:
+        assert isinstance(model, SpendModel)
+        table, own = _spend_histories(model, truth, seed, rng)
+    table.index = pd.Index(labels_of(CUSTOMERS), name="customer_id")
+    unit = "week" if model.time == "continuous" else "year"
+    more = {} if model.time == "continuous" else {"time": "opportunities"}
+    return Simulated(Customers(table, unit, pd.Timestamp("2024-12-31"), "USD", **more), own)
+
+
+def _spend_histories(
+    model: SpendModel, truth: Mapping[str, float | Array], seed: int, rng: np.random.Generator
+) -> tuple[pd.DataFrame, dict[str, Array]]:
+    """Frequencies as of retail customers (half buy once), amounts by the model; and own spend variables."""
+    frequency = rng.poisson(rng.gamma(0.6, 3.0, CUSTOMERS))
+    labels = np.array(labels_of(CUSTOMERS))
+    purchases = pd.DataFrame({"customer_id": np.repeat(labels, frequency + 1)})
+    purchases["age"] = purchases.groupby("customer_id").cumcount().astype(float)
+    purchases["amount"] = simulate_amounts(model, truth, purchases, seed)
+    empty = {name: np.zeros((1, CUSTOMERS)) for name in model.observes}
+    wide = {name: np.atleast_2d(value) for name, value in truth.items()}
+    state = model.draw(empty, wide, KeyedRandom(seed, "history spend", list(labels), 1))
+    own = {name: np.asarray(v)[0] for name, v in state.items() if np.shape(v) == (1, CUSTOMERS)}
+    return statistics(purchases, purchases.groupby("customer_id")["age"].max().to_numpy()), own
+
+
+def drawn_individuals(posterior: Posterior, table: pd.DataFrame, seed: int) -> dict[str, Array]:
+    """Own variables of the customers of a table, drawn given their histories. [D, C] each"""
+    model, draws = posterior.model, DRAWS
+    if isinstance(model, PurchaseModel):
+        state = individuals(posterior, table, draws, seed)
+        return {"purchase_rate": state.purchase_rate, "alive": state.alive.astype(float), **state.extra}
+    assert isinstance(model, SpendModel)
+    rng = KeyedRandom(seed, "spend state", list(table.index), draws)
+    return dict(model.draw(rows_of(table, model.conditions_on), posterior.theta(table, draws), rng))
+
+
+def rank_of(truth: float, draws: Array, rng: np.random.Generator) -> float:
+    """Place of the truth among the draws, in (0, 1), ties broken at random: uniform under calibration."""
+    below, equal = int((draws < truth).sum()), int((draws == truth).sum())
+    return (below + rng.integers(0, equal + 1) + rng.random()) / (len(draws) + 1)
+
+
+def replicate(study: Study, seed: int) -> pd.DataFrame:
+    """One seed: a row a quantity, with its rank; a refusal has rank 0 everywhere."""
+    model = get_model(study.model)
+    truth = draw_truth(study, model, seed)
+    effects: tuple[Effect, ...] = ()
+    per_customer: dict[str, float | Array] = dict(truth)
+    quantities = dict(truth)
+    if study.groups:
+        effects, rng = (EFFECT,), np.random.default_rng([seed, 3])
+        sd = float(EFFECT.sd_prior.draw(1, rng)[0])
+        coefficients = sd * rng.standard_normal(study.groups)
+        group = np.arange(CUSTOMERS) % study.groups
+        per_customer["alpha"] = truth["alpha"] * np.exp(-coefficients[group])
+        quantities |= {f"{EFFECT.name}_sd": sd, f"{EFFECT.name}[g0]": coefficients[0]}
+    made = simulate(model, per_customer, seed)
+    if study.groups:
+        made.customers.table["channel"] = [f"g{g}" for g in group]
+    watched = made.customers.table.index[:WATCHED]
+    quantities |= {f"{name} of {label}": v[k] for name, v in made.own.items() for k, label in enumerate(watched)}
+    rng = np.random.default_rng([seed, 4])
+    try:
+        posterior = _fit(model, made.customers, effects, seed)
+    except FitError as error:
+        ranks, refused = dict.fromkeys(quantities, 0.0), " ".join(str(error).split())
+    else:
+        found = _draws(posterior, made.customers.table.loc[watched], effects, seed)
+        ranks = {name: rank_of(value, found[name], rng) for name, value in quantities.items() if name in found}
+        refused = ""
+    rows = pd.DataFrame({"quantity": list(ranks), "rank": list(ranks.values())})
+    rows["truth"] = rows["quantity"].map(quantities)
+    return rows.assign(seed=seed, refused=refused)[["seed", "quantity", "truth", "rank", "refused"]]
+
+
+def _fit(model: Model, customers: Customers, effects: tuple[Effect, ...], seed: int) -> Posterior:
+    priors = stated_priors(model)
+    if effects:
+        return fit(model, customers, priors=priors, effects=effects, method="nuts", draws=250, tune=600, seed=seed)
+    return fit(model, customers, priors=priors, method="laplace", draws=DRAWS, seed=seed)
+
+
+def _draws(posterior: Posterior, table: pd.DataFrame, effects: tuple[Effect, ...], seed: int) -> dict[str, Array]:
+    """Posterior draws of everything that is ranked. [D] each"""
+    found = {p.name: posterior.stacked(p.name, DRAWS) for p in posterior.model.parameters}
+    for effect in effects:
+        found |= {f"{effect.name}_sd": posterior.stacked(f"{effect.name}_sd", DRAWS)}
+        found |= {f"{effect.name}[g0]": posterior.stacked(effect.name, DRAWS)[:, 0]}
+    own = drawn_individuals(posterior, table, seed)
+    wide = {name: np.broadcast_to(v, (DRAWS, len(table))) for name, v in own.items() if np.shape(v)[-1] == len(table)}
+    return found | {f"{name} of {label}": v[:, k] for name, v in wide.items() for k, label in enumerate(table.index)}
+
+
+def stored(path: Path, code: str) -> pd.DataFrame:
+    """Rows of this code that are there already."""
+    if not path.is_file():
+        return pd.DataFrame()
+    rows = pd.read_csv(path, keep_default_na=False)
+    return rows[rows["code"] == code]
+
+
+def run(name: str, seeds: int | None = None) -> pd.DataFrame:
+    """Seeds 1 to `seeds` of a study, those that are stored left as they are."""
+    study = STUDIES[name]
+    path, code, began = FOLDER / f"{name}.csv", code_version(study.model), time.monotonic()
+    rows = stored(path, code)
+    for seed in range(1, (seeds or study.seeds) + 1):
+        if len(rows) and (rows["seed"] == seed).any():
+            continue
+        rows = pd.concat([rows, replicate(study, seed).assign(code=code)], ignore_index=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".tmp")
+        rows.to_csv(part, index=False, float_format="%.6g")
+        part.replace(path)
+        if seed % 10 == 0:
+            print(f"{name}: seed {seed} of {seeds or study.seeds}, {time.monotonic() - began:.0f} s", flush=True)
+    return rows
+
+
+def main() -> int:
+    """Run, judge, draw; the exit status says whether every verdict is as it should be."""
+    from judge import judge_all
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="*", default=list(STUDIES), choices=list(STUDIES))
+    parser.add_argument("--seeds", type=int, default=None)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="models at a time")
+    arguments = parser.parse_args()
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        for done in [pool.submit(run, name, arguments.seeds) for name in arguments.models]:
+            done.result()
+    table = judge_all(FOLDER)
+    print(table.to_string())
+    return 0 if table["as_expected"].all() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
