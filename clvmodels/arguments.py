@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clvmodels.errors import ConfigError, DataError, Problem
+from clvmodels.errors import ConfigError, DataError, Problem, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,20 +20,28 @@ if TYPE_CHECKING:
 STALE_DAYS = 14
 
 
-def read_effects(model: str, given: list[str]) -> list[Effect]:
-    """`alpha:channel`, or `a+b:channel` where parameters share a coefficient, as effects."""
-    from clvmodels.effects import Effect
+def read_effects(model: str, given: list[str], missing: str = "refuse") -> list[Effect]:
+    """`alpha:channel` (a group), `alpha~nps+age` (covariates), `a+b:channel` where parameters share a coefficient."""
+    from clvmodels.effects import MISSING, Effect, targets
     from clvmodels.models import get_model
 
-    part_of = {parameter.name: parameter.part for parameter in get_model(model).parameters}
+    if missing not in MISSING:
+        raise ConfigError(unknown("policy for missing covariates", missing, MISSING, "--missing"))
+    part_of = {name: target.part for name, target in targets(get_model(model)).items()}
     effects = []
     for text in given:
-        names, _, group = text.partition(":")
+        names, mark, columns = text.partition("~") if "~" in text else text.partition(":")
         parameters = tuple(names.split("+"))
-        if not group or parameters[0] not in part_of:
-            known = f"Write parameter:group, such as {next(iter(part_of))}:channel; parameters: {', '.join(part_of)}"
+        if not columns or parameters[0] not in part_of:
+            first = next(iter(part_of))
+            known = f"Write parameter:group, such as {first}:channel, or parameter~covariate, such as {first}~nps; "
+            known += f"parameters: {', '.join(part_of)}"
             raise ConfigError(Problem("Not an effect of the model", "--effect", text, known))
-        effects.append(Effect(part_of[parameters[0]], parameters, group))
+        part = part_of[parameters[0]]
+        if mark == ":":
+            effects.append(Effect(part, parameters, columns))
+        else:
+            effects.append(Effect(part, parameters, covariates=tuple(columns.split("+")), missing=missing))
     return effects
 
 
@@ -52,27 +60,33 @@ def read_customers(
     time_unit: str,
     *,
     end: str | None,
-    groups: list[str],
+    effects: Iterable[Effect],
     columns: str,
     date_format: str | None,
     timezone: str,
 ) -> tuple[Customers, tuple[str, ...]]:
-    """One row a customer, from transactions or from an RFM table, and what a reader should know about them."""
+    """One row a customer with what effects read, from transactions or from an RFM table, and what a reader should
+    know about them."""
     from clvmodels.customers import DERIVED_GROUPS, Customers, summarize
+    from clvmodels.effects import columns_of
     from clvmodels.sources import read_transactions
 
     own, end = read_columns(columns), read_day(end)
-    groups = [group for group in groups if group not in DERIVED_GROUPS]
+    groups, covariates = columns_of(effects)
+    kept: dict[str, Any] = {
+        "groups": [group for group in groups if group not in DERIVED_GROUPS],
+        "covariates": covariates,
+    }
     if rfm:
         if end is None:
             raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
-        frame = _read_rfm(table, [own.get("customer_id", "customer_id"), *groups])
-        customers = Customers.from_rfm(frame, time_unit=time_unit, observation_end=end, columns=own, groups=groups)
+        frame = _read_rfm(table, [own.get("customer_id", "customer_id"), *kept["groups"]])
+        customers = Customers.from_rfm(frame, time_unit=time_unit, observation_end=end, columns=own, **kept)
         return customers, customers.warnings
     transactions = read_transactions(
-        table, columns=own, date_format=date_format, timezone=timezone, groups=groups, data_end=end
+        table, columns=own, date_format=date_format, timezone=timezone, data_end=end, **kept
     )
-    customers = summarize(transactions, time_unit=time_unit, groups=groups).customers
+    customers = summarize(transactions, time_unit=time_unit, **kept).customers
     notes = (*transactions.warnings, *customers.warnings, *_stale(transactions))
     return customers, tuple(dict.fromkeys(notes))
 

@@ -162,7 +162,10 @@ def fit(
     date_format: DateFormat = None,
     timezone: Timezone = "UTC",
     end: Annotated[str | None, typer.Option(help="Last day to use, as 2024-06-30; else the data's last.")] = None,
-    effect: Annotated[list[str] | None, typer.Option(help="parameter:group, a pooled group; may be repeated.")] = None,
+    effect: Annotated[
+        list[str] | None, typer.Option(help="parameter:group or parameter~covariate; may be repeated.")
+    ] = None,
+    missing: Annotated[str, typer.Option(help="Customers without a covariate: refuse, mean or indicator.")] = "refuse",
     k: Annotated[str | None, typer.Option(help="The k of models that have one: 3, or 1,2,3 to choose from.")] = None,
     method: Annotated[str, typer.Option(help="auto, laplace, nuts or mle.")] = "auto",
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws (of each chain with nuts).")] = 1000,
@@ -173,13 +176,19 @@ def fit(
     from clvmodels import posterior, regularity
     from clvmodels.models import get_model
 
-    effects, ks = read_effects(model, effect or []), read_k(k) if k else ()
+    effects, ks = read_effects(model, effect or [], missing), read_k(k) if k else ()
     variants = [get_model(model, {"k": one}) for one in ks] or [get_model(model)]
-    groups = sorted({effect.group for effect in effects})
     with _stages() as stage:
         stage(f"Reading {orders.name}")
         customers, notes = read_customers(
-            orders, rfm, time_unit, end=end, groups=groups, columns=columns, date_format=date_format, timezone=timezone
+            orders,
+            rfm,
+            time_unit,
+            end=end,
+            effects=effects,
+            columns=columns,
+            date_format=date_format,
+            timezone=timezone,
         )
         stage(f"Fitting {model} to {len(customers):,} customers")
         how: dict[str, Any] = {"effects": effects, "method": method, "draws": draws, "chains": chains, "seed": seed}
@@ -233,11 +242,11 @@ def score(
     if spend_posterior is not None:
         posteriors["spend"] = load(spend_posterior)
     unit = common_unit(rfm, time_unit, {posterior.time_unit for posterior in posteriors.values()})
-    groups = sorted({effect.group for posterior in posteriors.values() for effect in posterior.effects})
+    effects = [effect for posterior in posteriors.values() for effect in posterior.effects]
     with _stages() as stage:
         stage(f"Reading {table.name}")
         customers, notes = read_customers(
-            table, rfm, unit, end=as_of, groups=groups, columns=columns, date_format=date_format, timezone=timezone
+            table, rfm, unit, end=as_of, effects=effects, columns=columns, date_format=date_format, timezone=timezone
         )
         stage(f"Scoring {len(customers):,} customers")
         scores = score_customers(

@@ -105,6 +105,7 @@ class DataSection(Section):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     amount_unit: Annotated[float, Field(gt=0)] = 1.0
     groups: tuple[Text, ...] = ()
+    covariates: tuple[Text, ...] = ()
     policies: PolicySection | None = None
     acquired_between: Annotated[tuple[Day, ...], Field(min_length=2, max_length=2)] | None = None
     time_unit: Literal["day", "week", "month"] = "week"
@@ -113,12 +114,18 @@ class DataSection(Section):
 
 
 class EffectSection(Section):
-    """A partially pooled group on parameters of one part; parameters listed together share one coefficient."""
+    """A partially pooled group, or covariates, on parameters of one part; those listed together share a coefficient.
+
+    `missing` says what customers without a covariate are, and by default there may be none; see `effects.Effect`.
+    """
 
     part: Literal["purchases", "lifetime", "spend"]
     parameters: Parameters
-    group: Text
+    group: Text | None = None
     sd_prior: dict[str, Any] | None = None
+    covariates: tuple[Text, ...] = ()
+    coefficient_prior: dict[str, Any] | None = None
+    missing: Literal["refuse", "mean", "indicator"] | None = None
 
 
 class EntrySection(Section):

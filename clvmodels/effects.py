@@ -135,8 +135,8 @@ def multiplies(model: Model, effect: Effect) -> bool:
 # ---------------------------------------------------------------------------------- what an effect reads of a customer
 
 
-def columns_of(effects: Iterable[Effect]) -> tuple[list[str], list[str]]:
-    """The group columns and the covariates that effects read."""
+def columns_of(effects: Iterable[Any]) -> tuple[list[str], list[str]]:
+    """The group columns and the covariates that effects read, as `Effect`s or as an experiment's sections."""
     effects = list(effects)
     groups = {effect.group for effect in effects if effect.group is not None}
     return sorted(groups), sorted({name for effect in effects for name in effect.covariates})

@@ -15,7 +15,7 @@ from clvmodels.config import EntrySection, Experiment
 from clvmodels.customers import DAYS_PER_UNIT, Split
 from clvmodels.decisions.rank import rank
 from clvmodels.density import check_data
-from clvmodels.effects import Effect
+from clvmodels.effects import Effect, columns_of
 from clvmodels.errors import ClvError, DataError, FitError, Problem
 from clvmodels.metrics import Judged
 from clvmodels.models import MODELS, Model, SpendModel
@@ -253,9 +253,15 @@ class Work:
 
 
 def label(entry: EntrySection, model: Model) -> str:
-    """An entry in words: the purchase model's title and its groups."""
-    groups = dict.fromkeys(effect.group.replace("_", " ") for effect in entry.effects)
-    return f"{model.title}, by {' and '.join(groups)}" if groups else model.title
+    """An entry in words: the purchase model's title, its groups and covariates."""
+    groups, covariates = columns_of(entry.effects)
+    by = f", by {_listed(groups)}" if groups else ""
+    return model.title + by + (f", with {_listed(covariates)}" if covariates else "")
+
+
+def _listed(names: list[str]) -> str:
+    """Columns in words; of many their number."""
+    return " and ".join(name.replace("_", " ") for name in names) if len(names) < 4 else f"{len(names)} columns"
 
 
 def _in_entry(name: str, error: ClvError) -> list[Problem]:

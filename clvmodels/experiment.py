@@ -19,6 +19,7 @@ from clvmodels.checks import all_checks, sampling_failed
 from clvmodels.config import Experiment, dump
 from clvmodels.customers import Split, summarize
 from clvmodels.datasets import DATASETS
+from clvmodels.effects import columns_of
 from clvmodels.entries import Say, Work
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES
@@ -145,6 +146,7 @@ def read(experiment: Experiment, config_dir: Path) -> Transactions:
         timezone=data.timezone or "UTC",
         currency=data.currency,
         groups=data.groups,
+        covariates=data.covariates,
         policies=Policies(**({} if data.policies is None else data.policies.model_dump())),
         data_end=None if data.data_end is None else data.data_end.isoformat(),
         delimiter=data.delimiter,
@@ -157,9 +159,11 @@ def splits(experiment: Experiment, transactions: Transactions) -> tuple[Split, S
     data = experiment.data
     between = data.acquired_between
     holdout = data.holdout.isoformat() if isinstance(data.holdout, date) else data.holdout
+    groups, covariates = columns_of(effect for entry in experiment.models.values() for effect in entry.effects)
     common: dict[str, Any] = {
         "time_unit": data.time_unit,
-        "groups": tuple(dict.fromkeys((*data.groups, *_groups(experiment, transactions)))),
+        "groups": tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
+        "covariates": tuple(dict.fromkeys((*data.covariates, *covariates))),
         "acquired_between": between and tuple(day.isoformat() for day in between),
         "amount_unit": data.amount_unit,
     }
@@ -168,12 +172,6 @@ def splits(experiment: Experiment, transactions: Transactions) -> tuple[Split, S
     if split.holdout is None or experiment.value_at == "calibration_end":
         return split, split
     return split, summarize(transactions, calibration_end=split.holdout.end, **common)
-
-
-def _groups(experiment: Experiment, transactions: Transactions) -> list[str]:
-    """Groups that effects name and that the transactions carry."""
-    named = [effect.group for entry in experiment.models.values() for effect in entry.effects]
-    return [group for group in named if group in transactions.groups]
 
 
 def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: Split) -> pd.DataFrame:

@@ -21,6 +21,8 @@ from clvmodels.document import as_mapping
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.prior import Prior
 
+DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
+"""Columns for effects: those that are made from the transactions and need no name."""
 OWN_FILE_ONLY = ("columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
 SIMULATED = ("retailer",)
 SAMPLING_CHECKS = ("R-hat", "bulk ESS", "tail ESS", "divergences", "Pareto k-hat", "importance ESS")
@@ -45,10 +47,10 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     yield from _file(data, config_dir)
     yield from _economics(raw)
     yield from _sampler(raw)
-    groups = _available_groups(data)
+    columns = {kind: _available(data, kind) for kind in DERIVED}
     yield from _entry_names(as_mapping(raw.get("models")))
     for name, entry in as_mapping(raw.get("models")).items():
-        yield from _entry(("models", name), as_mapping(entry), groups)
+        yield from _entry(("models", name), as_mapping(entry), columns)
 
 
 def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,20 +118,22 @@ def _source(data: Mapping[str, Any]) -> Iterator[Finding]:
     if data.get("customers") is not None and dataset not in SIMULATED:
         what = "Only a simulated data set takes a number of customers"
         yield Finding(("data", "customers"), [Problem(what, known=f"Known: {', '.join(SIMULATED)}")], key=True)
-    yield from _groups(data)
+    for kind in DERIVED:
+        yield from _effect_columns(data, kind)
 
 
-def _groups(data: Mapping[str, Any]) -> Iterator[Finding]:
-    dataset = _text(data.get("dataset"))
-    taken = Counter(name for name in _list(data.get("groups")) if isinstance(name, str))
-    for place, name in enumerate(_list(data.get("groups"))):
+def _effect_columns(data: Mapping[str, Any], kind: str) -> Iterator[Finding]:
+    """The columns that data's groups or covariates name."""
+    dataset, one = _text(data.get("dataset")), kind.removesuffix("s")
+    taken = Counter(name for name in _list(data.get(kind)) if isinstance(name, str))
+    for place, name in enumerate(_list(data.get(kind))):
         if isinstance(name, str) and taken[name] > 1:
-            yield Finding(("data", "groups", place), [Problem(f"The group '{name}' is listed twice")])
-        elif name in DERIVED_GROUPS:
+            yield Finding(("data", kind, place), [Problem(f"The {one} '{name}' is listed twice")])
+        elif name in DERIVED[kind]:
             what = f"'{name}' is made from the dates and always there"
-            yield Finding(("data", "groups", place), [Problem(what, known="Remove it")])
-        elif dataset in datasets.DATASETS and name not in _dataset_groups(dataset):
-            yield Finding(("data", "groups", place), [unknown("group", name, _dataset_groups(dataset))])
+            yield Finding(("data", kind, place), [Problem(what, known="Remove it")])
+        elif dataset in datasets.DATASETS and name not in _of_dataset(dataset, kind):
+            yield Finding(("data", kind, place), [unknown(one, name, _of_dataset(dataset, kind))])
 
 
 def _columns(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -204,10 +208,11 @@ def _sampler(raw: Mapping[str, Any]) -> Iterator[Finding]:
 def _laplace(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Finding]:
     """laplace follows one between-group sd of a model; purchases and lifetime are one model, spend is another."""
     effects = [as_mapping(effect) for effect in _list(entry.get("effects"))]
-    counts = Counter("spend" if effect.get("part") == "spend" else "purchases" for effect in effects)
+    pooled = [effect for effect in effects if effect.get("group") is not None]
+    counts = Counter("spend" if effect.get("part") == "spend" else "purchases" for effect in pooled)
     for role, count in counts.items():
         if count > 1:
-            what = f"laplace can follow one effect of a model, and the {role} model has {count}"
+            what = f"laplace can follow one pooled group of a model, and the {role} model has {count}"
             known = "Use method: auto or nuts, or list parameters that may share their coefficients in one effect"
             yield Finding((*path, "effects"), [Problem(what, known=known)], key=True)
 
@@ -216,20 +221,20 @@ def _first_with(part: str) -> str:
     return next((name for name, model in models.MODELS.items() if part in model.provides), "")
 
 
-def _available_groups(data: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Groups that effects may name; None where the data set is not known, and so neither are its groups."""
+def _available(data: Mapping[str, Any], kind: str) -> tuple[str, ...] | None:
+    """Groups or covariates that effects may name; None where the data set is not known, and so neither are they."""
     if not _known_source(data):
         return None
-    own = tuple(group for group in _list(data.get("groups")) if isinstance(group, str))
-    return (*(own or _dataset_groups(_text(data.get("dataset")))), *DERIVED_GROUPS)
+    own = tuple(name for name in _list(data.get(kind)) if isinstance(name, str))
+    return (*(own or _of_dataset(_text(data.get("dataset")), kind)), *DERIVED[kind])
 
 
 def _known_source(data: Mapping[str, Any]) -> bool:
     return data.get("dataset") is None or data["dataset"] in list(datasets.DATASETS)
 
 
-def _dataset_groups(name: str | None) -> tuple[str, ...]:
-    return tuple(datasets.DATASETS[name].defaults.get("groups", ())) if name in datasets.DATASETS else ()
+def _of_dataset(name: str | None, kind: str) -> tuple[str, ...]:
+    return tuple(datasets.DATASETS[name].defaults.get(kind, ())) if name in datasets.DATASETS else ()
 
 
 def _entry_names(entries: Mapping[str, Any]) -> Iterator[Finding]:
@@ -244,9 +249,10 @@ def _entry_names(entries: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("models", name), [Problem(what)], key=True)
 
 
-def _entry(path: KeyPath, entry: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Finding]:
+def _entry(path: KeyPath, entry: Mapping[str, Any], columns: Mapping[str, Sequence[str] | None]) -> Iterator[Finding]:
     """One entry: its models, its priors, its effects."""
     part_of: dict[str, str] = {}
+    handles: dict[str, str] = {}
     complete = True
     for role in ("purchases", "spend"):
         name = _text(entry.get(role))
@@ -257,6 +263,7 @@ def _entry(path: KeyPath, entry: Mapping[str, Any], groups: Sequence[str] | None
             yield Finding((*path, role), [unknown(kind, name, fitting)])
         elif name is not None:
             part_of |= {parameter.name: parameter.part for parameter in models.MODELS[name].parameters}
+            handles |= {handle.name: handle.part for handle in models.MODELS[name].handles}
     part_of = part_of if complete else {}  # a misspelt model's parameters are not known
     yield from _regularity((*path, "k"), entry.get("k"), _text(entry.get("purchases")))
     for name, prior in as_mapping(entry.get("priors")).items():
@@ -266,11 +273,10 @@ def _entry(path: KeyPath, entry: Mapping[str, Any], groups: Sequence[str] | None
     taken: set[tuple[str, str]] = set()
     for place, effect in enumerate(_list(entry.get("effects"))):
         here = (*path, "effects", place)
-        group = _text(as_mapping(effect).get("group"))
-        if group is not None and groups is not None and group not in groups:
-            what = unknown("group", group, groups).what
-            yield Finding((*here, "group"), [Problem(what, known="Columns are named in data's groups: [...]")])
-        yield from _effect(here, as_mapping(effect), part_of, taken)
+        yield from _effect_kind(here, as_mapping(effect))
+        yield from _effect_reads(here, as_mapping(effect), columns)
+        yield from _effect(here, as_mapping(effect), part_of and part_of | handles, taken)
+        yield from _alone(here, as_mapping(effect), handles if complete else {})
 
 
 def _regularity(path: KeyPath, k: Any, name: str | None) -> Iterator[Finding]:
@@ -297,22 +303,65 @@ def _option(path: KeyPath, name: str, **option: Any) -> Iterator[Finding]:
         yield Finding(path, error.problems)
 
 
-def _prior(path: KeyPath, mapping: Any) -> Iterator[Finding]:
+def _prior(path: KeyPath, mapping: Any, support: str = "positive") -> Iterator[Finding]:
     """A prior is a distribution that PyMC has, with arguments that it takes."""
     if isinstance(mapping, dict):
         try:
-            Prior.from_mapping(mapping)
+            Prior.from_mapping(mapping, support=support)
         except ConfigError as error:
             yield Finding(path, error.problems)
+
+
+def _effect_kind(path: KeyPath, effect: Mapping[str, Any]) -> Iterator[Finding]:
+    """An effect has a group or covariates, and of its other keys those of its kind."""
+    pooled, linear = effect.get("group") is not None, bool(effect.get("covariates"))
+    if pooled == linear:
+        what = (
+            "An effect has a group and covariates, and can be one" if pooled else "An effect has no group or covariates"
+        )
+        known = "Write group: channel, or covariates: [nps]; of both, two effects"
+        yield Finding(path, [Problem(what, known=known)])
+    for key, given, kind in (
+        ("sd_prior", pooled, "a group"), ("coefficient_prior", linear, "covariates"), ("missing", linear, "covariates"),
+    ):  # fmt: skip
+        if effect.get(key) is not None and pooled != linear and not given:
+            yield Finding((*path, key), [Problem(f"'{key}' belongs to an effect of {kind}")], key=True)
+
+
+def _effect_reads(
+    path: KeyPath, effect: Mapping[str, Any], columns: Mapping[str, Sequence[str] | None]
+) -> Iterator[Finding]:
+    """The columns that an effect reads are there, each once."""
+    covariates = _list(effect.get("covariates"))
+    named = [("groups", (*path, "group"), effect.get("group"))]
+    named += [("covariates", (*path, "covariates", place), name) for place, name in enumerate(covariates)]
+    for kind, here, name in named:
+        known = columns[kind]
+        if isinstance(name, str) and known is not None and name not in known:
+            what = unknown(kind.removesuffix("s"), name, known).what
+            yield Finding(here, [Problem(what, known=f"Columns are named in data's {kind}: [...]")])
+    for place, name in enumerate(covariates):
+        if name in covariates[:place]:
+            yield Finding((*path, "covariates", place), [Problem(f"The covariate '{name}' is listed twice")])
+
+
+def _alone(path: KeyPath, effect: Mapping[str, Any], handles: Mapping[str, str]) -> Iterator[Finding]:
+    parameters = _list(effect.get("parameters"))
+    for place, name in enumerate(parameters):
+        if name in handles and len(parameters) > 1:
+            what = f"'{name}' moves several parameters already and cannot be tied with others"
+            yield Finding((*path, "parameters", place), [Problem(what, known="Give it an effect of its own")])
 
 
 def _effect(
     path: KeyPath, effect: Mapping[str, Any], part_of: Mapping[str, str], taken: set[tuple[str, str]]
 ) -> Iterator[Finding]:
-    """An effect acts on parameters of its part of the entry's models, on each once by the same group."""
-    part, group = effect.get("part"), str(effect.get("group"))
+    """An effect acts on parameters of its part of the entry's models, on each once by the same column."""
+    part = effect.get("part")
+    columns = [name for name in (effect.get("group"), *_list(effect.get("covariates"))) if isinstance(name, str)]
     known = [name for name in part_of if part_of[name] == part]
     yield from _prior((*path, "sd_prior"), effect.get("sd_prior"))
+    yield from _prior((*path, "coefficient_prior"), effect.get("coefficient_prior"), "real")
     if part in ("purchases", "lifetime", "spend") and part_of and not known:
         yield Finding((*path, "part"), [Problem(f"The entry has no model with a part '{part}'")])
         return
@@ -325,6 +374,7 @@ def _effect(
             yield Finding(here, [Problem(what, known=f"Parameters of '{part}': {', '.join(known)}")])
         elif known and name not in known:
             yield Finding(here, [unknown("parameter", name, known)])
-        elif (name, group) in taken:
-            yield Finding(here, [Problem(f"An effect of '{group}' on '{name}' is already there")])
-        taken.add((name, group))
+        for column in dict.fromkeys(columns):
+            if (name, column) in taken and (name in known or not known):
+                yield Finding(here, [Problem(f"An effect of '{column}' on '{name}' is already there")])
+            taken.add((name, column))

@@ -14,6 +14,7 @@ import pytest
 from clvmodels.config import DataSection, Experiment, PolicySection, dump, load_experiment
 from clvmodels.customers import DAYS_PER_UNIT
 from clvmodels.datasets import DATASETS
+from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import METRICS
@@ -109,6 +110,19 @@ data:
 models:
   bg: {purchases: bg_nbd, spend: gamma_gamma, effects: [{part: purchases, parameters: [r, alpha], group: channel}]}
 """
+
+
+def test_covariates_of_ones_own_file(tmp_path):
+    (tmp_path / "orders.csv").touch()
+    effect = "{part: lifetime, parameters: [dropout_mean], covariates: [nps, age], missing: indicator}"
+    text = OWN.replace("groups: [channel]", "groups: [channel]\n  covariates: [nps, age]")
+    experiment = load(tmp_path, text.replace("group: channel}]", f"group: channel}}, {effect}]"))
+    assert experiment.data.covariates == experiment.models["bg"].effects[1].covariates == ("nps", "age")
+    made = Effect.from_mapping(experiment.models["bg"].effects[1].model_dump())
+    assert made == Effect("lifetime", ("dropout_mean",), covariates=("nps", "age"), missing="indicator")
+    assert load(tmp_path, dump(experiment)) == experiment
+    told = problems(tmp_path, text.replace("group: channel}]", f"group: channel}}, {effect}, {effect}]"))
+    assert len(told) == 2 and "An effect of 'nps' on 'dropout_mean' is already there" in told[0]
 
 
 def test_a_file_of_ones_own(tmp_path):
@@ -215,6 +229,61 @@ COMBINATIONS = {
         "models.by_month.effects[0].sd_prior",
         "Unknown prior distribution",
     ),
+    "effect of neither": (", group: first_month", "", "models.by_month.effects[0]", "no group or covariates"),
+    "effect of both": (
+        "group: first_month",
+        "group: first_month, covariates: [age]",
+        "models.by_month.effects[0]",
+        "a group and covariates",
+    ),
+    "effect of an unknown covariate": (
+        "group: first_month",
+        "covariates: [age]",
+        "models.by_month.effects[0].covariates[0]",
+        "Unknown covariate 'age'",
+    ),
+    "covariate twice": (
+        "group: first_month",
+        "covariates: [age, age]",
+        "models.by_month.effects[0].covariates[1]",
+        "listed twice",
+    ),
+    "coefficient's prior": (
+        "group: first_month",
+        "covariates: [age], coefficient_prior: {dist: Gamma, mu: 1, sigma: 1}",
+        "models.by_month.effects[0].coefficient_prior",
+        "Unknown prior distribution",
+    ),
+    "policy of covariates for a group": (
+        "group: first_month",
+        "group: first_month, missing: mean",
+        "models.by_month.effects[0].missing",
+        "belongs to an effect of covariates",
+    ),
+    "policy for missing covariates": (
+        "group: first_month",
+        "covariates: [age], missing: drop",
+        "models.by_month.effects[0].missing",
+        "'refuse', 'mean' or 'indicator'",
+    ),
+    "handle beside parameters": (
+        "part: purchases, parameters: [alpha]",
+        "part: lifetime, parameters: [a, dropout_mean]",
+        "models.by_month.effects[0].parameters[1]",
+        "cannot be tied",
+    ),
+    "handle of another part": (
+        "[alpha]",
+        "[dropout_mean]",
+        "models.by_month.effects[0].parameters[0]",
+        "belongs to the part 'lifetime'",
+    ),
+    "unknown covariate of data": (
+        "dataset: cdnow,",
+        "dataset: cdnow, covariates: [x],",
+        "data.covariates[0]",
+        "Unknown",
+    ),
     "prior without scale": ("sigma: 5", "sigmo: 5", "models.bg_nbd.priors.alpha", "cannot be built"),
     "prior in words": ("mu: 5", "mu: five", "models.bg_nbd.priors.alpha", "not a number"),
     "value at no split": (
@@ -256,7 +325,10 @@ def test_laplace_follows_one_effect_of_a_model_and_no_more(tmp_path):
     two = f"{effect}, {lifetime}"
     told = problems(tmp_path, by_laplace.replace(effect, two))
     assert len(told) == 1
-    assert "models.by_month.effects: laplace can follow one effect of a model, and the purchases model has 2" in told[0]
+    assert (
+        "models.by_month.effects: laplace can follow one pooled group of a model, and the purchases model has 2"
+        in told[0]
+    )
     assert "Use method: auto or nuts" in told[0]
     assert load(tmp_path, DESIGN.replace(effect, two)).sampler.method == "auto"
 
