@@ -154,12 +154,12 @@ def chosen_k(run: Run) -> Iterator[Row]:
         others = regularity.others(found)
         if not others:
             continue
-        k = found.model.options["k"]
-        largest = max(int(name.removeprefix(regularity.PREFIX)) for name, _ in others)
-        told = "; ".join(": ".join(other) for other in others)
+        k, name = found.model.options["k"], "Regularity k of the purchases, by elpd (difference ± its standard error)"
+        largest = max(int(tried.removeprefix(regularity.PREFIX)) for tried, _ in others)
+        told = "; ".join(": ".join(other).replace(regularity.PREFIX, "").replace("elpd ", "") for other in others)
         consequence = "Buyers may be more regular than the most regular that was tried"
         yield Row(
-            "look" if k > largest else "passed", "k of the purchases, chosen by elpd", entry.name, f"k = {k} ({told})",
+            "look" if k > largest else "passed", name, entry.name, f"{k} ({told})",
             f"less than {max(k, largest)}, the largest tried", consequence, "forecast",
         )  # fmt: skip
 

@@ -86,8 +86,7 @@ def best(posteriors: Mapping[int, Posterior], scores: Mapping[int, pd.DataFrame]
 
 
 def _attempt(row: Any) -> dict[str, str]:
-    reason = f"elpd {-row.difference:,.1f} lower, standard error {row.se:,.1f}"
-    return {"method": f"{PREFIX}{row.Index}", "reason": reason}
+    return {"method": f"{PREFIX}{row.Index}", "reason": f"elpd −{-row.difference:,.0f} ± {row.se:,.0f}"}
 
 
 def others(found: Posterior) -> list[tuple[str, str]]:
