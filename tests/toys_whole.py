@@ -28,13 +28,14 @@ class Weibull(ClockLifetime):
     nodes, bunched = 64, 4
     parameters = (
         Parameter("scale", "lifetime", "time", log_normal(40.0, 1.0), -1, "hazard", "lifetime at which 37% are left"),
-        Parameter("c", "lifetime", "none", log_normal(1.0, 0.5), 1, "ageing", "shape of the lifetime"),
+        Parameter("c", "lifetime", "none", Prior("Beta", {"alpha": 2.0, "beta": 4.0}), 1, "ageing", "shape", upper=4.0),
     )
 
     def between(self, t, tau, theta, xp=pt):
         safe = xp.where(t > 0, t, 1.0)
         grown = (safe / theta["scale"]) ** theta["c"] * xp.expm1(theta["c"] * xp.log1p(tau / safe))
-        return xp.where(t > 0, grown, (tau / theta["scale"]) ** theta["c"])
+        fresh = (xp.where(tau > 0, tau, 1.0) / theta["scale"]) ** theta["c"]
+        return xp.where(t > 0, grown, xp.where(tau > 0, fresh, 0.0))
 
     def advance(self, t, u, theta, xp=pt):
         safe = xp.where(t > 0, t, 1.0)
@@ -42,7 +43,7 @@ class Weibull(ClockLifetime):
         return xp.where(t > 0, later, theta["scale"] * u ** (1.0 / theta["c"]))
 
     def log_survival(self, t, theta):
-        return -((t / theta["scale"]) ** theta["c"])
+        return -self.between(0.0 * t, t, theta)
 
     def log_density(self, t, theta):
         return self.log_survival(t, theta)
