@@ -45,7 +45,7 @@ def simulate_purchases(
     -------
     DataFrame
         customer_id, age and the traits: one row a purchase, the first of each customer at age 0; by customer, then by
-        age.
+        age. With `ended`, the age at the end (missing: not before T), where the model observes the end.
 
     Raises
     ------
@@ -61,6 +61,8 @@ def simulate_purchases(
     bought = [_ages_of(model, label, one, until, most, seed) for label, one, until, most in people]
     counts = [len(times) + 1 for times in bought]
     everyone = np.concatenate([np.r_[0.0, times] for times in bought])
+    if "status" in model.observes:  # the end is seen where it falls within the observation
+        given["ended"] = np.where(state.residual_lifetime[0] < ages, state.residual_lifetime[0], np.nan)
     known = {name: np.repeat(values, counts) for name, values in given.items()}
     return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone, **known})
 
@@ -108,6 +110,7 @@ def statistics(purchases: pd.DataFrame, T: ArrayLike) -> pd.DataFrame:
     ids = pd.Index(sorted(purchases["customer_id"].unique()), name="customer_id")
     seen = purchases.assign(T=purchases["customer_id"].map(pd.Series(_ages(T), index=ids)))
     told = {name: s for name, s in STATISTICS.items() if "amount" in purchases or not s.needs_amount}
+    told = {name: s for name, s in told.items() if "status" in purchases or not s.needs_end}
     return pd.DataFrame({name: s.simulated(seen).reindex(ids, fill_value=0) for name, s in told.items()})
 
 
@@ -127,7 +130,7 @@ def simulate_histories(
 
 
 def orders(purchases: pd.DataFrame, births: pd.DatetimeIndex, time_unit: str) -> pd.DataFrame:
-    """The purchases as a table of transactions: customer_id, date, and amount where known.
+    """The purchases as a table of transactions: customer_id, date, and the day of the end and the amount where known.
 
     A customer is born at the beginning of its day in `births` [C]; a purchase falls on the day in which its age ends.
     """
@@ -135,6 +138,9 @@ def orders(purchases: pd.DataFrame, births: pd.DatetimeIndex, time_unit: str) ->
     days = np.floor(purchases["age"].to_numpy() * DAYS_PER_UNIT[time_unit]).astype(int)
     dated = pd.DataFrame({"customer_id": purchases["customer_id"]})
     dated["date"] = purchases["customer_id"].map(first) + pd.to_timedelta(days, unit="D")
+    if "ended" in purchases:
+        ends = np.floor(purchases["ended"] * DAYS_PER_UNIT[time_unit])
+        dated["ended"] = dated["customer_id"].map(first) + pd.to_timedelta(ends, unit="D")
     return dated.assign(amount=purchases["amount"]) if "amount" in purchases else dated
 
 

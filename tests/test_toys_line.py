@@ -40,7 +40,13 @@ def test_a_toy_goes_from_transactions_to_the_report(name, tmp_path, monkeypatch)
     experiment = Experiment.from_dict(
         {
             "title": f"Can a toy ({name}) go all the way?",
-            "data": {"transactions": "orders.csv", "calibration_end": CALIBRATION_END, "holdout": 26},
+            "data": {
+                "transactions": "orders.csv",
+                "calibration_end": CALIBRATION_END,
+                "holdout": 26,
+                "data_end": str(DATA_END.date()),
+                "columns": {"ended": "ended"} if "status" in case.model.observes else {},
+            },
             "models": {"toy": {"purchases": "toy", "spend": "gamma_gamma"}},
             "sampler": {"method": "laplace", "draws": 200},
             "economics": {"margin": 0.3, "annual_discount_rate": 0.1, "horizon": 26},
