@@ -29,6 +29,7 @@ UNREADABLE = "row cannot be read"
 NO_ID, NO_DATE, NO_AMOUNT = "no customer id", "no date", "no amount"
 BAD_DATE, BAD_AMOUNT = "date cannot be read", "amount cannot be read"
 AFTER_END = "after the stated end of the data"
+BAD_END, AFTER_ENDED = "end of the customer cannot be read", "after the customer's own end"
 NEGATIVE, ZERO, DUPLICATE = (
     "negative amount",
     "zero amount",
@@ -48,7 +49,7 @@ class Policies:
     Parameters
     ----------
     unreadable
-        Rows with the wrong number of columns, or whose date or amount is there but cannot be understood.
+        Rows with the wrong number of columns, or whose date, amount or end is there but cannot be understood.
     missing_id, missing_date, missing_amount
         Rows where the field is empty.
     duplicates
@@ -58,6 +59,8 @@ class Policies:
         refunded in full is dropped, and so is a refund on a day without an order.
     zero_amounts
         Orders of nothing (gifts, samples).
+    after_ended
+        Orders of a day after the customer's own end, where a column tells the end.
     """
 
     unreadable: Literal["refuse", "drop"] = "refuse"
@@ -67,6 +70,7 @@ class Policies:
     duplicates: Literal["keep", "drop"] = "keep"
     refunds: Literal["drop", "net", "refuse"] = "drop"
     zero_amounts: Literal["keep", "drop"] = "keep"
+    after_ended: Literal["refuse", "drop"] = "refuse"
 
     def problems(self) -> list[Problem]:
         """Values that are none of the allowed ones."""
@@ -84,8 +88,8 @@ class Policies:
 
 # In the order in which they are looked for.
 REASONS = (
-    UNREADABLE, NO_ID, NO_DATE, BAD_DATE, NO_AMOUNT, BAD_AMOUNT, AFTER_END, NEGATIVE, ZERO, DUPLICATE, NOTHING_TO_NET,
-    NETTED_OUT,
+    UNREADABLE, NO_ID, NO_DATE, BAD_DATE, NO_AMOUNT, BAD_AMOUNT, BAD_END, AFTER_END, AFTER_ENDED, NEGATIVE, ZERO,
+    DUPLICATE, NOTHING_TO_NET, NETTED_OUT,
 )  # fmt: skip
 
 # reason -> (policy that decides, what a refusal says of the rows)
@@ -97,10 +101,13 @@ REFUSABLE = {
     NO_AMOUNT: ("missing_amount", "have no amount"),
     BAD_AMOUNT: ("unreadable", "have an amount that cannot be read"),
     NEGATIVE: ("refunds", "have a negative amount"),
+    BAD_END: ("unreadable", "have an end that cannot be read"),
+    AFTER_ENDED: ("after_ended", "lie after the customer's own end"),
 }
 
 HINTS = {
     BAD_DATE: "State date_format, e.g. '%d/%m/%Y'; without one dates are YYYY-MM-DD. ",
+    BAD_END: "Ends are dates as the others are, and empty where the customer has not ended. ",
     BAD_AMOUNT: "Amounts are plain numbers with a decimal point, below 1e15. ",
 }
 
@@ -224,9 +231,9 @@ def _type_problem(meaning: str, column: ibis.Value, date_format: str | None) -> 
         return f"{kind}, no plain values", ""
     if kind.is_string() or kind.is_null():
         return None
-    if meaning == "date" and kind.is_integer():
+    if meaning in ("date", "ended") and kind.is_integer():
         return None if date_format else ("whole numbers, not dates", "State date_format, e.g. '%Y%m%d'")
-    if meaning == "date" and not (kind.is_date() or kind.is_timestamp()):
+    if meaning in ("date", "ended") and not (kind.is_date() or kind.is_timestamp()):
         return f"{kind}, not dates", ""
     if meaning == "amount" and not number:
         return f"{kind}, not amounts", ""
@@ -253,6 +260,8 @@ def judge_rows(
     meaning["date"] = calendar_day(source["date"], date_format, timezone)
     if "amount" in source:
         meaning["amount"] = amount_number(source["amount"])
+    if "ended" in source:
+        meaning["ended"] = calendar_day(source["ended"], date_format, timezone)
     meaning |= {name: covariate_number(source[name]) for name in covariates}
     meaning |= {name: id_text(column) for name, column in source.items() if name not in meaning}
     cases = [
@@ -265,8 +274,13 @@ def judge_rows(
             (_empty(source["amount"]), NO_AMOUNT),
             (meaning["amount"].isnull(), BAD_AMOUNT),
         ]
+    if "ended" in source:
+        cases.append((~_empty(source["ended"]) & meaning["ended"].isnull(), BAD_END))
     if data_end is not None:
         cases.append((meaning["date"] > ibis.date(data_end.date()), AFTER_END))
+    if "ended" in source:
+        own_end = meaning["ended"].max().over(ibis.window(group_by=meaning["customer_id"]))
+        cases.append((meaning["date"] > own_end, AFTER_ENDED))
     if "amount" in source and policies.refunds != "net":
         cases.append((meaning["amount"] < 0, NEGATIVE))
     if "amount" in source and policies.zero_amounts == "drop":

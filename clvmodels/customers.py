@@ -3,6 +3,9 @@
 The conventions are those of the literature and of CLVTools, BTYD and lifetimes: orders of a customer on one day are
 one purchase with their amounts added; frequency counts purchases after the first; recency is the age at the last
 purchase and T the age at the end of observation, both in fractional time units; the end day belongs to observation.
+
+Where time counts opportunities, those of the discrete models: all orders of a customer in a period (a calendar year or
+month, a week counted back from the end, a day) are one purchase, ages are numbers of periods since that of the first.
 """
 
 from __future__ import annotations
@@ -21,8 +24,19 @@ from clvmodels.cleaning import id_text
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.rfm import checked_rfm
 from clvmodels.sources import Transactions
-from clvmodels.summary import STATISTICS, by_customer, notes, purchase_days, weekly_purchases
-from clvmodels.window import DAYS_PER_UNIT, Acquired, Day, Window, as_acquired, as_day, as_window
+from clvmodels.summary import STATISTICS, by_customer, notes, purchase_days, tracked_purchases
+from clvmodels.window import (
+    DAYS_PER_UNIT,
+    TIMES,
+    Acquired,
+    Day,
+    Time,
+    Window,
+    as_acquired,
+    as_day,
+    as_window,
+    period_end,
+)
 
 DERIVED_GROUPS = ("first_month",)
 
@@ -39,9 +53,10 @@ class Customers:
         amount_count, amount_sum, amount_log_sum, amount_log_ss (of the repeat purchase days that brought money: their
         number, their amounts, the logs of these and their squares about the customer's mean), sum_log_gaps (logs of
         the times between purchase days), first_purchase (day), group columns (text), first_month always among them,
-        and covariates (numbers, nan where missing). Without amounts all that is of them is absent.
+        and covariates (numbers, nan where missing). Without amounts all that is of them is absent. Where the ends of
+        customers are known, status (alive or ended), and T of the ended is the age at the end.
     time_unit
-        "day", "week" or "month" (365.25 / 12 days).
+        "day", "week", "month" (365.25 / 12 days) or "year" (365.25 days).
     observation_end
         Last day of observation; it belongs to it.
     currency
@@ -50,6 +65,8 @@ class Customers:
         Value of one unit of the amounts in the currency: 0.01 where amounts are in cents.
     warnings
         What a reader should know although nothing was refused.
+    time
+        "continuous", or "opportunities": frequency, recency and T are numbers of periods.
     """
 
     table: pd.DataFrame
@@ -58,6 +75,7 @@ class Customers:
     currency: str | None = None
     amount_unit: float = 1.0
     warnings: tuple[str, ...] = ()
+    time: Time = "continuous"
 
     @classmethod
     def from_rfm(
@@ -71,6 +89,7 @@ class Customers:
         covariates: Sequence[str] = (),
         currency: str | None = None,
         amount_unit: float = 1.0,
+        time: Time = "continuous",
     ) -> Customers:
         """From an RFM table as users of lifetimes and PyMC-Marketing have it.
 
@@ -78,7 +97,8 @@ class Customers:
         ----------
         frame
             Columns frequency, recency, T, and monetary_value where amounts are known; customer_id, or else the index.
-            The number and the sum of the amounts follow from their mean; other statistics are kept where given.
+            The number and the sum of the amounts follow from their mean; other statistics are kept where given, status
+            (unknown, alive or ended; empty is unknown) among them.
         time_unit
             In which recency and T are counted; there is no default.
         observation_end
@@ -89,32 +109,34 @@ class Customers:
             Group columns to keep; missing values become "(missing)".
         covariates
             Columns of numbers, true or false to keep; missing values stay missing.
+        time
+            "opportunities" where recency and T are numbers of periods, at each of which the customer could buy once.
 
         Raises
         ------
         DataError
             With every violation and the first customers: frequency whole and >= 0, 0 <= recency <= T, recency 0 where
             and only where frequency is 0, monetary_value >= 0 and 0 where frequency is 0, ids unique, sums and logs of
-            amounts and gaps such as some purchases have.
+            amounts and gaps such as some purchases have; of opportunities whole numbers, frequency <= recency.
         """
         problems: list[Problem] = []
         if time_unit not in DAYS_PER_UNIT:
             problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
+        problems += [] if time in TIMES else [unknown("time", time, TIMES)]
         end = as_day(observation_end, "observation_end", problems)
         problems += _amount_unit_problems(amount_unit)
         try:
-            table = checked_rfm(frame, columns or {}, groups, covariates)
+            table = checked_rfm(frame, columns or {}, groups, covariates, time)
         except DataError as error:
             raise DataError([*problems, *error.problems]) from error
         if problems or end is None:
             raise DataError(problems)
-        age = pd.to_timedelta((table["T"] * DAYS_PER_UNIT[time_unit]).round(), unit="D")
-        first = (end - age).astype("datetime64[us]")
+        first = _first_days(table["T"], end, time_unit, time)
         statistics = [c for c in table if c not in (*groups, *covariates)]
         table.insert(len(statistics), "first_purchase", first)
         if "first_month" not in groups:
             table["first_month"] = first.dt.strftime("%Y-%m").astype("str")
-        return cls(table, time_unit, end, currency, float(amount_unit))
+        return cls(table, time_unit, end, currency, float(amount_unit), time=time)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -133,10 +155,20 @@ class Customers:
         return f"<p><b>{html.escape(_sentence(self))}</b></p>{head}" + (f"<ul>{notes}</ul>" if notes else "")
 
 
+def _first_days(T: pd.Series, end: pd.Timestamp, time_unit: str, time: Time) -> pd.Series:
+    """The first purchase of customers of these ages; of opportunities the first day of its period."""
+    if time == "opportunities":
+        first = T.map({age: period_end(end, time_unit, -int(age) - 1) + pd.Timedelta(days=1) for age in T.unique()})
+    else:
+        first = end - pd.to_timedelta((T * DAYS_PER_UNIT[time_unit]).round(), unit="D")
+    return first.astype("datetime64[us]")
+
+
 def _sentence(customers: Customers) -> str:
     repeat = int(customers.table["frequency"].sum())
     money = f", amounts in {customers.currency or 'an unnamed currency'}" if customers.has_spend else ", no amounts"
-    end = f"{customers.observation_end:%Y-%m-%d}, time in {customers.time_unit}s"
+    counted = "opportunities" if customers.time == "opportunities" else "time"
+    end = f"{customers.observation_end:%Y-%m-%d}, {counted} in {customers.time_unit}s"
     return f"{len(customers):,} customers with {repeat:,} repeat purchases to {end}{money}"
 
 
@@ -174,7 +206,8 @@ class Split:
     ----------
     weekly
         start (first day of the week), purchases (repeat purchases of all these customers), held_out. Whole weeks of
-        7 days counted back and forth from the calibration end, so that a boundary falls exactly behind it.
+        7 days counted back and forth from the calibration end, so that a boundary falls exactly behind it. Where time
+        counts opportunities, the periods themselves.
     """
 
     customers: Customers
@@ -204,6 +237,7 @@ def summarize(
     acquired_between: tuple[Day | None, Day | None] | None = None,
     amount_unit: float = 1.0,
     statistics: Sequence[str] | None = None,
+    time: Time = "continuous",
 ) -> Split:
     """One row a customer at the calibration end, and what came after it.
 
@@ -224,6 +258,10 @@ def summarize(
         Value of one unit of the amounts in the currency.
     statistics
         Names from `STATISTICS`; all of them by default.
+    time
+        "opportunities" counts a customer's later periods (time units) as chances to buy, and the purchases of one
+        period once. Then the calibration and the holdout end with the last day of a period, and the last one of the
+        data counts as whole.
 
     Notes
     -----
@@ -241,7 +279,7 @@ def summarize(
     """
     problems: list[Problem] = []
     covers = (transactions.data_start, transactions.data_end)
-    window = as_window(covers, calibration_end, holdout, time_unit, problems)
+    window = as_window(covers, calibration_end, holdout, time_unit, problems, time)
     acquired = as_acquired(acquired_between, problems)
     problems += [
         unknown("group", g, (*transactions.groups, *DERIVED_GROUPS)) for g in groups if not _known(transactions, g)
@@ -252,6 +290,9 @@ def summarize(
     statistics = tuple(STATISTICS) if statistics is None else statistics
     problems += [unknown("statistic", s, STATISTICS) for s in statistics if s not in STATISTICS]
     problems += _amount_unit_problems(amount_unit)
+    if time == "opportunities" and "ended" in transactions.table.columns:
+        known = "Leave 'ended' out of the columns: of renewals, a period without one tells the end"
+        problems.append(Problem("the day of an end needs continuous time", "time", "opportunities", known))
     if problems or window is None:
         raise DataError(problems)
     words = [group for group in groups if group not in (*DERIVED_GROUPS, *covariates)]
@@ -261,7 +302,7 @@ def summarize(
     days = backend.create_table(name, purchase_days(table, window, own), temp=True)
     everyone = backend.create_table(f"{name}_c", by_customer(days, window, own, statistics), temp=True)
     try:
-        return _split(transactions, window, days, everyone, acquired, own, time_unit, amount_unit)
+        return _split(transactions, window, days, everyone, acquired, own, amount_unit)
     finally:
         backend.drop_table(f"{name}_c")
         backend.drop_table(name)
@@ -279,7 +320,7 @@ def _known(transactions: Transactions, group: str) -> bool:
 
 def _split(
     transactions: Transactions, window: Window, days: ibis.Table, everyone: ibis.Table, acquired: Acquired | None,
-    groups: Sequence[str], time_unit: str, amount_unit: float,
+    groups: Sequence[str], amount_unit: float,
 ) -> Split:  # fmt: skip
     kept = everyone.filter(everyone.first_purchase <= window.end_day)
     kept = acquired.filter(kept) if acquired else kept
@@ -292,13 +333,13 @@ def _split(
     held = held.rename(columns={"held_purchases": "purchases", "held_spend": "spend"})
     held = held.astype({c: "int64" if c == "purchases" else "float64" for c in held})
     customers = Customers(
-        _finished(table, groups), time_unit, window.end, transactions.currency, float(amount_unit), warnings
-    )
+        _finished(table, groups), window.time_unit, window.end, transactions.currency, float(amount_unit), warnings,
+        window.time,
+    )  # fmt: skip
     holdout = None
     if window.until > window.end:
-        length = (window.until - window.end).days / window.days_per_unit
-        holdout = Holdout(held, length, window.end + pd.Timedelta(days=1), window.until)
-    return Split(customers, holdout, weekly_purchases(days, kept, window))
+        holdout = Holdout(held, window.holdout, window.end + pd.Timedelta(days=1), window.until)
+    return Split(customers, holdout, tracked_purchases(days, kept, window))
 
 
 def _nobody(everyone: ibis.Table, window: Window, acquired: Acquired | None) -> Problem:

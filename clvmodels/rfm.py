@@ -12,13 +12,15 @@ from clvmodels.reading import arrow_column
 from clvmodels.summary import MISSING_GROUP, STATISTICS
 
 NUMBERS = ("frequency", "recency", "T")
-OPTIONAL = tuple(name for name in STATISTICS if name not in NUMBERS)
+OPTIONAL = tuple(name for name in STATISTICS if name not in (*NUMBERS, "status"))
+STATUSES = ("unknown", "alive", "ended")
 _LISTED = 5  # ids named in an error
 
 
 def checked_rfm(
-    frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str], covariates: Sequence[str] = ()
-) -> pd.DataFrame:
+    frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str], covariates: Sequence[str] = (),
+    time: str = "continuous",
+) -> pd.DataFrame:  # fmt: skip
     """The table by its canonical names, index customer_id as sorted text; DataError with every violation."""
     names, problems = _names(frame, columns, [*dict.fromkeys((*groups, *covariates))])
     if problems:
@@ -32,6 +34,13 @@ def checked_rfm(
             table[name] = numbers
             problems += _violation(table.index, ~np.isfinite(numbers), f"{name} must be a finite number")
     problems += _number_problems(table)
+    if time == "opportunities":
+        problems += _opportunity_problems(table)
+    if "status" in names:
+        status = plain_ids(frame[names["status"]]).str.lower().fillna("unknown").astype("str").to_numpy()
+        known = f"Known: {', '.join(STATUSES)}"
+        problems += _violation(table.index, ~np.isin(status, STATUSES), "status must be one of three words", known)
+        table["status"] = status
     given = {name: _covariate(frame[name], table.index, problems) for name in covariates}
     if table.empty:
         problems.append(Problem("the table has no rows"))
@@ -76,7 +85,7 @@ def plain_ids(values: pd.Series) -> pd.Series:
 def _names(
     frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str]
 ) -> tuple[dict[str, str], list[Problem]]:
-    known = ("customer_id", *NUMBERS, *OPTIONAL)
+    known = ("customer_id", *NUMBERS, *OPTIONAL, "status")
     present = [str(c) for c in frame.columns]
     problems = [unknown("column meaning", key, known, "columns") for key in columns if key not in known]
     wanted = {key: columns.get(key, key) for key in known if key in columns or key in NUMBERS or key in present}
@@ -114,6 +123,15 @@ def _number_problems(table: pd.DataFrame) -> list[Problem]:
         advice = "It is the mean amount of the repeat purchases; the first does not count"
         problems += _violation(ids, (x == 0) & (m > 0), "monetary_value must be 0 where frequency is 0", advice)
     return problems + _amount_problems(table)
+
+
+def _opportunity_problems(table: pd.DataFrame) -> list[Problem]:
+    """Ages that count no opportunities, and more purchases than there were."""
+    x, t_x, T = (table[name].to_numpy() for name in NUMBERS)
+    cut = np.isfinite(t_x) & np.isfinite(T) & ((t_x % 1 != 0) | (T % 1 != 0))
+    advice = "Where time counts opportunities, ages are numbers of periods since that of the first purchase"
+    problems = _violation(table.index, cut, "recency and T must be whole numbers", advice)
+    return problems + _violation(table.index, x > t_x, "frequency must be at most recency", advice)
 
 
 def _amount_problems(table: pd.DataFrame) -> list[Problem]:

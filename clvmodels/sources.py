@@ -23,11 +23,12 @@ from clvmodels.window import as_day
 __all__ = ["Policies", "Transactions", "read_transactions"]
 
 REQUIRED, OPTIONAL = ("customer_id", "date"), ("amount", "order_id")
+END = "ended"  # is read only where a column is named for it
 _STATISTICS = (
     "frequency", "recency", "T", "monetary_value", "amount_count", "amount_sum", "amount_log_sum", "amount_log_ss",
-    "sum_log_gaps", "first_purchase", "first_month",
+    "sum_log_gaps", "status", "first_purchase", "first_month",
 )  # fmt: skip
-_RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL}
+_RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL, END}
 DEFAULT_POLICIES = Policies()
 _LISTED = 6  # places named in an error
 
@@ -40,8 +41,8 @@ class Transactions:
     ----------
     table
         In the embedded engine: customer_id (text), date (local calendar day), amount (float64, in the currency;
-        absent without amounts), the group columns (text) and the covariates (float64; a column that is both
-        is a number).
+        absent without amounts), ended (day; absent where no column tells the end), the group columns (text) and the
+        covariates (float64; a column that is both is a number).
     account
         step, reason, where, rows, kind: "read" - the sum of "dropped" = "used"; "changed" rows are among the used.
     dropped
@@ -102,7 +103,8 @@ def read_transactions(
         A CSV file (plain, .gz or .zst), a Parquet file, or a DataFrame.
     columns
         From customer_id, date, amount, order_id to the table's own names; names not given stand for themselves.
-        amount and order_id may be absent.
+        amount and order_id may be absent. `ended`, where it is given, is the day on which the customer's contract or
+        life ended, empty where it has not; of several in a customer's rows the last counts.
     date_format
         As in `strptime`, e.g. "%d/%m/%Y %H:%M". Without one, text must be ISO 8601 (YYYY-MM-DD): day and month are
         never guessed.
@@ -155,10 +157,10 @@ def read_transactions(
     table, late = _compare_rows(backend, judged, tuple(names), policies)
     account = _account(counts, late, table, opened.where)
     dropped = _dropped(backend, judged, late, raw, opened.where)
-    kept = dict.fromkeys((*groups, *covariates))
+    kept = dict.fromkeys((*(key for key in ("amount", END) if key in names), *groups, *covariates))
     start, last = table.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
     return Transactions(
-        table=table.select("customer_id", "date", *(["amount"] if "amount" in names else []), *kept),
+        table=table.select("customer_id", "date", *kept),
         account=account, dropped=dropped, warnings=_warnings(table, tuple(names), policies),
         has_amount="amount" in names, currency=currency, groups=tuple(groups),
         covariates=tuple(covariates), source=opened.where,
@@ -190,9 +192,10 @@ def _map_columns(
     opened: Source, columns: Mapping[str, str], groups: Sequence[str]
 ) -> tuple[dict[str, str], list[Problem]]:
     """Meaning -> the table's own name, for every column that is used; and what is wrong with the mapping."""
-    known = (*REQUIRED, *OPTIONAL)
+    known = (*REQUIRED, *OPTIONAL, END)
     problems = [unknown("column meaning", key, known, opened.where) for key in columns if key not in known]
-    wanted = {key: columns.get(key, key) for key in known if key in columns or key in REQUIRED or key in opened.columns}
+    found = {*columns, *REQUIRED, *(key for key in OPTIONAL if key in opened.columns)}
+    wanted = {key: columns.get(key, key) for key in known if key in found}
     wanted |= {group: group for group in groups if group not in _RESERVED}
     for key, own in wanted.items():
         if opened.columns.count(own) == 0:
@@ -332,8 +335,16 @@ def _dropped(
 
 
 def _warnings(table: ibis.Table, names: tuple[str, ...], policies: Policies) -> tuple[str, ...]:
-    if policies.duplicates == "drop":
-        return ()
+    ends = _several_ends(table) if END in names else ()
+    return (*ends, *(() if policies.duplicates == "drop" else _copies(table, names)))
+
+
+def _several_ends(table: ibis.Table) -> tuple[str, ...]:
+    several = table.group_by("customer_id").agg(n=_.ended.nunique()).filter(_.n > 1).count().execute()
+    return (f"{several:,} customers have several end dates: the last counts",) if several else ()
+
+
+def _copies(table: ibis.Table, names: tuple[str, ...]) -> tuple[str, ...]:
     keys = [n if n != "date" else "moment" for n in names]
     each = table.group_by(keys).agg(**{"of these": _.count()})  # a name that no column is likely to have
     copies = int(each.aggregate(copies=(each["of these"] - 1).sum()).execute().iloc[0, 0] or 0)

@@ -1,4 +1,5 @@
-"""The expressions behind `summarize`: purchases merged by day, then one row a customer, in the embedded engine.
+"""The expressions behind `summarize`: purchases merged by day, or by period where time counts opportunities, then one
+row a customer, in the embedded engine.
 
 A statistic that a new model asks for is an entry of `STATISTICS`.
 """
@@ -15,7 +16,7 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.sources import Transactions
-from clvmodels.window import Acquired, Window
+from clvmodels.window import Acquired, Window, period_end, period_of
 
 EXACT = "decimal(38, 6)"  # money as whole millionths: sums do not depend on the order of the rows
 EXACT_LOG = "decimal(38, 15)"  # logarithms as doubles hold them, for the same reason
@@ -29,8 +30,9 @@ class Statistic:
     Parameters
     ----------
     of
-        From a table of customers (first_purchase, last: days; purchases: their number; spend, first_spend: money; and
-        what `aggregates` adds) and the window to the statistic.
+        From a table of customers (first_purchase, last: days; seen_until: the end of observation, or the customer's own
+        before it; purchases: their number; spend, first_spend: money; and what `aggregates` adds) and the window to the
+        statistic.
     simulated
         The same from a table with one row a purchase: customer_id, age (the first of each customer at 0), T (the age
         at the end of observation), amount where amounts are known, and whatever else the simulator tells. By
@@ -42,6 +44,10 @@ class Statistic:
         Further columns of the table of days: name -> value in each row.
     needs_amount
         Left out where the amounts are unknown.
+    needs_times
+        Left out where time counts opportunities.
+    needs_end
+        Left out where no column tells the customers' ends.
     """
 
     of: Callable[[ibis.Table, Window], ibis.Value]
@@ -49,6 +55,8 @@ class Statistic:
     aggregates: Mapping[str, Callable[[ibis.Table], ibis.Value]] = field(default_factory=dict)
     days: Mapping[str, Callable[[ibis.Table], ibis.Value]] = field(default_factory=dict)
     needs_amount: bool = False
+    needs_times: bool = False
+    needs_end: bool = False
 
 
 def _mean_repeat_spend(c: ibis.Table, window: Window) -> ibis.Value:
@@ -107,11 +115,11 @@ STATISTICS = {
         lambda p: p.groupby("customer_id").size() - 1,
     ),
     "recency": Statistic(
-        lambda c, window: c.last.delta(c.first_purchase, unit="day") / window.days_per_unit,
+        lambda c, window: window.between(c.first_purchase, c.last),
         lambda p: p.groupby("customer_id")["age"].max(),
     ),
     "T": Statistic(
-        lambda c, window: window.end_day.delta(c.first_purchase, unit="day") / window.days_per_unit,
+        lambda c, window: window.between(c.first_purchase, c.seen_until),
         lambda p: p.groupby("customer_id")["T"].first(),
     ),
     "monetary_value": Statistic(
@@ -154,28 +162,43 @@ STATISTICS = {
         _log_gaps,
         {"log_gaps": lambda days: days.gap.cast("float64").ln().cast(EXACT_LOG).sum(where=days.observed)},
         {"gap": _days_since_last},
+        needs_times=True,
+    ),
+    # a contract's: whether it ended within the observation, and then T is the age at the end
+    "status": Statistic(
+        lambda c, window: (c.ended <= window.end_day).fill_null(False).ifelse("ended", "alive"),
+        lambda p: p.groupby("customer_id")["status"].first(),
+        needs_end=True,
     ),
 }
 
 
 def purchase_days(table: ibis.Table, window: Window, groups: Sequence[str]) -> ibis.Table:
     """One row a customer and day up to the window's last: customer_id, date, observed, spend, lowest and highest
-    value of each group column."""
-    aggregates = {}
+    value of each group column. Where time counts opportunities it is one row a customer and period, of which `date` is
+    the first purchase's."""
+    aggregates, merged = {}, ["customer_id", "date"]
     if "amount" in table.columns:
         aggregates["spend"] = _.amount.cast(EXACT).sum()
+    if "ended" in table.columns:
+        aggregates["ended"] = _.ended.max()
     for i, group in enumerate(groups):
         aggregates |= {f"low{i}": table[group].min(), f"high{i}": table[group].max()}
     seen = table.filter(_.date <= ibis.date(window.until.date()))
-    days = seen.group_by(["customer_id", "date"]).agg(**aggregates)
+    if window.time == "opportunities":
+        seen, merged = seen.mutate(period=window.number(seen.date)), ["customer_id", "period"]
+        aggregates["date"] = _.date.min()
+    days = seen.group_by(merged).agg(**aggregates)
     return days.mutate(observed=days.date <= window.end_day)
 
 
 def by_customer(days: ibis.Table, window: Window, groups: Sequence[str], statistics: Sequence[str]) -> ibis.Table:
     """One row for every customer of `days`, those first seen after the end of observation too: customer_id,
     first_purchase, the statistics, held_purchases, held_spend, group columns g0, ... and conflict0, ..."""
-    has_amount = "spend" in days.columns
+    has_amount, continuous = "spend" in days.columns, window.time == "continuous"
     chosen = {n: STATISTICS[n] for n in statistics if has_amount or not STATISTICS[n].needs_amount}
+    chosen = {n: s for n, s in chosen.items() if continuous or not s.needs_times}
+    chosen = {n: s for n, s in chosen.items() if "ended" in days.columns or not s.needs_end}
     days = days.mutate(**{name: column(days) for s in chosen.values() for name, column in s.days.items()})
     aggregates = {
         "first_purchase": days.date.min(),
@@ -197,29 +220,38 @@ def by_customer(days: ibis.Table, window: Window, groups: Sequence[str], statist
         aggregates[f"conflict{i}"] = (low != high).fill_null(False)
     for statistic in chosen.values():
         aggregates |= {name: aggregate(days) for name, aggregate in statistic.aggregates.items()}
+    if "ended" in days.columns:
+        aggregates["ended"] = days.ended.max()
     customers = days.group_by("customer_id").agg(**aggregates)
+    until = ibis.least(customers.ended, window.end_day) if "ended" in days.columns else window.end_day
+    customers = customers.mutate(seen_until=until)
     held = ["held_purchases", *(["held_spend"] if has_amount else [])]
     kept = [f"{kind}{i}" for i in range(len(groups)) for kind in ("g", "conflict")]
     values = {name: statistic.of(customers, window) for name, statistic in chosen.items()}
     return customers.select("customer_id", "first_purchase", *held, *kept, **values)
 
 
-def weekly_purchases(days: ibis.Table, kept: ibis.Table, window: Window) -> pd.DataFrame:
-    """Repeat purchases of the kept customers by whole weeks counted back and forth from the end of observation."""
+def tracked_purchases(days: ibis.Table, kept: ibis.Table, window: Window) -> pd.DataFrame:
+    """Repeat purchases of the kept customers by whole weeks counted back and forth from the end of observation, or by
+    period where time counts opportunities, from the one after the first customer's on."""
     firsts = kept.select("customer_id", "first_purchase")
     repeat = days.inner_join(firsts, "customer_id").filter(_.date > _.first_purchase)
-    age = repeat.date.delta(ibis.date((window.end + pd.Timedelta(days=1)).date()), unit="day")
-    counts = repeat.group_by(week=(age / 7.0).floor().cast("int64")).agg(purchases=_.count()).execute()
     start = pd.Timestamp(kept.first_purchase.min().execute())
-    origin = window.end + pd.Timedelta(days=1)
-    first_whole = -((origin - start).days // 7)
-    after_last = (window.until - window.end).days // 7
-    weeks = pd.RangeIndex(first_whole, after_last)
+    if window.time == "opportunities":
+        periods = pd.RangeIndex(period_of(start, window.end, window.time_unit) + 1, int(window.holdout) + 1)
+        number = window.number(repeat.date)
+    else:  # the last week that is observed is 0, as the last period is
+        weeks = window._replace(time_unit="week")
+        observed, held = (window.end - start).days + 1, (window.until - window.end).days
+        periods = pd.RangeIndex(1 - observed // 7, held // 7 + 1)
+        number = weeks.number(repeat.date)
+    counts = repeat.group_by(number=number).agg(purchases=_.count()).execute()
+    unit = window.time_unit if window.time == "opportunities" else "week"
     return pd.DataFrame(
         {
-            "start": origin + pd.to_timedelta(weeks * 7, unit="D"),
-            "purchases": counts.set_index("week")["purchases"].reindex(weeks, fill_value=0).to_numpy("int64"),
-            "held_out": weeks >= 0,
+            "start": [period_end(window.end, unit, number - 1) + pd.Timedelta(days=1) for number in periods],
+            "purchases": counts.set_index("number")["purchases"].reindex(periods, fill_value=0).to_numpy("int64"),
+            "held_out": periods > 0,
         }
     )
 
@@ -238,6 +270,8 @@ def notes(
         found.append(
             f"{new:,} customers first bought after the calibration end, {window.end:%Y-%m-%d}, and are left out"
         )
+    if window.time == "opportunities":
+        found += _merged(transactions, window)
     both = {"frequency", "amount_count"} <= {*table.columns}
     if both and (free := int((table["frequency"] - table["amount_count"]).sum())):
         found.append(f"{free:,} repeat purchases brought no money: models of the amounts leave them out")
@@ -248,6 +282,26 @@ def notes(
         found += _left_truncation(everyone, window)
     elif outside := int(everyone.filter(_.first_purchase <= window.end_day).count().execute()) - len(table):
         found.append(f"{outside:,} customers first bought outside acquired_between and are left out")
+    return found
+
+
+def _merged(transactions: Transactions, window: Window) -> list[str]:
+    """What counting opportunities makes of purchases, and of a last period that the data do not cover."""
+    found, unit = [], window.time_unit
+    seen = transactions.table.filter(_.date <= ibis.date(window.until.date()))
+    each = seen.select("customer_id", "date", period=window.number(seen.date))
+    days, periods = (int(each.select("customer_id", kind).distinct().count().execute()) for kind in ("date", "period"))
+    merged = days - periods
+    if merged:
+        found.append(
+            f"{merged:,} purchase days fall in a {unit} in which the customer had bought before; it counts once"
+        )
+    if transactions.data_end < window.until:
+        covered = f"{transactions.data_end:%Y-%m-%d}"
+        found.append(
+            f"the last {unit} is taken as a whole opportunity, but the data end on {covered}: who buys later in it "
+            f"counts as not having bought. Where the table covers the {unit}, say data_end: {window.until:%Y-%m-%d}"
+        )
     return found
 
 

@@ -1,31 +1,66 @@
-"""The days of a summary: calibration, holdout and acquisition, as asked for and as the data allow."""
+"""The days of a summary: calibration, holdout and acquisition, as asked for and as the data allow; and its time.
+
+Time is continuous, or counted in opportunities: calendar years or months, days, or weeks, of which the last ends with
+the observation. A customer's opportunities are the periods after the one of the first purchase.
+"""
 
 from __future__ import annotations
 
 import datetime
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import ibis
 import pandas as pd
 
 from clvmodels.errors import Problem, unknown
 
-DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": 365.25 / 12}
+DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 type Day = str | datetime.date  # a pandas Timestamp is a date too
+Time = Literal["continuous", "opportunities"]
+TIMES: tuple[Time, ...] = get_args(Time)
 
 
 class Window(NamedTuple):
-    """The days of a summary: observed up to `end`, held out from the next day to `until` (both belong to it)."""
+    """The days of a summary: observed up to `end`, held out from the next day to `until` (both belong to it).
+
+    Where time counts opportunities both are the last days of periods.
+    """
 
     end: pd.Timestamp
     until: pd.Timestamp
-    days_per_unit: float
+    time_unit: str
+    time: Time = "continuous"
+
+    @property
+    def days_per_unit(self) -> float:
+        """Days in a time unit, on average."""
+        return DAYS_PER_UNIT[self.time_unit]
 
     @property
     def end_day(self) -> ibis.Value:
         """The end of observation, for expressions."""
         return ibis.date(self.end.date())
+
+    @property
+    def holdout(self) -> float:
+        """Length of the holdout in time units."""
+        if self.time == "opportunities":
+            return float(period_of(self.until, self.end, self.time_unit))
+        return (self.until - self.end).days / self.days_per_unit
+
+    def number(self, date: ibis.Value) -> ibis.Value:
+        """The period of a day: 0 is the last one observed, those before are negative."""
+        if self.time_unit in ("day", "week"):
+            return -(self.end_day.delta(date, unit="day") / self.days_per_unit).floor().cast("int64")
+        years = date.year().cast("int64") - self.end.year
+        return years if self.time_unit == "year" else 12 * years + date.month().cast("int64") - self.end.month
+
+    def between(self, start: ibis.Value, stop: ibis.Value) -> ibis.Value:
+        """Time units from one day to another: whole periods where time counts opportunities."""
+        if self.time == "opportunities":
+            return (self.number(stop) - self.number(start)).cast("float64")
+        return stop.delta(start, unit="day") / self.days_per_unit
 
 
 class Acquired(NamedTuple):
@@ -53,47 +88,91 @@ def as_day(value: object, where: str, problems: list[Problem]) -> pd.Timestamp |
     return day.normalize()
 
 
+def period_end(day: pd.Timestamp, time_unit: str, later: int = 0) -> pd.Timestamp:
+    """Last day of the period that holds a day, or of one so many periods later; a week's is the day itself."""
+    if time_unit == "year":
+        return pd.Timestamp(day.year + later, 12, 31)
+    if time_unit == "month":
+        return day + pd.offsets.MonthEnd(0) + pd.offsets.MonthEnd(later)
+    return day + pd.Timedelta(days=later * DAYS_PER_UNIT[time_unit])
+
+
+def period_of(day: pd.Timestamp, end: pd.Timestamp, time_unit: str) -> int:
+    """The period of a day, counted from the one that `end` ends."""
+    if time_unit in ("day", "week"):
+        return -math.floor((end - day).days / DAYS_PER_UNIT[time_unit])
+    years = day.year - end.year
+    return years if time_unit == "year" else 12 * years + day.month - end.month
+
+
 def as_window(
     covers: tuple[pd.Timestamp, pd.Timestamp], calibration_end: Day | None, holdout: float | Day | None,
-    time_unit: str, problems: list[Problem],
+    time_unit: str, problems: list[Problem], time: Time = "continuous",
 ) -> Window | None:  # fmt: skip
     """The days of the summary of data that cover a first to a last day; what is wrong is added to `problems`."""
     start, last = covers
     span = f"The data cover {start:%Y-%m-%d} to {last:%Y-%m-%d}"
+    problems += [unknown("time", time, TIMES)] if time not in TIMES else []
     if time_unit not in DAYS_PER_UNIT:
         problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
+    if time_unit not in DAYS_PER_UNIT or time not in TIMES:
         return None
-    unit = DAYS_PER_UNIT[time_unit]
     if calibration_end is None and holdout is not None:
         problems.append(Problem("a holdout needs a calibration end", "calibration_end", known=span))
+    if time == "opportunities":  # the last period of the data may be one that is not over
+        last = period_end(last, time_unit)
     end = last if calibration_end is None else as_day(calibration_end, "calibration_end", problems)
     if end is None:
         return None
+    if time == "opportunities":
+        whole = period_end(end, time_unit)
+        problems += _cut_period(end, period_end(end, time_unit, -1), whole, time_unit, "calibration_end")
     if end < start:
         problems.append(Problem("lies before the first purchase", "calibration_end", f"{end:%Y-%m-%d}", span))
     if end > last:
         problems.append(Problem("lies after the data", "calibration_end", f"{end:%Y-%m-%d}", span))
-    until = _holdout_end(holdout, end, unit, problems)
+    until = _holdout_end(holdout, end, time_unit, time, problems)
     if until is not None and until > last and end <= last:
-        most = f"{span}: at most {math.floor((last - end).days / unit * 100) / 100:g} {time_unit}s"
+        left = Window(end, last, time_unit, time).holdout
+        most = f"{span}: at most {math.floor(left * 100) / 100:g} {time_unit}s"
         problems.append(Problem(f"would end on {until:%Y-%m-%d}, after the data", "holdout", str(holdout), most))
-    return Window(end, until or end, unit)
+    return Window(end, until or end, time_unit, time)
+
+
+def _cut_period(
+    day: pd.Timestamp, before: pd.Timestamp, after: pd.Timestamp, time_unit: str, where: str
+) -> list[Problem]:
+    """The problem of a day that cuts an opportunity in two: it is neither of the last days of periods around it."""
+    if day in (before, after):
+        return []
+    known = f"Opportunities are whole {time_unit}s: {before:%Y-%m-%d} or {after:%Y-%m-%d}"
+    return [Problem(f"must be the last day of a {time_unit}", where, f"{day:%Y-%m-%d}", known)]
 
 
 def _holdout_end(
-    holdout: float | Day | None, end: pd.Timestamp, unit: float, problems: list[Problem]
+    holdout: float | Day | None, end: pd.Timestamp, time_unit: str, time: Time, problems: list[Problem]
 ) -> pd.Timestamp | None:
     if holdout is None:
         return None
     if isinstance(holdout, int | float) and not isinstance(holdout, bool):
-        if not (math.isfinite(holdout) and round(holdout * unit) >= 1):
+        days = holdout * DAYS_PER_UNIT[time_unit]
+        if not (math.isfinite(holdout) and round(days) >= 1):
             problems.append(Problem("must last a day at least", "holdout", str(holdout)))
             return None
-        return end + pd.Timedelta(days=round(holdout * unit))
+        if time == "continuous":
+            return end + pd.Timedelta(days=round(days))
+        if holdout % 1:
+            problems.append(Problem(f"opportunities are whole {time_unit}s", "holdout", str(holdout)))
+            return None
+        return period_end(end, time_unit, int(holdout))
     until = as_day(holdout, "holdout", problems)
     if until is not None and until <= end:
         known = f"Calibration ends on {end:%Y-%m-%d}"
         problems.append(Problem("must end after the calibration", "holdout", f"{until:%Y-%m-%d}", known))
+    elif until is not None and time == "opportunities":
+        count = period_of(until, end, time_unit)
+        before, after = (period_end(end, time_unit, periods) for periods in (count - 1, count))
+        problems += _cut_period(until, before, after, time_unit, "holdout")
     return until
 
 

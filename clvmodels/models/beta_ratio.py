@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
-from pytensor.scalar.basic import ScalarOp, upgrade_to_float
+from pytensor.scalar.basic import ScalarOp, lt, switch, upgrade_to_float
 from pytensor.scalar.math import tri_gamma
 from pytensor.tensor.elemwise import Elemwise
 
@@ -94,8 +94,9 @@ class LogBetaRatio(ScalarOp):
 
     def pullback(self, inputs, outputs, cotangents):
         (a, z, h), (up,) = inputs, cotangents
-        by_h = digamma_difference(z + h, a)
-        return [-up * digamma_difference(z + a, h), up * (digamma_difference(z, a) - by_h), -up * by_h]
+        less, more = switch(lt(a, h), a, h), switch(lt(a, h), h, a)  # symmetric: this difference keeps more digits
+        by_z = digamma_difference(z, less) - digamma_difference(z + more, less)
+        return [-up * digamma_difference(z + a, h), up * by_z, -up * digamma_difference(z + h, a)]
 
 
 class DigammaDifference(ScalarOp):

@@ -204,7 +204,7 @@ class Discrete(PurchaseModel):
         return counts
 
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
-        ages = 1.0 + np.arange(int(whole(until)))
+        ages: Array = np.arange(int(whole(until)), dtype=np.float64) + 1.0
         return ages[rng.random(len(ages)) < own["purchase_rate"]]
 
 
