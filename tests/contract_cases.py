@@ -135,6 +135,7 @@ def table_of(histories: dict[str, tuple] | None = None) -> pd.DataFrame:
     columns = ["frequency", "recency", "T", "monetary_value"]
     table = pd.DataFrame.from_dict(histories or HISTORIES, orient="index", columns=columns)
     table = table.astype({"frequency": "int64"}).rename_axis("customer_id").sort_index()
+    table = table.assign(**{name: column(table) for name, column in GAPS.items()})
     paid = [amount_statistics(stories.amounts_of(row)) for row in table.to_dict("records")]
     return table.join(pd.DataFrame(paid, index=table.index))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import contracts
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from clvmodels.datasets import DATASETS
 from clvmodels.errors import ConfigError
 from clvmodels.models import MODELS, get_model
 from clvmodels.models.beta_coin import BetaCoin
+from clvmodels.models.cnbd_k import CNBDk
 from clvmodels.models.compose import Composed
 from clvmodels.models.erlang_gamma import ErlangGamma
 from clvmodels.models.evaluate import log_prob, p_alive
@@ -114,6 +117,41 @@ def test_finite_for_crowded_histories(k):
     assert weights.shape == (k, 1, 5)
     np.testing.assert_allclose(weights.sum(axis=0), 1.0, rtol=1e-14)
     assert np.array_equal(weights[0, 0, [1, 3]], [1.0, 1.0])  # bought just now
+
+
+def without_phases(original):
+    """As if a customer had just bought."""
+    return lambda self, rows, until, theta: original(self, {**rows, "recency": until}, until, theta)
+
+
+def always_phase_0(original):
+    def draw(self, rows, until, theta, rng):
+        rate, own = original(self, rows, until, theta, rng)
+        return rate, {"phase": 0.0 * own["phase"]}
+
+    return draw
+
+
+def one_gap_too_many(original):
+    return lambda self, rows, until, theta: original(self, rows, until, theta) + rows["sum_log_gaps"]
+
+
+FAULTS = [
+    ("phases", without_phases, contracts.expected_purchases_are_the_integral_over_individuals),
+    ("draw", always_phase_0, contracts.simulated_purchases_average_to_the_expected),
+    ("draw", always_phase_0, contracts.count_probabilities_are_frequencies_of_simulated_counts),
+    ("_log_silence", lambda f: lambda *_: 0.0, contracts.p_alive_is_the_integral_over_individuals),
+    ("log_density", one_gap_too_many, contracts.probabilities_of_all_histories_add_up_to_one),
+]
+
+
+@pytest.mark.parametrize(("name", "fault", "contract"), FAULTS, ids=lambda f: f if isinstance(f, str) else f.__name__)
+def test_a_fault_turns_its_contract_red(name, fault, contract, monkeypatch):
+    contract(THREE)
+    monkeypatch.setattr(ErlangGamma, name, fault(getattr(ErlangGamma, name)))
+    model = CNBDk("mbg_cnbd_k", "MBG/CNBD", "", first=True, k=3)  # what is compiled is kept by model
+    with pytest.raises(AssertionError):
+        contract(replace(THREE, model=model))
 
 
 # The option ---------------------------------------------------------------------------------------------------
@@ -261,7 +299,7 @@ def test_counts_of_a_new_customer_of_btydplus(shared_reference):
             close_to_oracle(found[0], part["pmf"], relative=1e-6)
 
 
-@pytest.mark.parametrize("dataset", ["cdnow", "apparel"])
+@pytest.mark.parametrize("dataset", [pytest.param("cdnow", marks=pytest.mark.slow), "apparel"])
 @pytest.mark.parametrize("name", ["bgcnbd", "mbgcnbd"])
 def test_the_maximum_of_the_likelihood_is_btydplus_s(name, dataset, shared_reference):
     """To 3 significant digits; theirs have k = 1 on all their data."""
