@@ -125,13 +125,16 @@ class BetaCoin(CoinLifetime):
     cache=True,
 )
 def _expected_until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
-    """All periods at once: they share the coins' sums, and each has its own q, relative to q_0, which may underflow."""
+    """All periods at once: they share the coins' sums, and each has its own q, relative to q_0, which may underflow.
+
+    `first` is the first period that is not yet exact: where they increase, it ends before the later ones do.
+    """
     z = t / (exposure + t)
     log_scale = -shape * np.log1p(t / exposure)
     q, total = np.ones(t.size), np.zeros(t.size)
     survived, bought, coins, m, phase = 1.0, 0.0, 0.0, 0.0, j
-    running = True
-    while running and m < 1e8:
+    first = 0
+    while first < t.size and m < 1e8:
         for _ in range(16):
             ratio = (shape + m) / (m + 1.0)
             m += 1.0
@@ -141,14 +144,15 @@ def _expected_until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cov
                 bought += survived
                 survived *= (b + coins) / (a + b + coins)
                 coins += 1.0
-            for p in range(t.size):
+            for p in range(first, t.size):
                 q[p] *= z[p] * ratio
                 total[p] += q[p] * bought
-        running = False
-        for p in range(t.size):
-            more = 1.0 if bought == 0.0 else survived / bought
+        more = 1.0 if bought == 0.0 else survived / bought
+        exact = True
+        for p in range(first, t.size):
             shrink = z[p] * (shape + m) / (m + 1.0) * (1.0 + more)
-            running |= shrink >= 1.0 or q[p] * bought > 1e-17 * total[p] * (1.0 - shrink)
+            exact = exact and shrink < 1.0 and q[p] * bought <= 1e-17 * total[p] * (1.0 - shrink)
+            first += exact
             if total[p] > 1e200:
                 q[p] *= 1e-200
                 total[p] *= 1e-200

@@ -129,20 +129,30 @@ class Composed(PurchaseModel):
             fell = self.purchases.count_tail(rows, until, theta, n, whole)
             fell = fell * self.lifetime.falls(rows, theta, np.maximum(n, 1.0))
             return held * self.lifetime.survives(rows, theta, n) + np.where(n > 0, fell, 0.0)
+        if self.lifetime.kind == "none":
+            return held
         lasting = self.lifetime.survival_ratio(rows["T"], np.asarray(t), theta)
         return held * lasting + self._count_before_the_end(rows, theta, n, t, until)
 
     def _count_before_the_end(self, rows: Rows, theta: Theta, n: Array, t: float, until: Array) -> Array:
-        """Integral over tau in (0, t) of P(n purchases in tau) f(T + tau) / S(T), as survival falls. [D, C]"""
+        """Integral over tau in (0, t) of P(n purchases in tau) f(T + tau) / S(T). [D, C]
+
+        In e = -log(S(T + tau) / S(T)), the cumulative hazard of the end, the lifetime's part is exp(-e) whatever its
+        law; nodes are placed in y = log1p(e c), c large where purchases are soon, and end where e is 45.
+        """
+        passed = lambda tau: -np.log(self.lifetime.survival_ratio(rows["T"], tau, theta))  # noqa: E731
+        phase = next(iter(self.purchases.phases(rows, until, theta)))
+        with np.errstate(divide="ignore"):  # a survival that underflows to 0 is beyond the 45
+            c = 1.0 + 1.0 / np.maximum(passed(phase.exposure / (phase.shape + 1.0)), 1e-12)
+            top = np.log1p(c * np.minimum(passed(np.asarray(t)), 45.0))
         total: Any = 0.0
-        nodes, weights = np.polynomial.legendre.leggauss(48)
-        before = self.lifetime.survival_ratio(rows["T"], np.asarray(t), theta)
-        # in w = S(T + tau) / S(T), falling from 1 to `before`, the lifetime's density is even
+        nodes, weights = np.polynomial.legendre.leggauss(64)
         for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
-            tau = self.lifetime.residual_at(rows["T"], 1.0 - (1.0 - before) * node, theta)
+            e = np.expm1(top * node) / c
+            tau = self.lifetime.residual_at(rows["T"], np.exp(-e), theta)
             ahead = self.calendar.elapsed(rows, rows["T"], tau, theta, np)
             at = self.purchases.count_probability(rows, until, theta, n, ahead)
-            total = total + weight * (1.0 - before) * at
+            total = total + weight * top * np.exp(top * node - e) / c * at
         return np.asarray(total)
 
     def draw_counts(self, rows: Rows, theta: Theta, state: State, edges: Array, rng: KeyedRandom) -> Array:
