@@ -7,7 +7,7 @@ import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.models import get_model
-from clvmodels.models.evaluate import compiled, log_prob
+from clvmodels.models.evaluate import compiled
 
 ALLOWED = {"log_prob": 1e-8, "gradient": 1e-6}  # relative
 FLOOR = 1e-3  # of what they are relative to
@@ -18,15 +18,17 @@ def excess(value: np.ndarray, truth: np.ndarray, relative: float) -> np.ndarray:
     return np.nan_to_num(np.abs(value - truth) / (relative * np.maximum(np.abs(truth), FLOOR)), nan=np.inf)
 
 
-def slopes(model, rows, theta) -> list[np.ndarray]:
-    """Derivatives of the log density by the log of each parameter's excess over its lower bound. [R] each"""
+def evaluated(model, rows, theta) -> dict[str, np.ndarray]:
+    """The log density and its derivatives by the log of each parameter's excess over its lower bound. [R] each"""
 
     def graph(rows, theta):
-        return pt.grad(pt.sum(model.log_prob(rows, theta)), list(theta.values()), disconnected_inputs="ignore")
+        value = model.log_prob(rows, theta)
+        return [value, *pt.grad(pt.sum(value), list(theta.values()), disconnected_inputs="ignore")]
 
     names = tuple(p.name for p in model.parameters)
-    found = compiled((model, "hard cases"), graph, model.observes, names)(rows, theta)
-    return [(theta[p.name] - p.lower)[0] * by[0] for p, by in zip(model.parameters, found, strict=True)]
+    value, *slopes = compiled((model, "hard cases"), graph, model.observes, names)(rows, theta)
+    by_log = {f"d_{p.name}": (theta[p.name] - p.lower) * by for p, by in zip(model.parameters, slopes, strict=True)}
+    return {name: found[0] for name, found in ({"log_prob": value} | by_log).items()}
 
 
 def compare(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -39,10 +41,8 @@ def _compare(name: str, options: dict, table: pd.DataFrame) -> pd.DataFrame:
     model = get_model(name, options)
     rows = {column: table[column].to_numpy(float)[None] for column in model.observes}
     theta = {p.name: table[p.name].to_numpy(float)[None] for p in model.parameters}
-    found = {"log_prob": log_prob(model, rows, theta)[0]}
-    found |= {f"d_{p}": by for p, by in zip(theta, slopes(model, rows, theta), strict=True)}
     parts = []
-    for quantity, values in found.items():
+    for quantity, values in evaluated(model, rows, theta).items():
         truth = table[quantity].to_numpy(float)
         wrong = excess(values, truth, ALLOWED.get(quantity, ALLOWED["gradient"]))
         parts.append(table[["kind"]].assign(quantity=quantity, found=values, truth=truth, excess=wrong))
