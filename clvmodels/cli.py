@@ -270,7 +270,8 @@ def list_members(family: Annotated[str, typer.Argument(help="models, datasets, m
         raise ConfigError(unknown("family", family, registries))
     for name, member in registries[family]().items():
         title = getattr(member, "title", "") or getattr(member, "shows", "")
-        out.print(Text(f"{name:24}{title}"), soft_wrap=True)
+        options = "".join(f", option {option}" for option in getattr(member, "options", ()))
+        out.print(Text(f"{name:24}{title}{options}"), soft_wrap=True)
 
 
 def _tell(notes: tuple[str, ...]) -> None:
