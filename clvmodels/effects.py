@@ -94,7 +94,8 @@ class Effect:
     def name(self) -> str:
         """Name of its coefficients in the posterior: alpha_by_channel, or alpha_on_nps."""
         where = "_".join(self.parameters)
-        return f"{where}_by_{self.group}" if self.group is not None else f"{where}_on_{'_'.join(self.covariates)}"
+        name = f"{where}_by_{self.group}" if self.group is not None else f"{where}_on_{'_'.join(self.covariates)}"
+        return name.replace("/", "_")  # which a stored file takes for a folder
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -203,6 +204,11 @@ def check_effects(model: Model, effects: Sequence[Effect], table: pd.DataFrame, 
             else:
                 values += _value_problems(effect, table, name, place)
                 values += _constant(table, name, place)
+        reserved = ("chain", "draw", *(p.name for p in model.parameters))
+        problems += [
+            Problem(f"a column of effects cannot be called '{name}', as the draws are", place, known="Rename the column")
+            for name in effect.columns if name in reserved
+        ]  # fmt: skip
     problems += _twice(effects, where)
     if problems or values:
         raise (ConfigError if problems else DataError)([*problems, *values])
@@ -270,3 +276,7 @@ def _twice(effects: Sequence[Effect], where: str) -> Iterator[Problem]:
     for name, column in dict.fromkeys(pairs):
         if pairs.count((name, column)) > 1:
             yield Problem(f"an effect of '{column}' on '{name}' is given twice", where)
+    names = [effect.name for effect in effects]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1 and len(set(pairs)) == len(pairs):
+            yield Problem(f"two effects would both be called '{name}'", where, known="Rename a column")

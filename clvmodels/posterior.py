@@ -130,6 +130,24 @@ class Posterior:
                 rows[label] = [v.mean(), v.std(), *np.quantile(v, [0.05, 0.5, 0.95])]
         return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "5%", "50%", "95%"])
 
+    def effect_summary(self) -> pd.DataFrame:
+        """What the effects say, a row a coefficient.
+
+        effect, raises (what a positive coefficient raises), kind (group, sd between groups; per sd and per unit of a
+        covariate; missing: of being without one), label, then mean, sd, 5, 50 and 95% of the coefficient and of its
+        factor exp(c): by how much what it raises is multiplied, or its odds. A parameter without bounds has no factor.
+        """
+        rows = []
+        for term in self.terms:
+            head = {"effect": term.name, "raises": fx.raises(self.model, term.effect)}
+            factor = fx.multiplies(self.model, term.effect)
+            for kind, label, draws in term.told(self.stacked, self.scales):
+                quantiles = dict(zip(("5%", "50%", "95%"), np.quantile(draws, [0.05, 0.5, 0.95]), strict=True))
+                factors = {f"factor {q}": np.exp(c) if factor else np.nan for q, c in quantiles.items()}
+                numbers = {"mean": draws.mean(), "sd": draws.std(), **quantiles, **factors}
+                rows.append({**head, "kind": kind, "label": label, **numbers})
+        return pd.DataFrame(rows)
+
     def __repr__(self) -> str:
         verdict = "all sampling checks passed" if self.passed else "a sampling check FAILED"
         money = any(p.unit == "money" for p in self.model.parameters)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,14 @@ class Scale(NamedTuple):
 
     mean: float
     sd: float
+
+
+class Told(NamedTuple):
+    """Draws [D] of a coefficient: of what kind, and of what."""
+
+    kind: Literal["group", "sd between groups", "per sd", "per unit", "missing"]
+    label: str
+    draws: Array
 
 
 class Term(ABC):
@@ -89,6 +97,10 @@ class Term(ABC):
     def coefficient(self, draws: Draws, table: pd.DataFrame, scales: Mapping[str, Scale], seed: int) -> Array:
         """The coefficient of each customer in each draw. [D, C]"""
 
+    @abstractmethod
+    def told(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Told]:
+        """Its coefficients as people read them."""
+
 
 @dataclass(frozen=True)
 class PooledGroup(Term):
@@ -117,7 +129,7 @@ class PooledGroup(Term):
 
     @property
     def dimension(self) -> str:
-        return str(self.effect.group)
+        return str(self.effect.group).replace("/", "_")
 
     @property
     def start(self) -> Array:
@@ -153,6 +165,11 @@ class PooledGroup(Term):
             known[label] = len(known)
             fitted = np.column_stack([fitted, sd * rng.standard_normal(len(sd))])
         return fitted[:, names.map(known).to_numpy(dtype=int)]
+
+    def told(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Told]:
+        own = draws(self.name)
+        sd = Told("sd between groups", self.dimension, draws(f"{self.name}_sd"))
+        return [*(Told("group", label, own[:, g]) for g, label in enumerate(self.labels)), sd]
 
 
 @dataclass(frozen=True)
@@ -198,6 +215,12 @@ class Covariates(Term):
         # one product after the other: the last digit of a matrix product depends on who else is in the block
         fitted, read = draws(self.name), self.read(table, scales)
         return np.asarray(sum(fitted[:, [j]] * read[None, :, j] for j in range(len(self.labels))))
+
+    def told(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Told]:
+        own, names = draws(self.name), self.effect.covariates
+        found = [Told("per sd", name, own[:, j]) for j, name in enumerate(names)]
+        found += [Told("per unit", name, own[:, j] / scales[name].sd) for j, name in enumerate(names)]
+        return found + [Told("missing", label, own[:, j]) for j, label in enumerate(self.labels) if label not in names]
 
 
 def missing_label(name: str) -> str:

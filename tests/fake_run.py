@@ -18,18 +18,21 @@ import xarray as xr
 
 from clvmodels.customers import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
+from clvmodels.effects import Effect
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import Judged
 from clvmodels.metrics.compare import compare
-from clvmodels.models.contract import Meaning
+from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.report import write_report
 from clvmodels.results import About, Run
 from clvmodels.simulation import Futures
+from clvmodels.terms import Scale, make_terms
 from clvmodels.value import Values
 
 END = pd.Timestamp("2025-06-30")
 WEEKS_FITTED, WEEKS_HELD = 26, 26
+COVARIATES = ("is_business", "net promoter score at the first contact", "age")
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -93,6 +96,7 @@ def customers(count: int, rng: np.random.Generator, groups: list[str], ids: list
             "monetary_value": np.where(frequency > 0, rng.gamma(6, 8, count), 0.0),
             "first_purchase": END - pd.to_timedelta(np.ceil(7 * age), "D"),
             "channel": rng.choice(groups, count),
+            **{name: (rng.uniform(size=count) < 0.4).astype(float) + k % 2 for k, name in enumerate(COVARIATES)},
         },
         index=pd.Index(ids, name="customer_id"),
     ).sort_index()
@@ -164,12 +168,11 @@ def values(base: Customers, rng: np.random.Generator, draws: int, cost: float = 
 
 
 def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> SimpleNamespace:
-    """A stand-in for a fitted posterior with one group effect."""
+    """A stand-in for a fitted posterior with one group effect; with many groups, covariates and a tied effect too."""
+    prior_of = Prior("LogNormal", {"mu": 0.0, "sigma": 1.2})
 
     def parameter(name, unit, direction, raises, meaning):
-        return SimpleNamespace(
-            name=name, part="purchases", unit=unit, direction=direction, raises=raises, meaning=meaning, lower=0.0
-        )
+        return Parameter(name, "purchases", unit, prior_of, direction, raises, meaning)
 
     parameters = (
         parameter("r", "none", 1, "purchase rate", "how alike customers' rates are"),
@@ -185,19 +188,27 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
     data = {
         p.name: (("chain", "draw"), k * draw(0.08)) for p, k in zip(parameters, (0.6, 10.0, 0.7, 12.0), strict=True)
     }
+    normal = lambda *shape: rng.normal(size=(4, draws // 4, *shape))  # noqa: E731
     centre = np.linspace(0.4, -0.3, len(groups))
-    data["alpha_by_channel"] = (
-        ("chain", "draw", "channel"),
-        centre + 0.08 * rng.normal(size=(4, draws // 4, len(groups))),
-    )
+    data["alpha_by_channel"] = (("chain", "draw", "channel"), centre + 0.08 * normal(len(groups)))
+    data["alpha_by_channel_sd"] = (("chain", "draw"), 0.3 * np.exp(0.2 * normal()))
+    effects, scales = [Effect("purchases", ("alpha",), "channel")], {}
+    if len(groups) > 30:
+        effects.append(Effect("purchases", ("r", "s"), "channel"))
+        effects.append(Effect("purchases", ("beta",), covariates=COVARIATES, missing="indicator"))
+        scales = dict.fromkeys(COVARIATES, Scale(0.4, 2.5))
+        data[effects[1].name] = (("chain", "draw", "channel"), 0.3 * normal(len(groups)))
+        data[f"{effects[1].name}_sd"] = (("chain", "draw"), 0.3 * np.exp(0.2 * normal()))
+        data[effects[2].name] = (("chain", "draw", "covariate"), np.linspace(-0.5, 0.6, 6) + 0.1 * normal(6))
     dataset = xr.Dataset(data, coords={"channel": groups})
     prior = {p.name: k * np.exp(1.2 * rng.normal(size=2000)) for p, k in zip(parameters, (1, 10, 1, 10), strict=True)}
-    effect = SimpleNamespace(part="purchases", parameters=("alpha",), group="channel", name="alpha_by_channel")
+    flat = lambda name: dataset[name].to_numpy().reshape(-1, *dataset[name].shape[2:])  # noqa: E731
     return SimpleNamespace(
         model=SimpleNamespace(name="pareto_nbd", title="Pareto/NBD", reference="Schmittlein, Morrison & Colombo (1987)",
-                              parameters=parameters, meanings=meanings),
-        priors={p.name: Prior("LogNormal", {"mu": 0.0, "sigma": 1.2}) for p in parameters}, amount_unit=1.0,
-        data=xr.DataTree.from_dict({"/posterior": dataset}), prior_draws=prior, effects=[effect], time_unit="week",
+                              parameters=parameters, meanings=meanings, handles=()),
+        priors={p.name: prior_of for p in parameters}, amount_unit=1.0, scales=scales, stacked=flat,
+        data=xr.DataTree.from_dict({"/posterior": dataset}), prior_draws=prior, effects=effects, time_unit="week",
+        terms=make_terms(effects, {"channel": groups}),
     )  # fmt: skip
 
 
@@ -313,6 +324,9 @@ RUNS: dict[str, Callable[[], Run]] = {
     "full": fake_run,
     "small": lambda: fake_run(50, 100),
     "public": lambda: fake_run(200, 100, public=True),
+    "effects": lambda: fake_run(
+        2000, 100, seed=8, groups=[f"Sales region number {n} in the north-west of the country" for n in range(40)]
+    ),
     "groups": lambda: fake_run(400, 100, seed=7, groups=[f"Region number {n}" for n in range(20)]),
     "no-value": lambda: fake_run(200, 100, value=False),
     "no-holdout": lambda: fake_run(200, 100, holdout=False),

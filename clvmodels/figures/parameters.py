@@ -2,43 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from clvmodels import words
+from clvmodels.effects import raises
 from clvmodels.figures.figure import Figure, Numbers, Words
 
 if TYPE_CHECKING:
     from clvmodels.models.contract import Parameter
+    from clvmodels.models.prior import Prior
     from clvmodels.posterior import Posterior
     from clvmodels.results import About, Run
+    from clvmodels.terms import Term
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """A row a population parameter of each part of the entry that is valued."""
+    """A row a population parameter of each part of the entry that is valued, with what its effects add."""
     rows = []
     for posterior in run.valued.posteriors.values():
         for parameter in posterior.model.parameters:
-            draws = posterior.data["posterior"][parameter.name].values.reshape(-1)
-            q5, q50, q95 = (float(q) for q in pd.Series(draws).quantile([0.05, 0.5, 0.95]))
-            row: dict[str, object] = {
-                "model": posterior.model.title,
-                "source": posterior.model.reference,
-                "parameter": parameter.name,
-            }
-            row |= {"meaning": parameter.meaning, "prior": stated(posterior, parameter), "draws": len(draws)}
-            rows.append(row | {"q5": q5, "q50": q50, "q95": q95})
+            said = parameter.name, parameter.meaning, stated(posterior, parameter)
+            rows.append(_row(posterior, *said, posterior.stacked(parameter.name)))
+        for term in posterior.terms:
+            rows += [_row(posterior, *said) for said in _of_effect(posterior, term)]
     return pd.DataFrame(rows) if rows else None
+
+
+def _row(posterior: Posterior, name: str, meaning: str, prior: str, draws: np.ndarray) -> dict[str, object]:
+    q5, q50, q95 = (float(q) for q in np.quantile(draws, [0.05, 0.5, 0.95]))
+    head = {"model": posterior.model.title, "source": posterior.model.reference, "parameter": name}
+    return {**head, "meaning": meaning, "prior": prior, "draws": len(draws), "q5": q5, "q50": q50, "q95": q95}
+
+
+def _of_effect(posterior: Posterior, term: Term) -> Iterator[tuple[str, str, str, np.ndarray]]:
+    """The between-group sd, or each covariate's coefficients; a group's own stand in the figure of groups."""
+    raised = f"positive: more {raises(posterior.model, term.effect)}"
+    pooled = term.effect.group is not None
+    prior = distribution(term.effect.sd_prior if pooled else term.effect.coefficient_prior)
+    words_of = {
+        "per sd": "effect of one sd more",
+        "per unit": "effect of one more",
+        "missing": "effect of being missing",
+    }
+    for kind, label, draws in term.told(posterior.stacked, posterior.scales):
+        if kind == "sd between groups":
+            yield f"{term.name}_sd", "sd between groups, of the logarithm", prior, draws
+        elif kind != "group":
+            name = f"{' and '.join(term.effect.parameters)} by {label}"
+            yield name, f"{words_of[kind]}; {raised}", prior if kind != "per unit" else "as of one sd", draws
 
 
 def stated(posterior: Posterior, parameter: Parameter) -> str:
     """The prior as it was stated: `LogNormal(mu 1.10, sigma 1.50), in weeks`."""
     prior = posterior.priors[parameter.name]
-    arguments = ", ".join(f"{name} {value:.3g}" for name, value in prior.args.items())
     unit = {"time": f", in {prior.time_unit}s", "1/time": f", per {prior.time_unit}", "money": ", in the currency"}
     shifted = f", of the excess over {parameter.lower:g}" if parameter.lower else ""
-    return f"{prior.dist}({arguments}){unit.get(parameter.unit, '')}{shifted}"
+    return f"{distribution(prior)}{unit.get(parameter.unit, '')}{shifted}"
+
+
+def distribution(prior: Prior) -> str:
+    """`LogNormal(mu 1.10, sigma 1.50)`."""
+    return f"{prior.dist}({', '.join(f'{name} {value:.3g}' for name, value in prior.args.items())})"
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
