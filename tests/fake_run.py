@@ -208,7 +208,7 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
                               parameters=parameters, meanings=meanings, handles=()),
         priors={p.name: prior_of for p in parameters}, amount_unit=1.0, scales=scales, stacked=flat,
         data=xr.DataTree.from_dict({"/posterior": dataset}), prior_draws=prior, effects=effects, time_unit="week",
-        terms=make_terms(effects, {"channel": groups}),
+        terms=make_terms(effects, {"channel": groups}), attempts=[],
     )  # fmt: skip
 
 
