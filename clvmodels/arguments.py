@@ -59,6 +59,7 @@ def read_customers(
     rfm: bool,
     time_unit: str,
     *,
+    time: str,
     end: str | None,
     effects: Iterable[Effect],
     columns: str,
@@ -77,16 +78,17 @@ def read_customers(
         "groups": [group for group in groups if group not in DERIVED_GROUPS],
         "covariates": covariates,
     }
+    counted: dict[str, Any] = {"time_unit": time_unit, "time": time}
     if rfm:
         if end is None:
             raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
         frame = _read_rfm(table, [own.get("customer_id", "customer_id"), *kept["groups"]])
-        customers = Customers.from_rfm(frame, time_unit=time_unit, observation_end=end, columns=own, **kept)
+        customers = Customers.from_rfm(frame, observation_end=end, columns=own, **kept, **counted)
         return customers, customers.warnings
     transactions = read_transactions(
         table, columns=own, date_format=date_format, timezone=timezone, data_end=end, **kept
     )
-    customers = summarize(transactions, time_unit=time_unit, **kept).customers
+    customers = summarize(transactions, **kept, **counted).customers
     notes = (*transactions.warnings, *customers.warnings, *_stale(transactions))
     return customers, tuple(dict.fromkeys(notes))
 

@@ -155,7 +155,7 @@ def report(
 def fit(
     orders: Annotated[Path, typer.Argument(help="Transactions: CSV, compressed CSV or Parquet.")],
     model: Annotated[str, typer.Option(help="A model's name: see clvmodels list models.")],
-    time_unit: Annotated[str, typer.Option(help="day, week or month.")],
+    time_unit: Annotated[str, typer.Option(help="day, week, month or year.")],
     file: OutFile = Path("posterior.nc"),
     rfm: Rfm = False,
     columns: Columns = "",
@@ -184,6 +184,7 @@ def fit(
             orders,
             rfm,
             time_unit,
+            time=variants[0].counts,
             end=end,
             effects=effects,
             columns=columns,
@@ -246,8 +247,9 @@ def score(
     with _stages() as stage:
         stage(f"Reading {table.name}")
         customers, notes = read_customers(
-            table, rfm, unit, end=as_of, effects=effects, columns=columns, date_format=date_format, timezone=timezone
-        )
+            table, rfm, unit, time=posteriors["purchases"].model.counts, end=as_of, effects=effects, columns=columns,
+            date_format=date_format, timezone=timezone,
+        )  # fmt: skip
         stage(f"Scoring {len(customers):,} customers")
         scores = score_customers(
             posteriors, customers, horizon=horizon, margin=margin, annual_discount_rate=annual_discount_rate, seed=seed

@@ -74,15 +74,18 @@ class PolicySection(Section):
     duplicates: Literal["keep", "drop"] = "keep"
     refunds: Literal["drop", "net", "refuse"] = "drop"
     zero_amounts: Literal["keep", "drop"] = "keep"
+    after_ended: Literal["refuse", "drop"] = "refuse"
 
 
 class ColumnSection(Section):
-    """The file's own names of the columns that are read; a name not given stands for itself."""
+    """The file's own names of the columns that are read; a name not given stands for itself, but `ended`: without one
+    nobody's end is known."""
 
     customer_id: Text | None = None
     date: Text | None = None
     amount: Text | None = None
     order_id: Text | None = None
+    ended: Text | None = None
 
 
 class DataSection(Section):
@@ -90,7 +93,8 @@ class DataSection(Section):
 
     `calibration_end` is the last day that models see; `holdout` the time after it, in time units or as its last day.
     What a data set knows about itself (time unit, split, currency) need not be said. `data_end` is the last day that
-    a file covers where that is not the day of its last order; `customers` the size of a simulated data set.
+    a file covers where that is not the day of its last order; `customers` the size of a simulated data set. `time` says
+    whether purchases may come at any time or once in a time unit, as the models of opportunities and contracts want it.
     """
 
     dataset: str | None = None
@@ -108,7 +112,8 @@ class DataSection(Section):
     covariates: tuple[Text, ...] = ()
     policies: PolicySection | None = None
     acquired_between: Annotated[tuple[Day, ...], Field(min_length=2, max_length=2)] | None = None
-    time_unit: Literal["day", "week", "month"] = "week"
+    time: Literal["continuous", "opportunities"] = "continuous"
+    time_unit: Literal["day", "week", "month", "year"] = "week"
     calibration_end: Day | None = None
     holdout: Annotated[float | date | None, PlainValidator(_duration_or_day)] = None
 

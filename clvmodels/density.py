@@ -16,7 +16,7 @@ from clvmodels.customers import Customers
 from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.inference.target import Target
-from clvmodels.models import MODELS
+from clvmodels.models import MODELS, time_problems
 from clvmodels.models.contract import STATUS, Array, Model
 from clvmodels.models.prior import Prior, unit_factor
 from clvmodels.terms import Scale, Term, make_terms
@@ -211,6 +211,7 @@ def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) ->
     money = table.filter(["monetary_value", "amount_sum"])
     if not problems and "spend" in model.provides and len(money.columns) and not money.gt(0).any(axis=None):
         problems.append(Problem(f"no customer bought again: {model.title} has nothing to learn from", "customers"))
+    problems += time_problems(model, customers.time, "customers") or ([] if problems else model.refusals(table))
     if problems:
         raise DataError(problems)
     fx.check_effects(model, effects, table)

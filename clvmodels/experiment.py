@@ -162,6 +162,7 @@ def splits(experiment: Experiment, transactions: Transactions) -> tuple[Split, S
     groups, covariates = columns_of(effect for entry in experiment.models.values() for effect in entry.effects)
     common: dict[str, Any] = {
         "time_unit": data.time_unit,
+        "time": data.time,
         "groups": tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
         "covariates": tuple(dict.fromkeys((*data.covariates, *covariates))),
         "acquired_between": between and tuple(day.isoformat() for day in between),

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
+import pandas as pd
+
 from clvmodels import datasets, figures, metrics, models
 from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS
 from clvmodels.document import Path as KeyPath
 from clvmodels.document import as_mapping
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.prior import Prior
+from clvmodels.window import TIMES, period_end
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
 """Columns for effects: those that are made from the transactions and need no name."""
@@ -42,7 +45,7 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     """Every problem that keys have together; `config_dir` is where relative paths start (None: not looked at)."""
     data = as_mapping(raw.get("data"))
     yield from _names_of_lists(raw)
-    for rule in (_source, _columns, _dates, _timezone):
+    for rule in (_source, _columns, _dates, _timezone, _opportunities):
         yield from rule(data)
     yield from _file(data, config_dir)
     yield from _economics(raw)
@@ -51,6 +54,7 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     yield from _entry_names(as_mapping(raw.get("models")))
     for name, entry in as_mapping(raw.get("models")).items():
         yield from _entry(("models", name), as_mapping(entry), columns)
+        yield from _time(("models", name, "purchases"), _text(as_mapping(entry).get("purchases")), data)
 
 
 def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +71,7 @@ def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
 def _with_dataset(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The data set's own time unit, currency and split; a key that is given, even as null, wins."""
     unit = data.get("time_unit", defaults["time_unit"])
-    known = {key: defaults.get(key) for key in ("time_unit", "currency", "calibration_end")}
+    known = {key: defaults.get(key) for key in ("time", "time_unit", "currency", "calibration_end")}
     if data.get("calibration_end", known["calibration_end"]) is not None and unit in list(DAYS_PER_UNIT):
         days = DAYS_PER_UNIT[defaults["time_unit"]] / DAYS_PER_UNIT[unit]
         known["holdout"] = None if defaults.get("holdout") is None else defaults["holdout"] * days
@@ -164,6 +168,35 @@ def _dates(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("data", "acquired_between"), [Problem(what)])
 
 
+def _opportunities(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Where time counts opportunities nothing may cut one in two; and a data set may know of no time of each."""
+    name, end = _text(data.get("dataset")), _day(data.get("calibration_end"))
+    if end and name in datasets.DATASETS and datasets.DATASETS[name].no_split:
+        known = "Remove calibration_end: entries are compared by elpd on all of the data"
+        yield Finding(("data", "calibration_end"), [Problem(datasets.DATASETS[name].no_split, known=known)], key=True)
+    if data.get("time") != "opportunities":
+        return
+    unit = data.get("time_unit", "week")
+    if end and unit in list(DAYS_PER_UNIT) and (whole := period_end(pd.Timestamp(end), unit).date()) != end:
+        what = f"Must be the last day of a {unit}, where time counts opportunities"
+        yield Finding(("data", "calibration_end"), [Problem(what, got=str(end), known=f"The next is {whole}")])
+    if isinstance(data.get("holdout"), int | float) and data["holdout"] % 1:
+        what = f"Opportunities are whole {unit}s"
+        yield Finding(("data", "holdout"), [Problem(what, got=str(data["holdout"]))])
+    if as_mapping(data.get("columns")).get("ended") is not None:
+        what = "The day of an end needs continuous time"
+        known = "Remove it: of renewals, a period without one tells the end"
+        yield Finding(("data", "columns", "ended"), [Problem(what, known=known)], key=True)
+
+
+def _time(path: KeyPath, name: str | None, data: Mapping[str, Any]) -> Iterator[Finding]:
+    """A purchase model reads customers of its own time, as far as their time is known."""
+    time = data.get("time", "continuous")
+    if name in models.MODELS and time in TIMES and _known_source(data):
+        for problem in models.time_problems(models.MODELS[name], time):
+            yield Finding(path, [problem])
+
+
 def _timezone(data: Mapping[str, Any]) -> Iterator[Finding]:
     name, known = _text(data.get("timezone")), available_timezones()
     if name is None or name in known:
@@ -185,6 +218,10 @@ def _file(data: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]
 
 def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
     data = as_mapping(raw.get("data"))
+    horizon = as_mapping(raw.get("economics")).get("horizon")
+    if data.get("time") == "opportunities" and isinstance(horizon, int | float) and horizon % 1:
+        what = "Must be a whole number of opportunities"
+        yield Finding(("economics", "horizon"), [Problem(what, got=str(horizon))])
     if raw.get("economics") is not None:
         for name, entry in as_mapping(raw.get("models")).items():
             if isinstance(entry, dict) and entry.get("spend") is None:

@@ -70,8 +70,9 @@ def score(
     unit, amount_unit = customers.time_unit, customers.amount_unit
     edges, weights = np.array([0.0, horizon]), np.zeros(1)
     if economics is not None:
-        edges = period_edges(horizon, unit)
-        weights = discount_factors(edges, economics.annual_discount_rate, unit) * economics.margin * amount_unit
+        edges = period_edges(horizon, unit, customers.time)
+        weights = discount_factors(edges, economics.annual_discount_rate, unit, customers.time)
+        weights = weights * economics.margin * amount_unit
 
     def columns(part: pd.DataFrame) -> dict[str, Array]:
         found = _behaviour_columns(posteriors, part, horizon, draws, seed, amount_unit)

@@ -22,6 +22,7 @@ from clvmodels.models.contract import Array
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
 from clvmodels.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
+from clvmodels.window import period_of
 
 BLOCK_BYTES = 2**26
 """Size of one [D, C, P] array of a block: a handful of them are alive at once."""
@@ -37,11 +38,11 @@ class Futures:
     ----------
     customer_id : [C]
     edges : [P+1]
-        Bounds of the whole weeks of the window, in time units after the origin.
+        Bounds of the whole weeks of the window, in time units after the origin; of opportunities, of the periods.
     purchases : [D, C]
         Realised number of purchases in the window: one future a draw.
     period_purchases : [D, P]
-        Realised purchases of the whole base by week.
+        Realised purchases of the whole base by week, or period.
     expected_purchases : [D, C]
         E[purchases in the window | history, the draw's parameters].
     p_alive : [D, C]
@@ -63,8 +64,8 @@ class Futures:
 
     def __repr__(self) -> str:
         draws, size = self.purchases.shape
-        weeks = self.period_purchases.shape[1]
-        return f"Futures({size:,} customers, {draws:,} draws, {weeks:,} whole weeks)"
+        periods = self.period_purchases.shape[1]
+        return f"Futures({size:,} customers, {draws:,} draws, {periods:,} periods)"
 
     def _repr_html_(self) -> str:
         of_the_base = {
@@ -176,9 +177,15 @@ def expected_counts(posterior: Posterior, table: pd.DataFrame, p_alive: Array, e
     return p_alive[..., None] * np.diff(upto, axis=-1, prepend=0.0)
 
 
-def week_edges(length: float, time_unit: str) -> Array:
-    """Bounds of the whole weeks of a window of `length` time units, from 0, and the window's end."""
-    week = 7.0 / DAYS_PER_UNIT[time_unit]
+def tracked_length(time_unit: str, time: str = "continuous") -> float:
+    """What purchases of the base are tracked by, in time units: a week; where time counts opportunities, one."""
+    return 1.0 if time == "opportunities" else 7.0 / DAYS_PER_UNIT[time_unit]
+
+
+def week_edges(length: float, time_unit: str, time: str = "continuous") -> Array:
+    """Bounds of the whole weeks of a window of `length` time units, from 0, and the window's end; where time counts
+    opportunities, of the periods."""
+    week = tracked_length(time_unit, time)
     edges: Array = week * np.arange(int(np.floor(length / week + 1e-9)) + 1.0)
     return edges if np.isclose(edges[-1], length) else np.concatenate([edges, [length]])
 
@@ -186,14 +193,10 @@ def week_edges(length: float, time_unit: str) -> Array:
 def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Series, *, seed: int, draws: int) -> Array:
     """Repeat purchases of the base in weeks of its past, simulated from each customer's first purchase on. [D, P]
 
-    What the model would have expected of new customers: no history is used, only the population's draws.
+    What the model would have expected of new customers: no history is used, only the population's draws. Where time
+    counts opportunities `starts` are those of periods.
     """
-    table = customers.table
-    days = (starts.to_numpy("datetime64[D]")[None] - table["first_purchase"].to_numpy("datetime64[D]")[:, None]).astype(
-        float
-    )
-    # a purchase on day d of life lies in (d - 1, d]: a week that begins on day s covers (s - 1, s + 6]
-    bounds = np.concatenate([days - 1.0, days[:, -1:] + 6.0], axis=1).clip(0.0) / DAYS_PER_UNIT[customers.time_unit]
+    table, bounds = customers.table, past_bounds(customers, starts)
     draws = len(posterior.stacked(posterior.model.parameters[0].name, draws))
     total = np.zeros((draws, len(starts)))
     model = purchase_model(posterior)
@@ -206,6 +209,21 @@ def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Ser
         stream = KeyedRandom(seed, "past", labels, draws)
         total += model.draw_counts(rows, theta, _among(state, stays), bounds[block], stream).sum(axis=1)
     return total
+
+
+def past_bounds(customers: Customers, starts: pd.Series) -> Array:
+    """The ages of each customer at which the weeks, or periods, begin and the last one ends, not below 0. [C, P+1]
+
+    A purchase on day d of life lies in (d - 1, d]: a week that begins on day s covers (s - 1, s + 6]; one in the
+    a-th period after the first lies in (a - 1, a].
+    """
+    first = customers.table["first_purchase"]
+    if customers.time == "opportunities":
+        number = lambda day: period_of(day, customers.observation_end, customers.time_unit)  # noqa: E731
+        ages = starts.map(number).to_numpy(dtype=float)[None] - first.map(number).to_numpy(dtype=float)[:, None]
+        return np.concatenate([ages - 1.0, ages[:, -1:]], axis=1).clip(0.0)
+    days = (starts.to_numpy("datetime64[D]")[None] - first.to_numpy("datetime64[D]")[:, None]).astype(float)
+    return np.concatenate([days - 1.0, days[:, -1:] + 6.0], axis=1).clip(0.0) / DAYS_PER_UNIT[customers.time_unit]
 
 
 def array_store(folder: Path | None, name: str, shape: tuple[int, int], dtype: str) -> np.ndarray:
@@ -237,8 +255,8 @@ def forecast(
         Where the [D, C] arrays are kept; None keeps them in memory.
     """
     table = customers.table
-    size, edges = len(table), week_edges(length, customers.time_unit)
-    weeks = int(np.floor(length * DAYS_PER_UNIT[customers.time_unit] / 7.0 + 1e-9))
+    size, edges = len(table), week_edges(length, customers.time_unit, customers.time)
+    weeks = int(np.floor(length / tracked_length(customers.time_unit, customers.time) + 1e-9))
     draws = len(posterior.stacked(posterior.model.parameters[0].name, draws))
     counts = array_store(folder, "purchases", (draws, size), "int32")
     expected = array_store(folder, "expected_purchases", (draws, size), "float32")

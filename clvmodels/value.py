@@ -89,15 +89,31 @@ class Values:
         return f"<p><b>{html.escape(repr(self))}</b></p>" + simulation.totals_html(of_the_base)
 
 
-def period_edges(horizon: float, time_unit: str) -> Array:
-    """Bounds of equal periods of at most a month, from 0 to the horizon, in time units. [P+1]"""
+def period_edges(horizon: float, time_unit: str, time: str = "continuous") -> Array:
+    """Bounds of equal periods of at most a month, from 0 to the horizon, in time units; or the opportunities. [P+1]
+
+    Raises
+    ------
+    ConfigError
+        A horizon that cuts an opportunity in two.
+    """
+    if time == "opportunities":
+        if horizon % 1:
+            known = f"Where time counts opportunities, a whole number of {time_unit}s"
+            raise ConfigError(Problem("horizon cuts an opportunity in two", "economics", f"{horizon:g}", known))
+        return np.arange(horizon + 1.0)
     months = horizon * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
     return np.linspace(0.0, horizon, int(np.ceil(months - 1e-9)) + 1)
 
 
-def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str) -> Array:
-    """Mean of (1 + d)^(-t / 365.25 days) over each period: exact for purchases spread evenly in it. [P]"""
+def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, time: str = "continuous") -> Array:
+    """Mean of (1 + d)^(-t / 365.25 days) over each period: exact for purchases spread evenly in it. [P]
+
+    An opportunity counts at the end of its period.
+    """
     force = np.log1p(annual_discount_rate) * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR
+    if time == "opportunities":
+        return np.exp(-force * edges[1:])
     if force == 0.0:
         return np.ones(len(edges) - 1)
     return -np.diff(np.exp(-force * edges)) / (force * np.diff(edges))
@@ -124,8 +140,9 @@ def value(
     check_units(purchases, spend, customers, draws)
     table = customers.table
     check_columns((*purchases.effects, *spend.effects), table)
-    edges = period_edges(economics.horizon, customers.time_unit)
-    weights = discount_factors(edges, economics.annual_discount_rate, customers.time_unit)
+    unit, time = customers.time_unit, customers.time
+    edges = period_edges(economics.horizon, unit, time)
+    weights = discount_factors(edges, economics.annual_discount_rate, unit, time)
     weights = weights * economics.margin * customers.amount_unit
     draws = len(purchases.stacked(purchases.model.parameters[0].name, draws))
     expected = simulation.array_store(folder, "expected_value", (draws, len(table)), "float32")
@@ -180,6 +197,9 @@ def check_units(purchases: Posterior, spend: Posterior | None, customers: Custom
     if purchases.time_unit != customers.time_unit:
         got = f"{purchases.time_unit} and {customers.time_unit}"
         problems.append(Problem("the posterior and the customers differ in time unit", "", got, "Summarise again"))
+    if purchases.model.counts != customers.time:
+        got = f"{purchases.model.counts} and {customers.time}"
+        problems.append(Problem("the posterior and the customers differ in their time", "", got, "Summarise again"))
     if spend is not None and spend.amount_unit != customers.amount_unit:
         got = f"{spend.amount_unit:g} and {customers.amount_unit:g}"
         problems.append(Problem("the posterior and the customers differ in amount unit", "", got))

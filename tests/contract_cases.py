@@ -10,6 +10,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import stories
+import stories_discrete
 
 from clvmodels.customers import Customers
 from clvmodels.density import numbers
@@ -20,15 +21,37 @@ from clvmodels.models.prior import log_normal
 from clvmodels.posterior import Posterior
 
 END = pd.Timestamp("2025-06-30")
-HISTORIES = {  # frequency, recency, T, monetary_value
-    "new": (0, 0.0, 0.0, 0.0),
-    "once, long ago": (0, 0.0, 38.9, 0.0),
-    "once, just now": (0, 0.0, 0.1, 0.0),
-    "twice": (1, 20.0, 38.9, 31.5),
-    "bought on the last day": (3, 30.0, 30.0, 12.0),
-    "regular": (12, 35.0, 39.0, 55.0),
-    "heavy, silent for a week": (40, 9.0, 10.0, 8.0),
-    "early, then silent": (2, 4.0, 39.0, 140.0),
+HISTORIES = {  # frequency, recency, T, monetary_value; by the model's time
+    "continuous": {
+        "new": (0, 0.0, 0.0, 0.0),
+        "once, long ago": (0, 0.0, 38.9, 0.0),
+        "once, just now": (0, 0.0, 0.1, 0.0),
+        "twice": (1, 20.0, 38.9, 31.5),
+        "bought on the last day": (3, 30.0, 30.0, 12.0),
+        "regular": (12, 35.0, 39.0, 55.0),
+        "heavy, silent for a week": (40, 9.0, 10.0, 8.0),
+        "early, then silent": (2, 4.0, 39.0, 140.0),
+    },
+    "opportunities": {
+        "new": (0, 0.0, 0.0, 0.0),
+        "one missed": (0, 0.0, 1.0, 0.0),
+        "never": (0, 0.0, 6.0, 0.0),
+        "bought at the last": (3, 6.0, 6.0, 12.0),
+        "always": (6, 6.0, 6.0, 20.0),
+        "early, then silent": (2, 2.0, 7.0, 9.0),
+        "once": (1, 3.0, 7.0, 31.5),
+        "long": (20, 30.0, 33.0, 8.0),
+    },
+    "renewals": {
+        "new": (0, 0.0, 0.0, 0.0),
+        "ended at the first": (0, 0.0, 1.0, 0.0),
+        "renewed once": (1, 1.0, 1.0, 5.0),
+        "ended early": (1, 1.0, 7.0, 31.5),
+        "ended late": (5, 5.0, 6.0, 2.0),
+        "alive": (6, 6.0, 6.0, 12.0),
+        "alive for long": (30, 30.0, 30.0, 4.0),
+        "ended long ago": (3, 3.0, 40.0, 2.0),
+    },
 }
 
 
@@ -54,11 +77,16 @@ class Case:
 
     def table(self) -> pd.DataFrame:
         """The histories on which contracts are tried."""
-        return self.complete(table_of())
+        return self.of_its_time(self.complete(table_of(HISTORIES[self.model.time])))
 
     def new_customers(self, size: int) -> pd.DataFrame:
         """Customers who have just come."""
-        return self.complete(new_customers(size))
+        return self.of_its_time(self.complete(new_customers(size)))
+
+    def of_its_time(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table, which now says what its time is; `customers_of` reads it."""
+        table.attrs["time"] = self.model.counts
+        return table
 
     def rows(self, table: pd.DataFrame | None = None) -> dict[str, np.ndarray]:
         """What the model observes, as its log density takes it. [R] each"""
@@ -107,6 +135,21 @@ CASES = {
         ({"r": 0.8, "alpha": 5.0, "a": 0.8, "b": 2.4}, {"r": 2.5, "alpha": 2.0, "a": 1.7, "b": 1.0}),
         GAPS,
     ),
+    "bg_bb": Case(
+        MODELS["bg_bb"],
+        stories_discrete.BGBB(),
+        (
+            {"alpha": 1.2, "beta": 0.75, "gamma": 0.66, "delta": 2.78},
+            {"alpha": 0.6, "beta": 2.0, "gamma": 1.0, "delta": 5.0},
+        ),
+    ),
+    "bb": Case(MODELS["bb"], stories_discrete.BB(), ({"alpha": 1.2, "beta": 0.75}, {"alpha": 0.6, "beta": 2.0})),
+    "sbg": Case(MODELS["sbg"], stories_discrete.SBG(), ({"alpha": 0.67, "beta": 3.8}, {"alpha": 1.0, "beta": 1.2})),
+    "bdw": Case(
+        MODELS["bdw"],
+        stories_discrete.BdW(),
+        ({"alpha": 0.8, "beta": 3.0, "c": 0.7}, {"alpha": 1.5, "beta": 1.2, "c": 1.6}),
+    ),
     "gamma_gamma": Case(
         MODELS["gamma_gamma"],
         stories.GammaGamma(),
@@ -133,7 +176,7 @@ def case_of(name: str) -> Case:
 
 def table_of(histories: dict[str, tuple] | None = None) -> pd.DataFrame:
     columns = ["frequency", "recency", "T", "monetary_value"]
-    table = pd.DataFrame.from_dict(histories or HISTORIES, orient="index", columns=columns)
+    table = pd.DataFrame.from_dict(histories or HISTORIES["continuous"], orient="index", columns=columns)
     table = table.astype({"frequency": "int64"}).rename_axis("customer_id").sort_index()
     table = table.assign(**{name: column(table) for name, column in GAPS.items()})
     paid = [amount_statistics(stories.amounts_of(row)) for row in table.to_dict("records")]
@@ -160,7 +203,7 @@ def rescaled(table: pd.DataFrame, time: float = 1.0, money: float = 1.0) -> pd.D
 
 
 def customers_of(table: pd.DataFrame, time_unit: str = "week", amount_unit: float = 1.0) -> Customers:
-    return Customers(table, time_unit, END, "USD", amount_unit)
+    return Customers(table, time_unit, END, "USD", amount_unit, time=table.attrs.get("time", "continuous"))
 
 
 def new_customers(size: int) -> pd.DataFrame:
@@ -211,7 +254,9 @@ def simulated(case: Case, size: int = 150, seed: int = 1) -> pd.DataFrame:
     purchases, spend = (posterior.model for posterior in pair_of(case, 1))
     truth = {m.name: case.theta if m is case.model else CASES[m.name].theta for m in (purchases, spend)}
     ages = np.random.default_rng(seed).uniform(20, 60, size)
-    return simulate_histories(purchases, truth[purchases.name], ages, seed, (spend, truth[spend.name]))
+    ages = ages if purchases.counts == "continuous" else np.floor(ages / 5)
+    table = simulate_histories(purchases, truth[purchases.name], ages, seed, (spend, truth[spend.name]))
+    return case.of_its_time(table) if purchases is case.model else table
 
 
 def priors_around(case: Case) -> dict[str, Any]:

@@ -58,7 +58,11 @@ def p_alive_is_the_integral_over_individuals(case: Case) -> None:
 
 
 def probabilities_of_all_histories_add_up_to_one(case: Case) -> None:
-    """P(no repeat) + sum over x of the integral over the times of x purchases of exp(log_prob), in a week or two."""
+    """P(no repeat) + sum over x of the integral over the times of x purchases of exp(log_prob), in a week or two; or
+    the sum over all strings of six opportunities."""
+    if case.model.counts == "opportunities":
+        probabilities_of_all_strings_add_up_to_one(case)
+        return
     age, most = 2.0, 60
     nodes, weights = np.polynomial.legendre.leggauss(60)
     recency = age * (nodes + 1) / 2
@@ -69,6 +73,15 @@ def probabilities_of_all_histories_add_up_to_one(case: Case) -> None:
     earlier = case.story.log_earlier(table.iloc[1:])
     total = np.exp(log_p[0]) + (np.tile(weights, most - 1) * age / 2 * np.exp(log_p[1:] + earlier)).sum()
     close(total, 1.0, 1e-7)
+
+
+def probabilities_of_all_strings_add_up_to_one(case: Case) -> None:
+    """Each (x, t_x) as often as strings have it."""
+    for theta in case.thetas:
+        x, t_x = np.array(case.story.histories(6), dtype=float).T
+        table = case.complete(pd.DataFrame({"frequency": x, "recency": t_x, "T": 6.0}))
+        log_p = log_prob(case.model, case.rows(table), as_theta(theta))[0]
+        close((case.story.strings(x, t_x) * np.exp(log_p)).sum(), 1.0)
 
 
 def alive_draws_average_to_p_alive(case: Case) -> None:

@@ -42,9 +42,9 @@ class OpportunityStory(PurchaseStory):
     def lasts(self, own, t):
         return self.stays(own, int(t) + 1)
 
-    def ways(self, x, t_x):
-        """Histories that share their statistics: where the purchases before the last fell."""
-        return special.comb(t_x - 1, x - 1) if x else 1.0
+    def strings(self, x, t_x):
+        """Strings that share their statistics: where the purchases before the last fell."""
+        return np.where(x > 0, special.comb(t_x - 1, x - 1), 1.0)
 
     def histories(self, T):
         """All that there may be: (x, t_x)."""
@@ -98,8 +98,8 @@ class SBG(OpportunityStory):
     def histories(self, T):
         return [(x, x) for x in range(T + 1)]
 
-    def ways(self, x, t_x):
-        return 1.0
+    def strings(self, x, t_x):
+        return np.ones_like(x)
 
 
 class BdW(SBG):

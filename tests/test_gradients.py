@@ -15,7 +15,7 @@ from clvmodels.models.evaluate import log_prob, p_alive
 from clvmodels.randomness import KeyedRandom
 
 CASES = {name: case_of(name) for name in MODELS} | TOYS
-DELICATE = [  # frequency, recency, T, monetary_value
+CONTINUOUS = [  # frequency, recency, T, monetary_value
     (0, 0.0, 0.0, 0.0),
     (0, 0.0, 39.0, 0.0),
     (1, 10.0, 10.0, 5.0),
@@ -24,15 +24,28 @@ DELICATE = [  # frequency, recency, T, monetary_value
     (40, 9.0, 10.0, 1e6),
     (2, 4.0, 520.0, 140.0),
 ]
-EXTREME = [
-    *DELICATE,
-    (0, 0.0, 1e-6, 0.0),
-    (1, 1e-6, 1e-6, 0.01),
-    (0, 0.0, 3650.0, 0.0),
-    (5000, 3649.0, 3650.0, 1e6),
-    (5000, 10.0, 3650.0, 0.01),
-    (1, 3650.0, 3650.0, 1e6),
-]
+DELICATE = {
+    "continuous": CONTINUOUS,
+    "opportunities": [(0, 0.0, 0.0, 0.0), (0, 0.0, 1.0, 0.0), (0, 0.0, 39.0, 0.0), (1, 10.0, 10.0, 5.0),
+                      (10, 10.0, 10.0, 5.0), (12, 35.0, 39.0, 55.0), (2, 4.0, 520.0, 140.0)],
+    "renewals": [(0, 0.0, 0.0, 0.0), (0, 0.0, 1.0, 0.0), (0, 0.0, 39.0, 0.0), (10, 10.0, 10.0, 5.0),
+                 (38, 38.0, 39.0, 55.0), (4, 4.0, 520.0, 140.0)],
+}  # fmt: skip
+EXTREME = {
+    "continuous": [
+        *CONTINUOUS,
+        (0, 0.0, 1e-6, 0.0),
+        (1, 1e-6, 1e-6, 0.01),
+        (0, 0.0, 3650.0, 0.0),
+        (5000, 3649.0, 3650.0, 1e6),
+        (5000, 10.0, 3650.0, 0.01),
+        (1, 3650.0, 3650.0, 1e6),
+    ],
+    "opportunities": [*DELICATE["opportunities"], (0, 0.0, 3650.0, 0.0), (3649, 3649.0, 3650.0, 1e6),
+                      (10, 10.0, 3650.0, 0.01), (1, 3650.0, 3650.0, 1e6)],
+    "renewals": [*DELICATE["renewals"], (0, 0.0, 3650.0, 0.0), (3650, 3650.0, 3650.0, 1e6),
+                 (3649, 3649.0, 3650.0, 1e6)],
+}  # fmt: skip
 
 
 def rows_of(histories) -> dict[str, np.ndarray]:
@@ -77,13 +90,13 @@ def graded(request):
 def test_value_and_gradient_are_finite_at_the_edges(graded):
     case, call = graded
     for theta in thetas_of(case):
-        value, grads = call(rows_of(EXTREME), theta)
+        value, grads = call(rows_of(EXTREME[case.model.time]), theta)
         assert np.isfinite(value).all() and np.isfinite(grads).all(), theta
 
 
 def test_gradient_is_that_of_finite_differences(graded):
     case, call = graded
-    rows, step = rows_of(DELICATE), 1e-3
+    rows, step = rows_of(DELICATE[case.model.time]), 1e-3
     for theta in thetas_of(case):
         grads = call(rows, theta)[1]
         for k, parameter in enumerate(case.model.parameters):
@@ -121,10 +134,14 @@ def test_gradient_of_pareto_nbd_has_the_digits_of_an_exact_one():
 
 
 @pytest.mark.parametrize(("name", "rows"), [
-    ("nbd", EXTREME),
-    ("pareto_nbd", [DELICATE[0], DELICATE[2]]),
-    ("gg_nbd", [DELICATE[0], DELICATE[2]]),
-    ("bg_nbd", DELICATE[:2]),
+    ("nbd", EXTREME["continuous"]),
+    ("pareto_nbd", [CONTINUOUS[0], CONTINUOUS[2]]),
+    ("gg_nbd", [CONTINUOUS[0], CONTINUOUS[2]]),
+    ("bg_nbd", CONTINUOUS[:2]),
+    ("bb", EXTREME["opportunities"]),
+    ("bg_bb", [(0, 0.0, 0.0, 0.0), (3, 10.0, 10.0, 5.0)]),
+    ("sbg", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
+    ("bdw", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
 ])  # fmt: skip
 def test_an_impossible_end_has_gradient_zero(name, rows):
     call = gradient_function(CASES[name], lambda model, rows, theta: model.branches(rows, theta)[1])
@@ -134,8 +151,9 @@ def test_an_impossible_end_has_gradient_zero(name, rows):
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_computed_from_a_history_is_finite_at_the_edges(name):
-    case, labels = CASES[name], [f"c{k}" for k in range(len(EXTREME))]
-    rows = {key: values[None] for key, values in rows_of(EXTREME).items()}
+    case, extreme = CASES[name], EXTREME[CASES[name].model.time]
+    labels = [f"c{k}" for k in range(len(extreme))]
+    rows = {key: values[None] for key, values in rows_of(extreme).items()}
     rng = KeyedRandom(1, "edges", labels, 1)
     for theta in map(as_theta, thetas_of(case)):
         assert np.isfinite(log_prob(case.model, rows, theta)).all()

@@ -125,7 +125,7 @@ FAULTS = [
     Fault(simulation, "expected_counts", without_p_alive, "pareto_nbd", simulated_purchases_average_to_the_expected),
     Fault(simulation, "purchase_counts", never_repeats, "pareto_nbd", simulated_purchases_average_to_the_expected),
     Fault(
-        value, "discount_factors", lambda f: lambda edges, rate, unit: 1 / f(edges, rate, unit),
+        value, "discount_factors", lambda f: lambda *how: 1 / f(*how),
         "bg_nbd", expected_value_is_the_discounted_integral,
     ),
     Fault(

@@ -68,8 +68,11 @@ def test_the_fit_is_seeded_checked_and_shown(fit_of_150):
 
 
 def test_units_of_time_and_money_change_nothing_but_the_units(fit_of_150):
-    """Weeks or days, dollars or cents: the same draws, times as long and amounts as large."""
+    """Weeks or days, dollars or cents: the same draws, times as long and amounts as large. Opportunities have no unit."""
     name, table, posterior = fit_of_150
+    if posterior.model.counts == "opportunities":
+        assert {p.unit for p in posterior.model.parameters} == {"none"}
+        return
     in_days = fitted(name, rescaled(table, time=7, money=100), "day", 0.01)
     factor = {"time": 7.0, "1/time": 1 / 7, "money": 100.0, "none": 1.0}
     for p in posterior.model.parameters:

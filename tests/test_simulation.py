@@ -67,12 +67,13 @@ def test_ids_that_look_alike_are_different_customers():
 
 
 def forecast_of(name: str = "bg_nbd", **changes):
-    table = table_of()
+    table = CASES[name].table()
+    length = 10.5 if MODELS[name].counts == "continuous" else 10.0
     came = pd.DataFrame({"purchases": np.arange(len(table))}, index=table.index)
-    held = Holdout(came, 10.5, pd.Timestamp("2025-07-01"), pd.Timestamp("2025-09-12"))
+    held = Holdout(came, length, pd.Timestamp("2025-07-01"), pd.Timestamp("2025-09-12"))
     posterior = posterior_of(MODELS[name], CASES[name].theta, 3000)
     return simulation.forecast(
-        posterior, customers_of(table), 10.5, **({"seed": 1, "draws": 3000, "actual": held} | changes)
+        posterior, customers_of(table), length, **({"seed": 1, "draws": 3000, "actual": held} | changes)
     )
 
 

@@ -26,7 +26,9 @@ class Dataset:
     loader
         "module:function" of the loader, imported when it is called.
     defaults
-        time_unit, currency, calibration_end, holdout, groups that suit it.
+        time, time_unit, currency, calibration_end, holdout, groups that suit it.
+    no_split
+        Why it cannot be split into calibration and holdout, where it cannot.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Dataset:
     columns: Mapping[str, str]
     loader: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    no_split: str = ""
 
     def load(self, seed: int = 0, **options: Any) -> Transactions:
         """Read it, clean it. `seed` matters for simulated data only; options are the loader's own."""

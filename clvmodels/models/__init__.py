@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clvmodels.errors import ConfigError, unknown
+from clvmodels.errors import ConfigError, Problem, unknown
+from clvmodels.models.bb import bb
+from clvmodels.models.bdw import bdw
+from clvmodels.models.bg_bb import bg_bb
 from clvmodels.models.bg_cnbd_k import bg_cnbd_k
 from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
@@ -17,6 +20,7 @@ from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
 from clvmodels.models.mbg_nbd import mbg_nbd
 from clvmodels.models.nbd import nbd
 from clvmodels.models.pareto_nbd import pareto_nbd
+from clvmodels.models.sbg import sbg
 
 MODELS: dict[str, Model] = {
     "nbd": nbd,
@@ -26,6 +30,10 @@ MODELS: dict[str, Model] = {
     "mbg_nbd": mbg_nbd,
     "bg_cnbd_k": bg_cnbd_k,
     "mbg_cnbd_k": mbg_cnbd_k,
+    "bg_bb": bg_bb,
+    "bb": bb,
+    "sbg": sbg,
+    "bdw": bdw,
     "gamma_gamma": gamma_gamma,
     "gamma_gamma_mean": gamma_gamma_mean,
     "lognormal_spend": lognormal_spend,
@@ -45,4 +53,18 @@ def get_model(name: str, options: Mapping[str, Any] | None = None, where: str = 
     return MODELS[name].given(**(options or {}))
 
 
-__all__ = ["MODELS", "Model", "Parameter", "PurchaseModel", "SpendModel", "State", "get_model"]
+def time_problems(model: Model, time: str, where: str = "") -> list[Problem]:
+    """The problem of a purchase model whose customers' time is another, with what to write instead."""
+    if "purchases" not in model.provides or model.counts == time:
+        return []
+    others = [name for name, m in MODELS.items() if "purchases" in m.provides and m.counts != model.counts]
+    if model.counts == "opportunities":
+        what = f"{model.title} counts opportunities, and the time of these customers is continuous"
+        write = "Write time: opportunities in data, with the time_unit of one opportunity (year, month, week or day)"
+    else:
+        what = f"{model.title} needs continuous time, and that of these customers counts opportunities"
+        write = "Write time: continuous in data"
+    return [Problem(what, where, known=f"{write}; or take {' or '.join([', '.join(others[:-1]), others[-1]])}")]
+
+
+__all__ = ["MODELS", "Model", "Parameter", "PurchaseModel", "SpendModel", "State", "get_model", "time_problems"]

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
@@ -153,6 +154,19 @@ class Model(ABC):
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
         """Log density of each row's history, the individual integrated out. [R]"""
 
+    @property
+    def counts(self) -> Literal["continuous", "opportunities"]:
+        """The time of the customers' tables that it reads (`Customers.time`)."""
+        return "continuous" if self.time == "continuous" else "opportunities"
+
+    def refusals(self, table: pd.DataFrame) -> list[Problem]:
+        """What keeps it from being fitted to a table that has all columns that it observes."""
+        return []
+
+    def width(self, rows: Rows) -> int:
+        """Numbers that the graph of one row works on at once: terms of a sum."""
+        return 1
+
     def blank(self, rows: Rows) -> dict[str, Any]:
         """The rows of new customers with the traits of these."""
         return {name: rows[name] if name in self.traits else 0.0 * rows[name] for name in self.observes}
@@ -178,6 +192,13 @@ class PurchaseModel(Model):
     """When customers buy and when they leave. A history ends with the customer alive at T or dead before it."""
 
     provides = frozenset({"purchases"})
+
+    def refusals(self, table: pd.DataFrame) -> list[Problem]:
+        ended = table.index[table["status"] == "ended"] if "status" in table else []
+        if "status" in self.observes or not len(ended):
+            return []
+        what = f"{self.title} does not read the end of a customer, and {len(ended)} have ended"
+        return [Problem(what, "customers", f"first '{ended[0]}'", "Leave the column of ends out")]
 
     @abstractmethod
     def branches(self, rows: Rows, theta: Theta) -> tuple[pt.TensorVariable, pt.TensorVariable]:

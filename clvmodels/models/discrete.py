@@ -12,11 +12,16 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 
+from clvmodels.errors import Problem
 from clvmodels.models.contract import Array, PurchaseModel, Rows, State, Theta
 from clvmodels.models.parts import Part
 from clvmodels.randomness import KeyedRandom
+
+MOST_TERMS = 20_000_000
+"""Rows times opportunities since the last purchase, of which the gradient keeps a dozen numbers each."""
 
 
 class Chances(Part, ABC):
@@ -134,8 +139,34 @@ class Discrete(PurchaseModel):
         wide_rows, wide = _widened(rows), _widened(theta)
         at = wide_rows["recency"] + j
         steps = self.chances.log_step(wide_rows, at, wide) + self.lifetime.log_step(at, wide)
-        later = pt.switch(pt.lt(j + 1.0, silent[..., None]), pt.exp(pt.cumsum(steps, axis=-1)), 0.0)
-        return pt.switch(pt.gt(silent, 0.0), first + pt.log1p(pt.sum(later, axis=-1)), -np.inf)
+        terms = pt.switch(pt.lt(j + 1.0, silent[..., None]), pt.exp(pt.cumsum(steps, axis=-1)), 0.0)
+        later = pt.cumsum(terms, axis=-1)[..., -1]  # added in order: zeros after the last change no digit
+        return pt.switch(pt.gt(silent, 0.0), first + pt.log1p(later), -np.inf)
+
+    def refusals(self, table: pd.DataFrame) -> list[Problem]:
+        x, T = table["frequency"], table["T"]
+        t_x = table.get("recency", x)
+        cut = table.index[(t_x % 1 != 0) | (T % 1 != 0) | (x > t_x) | (t_x > T)]
+        back = table.index[self.chances.certain & (t_x > x)]
+        terms = len(table[list(self.observes)].drop_duplicates()) * self.width({"recency": t_x, "T": T})
+        found = []
+        if len(cut):
+            what = f"frequency <= recency <= T must be numbers of opportunities; of {len(cut)} customers they are not"
+            found.append(Problem(what, "customers", f"first '{cut[0]}'"))
+        if len(back):
+            what = f"{self.title}: an end is for good, and {len(back)} customers came back after a missed renewal"
+            known = "Take them for two contracts, each with its own id; or take bg_bb"
+            found.append(Problem(what, "customers", f"first '{back[0]}'", known))
+        if terms > MOST_TERMS:
+            what = f"{self.title} would add up {terms:,} terms, and {MOST_TERMS:,} is the most"
+            found.append(Problem(what, "customers", known="Count longer periods: months or weeks for days"))
+        return found
+
+    def width(self, rows: Rows) -> int:
+        """Terms of the sum: opportunities since the last purchase, at most."""
+        if self.chances.certain or not self.lifetime.ends:
+            return 1
+        return max(1, int(np.max(np.asarray(rows["T"]) - np.asarray(rows["recency"]), initial=0)))
 
     def draw_alive(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
         chance = self.chances.draw(rows, rows["T"], theta, rng)

@@ -11,6 +11,9 @@ import pytensor.tensor as pt
 from clvmodels.errors import ClvError, Problem
 from clvmodels.models.contract import Array, Model, PurchaseModel, Rows, Theta
 
+ELEMENTS = 2**22
+"""Numbers in one array of a graph that is evaluated: 32 MiB."""
+
 _COMPILED: dict[Hashable, Callable] = {}
 
 
@@ -58,7 +61,7 @@ def _names(model: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def log_prob(model: Model, rows: Rows, theta: Theta) -> Array:
     """Log density of each history in each draw. [D, C]"""
-    return compiled((model, "log_prob"), model.log_prob, *_names(model))(rows, theta)
+    return _in_parts(compiled((model, "log_prob"), model.log_prob, *_names(model)), model.width(rows), rows, theta)
 
 
 def p_alive(model: PurchaseModel, rows: Rows, theta: Theta) -> Array:
@@ -68,4 +71,16 @@ def p_alive(model: PurchaseModel, rows: Rows, theta: Theta) -> Array:
         alive, ended = model.branches(rows, theta)
         return pt.sigmoid(alive - ended)
 
-    return compiled((model, "p_alive"), graph, *_names(model))(rows, theta)
+    return _in_parts(compiled((model, "p_alive"), graph, *_names(model)), model.width(rows), rows, theta)
+
+
+def _in_parts(function: Callable[[Rows, Theta], Array], width: int, rows: Rows, theta: Theta) -> Array:
+    """The function of some draws at a time, so that the graph's inner arrays, `width` times as large, stay bounded."""
+    draws = max(np.shape(np.atleast_2d(value))[0] for value in theta.values())
+    size = max(np.atleast_2d(value).shape[-1] for value in (*rows.values(), *theta.values()))
+    step = max(1, ELEMENTS // (width * size))
+    if width == 1 or draws <= step:
+        return function(rows, theta)
+    cut = lambda value, part: value[part] if np.ndim(value) == 2 and len(value) > 1 else value  # noqa: E731
+    parts = [slice(at, at + step) for at in range(0, draws, step)]
+    return np.concatenate([function(rows, {name: cut(v, part) for name, v in theta.items()}) for part in parts])
