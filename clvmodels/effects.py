@@ -206,7 +206,7 @@ def check_effects(model: Model, effects: Sequence[Effect], table: pd.DataFrame, 
                 values += _constant(table, name, place)
         reserved = ("chain", "draw", *(p.name for p in model.parameters))
         problems += [
-            Problem(f"a column of effects cannot be called '{name}', as the draws are", place, known="Rename the column")
+            Problem(f"a column of an effect cannot be called '{name}', as draws are", place, known="Rename the column")
             for name in effect.columns if name in reserved
         ]  # fmt: skip
     problems += _twice(effects, where)

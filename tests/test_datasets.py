@@ -10,8 +10,9 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from clvmodels.config import DataSection
 from clvmodels.customers import summarize
-from clvmodels.datasets import DATASETS, cdnow, online_retail, retailer
+from clvmodels.datasets import DATASETS, apparel, cdnow, online_retail, retailer
 from clvmodels.errors import DataError
 
 
@@ -22,24 +23,25 @@ def real(shared_data, monkeypatch):
 
 
 def test_the_registry_says_what_it_holds_and_imports_nothing_heavy():
-    assert list(DATASETS) == ["retailer", "cdnow", "cdnow_master", "online_retail"]
+    assert set(DATASETS) >= {"retailer", "cdnow", "cdnow_master", "online_retail", "apparel"}
     for name, dataset in DATASETS.items():
         assert dataset.name == name
         assert dataset.title and dataset.source and dataset.licence and dataset.columns
-        assert set(dataset.defaults) == {"time_unit", "currency", "calibration_end", "holdout", "groups"}
+        assert set(dataset.defaults) >= {"time_unit", "currency", "calibration_end", "holdout", "groups"}
+        assert set(dataset.defaults) <= set(DataSection.model_fields), "an experiment may say it otherwise"
     code = (
         "import sys, clvmodels.datasets; sys.exit(sum(m in sys.modules for m in ('pandas', 'ibis', 'duckdb', 'numpy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["cdnow", "online_retail"])
+@pytest.mark.parametrize("name", ["cdnow", "online_retail", "apparel"])
 def test_public_defaults_fit_the_data(real, name):
     dataset = DATASETS[name]
     table = dataset.load()
     options = {k: v for k, v in dataset.defaults.items() if k != "currency"}
     assert table.currency == dataset.defaults["currency"]
-    assert len(summarize(table, **options).holdout) > 2000
+    assert len(summarize(table, **options).holdout) >= 600
 
 
 def test_retailer_defaults_fit_the_data():
@@ -185,3 +187,43 @@ def test_a_spreadsheet_with_other_columns_is_refused(tmp_path, monkeypatch):
     path.write_text("hello")
     with pytest.raises(DataError, match="is no spreadsheet"):
         online_retail.read_workbook(path)
+
+
+# ---------------------------------------------------------------------------------------------- apparel
+
+
+def test_apparel_is_the_customers_of_clvtools(real, shared_reference):
+    options = DATASETS["apparel"].defaults | {"groups": ("Channel",), "covariates": ("Gender",)}
+    transactions = DATASETS["apparel"].load()
+    split = summarize(transactions, **{k: v for k, v in options.items() if k != "currency"})
+    known = pd.read_csv(shared_reference / "apparel" / "summary.csv", dtype={"cust": str}).set_index("cust")
+    table = split.customers.table.loc[known.index]
+    for name, own in (("frequency", "x"), ("recency", "t.x"), ("T", "T.cal"), ("sum_log_gaps", "litt")):
+        np.testing.assert_allclose(table[name], known[own], rtol=1e-12, atol=1e-12)
+    assert table["Channel"].value_counts().to_dict() == {"0": 372, "1": 228}
+    assert table["Gender"].sum() == 296.0
+
+
+def test_apparel_says_where_it_is_to_be_had(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLVMODELS_DATA", str(tmp_path))
+    monkeypatch.setattr(apparel, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("clvmodels.datasets.fetch.cache_folder", lambda: tmp_path)
+    with pytest.raises(
+        DataError, match=r"apparelTrans.csv is not on this machine, and there is no address.*In R: data"
+    ):
+        DATASETS["apparel"].load()
+
+
+def test_other_tables_are_not_apparel(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLVMODELS_DATA", str(tmp_path))
+    (tmp_path / "apparel").mkdir()
+    (tmp_path / apparel.ORDERS).write_text("Id,Date,Price\n1,2005-01-02,3.5\n")
+    (tmp_path / apparel.STATIC).write_text("Id,Gender\n1,0\n")
+    with pytest.raises(DataError, match="apparelStaticCov: has no column Channel"):
+        DATASETS["apparel"].load()
+    (tmp_path / apparel.STATIC).write_text("Id,Gender,Channel\n2,0,0\n")
+    with pytest.raises(DataError, match="not one row for each customer"):
+        DATASETS["apparel"].load()
+    (tmp_path / apparel.STATIC).write_text("Id,Gender,Channel\n1,0,0\n")
+    with pytest.raises(DataError, match="customers should be 600"):
+        DATASETS["apparel"].load()

@@ -26,7 +26,7 @@ class Dataset:
     loader
         "module:function" of the loader, imported when it is called.
     defaults
-        time, time_unit, currency, calibration_end, holdout, groups that suit it.
+        time, time_unit, currency, calibration_end, holdout, groups, covariates that suit it.
     no_split
         Why it cannot be split into calibration and holdout, where it cannot.
     """
@@ -103,5 +103,21 @@ DATASETS: dict[str, Dataset] = {
         },
         loader="clvmodels.datasets.online_retail:load",
         defaults={"time_unit": "week", "currency": "GBP", "calibration_end": "2011-06-30", "holdout": 23, "groups": ()},
+    ),
+    "apparel": Dataset(
+        name="apparel",
+        title="Apparel: the simulated retailer of R's CLVTools, customers who first bought on 2 January 2005",
+        source="CLVTools (R), data sets apparelTrans and apparelStaticCov, simulated by its authors",
+        licence="GPL-3",
+        columns={"Id": "customer", "Date": "day", "Price": "amount", "Gender": "0 or 1", "Channel": "0 or 1"},
+        loader="clvmodels.datasets.apparel:load",
+        defaults={
+            "time_unit": "week",
+            "currency": None,
+            "calibration_end": "2006-12-31",
+            "holdout": 207,
+            "groups": ("Gender", "Channel"),
+            "covariates": ("Gender", "Channel"),
+        },
     ),
 }

@@ -1,0 +1,92 @@
+"""Apparel: the simulated retailer of R's CLVTools, 600 customers who all first bought on 2 January 2005, to the end of
+2010; with two covariates that do not change, Gender and Channel (0 or 1).
+
+Two CSV files as R writes them: apparelTrans.csv (Id, Date, Price) and apparelStaticCov.csv (Id, Gender, Channel). The
+package that holds them has no address of its own for them, so nothing is downloaded.
+
+Source: CLVTools, data sets `apparelTrans` and `apparelStaticCov`, simulated by its authors; GPL-3. Known by content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from clvmodels.datasets.fetch import VARIABLE, cache_folder, check_content, find
+from clvmodels.errors import DataError, Problem
+from clvmodels.sources import Transactions, read_transactions
+
+ORDERS, STATIC = "apparel/apparelTrans.csv", "apparel/apparelStaticCov.csv"
+COVARIATES = ("Gender", "Channel")
+
+
+class Content(NamedTuple):
+    """What the two tables must hold."""
+
+    rows: int
+    customers: int
+    cents: int
+    first: str
+    last: str
+    gender: int
+    channel: int
+
+
+CONTENT = Content(3187, 600, 12435690, "2005-01-02", "2010-12-20", 296, 228)
+
+
+def load(seed: int = 0) -> Transactions:
+    """All orders with the customer's Gender and Channel, which may be used as covariates or as groups."""
+    paths = [_found(name) for name in (ORDERS, STATIC)]
+    orders, static = (pd.read_csv(path, dtype={"Id": str}) for path in paths)
+    check_content(content(orders, static)._asdict(), CONTENT._asdict(), paths[0])
+    transactions = read_transactions(
+        orders.merge(static, on="Id", validate="many_to_one"),
+        columns={"customer_id": "Id", "date": "Date", "amount": "Price"},
+        groups=COVARIATES,
+        covariates=COVARIATES,
+        name=paths[0].name,
+    )
+    both = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    return replace(transactions, sha256=both)
+
+
+def _found(name: str) -> Path:
+    if path := find(name):
+        return path
+    table = Path(name).stem
+    what = f"{Path(name).name} is not on this machine, and there is no address to fetch it from"
+    known = (
+        f"In R: data('{table}', package = 'CLVTools'); data.table::fwrite({table}, '{Path(name).name}'). Put the file "
+        f"as {name} into a folder of your own and set {VARIABLE} to that folder, or put it into {cache_folder()}"
+    )
+    raise DataError(Problem(what, "apparel", known=known))
+
+
+def content(orders: pd.DataFrame, static: pd.DataFrame) -> Content:
+    """Rows, ids, sums and dates of the two tables.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or the two are not of the same customers.
+    """
+    wanted = (("apparelTrans", orders, ("Id", "Date", "Price")), ("apparelStaticCov", static, ("Id", *COVARIATES)))
+    missing = [
+        Problem(f"has no column {name}", table, ", ".join(map(str, frame)))
+        for table, frame, names in wanted for name in names if name not in frame
+    ]  # fmt: skip
+    if missing:
+        raise DataError(missing)
+    if set(orders["Id"]) != set(static["Id"]) or static["Id"].duplicated().any():
+        raise DataError(Problem("is not one row for each customer with orders", "apparelStaticCov"))
+    cents = int((orders["Price"] * 100).round().sum())
+    days = pd.to_datetime(orders["Date"])
+    sums = (int(static[name].sum()) for name in COVARIATES)
+    return Content(
+        len(orders), orders["Id"].nunique(), cents, f"{days.min():%Y-%m-%d}", f"{days.max():%Y-%m-%d}", *sums
+    )
