@@ -94,7 +94,10 @@ class Work:
 
     def judge(self, name: str, posteriors: dict[str, Posterior], split: Split) -> EntryResult:
         """An entry judged on the holdout, where there is one."""
-        result = EntryResult(name, label(self.experiment.models[name], posteriors["purchases"].model), posteriors)
+        shared = len({entry.spend for entry in self.experiment.models.values()}) == 1
+        spend_model = None if shared or "spend" not in posteriors else posteriors["spend"].model
+        words = label(self.experiment.models[name], posteriors["purchases"].model, spend_model)
+        result = EntryResult(name, words, posteriors)
         if split.holdout is None:
             return result
         self.say(f"{result.label}: forecasting the held-out purchases")
@@ -252,11 +255,13 @@ class Work:
         return self.folder / "posteriors" / f"{wanted.model.name}-{end}-{key[:12]}.nc"
 
 
-def label(entry: EntrySection, model: Model) -> str:
-    """An entry in words: the purchase model's title, its groups and covariates."""
+def label(entry: EntrySection, model: Model, spend: Model | None = None) -> str:
+    """An entry in words: the purchase model's title (and the spend model's, where entries differ in it), its groups and
+    covariates."""
     groups, covariates = columns_of(entry.effects)
     by = f", by {_listed(groups)}" if groups else ""
-    return model.title + by + (f", with {_listed(covariates)}" if covariates else "")
+    title = f"{model.title} and {spend.title}" if spend else model.title
+    return title + by + (f", with {_listed(covariates)}" if covariates else "")
 
 
 def _listed(names: list[str]) -> str:
