@@ -22,7 +22,7 @@ _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "effects": ("Effect",),
     "posterior": ("Posterior", "fit", "load", "loo"),
     "regularity": ("choose_k",),
-    "simulation": ("Futures", "forecast", "individuals"),
+    "simulation": ("Futures", "dert", "expected_cumulative", "forecast", "individuals"),
     "value": ("Economics", "Values", "value_customers"),
     "scoring": ("score",),
     "decisions": ("concentration", "rank"),

@@ -5,7 +5,7 @@ Shapes: D = draw, C = customer_id, P = period.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from clvmodels.effects import check_columns
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models import PurchaseModel, State
 from clvmodels.models.contract import Array
+from clvmodels.models.evaluate import check_continuous
+from clvmodels.models.evaluate import dert as evaluate_dert
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
 from clvmodels.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
@@ -297,3 +299,65 @@ def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n:
     )  # fmt: skip
     each = p_alive * if_alive + (1.0 - p_alive) * (n == 0)
     return np.ascontiguousarray(each.T).mean(axis=1)
+
+
+def dert(posterior: Posterior, customers: Customers, *, discount_rate: float, draws: int = 1000) -> Array:
+    """Discounted expected residual transactions of each customer. [D, C]
+
+    Parameters
+    ----------
+    discount_rate
+        Per time unit of the customers, compounded continuously; there is no default, since it goes with the unit:
+        15% a year is log(1.15) / 365.25 for days and 7 times that for weeks.
+
+    Raises
+    ------
+    ConfigError
+        The rate is not positive, or the model does not count time continuously (`clvmodels.models.evaluate.dert`).
+    """
+    model, table = purchase_model(posterior), customers.table
+    draws = len(posterior.stacked(posterior.model.parameters[0].name, draws))
+    found = np.empty((draws, len(table)))
+    for block in blocks(len(table), draws, 1):
+        found[:, block] = _condensed(
+            posterior, table.iloc[block], draws, lambda rows, theta: evaluate_dert(model, rows, theta, discount_rate)
+        )
+    return found
+
+
+def expected_cumulative(
+    posterior: Posterior, customers: Customers, dates: Iterable[pd.Timestamp], *, draws: int = 1000
+) -> Array:
+    """Expected repeat purchases of the cohort, from each customer's first purchase to the end of each date. [D, P]
+
+    The sum over customers of E[X(date - first purchase) | the draw's parameters], of new customers: no history is
+    used. It is what a model says of the cohort's track, without the realised track's randomness.
+
+    Raises
+    ------
+    ConfigError
+        The dates are missing or not in order, or the model does not count time continuously.
+    """
+    model = purchase_model(posterior)
+    check_continuous(model, "the expected track of a cohort")
+    days = _days(pd.DatetimeIndex(list(dates)))
+    if not len(days) or np.isnan(days).any() or (np.diff(days) < 0).any():
+        raise ConfigError(Problem("the dates of a track are missing or not in order", "dates", f"{len(days)} of them"))
+    untold = {name: "unknown" if name == "status" else 0.0 for name in model.observes if name not in model.traits}
+    table = customers.table.assign(**untold, _born=_days(pd.DatetimeIndex(customers.table["first_purchase"])))
+    cohorts = condense(table, (*model.observes, "_born"), posterior.effects)
+    theta = posterior.theta(table.iloc[cohorts.first], draws)
+    draws = len(next(iter(theta.values())))
+    total = np.zeros((draws, len(days)))
+    for block in blocks(len(cohorts.weights), draws, len(days)):
+        rows = {name: values[None, block] for name, values in cohorts.rows.items()}
+        own = {name: value[:, block] if value.shape[1] > 1 else value for name, value in theta.items()}
+        ages = (days - rows["_born"][0][:, None]).clip(0.0) / DAYS_PER_UNIT[customers.time_unit]
+        expected = evaluate_p_alive(model, rows, own)[..., None] * model.expected_if_alive(rows, own, ages)
+        total += (expected * cohorts.weights[block, None]).sum(axis=1)
+    return total
+
+
+def _days(dates: pd.DatetimeIndex) -> Array:
+    """Days since 1970; a missing one is not a number."""
+    return ((dates - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=float)

@@ -8,7 +8,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-from clvmodels.errors import ClvError, Problem
+from clvmodels.errors import ClvError, ConfigError, Problem
 from clvmodels.models.contract import Array, Model, PurchaseModel, Rows, Theta
 
 ELEMENTS = 2**22
@@ -72,6 +72,42 @@ def p_alive(model: PurchaseModel, rows: Rows, theta: Theta) -> Array:
         return pt.sigmoid(alive - ended)
 
     return _in_parts(compiled((model, "p_alive"), graph, *_names(model)), model.width(rows), rows, theta)
+
+
+def dert(model: PurchaseModel, rows: Rows, theta: Theta, discount_rate: float) -> Array:
+    """Discounted expected residual transactions: what the future purchases of a customer count for today. [D, C]
+
+    With X(t) the purchases in (T, T + t] and a rate delta per time unit, compounded continuously,
+
+        DERT = E[integral over t > 0 of e^(-delta t) dX(t) | history]
+             = P(alive at T) integral over t > 0 of delta e^(-delta t) E[X(t) | history, alive at T] dt,
+
+    by trapezoid in log(delta t), whose error is about 1e-11 of the result. Where the unit is a week and 15% a year,
+    delta = log(1.15) / 52.18. For Pareto/NBD equal to the closed form of Fader, Hardie & Lee (2005), RFM and CLV,
+    Journal of Marketing Research 42(4).
+
+    Raises
+    ------
+    ConfigError
+        The rate is not positive: undiscounted, the sum is infinite for Pareto/NBD with s <= 1, BG/NBD with a <= 1 and
+        others. Or the model does not count time continuously.
+    """
+    check_continuous(model, "DERT")
+    if not 0.0 < discount_rate < np.inf:
+        known = "A positive rate per time unit: undiscounted, expected purchases may be infinite"
+        raise ConfigError(Problem("DERT needs a discount", "discount_rate", f"{discount_rate}", known))
+    step = 0.3
+    y = np.arange(-20.0, 3.5, step)  # from 2e-9 to 31 times the mean time of the discount
+    weights = step * np.exp(y - np.exp(y))
+    wide = {name: np.atleast_2d(np.asarray(value, dtype=float)) for name, value in rows.items()}
+    expected = model.expected_if_alive(wide, theta, np.exp(y) / discount_rate)
+    return p_alive(model, rows, theta) * (expected * weights).sum(axis=-1)
+
+
+def check_continuous(model: Model, what: str) -> None:
+    """Refuse a model whose time is opportunities or renewals."""
+    if model.time != "continuous":
+        raise ConfigError(Problem(f"{what} is of models in continuous time", got=f"{model.title} counts {model.time}"))
 
 
 def _in_parts(function: Callable[[Rows, Theta], Array], width: int, rows: Rows, theta: Theta) -> Array:
