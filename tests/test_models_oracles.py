@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from contract_cases import CASES, by_channel, customers_of, posterior_of
 from contracts import mean_is
+from toys_whole import WHOLE_TOYS
 
 from clvmodels import histories, simulation
 from clvmodels.customers import Customers, summarize
@@ -189,7 +190,10 @@ def test_dert_of_pareto_nbd_is_the_closed_form():
         close(dert(model, rows, theta, rate), truth, relative=1e-9, floor=1e-12)
 
 
-@pytest.mark.parametrize("name", ["nbd", "gg_nbd", "bg_nbd", "mbg_nbd", "bg_cnbd_k"])
+CONTINUOUS = [n for n, model in MODELS.items() if isinstance(model, PurchaseModel) and model.time == "continuous"]
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
 def test_dert_is_the_mean_of_discounted_futures(name):
     case, rate, draws = CASES[name], 0.02, 4000
     table = case.table().iloc[[4, 7]]
@@ -202,6 +206,13 @@ def test_dert_is_the_mean_of_discounted_futures(name):
     found = simulation.dert(posterior, customers_of(table), discount_rate=rate, draws=draws)
     assert found.shape == (draws, 2) and np.all(found > 0)
     mean_is(counts @ factors, found[0])
+
+
+def test_dert_under_a_calendar_is_refused():
+    model = WHOLE_TOYS["season"].model
+    assert isinstance(model, PurchaseModel)
+    with pytest.raises(ConfigError, match="does not follow a calendar; got season"):
+        dert(model, {}, {}, 0.01)
 
 
 def test_dert_of_nbd_is_that_of_a_perpetuity():

@@ -90,9 +90,11 @@ def dert(model: PurchaseModel, rows: Rows, theta: Theta, discount_rate: float) -
     ------
     ConfigError
         The rate is not positive: undiscounted, the sum is infinite for Pareto/NBD with s <= 1, BG/NBD with a <= 1 and
-        others. Or the model does not count time continuously.
+        others. Or the model does not count time continuously, or follows a calendar.
     """
     check_continuous(model, "DERT")
+    if model.traits:
+        raise ConfigError(Problem("DERT is of purchases whose rate does not follow a calendar", got=model.title))
     if not 0.0 < discount_rate < np.inf:
         known = "A positive rate per time unit: undiscounted, expected purchases may be infinite"
         raise ConfigError(Problem("DERT needs a discount", "discount_rate", f"{discount_rate}", known))
