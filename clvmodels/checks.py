@@ -93,9 +93,12 @@ def randomised_pits(run: Run) -> Iterator[Row]:
 
 
 def inside(run: Run) -> Iterator[Row]:
-    """Weeks, and groups by past frequency, inside their 90% intervals; the limit is the model's own 1% quantile."""
+    """Weeks (or opportunities), and groups by past frequency, inside their 90% intervals; the limit is the model's own
+    1% quantile."""
+    unit = "week" if run.split.customers.time == "continuous" else run.split.customers.time_unit
+    single = f"Single {unit}s are forecast worse than their band says"
     names = {
-        "tracking": ("Held-out weeks inside the 90% band", "Single weeks are forecast worse than their band says"),
+        "tracking": (f"Held-out {unit}s inside the 90% band", single),
         "calibration": ("Groups by past frequency inside their 90% interval", "Some kinds of customers are misjudged"),
     }
     for figure, (name, consequence) in names.items():
@@ -136,12 +139,14 @@ def bands(run: Run) -> Iterator[Row]:
 
 def loo(run: Run) -> Iterator[Row]:
     """Customers whose leave-one-out score PSIS cannot estimate."""
-    for entry, judged in _judged(run):
-        if judged.elpd is None:
+    for entry in run.entries.values():
+        elpd = entry.elpd if entry.judged is None else entry.judged.elpd
+        if elpd is None:
             continue
-        bad = int((judged.elpd["pareto_k"] > 0.7).sum())
+        bad = int((elpd["pareto_k"] > 0.7).sum())
         result = "passed" if bad == 0 else "look"
-        consequence = "Their share of the leave-one-out score is uncertain; the held-out score is not affected"
+        so = "entries are compared by it" if entry.judged is None else "the held-out score is not affected"
+        consequence = f"Their share of the leave-one-out score is uncertain; {so}"
         yield Row(
             result, "Customers with Pareto k above 0.7 (LOO)", entry.name, f"{bad:,}", "0", consequence, "forecast"
         )

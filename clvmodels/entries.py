@@ -99,7 +99,7 @@ class Work:
         words = label(self.experiment.models[name], posteriors["purchases"].model, spend_model)
         result = EntryResult(name, words, posteriors)
         if split.holdout is None:
-            return result
+            return replace(result, elpd=self._loo(posteriors["purchases"], split))
         self.say(f"{result.label}: forecasting the held-out purchases")
         futures = simulation.forecast(
             posteriors["purchases"], split.customers, split.holdout.periods, seed=self.experiment.seed,
@@ -126,7 +126,7 @@ class Work:
         past = split.weekly.loc[~split.weekly["held_out"], "start"]
         if entry.judged is None or past.empty:
             return entry
-        self.say(f"{entry.label}: simulating the fitted weeks")
+        self.say(f"{entry.label}: simulating the past that it was fitted to")
         weeks = simulation.calibration_weeks(
             entry.posteriors["purchases"], split.customers, past, seed=self.experiment.seed,
             draws=min(PAST_DRAWS, self.experiment.sampler.draws),

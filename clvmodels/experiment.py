@@ -24,7 +24,8 @@ from clvmodels.entries import Say, Work
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import METRICS
-from clvmodels.metrics.compare import compare
+from clvmodels.metrics.compare import compare, compare_elpd
+from clvmodels.metrics.elpd import rows_of
 from clvmodels.results import About, EntryResult, Run, machine, store
 from clvmodels.sources import Policies, Transactions, read_transactions
 
@@ -108,8 +109,9 @@ def _judge(work: Work, split: Split) -> tuple[dict[str, EntryResult], pd.DataFra
     work.check(split)
     entries = {name: work.judge(name, fitted, split) for name, fitted in work.fit_all(split).items()}
     judged = {name: entry.judged for name, entry in entries.items() if entry.judged is not None}
-    comparison = compare(judged) if judged else None
-    recommended = next(iter(entries)) if comparison is None else str(comparison["entry"].iloc[0])
+    scores = {name: entry.elpd for name, entry in entries.items() if entry.elpd is not None}
+    comparison = compare(judged) if judged else compare_elpd(scores)
+    recommended = str(comparison["entry"].iloc[0])
     entries[recommended] = work.with_past(entries[recommended], split)
     return entries, comparison, recommended
 
@@ -185,6 +187,8 @@ def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: S
         for name in experiment.metrics
         for row in METRICS[name].compute(entry.judged)
     ]  # fmt: skip
+    alone = [entry for entry in entries.values() if entry.elpd is not None and "elpd" in experiment.metrics]
+    rows += [(entry.name, dataset, origin, *row) for entry in alone for row in rows_of("elpd", entry.elpd)]
     return pd.DataFrame(rows, columns=["entry", "dataset", "origin", "metric", "value", "lower", "upper"])
 
 
@@ -203,6 +207,7 @@ def _about(
         transactions=len(transactions),
         currency=transactions.currency,
         time_unit=experiment.data.time_unit,
+        time=entries[recommended].posteriors["purchases"].model.time,
         data_end=_day(transactions.data_end),
         calibration_end=_day(split.customers.observation_end),
         holdout_start=_day(holdout.start) if holdout else None,

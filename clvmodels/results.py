@@ -62,6 +62,8 @@ class About:
     wall_seconds: float
     peak_memory_mib: float
     cores: int
+    time: str = "continuous"
+    """How the recommended model counts it: continuous, opportunities or renewals."""
     commands: list[str] = field(default_factory=list)
 
 
@@ -79,6 +81,8 @@ class EntryResult:
     """Purchases of the whole base in the fitted weeks, as the model would have them from the start. [D, weeks]"""
     p_alive: np.ndarray | None = None
     """Mean over draws, in the order of the customers' table at the entry's own origin. [C]"""
+    elpd: pd.DataFrame | None = None
+    """Leave-one-out scores of the purchase model, where nothing is held out to judge it on; as `Judged.elpd`."""
 
 
 @dataclass(frozen=True)

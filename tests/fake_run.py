@@ -264,7 +264,7 @@ def fake_run(
         one = (first if name == "pareto" else judged(base, rng, draws, noise, truth)) if holdout else None
         entries[name] = SimpleNamespace(
             name=name, label=about().entries[name], posteriors={"purchases": fitted}, judged=one, values=None,
-            ranking=None, p_alive=None,
+            ranking=None, p_alive=None, elpd=None,
             calibration_weeks=rng.poisson(past.mean() * np.exp(rng.normal(0, 0.04, (draws, 1))), (draws, WEEKS_FITTED)),
         )  # fmt: skip
     valued = _valued(entries["pareto"], values(base, rng, draws) if value else None, first)

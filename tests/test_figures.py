@@ -101,7 +101,7 @@ def test_tracking_counts_weeks_and_names_the_side_of_the_total(run, tables):
 def test_a_rare_purchase_is_tracked_by_four_weeks():
     table = FIGURES["tracking"].table(fake_run(50, draws=100))
     periods = table.query("kind == 'period'")
-    assert set(periods["weeks"]) == {4}
+    assert set(periods["units"]) == {4} and set(periods["unit"]) == {"week"}
     assert pd.Timestamp(periods.query("held_out == True")["start"].iloc[0]) == pd.Timestamp("2025-07-01")
 
 

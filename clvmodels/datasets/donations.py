@@ -26,7 +26,7 @@ CELLS = {  # (frequency, recency): donors
     (4, 4): 240, (4, 5): 284, (4, 6): 512, (5, 5): 335, (5, 6): 728, (6, 6): 1203,
 }  # fmt: skip
 NOTE = (
-    "the published table tells how many gifts each donor made and the year of the last one: the others are placed in the "
+    "the published table tells how many gifts each donor made and the year of the last: the others are placed in the "
     "first years, on which nothing depends here, and a split or a track by year would"
 )
 

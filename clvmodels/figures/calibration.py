@@ -73,7 +73,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "Dots: actual; boxes: 50% and 90% intervals of the group's mean."
     )
     outside = shown[(shown.actual < shown.q5) | (shown.actual > shown.q95)]
-    names = words.listing([str(name) for name in outside["frequency"]])
+    names = words.listing([_name(value) for value in outside["frequency"]])
     missed = f" Outside: the {'group' if len(outside) == 1 else 'groups'} with {names} before." if len(outside) else ""
     fails = "" if inside.actual >= inside.lower_limit else (
         f" In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
@@ -84,11 +84,17 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "mean: a single customer scatters far more."
     )
     first, last = shown.iloc[0], shown.iloc[-1]
+    ends = [f"{_mean(row.actual)} at {_name(row.frequency)}" for row in (first, last)]
     alt = (
-        f"Actual means and forecast boxes by past purchases, from {_mean(first.actual)} at {first.frequency} to "
-        f"{_mean(last.actual)} at {last.frequency}; {words.count(inside.actual)} of {words.count(inside['of'])} inside."
+        f"Actual means and forecast boxes by past purchases, from {ends[0]} to {ends[1]}; {words.count(inside.actual)} "
+        f"of {words.count(inside['of'])} inside."
     )
     return Words(sub, caption, alt)
+
+
+def _name(frequency: object) -> str:
+    """A group as it was called; names that are all numbers come back from a file as numbers."""
+    return f"{frequency:g}" if isinstance(frequency, int | float) else str(frequency)
 
 
 def _mean(value: float) -> str:
@@ -118,7 +124,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 def _names(shown: pd.DataFrame, room: float) -> list[str]:
     """Frequency, on two lines where it needs them, and the number of customers below; all with as many lines."""
-    lines = [style.wrap(str(name), room - 6, 2) for name in shown["frequency"]]
+    lines = [style.wrap(_name(value), room - 6, 2) for value in shown["frequency"]]
     most = max(map(len, lines))
     sizes = [words.count(size) for size in shown["customers"]]
     if max(map(style.text_width, sizes)) > room - 6:
@@ -149,7 +155,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         interval = words.span(row.q5, row.q95, step=step)
         rows.append(
             (
-                str(row.frequency),
+                _name(row.frequency),
                 words.count(row.customers),
                 words.number(row.actual, step),
                 words.number(row.q50, step),

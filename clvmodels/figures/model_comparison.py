@@ -1,4 +1,5 @@
-"""Which model predicts held-out purchases best: paired differences of the log score from the best.
+"""Which model predicts held-out purchases best: paired differences of the log score from the best; where nothing is
+held out, of the leave-one-out scores (elpd).
 
 Differences under 4 are small whatever their error (Sivula et al. 2020; the loo package's FAQ).
 """
@@ -36,7 +37,7 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
-    return "Which model predicts held-out purchases best"
+    return f"Which model predicts {'histories' if about.holdout is None else 'held-out purchases'} best"
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -46,9 +47,12 @@ def verdicts(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
+    score = "log probability of the held-out count"
+    if about.holdout is None:
+        score = "log probability of the history given all other customers (elpd by leave-one-out)"
     sub = (
-        "Sum over customers of the log probability of the held-out count, minus that of the first model; paired. "
-        "Bars: 50% and 90% intervals. Left is worse."
+        f"Sum over customers of the {score}, minus that of the first model; paired. Bars: 50% and 90% intervals. "
+        "Left is worse."
     )
     named = verdicts(table)
     best, same, worse = (named[kind] for kind in ("recommended", "same within noise", "worse"))
@@ -64,7 +68,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         caption += f" With {words.count(about.customers)} customers the comparison is weak."
     last = table.iloc[-1]
     alt = (
-        f"Differences of log score with intervals for {len(table)} models. The farthest: "
+        f"Differences of the score with intervals for {len(table)} models. The farthest: "
         f"{words.span(last.lower90, last.upper90)}; {len(same)} cannot be told from the first."
     )
     return Words(sub, caption, alt)
@@ -110,7 +114,8 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
     style.x_ticks(axes, style.ticks(*axes.get_xlim(), 5 if wide else 3))
     axes.grid(axis="x")
-    style.name_x(axes, "held-out log score, difference" if wide else "log score, difference")
+    held_out = "held-out log score, difference" if wide else "log score, difference"
+    style.name_x(axes, "elpd, difference" if about.holdout is None else held_out)
     return figure
 
 
@@ -129,10 +134,12 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         interval = "" if line.verdict == "recommended" else words.span(line.lower90, line.upper90)
         bias = "—" if pd.isna(line.bias) else f"{words.signed(line.bias, 1.0)}%"
         shown = "0" if line.verdict == "recommended" else words.number(line.difference, step)
-        cells = (shown, interval, line.verdict, words.number(line.crps, 0.001), words.probability(line.coverage), bias)
-        rows.append((words.label(line.label, 60), *cells))
+        judged = (words.number(line.crps, 0.001), words.probability(line.coverage), bias)
+        rows.append(
+            (words.label(line.label, 60), shown, interval, line.verdict, *judged[: 3 * (about.holdout is not None)])
+        )
     titles = ("Model", "Log score, difference", "90% interval", "Verdict", "CRPS", "90% coverage", "Bias of total")
-    return Numbers(titles, rows)
+    return Numbers(titles if about.holdout is not None else ("Model", "elpd, difference", *titles[2:4]), rows)
 
 
 FIGURE = Figure(

@@ -27,8 +27,11 @@ LEVELS = (0.1, 0.5, 0.9)
 
 
 def _known(run: Run) -> pd.DataFrame | None:
-    """Silence, frequency and mean probability of being alive of each customer, as late as the run knows it."""
+    """Silence, frequency and mean probability of being alive of each customer, as late as the run knows it; None of
+    contracts, of which it is known who is there."""
     judged = run.entries[run.recommended].judged
+    if run.about.time == "renewals":
+        return None
     if run.valued.p_alive is not None:
         customers, alive = run.value_split.customers.table, np.asarray(run.valued.p_alive, dtype=float)
     elif judged is not None:
@@ -48,12 +51,14 @@ def table(run: Run) -> pd.DataFrame | None:
     rows = [{"kind": "share", "level": name, "customers": n} for name, n in _shares(known["alive"].to_numpy()).items()]
     top = _last_row(known["frequency"].to_numpy())
     known["row"] = np.minimum(known["frequency"], top)
-    width = (float(known["silence"].max()) or 1.0) / COLUMNS * (1 + 1e-9)
-    known["column"] = (known["silence"] / width).astype(int)
+    width, start = (float(known["silence"].max()) or 1.0) / COLUMNS * (1 + 1e-9), 0.0
+    if run.about.time == "opportunities":  # whole numbers stand in the middle of their cells
+        width, start = float(np.ceil((known["silence"].max() + 1.0) / COLUMNS)), -0.5
+    known["column"] = ((known["silence"] - start) / width).astype(int)
     cells = known.groupby(["row", "column"]).agg(customers=("alive", "size"), p_alive=("alive", "mean")).reset_index()
     rows += [
-        {"kind": "cell", "frequency": int(r), "open": bool(r == top), "silence_from": c * width,
-         "silence_to": (c + 1) * width, "customers": int(n), "p_alive": float(p)}
+        {"kind": "cell", "frequency": int(r), "open": bool(r == top), "silence_from": start + c * width,
+         "silence_to": start + (c + 1) * width, "customers": int(n), "p_alive": float(p)}
         for r, c, n, p in cells.itertuples(index=False)
     ]  # fmt: skip
     for row, group in known.groupby("row"):
@@ -121,7 +126,8 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     cells = rows_of(table, kind="cell")
     top, last = int(cells.frequency.max()), float(cells.silence_to.max())
     (_dots if cells.customers.sum() <= SMALL else _cells)(axes, cells)
-    axes.set(xlim=(0, last), ylim=(-0.5, top + 0.5))
+    first = min(0.0, float(cells.silence_from.min()))
+    axes.set(xlim=(first, last), ylim=(-0.5, top + 0.5))
     _lines(axes, table, last)
     every = 1 if top <= 7 else 2
     marks = [k for k in range(0, top + 1, every) if k == top or top - k >= every]

@@ -81,8 +81,9 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     example = _example(table)
     sub = (
         f"Predicted probability of at least one purchase in {phrases.window(about)} held out against how often it "
-        "happened (isotonic fit, CORP). Being alive is never seen, so the purchase stands in for it."
+        "happened (isotonic fit, CORP)."
     )
+    sub += "" if about.time == "renewals" else " Being alive is never seen, so the purchase stands in for it."
     inside = words.share(round(share_inside(table), 6), 1.0)
     given, did = words.probability(example.predicted), words.of_hundred(example.bought)
     about_did = did if did[0] in "ou" else f"about {did}"

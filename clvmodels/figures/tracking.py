@@ -1,4 +1,7 @@
-"""Purchases of the base week by week, actual beside the forecast; not cumulated, which would hide misses."""
+"""Purchases of the base week by week, actual beside the forecast; not cumulated, which would hide misses.
+
+Where time counts opportunities they are by period: year by year.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,19 @@ POINTS, FEW = 120, 5.0
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """A row a period (a week; four weeks where a week holds under 5 purchases), the total, and the weeks inside."""
+    """A row a period (a week; four weeks where a week holds under 5 purchases; an opportunity where time counts these),
+    the total, and the periods inside."""
     entry = run.entries[run.recommended]
     if entry.judged is None:
         return None
     weekly = entry.judged.weekly.sort_values("start").reset_index(drop=True)
     held = weekly["held_out"].to_numpy(dtype=bool)
     draws = _aligned(entry, entry.judged, held)
-    size = _size(weekly)
-    fitted, ahead = (_periods(weekly[mask], draws[key], size, key) for key, mask in ((False, ~held), (True, held)))
+    unit = tracked(entry.judged)
+    size = _size(weekly, unit)
+    fitted, ahead = (
+        _periods(weekly[mask], draws[key], size, unit, key) for key, mask in ((False, ~held), (True, held))
+    )
     rows = [row for frame, _ in (fitted, ahead) for row in frame]
     if ahead[1] is not None:
         actual = np.array([row["actual"] for row in ahead[0]])
@@ -58,12 +65,20 @@ def _aligned(entry: EntryResult, judged: Judged, held: NDArray[np.bool_]) -> dic
     return draws
 
 
-def _size(weekly: pd.DataFrame) -> int:
+def tracked(judged: Judged) -> str:
+    """What purchases are tracked by: weeks, or the opportunities' unit."""
+    return judged.customers.time_unit if judged.customers.time == "opportunities" else "week"
+
+
+def _size(weekly: pd.DataFrame, unit: str) -> int:
     """Weeks in a period: 1; 4 where a mean week holds under 5 purchases; more where there would be over 120 periods."""
-    return max(4 if weekly["purchases"].mean() < FEW else 1, math.ceil(len(weekly) / POINTS))
+    few = unit == "week" and weekly["purchases"].mean() < FEW
+    return max(4 if few else 1, math.ceil(len(weekly) / POINTS))
 
 
-def _periods(weekly: pd.DataFrame, draws: NDArray | None, size: int, held: bool) -> tuple[list[dict], NDArray | None]:
+def _periods(
+    weekly: pd.DataFrame, draws: NDArray | None, size: int, unit: str, held: bool
+) -> tuple[list[dict], NDArray | None]:
     """Whole periods counted from the calibration's end, both ways; weeks left over at the far ends are left out."""
     count = len(weekly) // size
     if not count:
@@ -76,7 +91,8 @@ def _periods(weekly: pd.DataFrame, draws: NDArray | None, size: int, held: bool)
         sums = np.asarray(draws)[:, first : first + count * size].reshape(len(draws), count, size).sum(axis=2)
     rows = []
     for place, (start, number) in enumerate(zip(cut["start"].iloc[::size], actual, strict=True)):
-        row = {"kind": "period", "start": str(start)[:10], "weeks": size, "held_out": held, "actual": float(number)}
+        row = {"kind": "period", "start": str(start)[:10], "unit": unit, "units": size, "held_out": held}
+        row["actual"] = float(number)
         if sums is not None:
             row |= quantiles(sums[:, place])
             row["outside"] = not row["q5"] <= number <= row["q95"]
@@ -84,13 +100,14 @@ def _periods(weekly: pd.DataFrame, draws: NDArray | None, size: int, held: bool)
     return rows, sums
 
 
-def _each(table: pd.DataFrame) -> str:
-    size = int(rows_of(table, kind="period")["weeks"].iloc[0])
-    return "week" if size == 1 else f"{size}-week period"
+def each(table: pd.DataFrame) -> str:
+    """What a point of the figure stands for: a week, a 4-week period, a year."""
+    first = rows_of(table, kind="period").iloc[0]
+    return str(first.unit) if first.units == 1 else f"{int(first.units)}-{first.unit} period"
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
-    return f"Purchases per {_each(table)}, actual and forecast"
+    return f"Purchases per {each(table)}, actual and forecast"
 
 
 def holds(table: pd.DataFrame) -> bool:
@@ -100,7 +117,7 @@ def holds(table: pd.DataFrame) -> bool:
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
-    each, inside = _each(table), row_of(table, kind="inside")
+    point, inside = each(table), row_of(table, kind="inside")
     periods = rows_of(table, kind="period")
     sub = (
         f"Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% bands. "
@@ -114,11 +131,11 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     )  # fmt: skip
     outside = "" if not len(out) else f"; {words.count(above)} lie above it, {words.count(len(out) - above)} below"
     caption = (
-        f"Of {words.count(inside['of'])} held-out {each}s {words.count(inside.actual)} lie inside the 90% band "
+        f"Of {words.count(inside['of'])} held-out {point}s {words.count(inside.actual)} lie inside the 90% band "
         f"({words.count(inside.expected)} are expected){outside}. {verdict} {total_words(table)}"
     )
     alt = (
-        f"Purchases per {each}, actual against the forecast band. {words.count(len(out))} of "
+        f"Purchases per {point}, actual against the forecast band. {words.count(len(out))} of "
         f"{words.count(inside['of'])} held-out points lie outside the 90% band."
     )
     return Words(sub, caption, alt)
@@ -151,13 +168,13 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     axes.plot(x[outside], periods["actual"][outside], "o", color=style.RED, markersize=6 if wide else 5)
     style.y_ticks(axes, style.ticks(0, 1.1 * tallest, 6, whole=True))
     _months(axes, periods, wide)
-    style.name_y(axes, f"purchases per {_each(table)}", rise=28)
-    _labels(axes, periods, x, outside, _each(table))
+    style.name_y(axes, f"purchases per {each(table)}", rise=28)
+    _labels(axes, periods, x, outside, each(table))
     return figure
 
 
 def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, each: str) -> None:
-    """Words beside the marks: `actual` at an early peak, `model` below the band's end, the misses at the worst one."""
+    """Words beside the marks: `actual` at an early peak, `model` below the band's end, misses at the worst `each`."""
     fitted = int((~periods["held_out"].astype(bool)).sum())
     if 0 < fitted < len(periods):
         _border(axes, fitted)
@@ -192,7 +209,11 @@ def _border(axes: Axes, fitted: int) -> None:
 def _months(axes: Axes, periods: pd.DataFrame, wide: bool) -> None:
     """Ticks where months begin: the first of a quarter, or fewer; January carries the year."""
     starts = pd.to_datetime(periods["start"])
-    weeks = int(periods["weeks"].iloc[0])
+    unit = str(periods["unit"].iloc[0])
+    if unit != "week":
+        _named(axes, starts, unit, wide)
+        return
+    weeks = int(periods["units"].iloc[0])
     months = pd.date_range(starts.iloc[0], starts.iloc[-1] + pd.Timedelta(weeks=weeks), freq="MS")
     every = next(k for k in (1, 2, 3, 6, 12, 24, 60, 120) if len(months) / k <= (9 if wide else 5))
     shown = [m for m in months if (m.month - 1 + 12 * m.year) % every == 0]
@@ -203,6 +224,18 @@ def _months(axes: Axes, periods: pd.DataFrame, wide: bool) -> None:
     if every >= 12:
         names = [str(m.year) for m in shown]
     style.x_ticks(axes, at, names)
+
+
+def _named(axes: Axes, starts: pd.Series, unit: str, wide: bool) -> None:
+    """Some of the periods by their names: 2001, or Jan 2001, or 3 Jan."""
+    step = math.ceil(len(starts) / (9 if wide else 5))
+    names = {
+        "year": lambda day: str(day.year),
+        "month": lambda day: f"{words.month(day)} {day.year}",
+        "day": lambda day: f"{day.day} {words.month(day)}",
+    }
+    shown = starts.iloc[::step]
+    style.x_ticks(axes, np.arange(0, len(starts), step) + 0.5, [names[unit](day) for day in shown])
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
@@ -223,7 +256,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
     rows.append(
         ("All", words.count(whole.actual), words.number(whole.q50, step), words.count_span(whole.q5, whole.q95), side)
     )
-    titles = (f"{words.capital(_each(table))} from", "Actual", "Forecast", "90% interval", "Actual is")
+    titles = (f"{words.capital(each(table))} from", "Actual", "Forecast", "90% interval", "Actual is")
     return Numbers(titles, rows, {len(rows) - 1: "total"})
 
 

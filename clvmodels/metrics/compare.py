@@ -1,4 +1,4 @@
-"""Which entry forecasts best: paired differences of the log score."""
+"""Which entry forecasts best: paired differences of the log score; or of leave-one-out scores, without a holdout."""
 
 from __future__ import annotations
 
@@ -46,8 +46,35 @@ def compare(judged: Mapping[str, Judged]) -> pd.DataFrame:
     log_prob = pd.DataFrame(
         {name: pd.Series(log_probabilities(entry), index=entry.futures.customer_id) for name, entry in judged.items()}
     )
-    best = log_prob.sum().idxmax()
-    rows = [_row(name, (log_prob[name] - log_prob[best]).to_numpy(), name == best) for name in judged]
+    return _compared(log_prob)
+
+
+def compare_elpd(elpd: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """As `compare`, by the leave-one-out score of each customer's history: of entries fitted to the same customers, by
+    densities of the same data.
+
+    Parameters
+    ----------
+    elpd
+        Entry name -> table with `elpd_i`, by customer_id.
+
+    Raises
+    ------
+    DataError
+        Without entries, or where they are of other customers.
+    """
+    if not elpd:
+        raise DataError(Problem("no entries to compare", "compare"))
+    scores = pd.DataFrame({name: table["elpd_i"] for name, table in elpd.items()})
+    if scores.isna().any(axis=None):
+        raise DataError(Problem("entries have scores of other customers", "compare", ", ".join(elpd)))
+    return _compared(scores)
+
+
+def _compared(scores: pd.DataFrame) -> pd.DataFrame:
+    """Paired differences from the column with the highest sum. scores: a row a customer, a column an entry."""
+    best = scores.sum().idxmax()
+    rows = [_row(str(name), (scores[name] - scores[best]).to_numpy(), name == best) for name in scores]
     return pd.DataFrame(rows).sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -22,7 +22,7 @@ def compute(judged: Judged) -> list[Row]:
     """
     if judged.elpd is None:
         return [Row("elpd", float("nan")), Row("elpd_pareto_k_bad", float("nan"))]
-    return _rows("elpd", judged.elpd)
+    return rows_of("elpd", judged.elpd)
 
 
 def compute_spend(judged: Judged) -> list[Row]:
@@ -33,10 +33,11 @@ def compute_spend(judged: Judged) -> list[Row]:
     """
     if judged.spend_elpd is None:
         return []
-    return _rows("elpd_spend" if judged.spend_density_of == "amounts" else "elpd_spend_of_means", judged.spend_elpd)
+    return rows_of("elpd_spend" if judged.spend_density_of == "amounts" else "elpd_spend_of_means", judged.spend_elpd)
 
 
-def _rows(name: str, elpd: pd.DataFrame) -> list[Row]:
+def rows_of(name: str, elpd: pd.DataFrame) -> list[Row]:
+    """The sum of leave-one-out scores with its interval, and the number of a bad k, under that name."""
     mean = np.array(mean_interval(elpd["elpd_i"].to_numpy()))
     bad = np.count_nonzero(~(elpd["pareto_k"].to_numpy() <= PARETO_K_LIMIT))
     return [Row(name, *(mean * len(elpd)).tolist()), Row(f"{name}_pareto_k_bad", float(bad))]

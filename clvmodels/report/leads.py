@@ -99,7 +99,8 @@ def _held_out(stored: Stored) -> Answer | None:
     row = row_of(table, kind="total")
     side = "inside" if tracking.holds(table) else "outside"
     note = f"forecast {words.count_span(row.q5, row.q95)} (90%): {side}."
-    return Answer("Held-out purchases", words.count(row.actual), note, "tracking", "Weeks")
+    link = words.capital(tracking.each(table)) + "s"
+    return Answer("Held-out purchases", words.count(row.actual), note, "tracking", link)
 
 
 def _best_model(stored: Stored) -> Answer | None:
@@ -108,7 +109,8 @@ def _best_model(stored: Stored) -> Answer | None:
         return None
     same = len(model_comparison.verdicts(table)["same within noise"])
     note = f"{words.counted(same, 'other')} as good within noise." if same else "The others predict worse."
-    return Answer("Best forecast", _label(stored.about), note, "model_comparison", "Compare")
+    title = "Best forecast" if stored.about.holdout else "Best prediction"
+    return Answer(title, _label(stored.about), note, "model_comparison", "Compare")
 
 
 def _alive(stored: Stored) -> Answer | None:
@@ -217,12 +219,14 @@ def trust(stored: Stored) -> str:
     if "tracking" in tables:
         inside = row_of(tables["tracking"], kind="inside")
         verdicts["the total"] = tracking.holds(tables["tracking"])
-        verdicts["the weeks"] = bool(inside.actual >= inside.lower_limit)
+        verdicts[f"the {tracking.each(tables['tracking'])}s"] = bool(inside.actual >= inside.lower_limit)
     if "calibration" in tables:
         verdicts["groups by past frequency"] = calibration.holds(tables["calibration"])
     if "pit" in tables:
         verdicts["single customers"] = pit.inside(tables["pit"])
     good, bad = ([name for name, fine in verdicts.items() if fine is side] for side in (True, False))
+    if not verdicts and not stored.about.holdout:
+        return "Nothing was held out: what follows compares how well each history is predicted from all others."
     if not verdicts:
         return f"What follows was judged on {phrases.window(stored.about)} that no model saw."
     start = f"On {phrases.window(stored.about)} that no model saw, the forecast"
@@ -243,7 +247,8 @@ def model(stored: Stored) -> str:
     table = stored.tables.get("model_comparison")
     if table is not None:
         others = words.counted(len(table) - 1, "other entry", "other entries")
-        said += f", the best of {len(table)} on held-out purchases" if len(table) > 2 else f", better than {others}"
+        judged = "on held-out purchases" if about.holdout else "by leave-one-out scores"
+        said += f", the best of {len(table)} {judged}" if len(table) > 2 else f", better than {others}"
     if about.value_at and about.holdout and about.value_at != about.calibration_end:
         said += f", fitted again on all data to {words.date(about.value_at)}"
     return said + "."
@@ -268,10 +273,14 @@ def limits(stored: Stored) -> list[str]:
         said.append("A customer's spend per purchase is taken as independent of how often the customer buys.")
     if not about.holdout:
         said.append("Nothing was held out: how well the model forecasts is not known from this run.")
-    said.append("The model knows no season and no trend: whole years are little affected, single weeks and months are.")
+    trend = "no season and no trend: whole years are little affected, single weeks and months are"
+    if about.time != "continuous":
+        trend = f"no trend: a {about.time_unit} that is good or bad for all comes as a surprise"
+    said.append(f"The model knows {trend}.")
     if "group_effects" in tables:
         said.append("Differences between groups are associations, not effects of belonging to a group.")
-    said.append("That a customer has left is never observed; it is inferred from silence.")
+    if about.time != "renewals":
+        said.append("That a customer has left is never observed; it is inferred from silence.")
     return said
 
 
