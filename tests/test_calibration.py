@@ -13,9 +13,9 @@ from clvmodels.models import MODELS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments" / "calibration"))
 
-import judge as judging  # noqa: E402
-import run as calibration  # noqa: E402
-from code_version import code_of, code_version, model_files  # noqa: E402
+import judge as judging
+import run as calibration
+from code_version import code_of, code_version, model_files
 
 AGAIN = "run `make calibration`, and look at reports/calibration before committing it"
 

@@ -27,7 +27,8 @@ def test_the_registry_says_what_it_holds_and_imports_nothing_heavy():
     for name, dataset in DATASETS.items():
         assert dataset.name == name
         assert dataset.title and dataset.source and dataset.licence and dataset.columns
-        assert set(dataset.defaults) >= {"time_unit", "currency", "calibration_end", "holdout", "groups"}
+        assert set(dataset.defaults) >= {"time_unit", "groups"}
+        assert ("calibration_end" in dataset.defaults) == ("holdout" in dataset.defaults)
         assert set(dataset.defaults) <= set(DataSection.model_fields), "an experiment may say it otherwise"
     code = (
         "import sys, clvmodels.datasets; sys.exit(sum(m in sys.modules for m in ('pandas', 'ibis', 'duckdb', 'numpy')))"

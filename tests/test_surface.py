@@ -65,7 +65,7 @@ def _futures(draws: int = 50, customers: int = 40) -> Futures:
 
 def test_futures_show_themselves_in_a_line_and_their_totals_in_a_notebook():
     futures = _futures()
-    assert repr(futures) == "Futures(40 customers, 50 draws, 3 whole weeks)"
+    assert repr(futures) == "Futures(40 customers, 50 draws, 3 periods)"
     page = "".join(futures._repr_html_().split())  # 5, 50 and 95% of sums over 40 customers
     for name, total in (("purchases,realised", 120), ("purchases,expected", 80), ("aliveattheorigin,expected", 20)):
         assert f"{name}</th>" + 3 * f"<td>{total}</td>" in page
