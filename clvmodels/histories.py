@@ -21,6 +21,7 @@ from clvmodels.models.contract import Array, Theta
 from clvmodels.models.evaluate import p_alive
 from clvmodels.randomness import KeyedRandom, keyed_generator
 from clvmodels.summary import STATISTICS
+from clvmodels.window import Time, period_end
 
 
 def simulate_purchases(
@@ -129,12 +130,19 @@ def simulate_histories(
     return statistics(purchases, T)
 
 
-def orders(purchases: pd.DataFrame, births: pd.DatetimeIndex, time_unit: str) -> pd.DataFrame:
+def orders(
+    purchases: pd.DataFrame, births: pd.DatetimeIndex, time_unit: str, time: Time = "continuous"
+) -> pd.DataFrame:
     """The purchases as a table of transactions: customer_id, date, and the day of the end and the amount where known.
 
     A customer is born at the beginning of its day in `births` [C]; a purchase falls on the day in which its age ends.
+    Of opportunities it falls on the last day of its period, counted from the one of the birth.
     """
     first = pd.Series(births, index=labels_of(len(births)))
+    if time == "opportunities":
+        people = zip(purchases["customer_id"].map(first), purchases["age"].astype(int), strict=True)
+        days = [period_end(birth, time_unit, age) if age else birth for birth, age in people]
+        return purchases.drop(columns="age").assign(date=days)
     days = np.floor(purchases["age"].to_numpy() * DAYS_PER_UNIT[time_unit]).astype(int)
     dated = pd.DataFrame({"customer_id": purchases["customer_id"]})
     dated["date"] = purchases["customer_id"].map(first) + pd.to_timedelta(days, unit="D")

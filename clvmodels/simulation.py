@@ -19,7 +19,6 @@ from clvmodels.effects import check_columns
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models import PurchaseModel, State
 from clvmodels.models.contract import Array
-from clvmodels.models.evaluate import check_continuous
 from clvmodels.models.evaluate import dert as evaluate_dert
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
 from clvmodels.posterior import Posterior
@@ -221,8 +220,7 @@ def past_bounds(customers: Customers, starts: pd.Series) -> Array:
     """
     first = customers.table["first_purchase"]
     if customers.time == "opportunities":
-        number = lambda day: period_of(day, customers.observation_end, customers.time_unit)  # noqa: E731
-        ages = starts.map(number).to_numpy(dtype=float)[None] - first.map(number).to_numpy(dtype=float)[:, None]
+        ages = _moments(starts, customers)[None] - _moments(first, customers)[:, None]
         return np.concatenate([ages - 1.0, ages[:, -1:]], axis=1).clip(0.0)
     days = (starts.to_numpy("datetime64[D]")[None] - first.to_numpy("datetime64[D]")[:, None]).astype(float)
     return np.concatenate([days - 1.0, days[:, -1:] + 6.0], axis=1).clip(0.0) / DAYS_PER_UNIT[customers.time_unit]
@@ -337,28 +335,32 @@ def expected_cumulative(
     Raises
     ------
     ConfigError
-        The dates are missing or not in order, or the model does not count time continuously.
+        The dates are missing or not in order.
     """
-    model = purchase_model(posterior)
-    check_continuous(model, "the expected track of a cohort")
-    days = _days(pd.DatetimeIndex(list(dates)))
-    if not len(days) or np.isnan(days).any() or (np.diff(days) < 0).any():
-        raise ConfigError(Problem("the dates of a track are missing or not in order", "dates", f"{len(days)} of them"))
+    model, track = purchase_model(posterior), pd.DatetimeIndex(list(dates))
+    if not len(track) or not track.is_monotonic_increasing or track.hasnans:
+        raise ConfigError(Problem("the dates of a track are missing or not in order", "dates", f"{len(track)} of them"))
+    moments, born = (_moments(days, customers) for days in (track, customers.table["first_purchase"]))
     untold = {name: "unknown" if name == "status" else 0.0 for name in model.observes if name not in model.traits}
-    table = customers.table.assign(**untold, _born=_days(pd.DatetimeIndex(customers.table["first_purchase"])))
+    table = customers.table.assign(**untold, _born=born)
     cohorts = condense(table, (*model.observes, "_born"), posterior.effects)
     theta = posterior.theta(table.iloc[cohorts.first], draws)
     draws = len(next(iter(theta.values())))
-    total = np.zeros((draws, len(days)))
-    for block in blocks(len(cohorts.weights), draws, len(days)):
+    total = np.zeros((draws, len(moments)))
+    for block in blocks(len(cohorts.weights), draws, len(moments)):
         rows = {name: values[None, block] for name, values in cohorts.rows.items()}
         own = {name: value[:, block] if value.shape[1] > 1 else value for name, value in theta.items()}
-        ages = (days - rows["_born"][0][:, None]).clip(0.0) / DAYS_PER_UNIT[customers.time_unit]
+        ages = (moments - rows["_born"][0][:, None]).clip(0.0)
         expected = evaluate_p_alive(model, rows, own)[..., None] * model.expected_if_alive(rows, own, ages)
         total += (expected * cohorts.weights[block, None]).sum(axis=1)
     return total
 
 
-def _days(dates: pd.DatetimeIndex) -> Array:
-    """Days since 1970; a missing one is not a number."""
-    return ((dates - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=float)
+def _moments(dates: pd.DatetimeIndex | pd.Series, customers: Customers) -> Array:
+    """Time units since 1970; where time counts opportunities, the period counted from the last one observed."""
+    days = pd.DatetimeIndex(dates)
+    if customers.time == "opportunities":
+        place, each = days.factorize()
+        periods = [period_of(day, customers.observation_end, customers.time_unit) for day in each]
+        return np.array(periods, dtype=float)[place]
+    return ((days - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=float) / DAYS_PER_UNIT[customers.time_unit]

@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 
 from clvmodels.errors import ClvError, ConfigError, Problem
 from clvmodels.models.contract import Array, Model, PurchaseModel, Rows, Theta
+from clvmodels.models.discrete import Discrete
 
 ELEMENTS = 2**22
 """Numbers in one array of a graph that is evaluated: 32 MiB."""
@@ -84,32 +85,28 @@ def dert(model: PurchaseModel, rows: Rows, theta: Theta, discount_rate: float) -
 
     by trapezoid in log(delta t), whose error is about 1e-11 of the result. Where the unit is a week and 15% a year,
     delta = log(1.15) / 52.18. For Pareto/NBD equal to the closed form of Fader, Hardie & Lee (2005), RFM and CLV,
-    Journal of Marketing Research 42(4).
+    Journal of Marketing Research 42(4). Of opportunities it is the sum over those to come, the j-th times
+    e^(-delta j) (`Discrete.dert_if_alive`).
 
     Raises
     ------
     ConfigError
         The rate is not positive: undiscounted, the sum is infinite for Pareto/NBD with s <= 1, BG/NBD with a <= 1 and
-        others. Or the model does not count time continuously, or follows a calendar.
+        others. Or the model follows a calendar.
     """
-    check_continuous(model, "DERT")
     if model.traits:
         raise ConfigError(Problem("DERT is of purchases whose rate does not follow a calendar", got=model.title))
     if not 0.0 < discount_rate < np.inf:
         known = "A positive rate per time unit: undiscounted, expected purchases may be infinite"
         raise ConfigError(Problem("DERT needs a discount", "discount_rate", f"{discount_rate}", known))
+    if isinstance(model, Discrete):
+        return p_alive(model, rows, theta) * model.dert_if_alive(rows, theta, float(np.expm1(discount_rate)))
     step = 0.3
     y = np.arange(-20.0, 3.5, step)  # from 2e-9 to 31 times the mean time of the discount
     weights = step * np.exp(y - np.exp(y))
     wide = {name: np.atleast_2d(np.asarray(value, dtype=float)) for name, value in rows.items()}
     expected = model.expected_if_alive(wide, theta, np.exp(y) / discount_rate)
     return p_alive(model, rows, theta) * (expected * weights).sum(axis=-1)
-
-
-def check_continuous(model: Model, what: str) -> None:
-    """Refuse a model whose time is opportunities or renewals."""
-    if model.time != "continuous":
-        raise ConfigError(Problem(f"{what} is of models in continuous time", got=f"{model.title} counts {model.time}"))
 
 
 def _in_parts(function: Callable[[Rows, Theta], Array], width: int, rows: Rows, theta: Theta) -> Array:
