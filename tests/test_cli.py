@@ -178,8 +178,9 @@ def test_an_rfm_table_scores_as_its_transactions_do(orders, posteriors, tmp_path
     from clvmodels.arguments import read_customers
 
     customers, _ = read_customers(
-        orders, False, "week", end="2025-06-30", groups=[], columns=OWN[1], date_format=OWN[3], timezone="UTC"
-    )
+        orders, False, "week", time="continuous", end="2025-06-30", effects=[], columns=OWN[1], date_format=OWN[3],
+        timezone="UTC",
+    )  # fmt: skip
     customers.table[["frequency", "recency", "T"]].reset_index().to_csv(tmp_path / "rfm.csv", index=False)
     words = ("score", posteriors["bg_nbd"], tmp_path / "rfm.csv", "--rfm", "--as-of", "2025-06-30", "--horizon", 26)
     done = invoke(*words, "--out", tmp_path / "a.parquet")

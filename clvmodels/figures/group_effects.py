@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clvmodels.results import About, Run
     from clvmodels.terms import Term
 
-SMALLEST, MOST, BEST, WORST = 5, 15, 12, 3
+SMALLEST, MOST = 5, 15
 LINE = 15
 """Pixels of a line of words."""
 
@@ -37,17 +37,15 @@ def table(run: Run) -> pd.DataFrame | None:
     """
     candidates = [(run.valued, run.value_split), *((entry, run.split) for entry in run.entries.values())]
     for entry, split in candidates:
-        rows: list[dict] = []
-        for posterior in entry.posteriors.values():
-            for term in posterior.terms:
-                if effects.multiplies(posterior.model, term.effect):
-                    rows += _rows(posterior, term, split.customers.table)
+        told = [(p, t) for p in entry.posteriors.values() for t in p.terms if effects.multiplies(p.model, t.effect)]
+        most = MOST // max(sum(term.effect.group is not None for _, term in told), 1)
+        rows = [row for posterior, term in told for row in _rows(posterior, term, split.customers.table, most)]
         if rows:
             return pd.DataFrame(rows).assign(entry=entry.name)
     return None
 
 
-def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame) -> list[dict]:
+def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) -> list[dict]:
     base = {"effect": term.name, "group": ", ".join(term.effect.columns), "raises": _raises(posterior, term)}
     found = term.told(posterior.stacked, posterior.scales)
     if term.effect.group is None:
@@ -59,7 +57,8 @@ def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame) -> list[dic
     ]  # fmt: skip
     rows.sort(key=lambda row: (-row["q50"], row["label"]))
     large = [row for row in rows if row["customers"] >= SMALLEST]
-    kept = large if len(large) <= MOST else large[:BEST] + large[-WORST:]
+    worst = -(-most // 5)
+    kept = large if len(large) <= most else large[: most - worst] + large[-worst:]
     for row in rows:
         row["shown"] = any(row is other for other in kept)
     pooled = {"kind": "pooled", "label": "Pooled mean", "customers": int(sizes.sum()), "shown": True}
