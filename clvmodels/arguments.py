@@ -68,7 +68,7 @@ def read_customers(
 ) -> tuple[Customers, tuple[str, ...]]:
     """One row a customer with what effects read, from transactions or from an RFM table, and what a reader should
     know about them."""
-    from clvmodels.customers import DERIVED_GROUPS, Customers, summarize
+    from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS, Customers, summarize
     from clvmodels.effects import columns_of
     from clvmodels.sources import read_transactions
 
@@ -89,17 +89,18 @@ def read_customers(
         table, columns=own, date_format=date_format, timezone=timezone, data_end=end, **kept
     )
     customers = summarize(transactions, **kept, **counted).customers
-    notes = (*transactions.warnings, *customers.warnings, *_stale(transactions))
+    whole = DAYS_PER_UNIT[time_unit] if time == "opportunities" else 0.0
+    notes = (*transactions.warnings, *customers.warnings, *_stale(transactions, max(STALE_DAYS, whole)))
     return customers, tuple(dict.fromkeys(notes))
 
 
-def _stale(transactions: Transactions) -> Iterator[str]:
-    """A file that ends long before the day it is used for makes everybody look gone."""
+def _stale(transactions: Transactions, most: float) -> Iterator[str]:
+    """A file that ends more than `most` days before the day it is used for makes everybody look gone."""
     import pandas as pd
 
     last = pd.Timestamp(transactions.table.date.max().execute())
     days = (transactions.data_end - last).days
-    if days > STALE_DAYS:
+    if days > most:
         yield f"the last order is of {last:%Y-%m-%d}, {days} days before {transactions.data_end:%Y-%m-%d}: is it all?"
 
 

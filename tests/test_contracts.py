@@ -7,11 +7,13 @@ from contract_cases import case_of
 from contracts import PURCHASE_CONTRACTS
 from spend_contracts import SPEND_CONTRACTS
 from toys import TOYS
+from toys_discrete import DISCRETE_TOYS
 from toys_whole import SEASON_STATISTICS, WHOLE_TOYS
 
 from clvmodels import summary
 from clvmodels.models import MODELS, Model
 
+ALL_TOYS = TOYS | WHOLE_TOYS | DISCRETE_TOYS
 BY_PART = {"purchases": PURCHASE_CONTRACTS, "spend": SPEND_CONTRACTS}
 
 
@@ -30,11 +32,11 @@ def test_member(name, contract):
     contract(case_of(name))
 
 
-@pytest.mark.parametrize(("name", "contract"), pairs({name: toy.model for name, toy in (TOYS | WHOLE_TOYS).items()}))
+@pytest.mark.parametrize(("name", "contract"), pairs({name: toy.model for name, toy in ALL_TOYS.items()}))
 def test_toy(name, contract, monkeypatch):
     for statistic, made in SEASON_STATISTICS.items() if name == "season" else ():
         monkeypatch.setitem(summary.STATISTICS, statistic, made)
-    contract((TOYS | WHOLE_TOYS)[name])
+    contract(ALL_TOYS[name])
 
 
 def test_what_a_model_lacks_is_a_contract():

@@ -32,7 +32,11 @@ from line_contracts import (
 
 from clvmodels import density, histories, posterior, randomness, simulation, value
 from clvmodels.models import compose
+from clvmodels.models.beta_bernoulli import BetaBernoulli
 from clvmodels.models.beta_coin import BetaCoin
+from clvmodels.models.beta_discrete_weibull import BetaDiscreteWeibull
+from clvmodels.models.beta_geometric import BetaGeometric
+from clvmodels.models.discrete import Discrete
 from clvmodels.models.exponential_gamma import ExponentialGamma
 from clvmodels.models.gamma_gamma import GammaGamma
 from clvmodels.models.poisson_gamma import PoissonGamma
@@ -156,6 +160,23 @@ FAULTS = [
     Fault(
         histories, "_ages_of", lambda f: lambda m, label, own, until, most, seed: f(m, label, own, until, np.inf, seed),
         "bg_nbd", simulated_histories_follow_the_density,
+    ),
+    Fault(
+        BetaBernoulli, "log_step", lambda f: lambda self, rows, until, *more: f(self, rows, until + 1, *more),
+        "bg_bb", log_prob_is_the_integral_over_individuals,
+    ),
+    Fault(
+        Discrete, "_draw_taken", lambda f: lambda self, rows, theta, rng: np.broadcast_to(rows["T"], rng.shape),
+        "bg_bb", own_rates_average_to_their_integral,
+    ),
+    Fault(BetaGeometric, "draw_residual", one_less, "sbg", simulated_purchases_average_to_the_expected),
+    Fault(
+        BetaDiscreteWeibull, "log_survival", lambda f: lambda self, t, theta, xp=pt: f(self, t + 1.0, theta, xp),
+        "bdw", probabilities_of_all_histories_add_up_to_one,
+    ),
+    Fault(
+        value, "discount_factors", lambda f: lambda edges, *how: f(edges - 0.5, *how),
+        "bg_bb", expected_value_is_the_discounted_integral,
     ),
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from contract_cases import CASES
+from toys_discrete import DISCRETE_TOYS
 from toys_whole import SEASON_STATISTICS, WHOLE_TOYS
 
 from clvmodels import models, summary
@@ -13,6 +14,7 @@ from clvmodels.config import Experiment
 from clvmodels.experiment import run
 from clvmodels.histories import orders, simulate_amounts, simulate_purchases
 from clvmodels.report import write_report
+from clvmodels.window import period_of
 
 START, CALIBRATION_END, DATA_END = pd.Timestamp("2023-01-02"), "2023-12-31", pd.Timestamp("2024-06-30")
 SIZE = 250
@@ -22,16 +24,18 @@ def transactions_of(case, path) -> None:
     """A file of orders by customers who came in the first half year, simulated from the toy's truth."""
     births = START + pd.to_timedelta(np.random.default_rng(1).integers(0, 180, SIZE), unit="D")
     ages = ((DATA_END - births).days.to_numpy() + 1) / 7
+    if case.model.counts == "opportunities":
+        ages = np.array([-period_of(birth, DATA_END, "week") for birth in births])
     traits = {"birth": (births - pd.Timestamp("1970-01-01")).days.to_numpy() / 7} if case.model.traits else None
     purchases = simulate_purchases(case.model, case.theta, ages, 1, traits)
     purchases["amount"] = simulate_amounts(models.MODELS["gamma_gamma"], CASES["gamma_gamma"].theta, purchases, 1)
-    table = orders(purchases, births, "week")
+    table = orders(purchases, births, "week", case.model.counts)
     table[table["date"] <= DATA_END].round({"amount": 2}).to_csv(path, index=False)
 
 
-@pytest.mark.parametrize("name", WHOLE_TOYS)
+@pytest.mark.parametrize("name", WHOLE_TOYS | DISCRETE_TOYS)
 def test_a_toy_goes_from_transactions_to_the_report(name, tmp_path, monkeypatch):
-    case = WHOLE_TOYS[name]
+    case = (WHOLE_TOYS | DISCRETE_TOYS)[name]
     monkeypatch.setitem(models.MODELS, "toy", case.model)
     monkeypatch.setattr(case.model, "name", "toy")
     for statistic, made in SEASON_STATISTICS.items() if name == "season" else ():
@@ -42,6 +46,7 @@ def test_a_toy_goes_from_transactions_to_the_report(name, tmp_path, monkeypatch)
             "title": f"Can a toy ({name}) go all the way?",
             "data": {
                 "transactions": "orders.csv",
+                "time": case.model.counts,
                 "calibration_end": CALIBRATION_END,
                 "holdout": 26,
                 "data_end": str(DATA_END.date()),

@@ -41,6 +41,7 @@ def table(run: Run) -> pd.DataFrame | None:
     counts = np.histogram(p, edges)[0]
     frame = pd.DataFrame({"predicted": grid, "bought": curve, "lower": low, "upper": high, "customers": counts})
     covered = (grid >= p.min()) & (grid <= p.max())
+    covered[np.abs(grid - p.mean()).argmin()] = True  # a range within one step has its point too
     frame.loc[~covered, ["bought", "lower", "upper"]] = np.nan
     return frame
 
