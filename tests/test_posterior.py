@@ -68,7 +68,7 @@ def test_the_fit_is_seeded_checked_and_shown(fit_of_150):
 
 
 def test_units_of_time_and_money_change_nothing_but_the_units(fit_of_150):
-    """Weeks or days, dollars or cents: the same draws, times as long and amounts as large; opportunities are numbers."""
+    """Weeks or days, dollars or cents: the same draws, times as long and amounts as large; opportunities are counts."""
     name, table, posterior = fit_of_150
     if posterior.model.counts == "opportunities":
         assert {p.unit for p in posterior.model.parameters} == {"none"}
