@@ -7,6 +7,7 @@ import threading
 import time
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from pytensor.graph.basic import Apply
@@ -26,6 +27,7 @@ from clvmodels.inference import (
     nuts,
     nuts_checks,
 )
+from clvmodels.inference.along import laplace_along_ridge, laplace_along_scale
 
 NAMES = ("a", "b", "c")
 MEAN = np.array([1.0, -2.0, 0.5])
@@ -340,3 +342,71 @@ def test_checks_fail_on_planted_faults_and_name_the_coordinate(fault, failing):
     for check in checks:
         if check.check in failing - {"divergences"}:
             assert check.consequence.endswith("about b")
+
+
+# ---------------------------------------------------------------------------------------------- along a coordinate
+
+EFFECTS, ERRORS = np.array([0.3, -0.1, 0.5, 0.05]), np.array([0.2, 0.3, 0.15, 0.4])
+
+
+def funnel_graph(u):
+    """A normal hierarchy: mean u0, log sd u1, standardised effects; y_g ~ N(u0 + sd z_g, known error)."""
+    log_sd, z = u[1], u[2:]
+    fitted = u[0] + pt.exp(log_sd) * z
+    prior = -0.5 * u[0] ** 2 + log_sd - 0.5 * (pt.exp(log_sd) / 0.5) ** 2 - 0.5 * pt.sum(z**2)
+    return prior - 0.5 * pt.sum(((EFFECTS - fitted) / ERRORS) ** 2)
+
+
+def test_a_funnel_is_sampled_along_its_scale():
+    """Against the marginal of log sd by quadrature, effects and mean integrated out."""
+    names = ("mean", "log sd", *(f"z{g}" for g in range(4)))
+    target = Target(names, funnel_graph, np.r_[0.0, np.log(0.2), np.zeros(4)] + np.zeros((2, 6)))
+    grid = np.linspace(np.log(1e-3), np.log(2.5), 17)
+    found = laplace_along_scale(target, 1, grid, 1, 4000, 1)
+    assert found.pareto_k < 0.3 and found.efficiency > 0.6
+    x = np.linspace(-9.0, 1.5, 2001)
+    log_density = []
+    for log_sd in x:
+        covariance = np.diag(ERRORS**2 + np.exp(2 * log_sd)) + 1.0  # the mean's prior has variance 1
+        marginal = stats.multivariate_normal.logpdf(EFFECTS, np.zeros(4), covariance)
+        log_density.append(marginal + log_sd - 0.5 * (np.exp(log_sd) / 0.5) ** 2)
+    weight = np.exp(np.array(log_density) - max(log_density))
+    cumulative = np.cumsum(weight) / weight.sum()
+    drawn = found.u[:, 1]
+    for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
+        at = np.interp(probability, cumulative, x)
+        assert abs(np.mean(drawn < at) - probability) < 4 * np.sqrt(probability * (1 - probability) / 4000)
+
+
+def banana_graph(u):
+    """u0 skewed and wide; u1 follows it along a bend, u2 in its width: all moments of u0 are known."""
+    bend = u[1] - 0.3 * (u[0] - 1) ** 2
+    width = pt.exp(0.3 * u[0])
+    return 2 * u[0] - pt.exp(u[0]) - 0.5 * (bend / 0.1) ** 2 - 0.5 * (u[2] / width) ** 2 - 0.3 * u[0]
+
+
+def test_a_bent_ridge_is_sampled_along_itself():
+    target = Target(NAMES, banana_graph, spread_starts(3, scale=0.5))
+    found = laplace_along_ridge(target, 1, 4000, 2)
+    assert found.pareto_k < 0.3 and found.efficiency > 0.7
+    exact = stats.loggamma(2)
+    below = np.mean(found.u[:, 0, None] < exact.ppf([0.05, 0.5, 0.95]), axis=0)
+    np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.03)
+    assert abs((found.u[:, 1] - 0.3 * (found.u[:, 0] - 1) ** 2).std() - 0.1) < 0.01
+
+
+def test_a_path_that_leads_nowhere_is_refused():
+    flat = Target(("a", "b"), lambda u: -0.5 * u[0] ** 2 - pt.exp(-u[1]), np.zeros((1, 2)))
+    with pytest.raises(FitError, match="flat"):
+        laplace_along_ridge(flat, 2, 100, 1)
+
+
+def test_nuts_is_compiled_once_and_follows_the_data():
+    data = pytensor.shared(np.array([1.0, 2.0]), name="data", shape=(None,))
+    target = Target(("a",), lambda u: -0.5 * pt.sum((data - u[0]) ** 2), np.zeros((1, 1)))
+    first = nuts(target, 200, 2, 1, tune=200)
+    began = time.monotonic()
+    data.set_value(np.array([5.0, 6.0, 7.0]))
+    second = nuts(target, 200, 2, 1, tune=200)
+    assert time.monotonic() - began < 5, "compiled again"
+    assert abs(first.u.mean() - 1.5) < 0.4 and abs(second.u.mean() - 6.0) < 0.4
