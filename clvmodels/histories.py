@@ -57,7 +57,9 @@ def simulate_purchases(
     labels, given = labels_of(len(ages)), _traits(model, len(ages), traits)
     state = newcomers(model, theta, len(ages), seed, traits)
     seen = np.where(state.alive[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
-    own = pd.DataFrame({"purchase_rate": state.purchase_rate[0]} | {n: v[0] for n, v in state.extra.items()} | given)
+    of_all = {name: np.broadcast_to(value[0], (len(ages),)) for name, value in _columns(theta).items()}
+    drawn = {"purchase_rate": state.purchase_rate[0]} | {name: value[0] for name, value in state.extra.items()}
+    own = pd.DataFrame(of_all | drawn | given)
     people = zip(labels, own.to_dict("records"), seen, state.residual_purchases[0], strict=True)
     bought = [_ages_of(model, label, one, until, most, seed) for label, one, until, most in people]
     counts = [len(times) + 1 for times in bought]
@@ -127,7 +129,9 @@ def simulate_histories(
     purchases = simulate_purchases(model, theta, T, seed, traits)
     if spend is not None:
         purchases["amount"] = simulate_amounts(*spend, purchases, seed)
-    return statistics(purchases, T)
+    table = statistics(purchases, T)
+    own = {name: told.reindex(table.index, fill_value=0.0) for name, told in model.simulated(purchases).items()}
+    return table.assign(**own)
 
 
 def orders(

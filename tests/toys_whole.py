@@ -262,7 +262,7 @@ YEAR, SWING = 52.0, 0.6
 class Season(Calendar):
     """A supplied factor 1 + 0.6 sin(2 pi t / 52) on the purchase rate, t the weeks since a Thursday in 1970."""
 
-    observes, traits = ("birth", "log_factors"), ("birth",)
+    observes, traits, steady = ("birth", "log_factors"), ("birth",), False
 
     def elapsed(self, rows, start, length, theta, xp=pt):
         middle = rows["birth"] + start + length / 2
@@ -274,8 +274,14 @@ class Season(Calendar):
     def pace(self, rows, age, theta, xp=pt):
         return 1 + SWING * xp.sin(2 * np.pi * (rows["birth"] + age) / YEAR)
 
-    def holds(self, rows, operational, theta):
-        return operational / (1 - SWING)
+    def pieces(self, rows, theta):
+        whole = super().pieces(rows, theta)
+        pace = self.pace(rows, rows["recency"], theta)[..., None] + whole.before
+        return whole._replace(pace=pace, slowest=1 - SWING + whole.before)
+
+    def within(self, rows, pieces, tau, theta):
+        birth, t_x = (rows[name][..., None, None] for name in ("birth", "recency"))
+        return self.elapsed({"birth": birth}, t_x, tau, theta)
 
     def age_at(self, own, operational):
         age = operational

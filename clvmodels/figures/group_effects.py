@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clvmodels import effects, words
-from clvmodels.effects import covariate, group_labels
+from clvmodels import words
 from clvmodels.figures import phrases, style
 from clvmodels.figures.arrays import quantiles
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
@@ -35,9 +34,11 @@ def table(run: Run) -> pd.DataFrame | None:
     `shown` says which are drawn. The effects are those of the entry that is valued; where it has none, of the first
     other entry that has.
     """
+    from clvmodels.effects import multiplies  # here and below: a report of a stored folder needs no models
+
     candidates = [(run.valued, run.value_split), *((entry, run.split) for entry in run.entries.values())]
     for entry, split in candidates:
-        told = [(p, t) for p in entry.posteriors.values() for t in p.terms if effects.multiplies(p.model, t.effect)]
+        told = [(p, t) for p in entry.posteriors.values() for t in p.terms if multiplies(p.model, t.effect)]
         most = MOST // max(sum(term.effect.group is not None for _, term in told), 1)
         rows = [row for posterior, term in told for row in _rows(posterior, term, split.customers.table, most)]
         if rows:
@@ -46,6 +47,8 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) -> list[dict]:
+    from clvmodels.effects import group_labels
+
     base = {"effect": term.name, "group": ", ".join(term.effect.columns), "raises": _raises(posterior, term)}
     found = term.told(posterior.stacked, posterior.scales)
     if term.effect.group is None:
@@ -69,6 +72,8 @@ def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) 
 
 def _covariate_rows(found: list, customers: pd.DataFrame) -> list[dict]:
     """One step more of each covariate, and being without it, as ratios; the widest first."""
+    from clvmodels.effects import covariate
+
     rows = []
     for kind, label, draws in found:
         known = np.array([]) if kind == "missing" else covariate(customers, label)
@@ -84,10 +89,12 @@ def _covariate_rows(found: list, customers: pd.DataFrame) -> list[dict]:
 
 def _raises(posterior: Posterior, term: Term) -> str:
     """What a ratio above 1 means: what the parameter raises where it is a scale, else the parameter's own meaning."""
+    from clvmodels.effects import raises
+
     of = {p.name: p for p in posterior.model.parameters}
     named = [of[name] for name in term.effect.parameters if name in of]
     if not named:
-        return f"the odds of {effects.raises(posterior.model, term.effect)}"
+        return f"the odds of {raises(posterior.model, term.effect)}"
     if len(named) > 1:
         return f"{words.listing([p.meaning for p in named])} together"
     odds = "the odds of " if np.isfinite(named[0].upper) else ""

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.effects import raises
 from clvmodels.figures.figure import Figure, Numbers, Words
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def _row(posterior: Posterior, name: str, meaning: str, prior: str, draws: np.nd
 
 def _of_effect(posterior: Posterior, term: Term) -> Iterator[tuple[str, str, str, np.ndarray]]:
     """The between-group sd, or each covariate's coefficients; a group's own stand in the figure of groups."""
+    from clvmodels.effects import raises  # here: a report of a stored folder needs no models
+
     raised = f"positive: more {raises(posterior.model, term.effect)}"
     pooled = term.effect.group is not None
     prior = distribution(term.effect.sd_prior if pooled else term.effect.coefficient_prior)

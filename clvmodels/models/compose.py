@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
+from copy import copy
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
 
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.models.contract import STATUS, Array, PurchaseModel, Rows, State, Theta
-from clvmodels.models.parts import Calendar, ClockLifetime, CoinLifetime, Purchases
+from clvmodels.models.contract import STATUS, Array, Model, PurchaseModel, Rows, State, Theta
+from clvmodels.models.parts import Calendar, ClockLifetime, CoinLifetime, Pieces, Purchases
+from clvmodels.models.steps import Steps
 from clvmodels.randomness import KeyedRandom
 
 
@@ -49,6 +54,29 @@ class Composed(PurchaseModel):
         self.handles = tuple(handle for part in parts for handle in part.handles)
         self.traits = self.calendar.traits
         self.lacks = frozenset(lacks)
+
+    def given(self, **options: Any) -> Model:
+        """The variant with a calendar, of the numbers that `Steps` takes.
+
+        Raises
+        ------
+        ConfigError
+            Its purchases do not go with a calendar, or it has no such option.
+        """
+        numbers = options.pop("calendar", None)
+        super().given(**options)
+        if numbers is None:
+            return self
+        made = copy(self)
+        Composed.__init__(
+            made, self.name, self.title, self.reference, self.purchases, self.lifetime, Steps(**numbers),
+            "status" in self.observes, tuple(self.lacks),
+        )  # fmt: skip
+        made.options = MappingProxyType({**self.options, "calendar": numbers})
+        return made
+
+    def simulated(self, purchases: pd.DataFrame) -> dict[str, pd.Series]:
+        return self.calendar.simulated(purchases)
 
     def branches(self, rows: Rows, theta: Theta) -> tuple[pt.TensorVariable, pt.TensorVariable]:
         until = self.calendar.elapsed(rows, 0.0, rows["T"], theta)
@@ -99,27 +127,48 @@ class Composed(PurchaseModel):
             ahead = self._ahead(rows, t, theta)
             return self.lifetime.expected_purchases(self.purchases, rows, until, theta, ahead)
         rate = np.asarray(self.purchases.mean_rate(rows, until, theta))
-        plain = type(self.calendar) is Calendar
-        closed = self.lifetime.expected_time(rows, theta, t) if plain else None
-        return rate[..., None] * (self._expected_time(rows, theta, t) if closed is None else closed)
+        return rate[..., None] * self._expected_time(rows, theta, t)
 
     def _expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array:
-        """E[operational time of (T, T + min(residual lifetime, t)) | alive at T], by parts between the times. [D, C, P]
+        """E[operational time of (T, T + min(residual lifetime, t)) | alive at T]. [D, C, P]
 
-        The integral over u in (0, t) of m(T + u) S(T + u) / S(T); `t` increases along its last dimension. In the first
-        period the nodes are bunched towards 0, where a survival may fall with infinite slope (T = 0).
+        The integral over u in (0, t) of m(T + u) S(T + u) / S(T), added up by parts between the times and the jumps of
+        m; `t` increases along its last dimension. In closed form where m is constant between jumps and the lifetime has
+        one; otherwise by nodes, which in the first part are bunched towards 0, where a survival may fall with infinite
+        slope (T = 0).
         """
-        nodes, weights = np.polynomial.legendre.leggauss(32)
-        start = np.concatenate([np.zeros_like(t[..., :1]), t[..., :-1]], axis=-1)
-        bunched = np.where(start == 0.0, 4.0, 1.0)
-        total: Any = 0.0
+        upto, place = self._between_jumps(rows, t)
+        start = np.concatenate([np.zeros_like(upto[..., :1]), upto[..., :-1]], axis=-1)
         wide_rows, wide = _widened(rows), _widened(theta)
-        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
-            u = start + (t - start) * node**bunched
-            slope = weight * (t - start) * bunched * node ** (bunched - 1.0)
-            pace = self.calendar.pace(wide_rows, wide_rows["T"] + u, wide, np)
-            total = total + slope * pace * self.lifetime.survival_ratio(wide_rows["T"], u, wide)
-        return np.cumsum(total, axis=-1)
+        closed = self.lifetime.expected_time(rows, theta, upto) if self.calendar.steady else None
+        if closed is not None:
+            pace = self.calendar.pace(wide_rows, wide_rows["T"] + (start + upto) / 2.0, wide, np)
+            held = pace * np.diff(closed, axis=-1, prepend=0.0)
+        else:
+            nodes, weights = np.polynomial.legendre.leggauss(self.calendar.nodes(32))
+            bunched = np.where(start == 0.0, 4.0, 1.0)
+            held = 0.0
+            for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+                u = start + (upto - start) * node**bunched
+                slope = weight * (upto - start) * bunched * node ** (bunched - 1.0)
+                pace = self.calendar.pace(wide_rows, wide_rows["T"] + u, wide, np)
+                held = held + slope * pace * self.lifetime.survival_ratio(wide_rows["T"], u, wide)
+        total = np.cumsum(held, axis=-1)
+        return total if place is None else _at(total, place)
+
+    def _between_jumps(self, rows: Rows, t: Array) -> tuple[Array, Array | None]:
+        """The times and the jumps of the calendar's factor before the last of them, in order; and where the times
+        stand among them, None where there is no jump. 2 x [..., P + jumps]"""
+        jumps = self.calendar.jumps(rows)
+        met = (jumps > 0.0) & (jumps < np.max(t, initial=0.0))
+        jumps = jumps[..., met.any(axis=tuple(range(jumps.ndim - 1)))]
+        if not jumps.shape[-1]:
+            return t, None
+        around = np.broadcast_shapes(t.shape[:-1], jumps.shape[:-1])
+        times, jumps = (np.broadcast_to(each, (*around, each.shape[-1])) for each in (t, jumps.clip(0.0)))
+        both = np.concatenate([times, np.minimum(jumps, times[..., -1:])], axis=-1)
+        order = np.argsort(both, axis=-1, kind="stable")
+        return _at(both, order), np.argsort(order, axis=-1, kind="stable")[..., : t.shape[-1]]
 
     def count_probability(self, rows: Rows, theta: Theta, n: Array, t: float) -> Array:
         n, until = np.asarray(n, dtype=float), self._age(rows, rows["T"], theta)
@@ -138,21 +187,26 @@ class Composed(PurchaseModel):
         """Integral over tau in (0, t) of P(n purchases in tau) f(T + tau) / S(T). [D, C]
 
         In e = -log(S(T + tau) / S(T)), the cumulative hazard of the end, the lifetime's part is exp(-e) whatever its
-        law; nodes are placed in y = log1p(e c), c large where purchases are soon, and end where e is 45.
+        law; nodes are placed in y = log1p(e c), c large where purchases are soon, from each jump of the calendar's
+        factor to the next, and end where e is 45.
         """
+        upto, _place = self._between_jumps(rows, np.asarray([t]))
+        bounds = np.concatenate([np.zeros_like(upto[..., :1]), upto], axis=-1)
         passed = lambda tau: -np.log(self.lifetime.survival_ratio(rows["T"], tau, theta))  # noqa: E731
         phase = next(iter(self.purchases.phases(rows, until, theta)))
         with np.errstate(divide="ignore"):  # a survival that underflows to 0 is beyond the 45
             c = 1.0 + 1.0 / np.maximum(passed(phase.exposure / (phase.shape + 1.0)), 1e-12)
-            top = np.log1p(c * np.minimum(passed(np.asarray(t)), 45.0))
+            y = [np.log1p(c * np.minimum(passed(bounds[..., edge]), 45.0)) for edge in range(bounds.shape[-1])]
         total: Any = 0.0
-        nodes, weights = np.polynomial.legendre.leggauss(64)
-        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
-            e = np.expm1(top * node) / c
-            tau = self.lifetime.residual_at(rows["T"], np.exp(-e), theta)
-            ahead = self.calendar.elapsed(rows, rows["T"], tau, theta, np)
-            at = self.purchases.count_probability(rows, until, theta, n, ahead)
-            total = total + weight * top * np.exp(top * node - e) / c * at
+        nodes, weights = np.polynomial.legendre.leggauss(self.calendar.nodes(64))
+        for low, high in itertools.pairwise(y):
+            for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+                at = low + (high - low) * node
+                e = np.expm1(at) / c
+                tau = np.minimum(self.lifetime.residual_at(rows["T"], np.exp(-e), theta), t)
+                ahead = self.calendar.elapsed(rows, rows["T"], tau, theta, np)
+                of_n = self.purchases.count_probability(rows, until, theta, n, ahead)
+                total = total + weight * (high - low) * np.exp(at - e) / c * of_n
         return np.asarray(total)
 
     def draw_counts(self, rows: Rows, theta: Theta, state: State, edges: Array, rng: KeyedRandom) -> Array:
@@ -190,6 +244,11 @@ def _check_parts(title: str, purchases: Purchases, lifetime: ClockLifetime | Coi
         raise ConfigError(Problem(what, known=f"They go with {known}"))
 
 
+def _at(values: Array, place: Array) -> Array:
+    """The values at these places of the last dimension."""
+    return np.take_along_axis(values, np.broadcast_to(place, (*values.shape[:-1], place.shape[-1])), axis=-1)
+
+
 def _widened(values: Mapping[str, Any]) -> dict[str, Any]:
     """With a last dimension more, for nodes or periods."""
     return {name: value[..., None] if getattr(value, "ndim", 0) else value for name, value in values.items()}
@@ -205,47 +264,47 @@ def log_ended_by_clock(model: Composed, rows: Rows, theta: Theta) -> pt.TensorVa
     gradient 0.
     """
     open_end = pt.gt(rows["T"], rows["recency"])
-    h, first, length = _spans(model, rows, theta, open_end)
+    pieces = model.calendar.pieces(rows, theta)
+    h, first, length = _spans(model, rows, theta, pieces, open_end)
     top = pt.log1p(length * h)
-    nodes, weights = np.polynomial.legendre.leggauss(model.lifetime.nodes)
+    nodes, weights = np.polynomial.legendre.leggauss(model.calendar.nodes(model.lifetime.nodes))
     place, power = (nodes + 1.0) / 2.0, model.lifetime.bunched
     y = top[..., None] * place**power
     share = np.log(weights / 2.0 * power * place ** (power - 1))
-    exponent = share + y + _log_relative(model, rows, theta, first[..., None] + pt.expm1(y) / h[..., None])
+    exponent = share + y + _log_relative(model, rows, theta, pieces, first[..., None] + pt.expm1(y) / h[..., None])
     last = model.calendar.elapsed(rows, 0.0, rows["recency"], theta)
     at_last = model.purchases.log_density(rows, last, theta) + model.lifetime.log_density(rows["recency"], theta)
-    pieces = pt.log(pt.switch(pt.gt(length, 0.0), top / h, 1.0)) + pt.logsumexp(exponent, axis=-1)
-    inside = at_last + pt.logsumexp(pt.switch(pt.gt(length, 0.0), pieces, -np.inf), axis=-1)
+    each = pt.log(pt.switch(pt.gt(length, 0.0), top / h, 1.0)) + pt.logsumexp(exponent, axis=-1)
+    inside = at_last + pt.logsumexp(pt.switch(pt.gt(length, 0.0), each, -np.inf), axis=-1)
     return pt.switch(open_end, inside, -np.inf)
 
 
-def _log_relative(model: Composed, rows: Rows, theta: Theta, u: pt.TensorVariable) -> pt.TensorVariable:
+def _log_relative(model: Composed, rows: Rows, theta: Theta, pieces: Pieces, u: pt.TensorVariable) -> pt.TensorVariable:
     """log g(tau) f(tau), where the natural clock has moved by u since t_x, less that at t_x. u: [R, pieces, N]"""
     wide_rows, wide = _widened(_widened(rows)), _widened(_widened(theta))
     t_x = wide_rows["recency"]
-    passed = model.calendar.elapsed(wide_rows, t_x, model.lifetime.advance(t_x, u, wide), wide)
-    start = model.calendar.elapsed(wide_rows, 0.0, t_x, wide)
+    passed = model.calendar.within(rows, pieces, model.lifetime.advance(t_x, u, wide), theta)
+    start = model.calendar.elapsed(rows, 0.0, rows["recency"], theta)[..., None, None]
     return model.purchases.log_ratio(wide_rows, start, passed, wide) + model.lifetime.log_ratio(t_x, u, wide)
 
 
-def _spans(model: Composed, rows: Rows, theta: Theta, open_end: Any) -> tuple[Any, Any, Any]:
+def _spans(model: Composed, rows: Rows, theta: Theta, pieces: Pieces, open_end: Any) -> tuple[Any, Any, Any]:
     """For each piece of (t_x, T): decay rate at its beginning, without gradient; its first and its length, in the
     lifetime's natural clock since t_x, cut where nothing is left. 3 x [R, pieces]
 
-    Where t_x = T the one piece has length 1, so that no log and no gradient is infinite.
+    Where t_x = T the pieces have length 1, so that no log and no gradient is infinite.
     """
     calendar, purchases, lifetime = model.calendar, model.purchases, model.lifetime
-    offset, length = calendar.pieces(rows)
-    length = pt.switch(open_end[..., None], length, 1.0)
+    length = pt.switch(open_end[..., None], pieces.length, 1.0)
     wide_rows, wide = _widened(rows), _widened(theta)
     t_x = wide_rows["recency"]
-    begin = t_x + offset
-    start = calendar.elapsed(wide_rows, 0.0, begin, wide)
-    fall = calendar.pace(wide_rows, begin, wide) * purchases.decay(wide_rows, start, wide)
+    begin = t_x + pieces.offset
+    start = calendar.elapsed(rows, 0.0, rows["recency"], theta)[..., None] + pieces.before
+    fall = pieces.pace * purchases.decay(wide_rows, start, wide)
     h = 1.0 / lifetime.between(begin, 1.0 / fall, wide) + lifetime.decay(begin, wide)
-    enough = calendar.holds(wide_rows, purchases.reach(wide_rows, start, wide), wide)
+    enough = purchases.reach(wide_rows, start, wide) / pieces.slowest
     reach = pt.minimum(lifetime.reach(begin, wide), lifetime.between(begin, enough, wide))
-    first, whole = lifetime.between(t_x, offset, wide), lifetime.between(begin, length, wide)
+    first, whole = lifetime.between(t_x, pieces.offset, wide), lifetime.between(begin, length, wide)
     return disconnected_grad(h), first, pt.minimum(whole, disconnected_grad(reach))
 
 
@@ -255,9 +314,9 @@ CELLS = 64
 def draw_death_age(model: Composed, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
     """Age at death given that it fell in (t_x, T), by inverse CDF. [D, C]
 
-    The density is log-linear between 65 points in the natural clock, equally spaced in y = log1p(u h) from each of the
-    calendar's jumps to the next; its moments are within 1e-4 of the exact ones. A customer with t_x = T cannot have
-    ended: the age is T. Where the end was observed it is T.
+    The density is log-linear between 65 points in the natural clock, equally spaced in y = log1p(u h) (fewer from each
+    of the calendar's jumps to the next); its moments are within 1e-4 of the exact ones. A customer with t_x = T cannot
+    have ended: the age is T. Where the end was observed it is T.
     """
     h, first, y, log_density = _death_curve(model)(rows, theta)
     step = y[..., 1:] - y[..., :-1]
@@ -269,7 +328,7 @@ def draw_death_age(model: Composed, rows: Rows, theta: Theta, rng: KeyedRandom) 
     cumulative = np.cumsum(flat(mass), axis=-1)
     goal = rng.uniform() * cumulative[..., -1]
     cell = np.minimum((cumulative < goal[..., None]).sum(axis=-1), cumulative.shape[-1] - 1)
-    pick, pick_piece = _picker(cell), _picker(cell // CELLS)
+    pick, pick_piece = _picker(cell), _picker(cell // mass.shape[-1])
     below = np.where(cell > 0, _picker(np.maximum(cell - 1, 0))(cumulative), 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.clip((goal - below) / pick(flat(mass)), 0.0, 1.0)
@@ -290,8 +349,10 @@ def _death_curve(model: Composed):
     from clvmodels.models.evaluate import compiled  # the graph is compiled there, once a model
 
     def graph(rows: Rows, theta: Theta):
-        h, first, length = _spans(model, rows, theta, pt.gt(rows["T"], rows["recency"]))
-        y = pt.log1p(length * h)[..., None] * np.linspace(0.0, 1.0, CELLS + 1)
-        return h, first, y, y + _log_relative(model, rows, theta, first[..., None] + pt.expm1(y) / h[..., None])
+        pieces = model.calendar.pieces(rows, theta)
+        h, first, length = _spans(model, rows, theta, pieces, pt.gt(rows["T"], rows["recency"]))
+        y = pt.log1p(length * h)[..., None] * np.linspace(0.0, 1.0, model.calendar.nodes(CELLS) + 1)
+        relative = _log_relative(model, rows, theta, pieces, first[..., None] + pt.expm1(y) / h[..., None])
+        return h, first, y, y + relative
 
     return compiled((model, "death"), graph, model.observes, tuple(p.name for p in model.parameters))

@@ -184,6 +184,10 @@ class Model(ABC):
             raise ConfigError(Problem(f"{self.title} has no option '{next(iter(options))}'", known=known))
         return self
 
+    def simulated(self, purchases: pd.DataFrame) -> dict[str, pd.Series]:
+        """What it observes beyond the registry of statistics, from simulated purchases; by customer_id."""
+        return {}
+
     def __repr__(self) -> str:
         return f"<{self.title}: {', '.join(p.name for p in self.parameters)}>"
 
@@ -237,7 +241,7 @@ class PurchaseModel(Model):
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
         """Ages at the purchases that one new customer makes in (0, until), but for the end; increasing.
 
-        `own` holds the customer's own variables, as in a `State`, and what the model observes of it.
+        `own` holds the population's parameters, the customer's own variables, as in a `State`, and its traits.
         """
         return np.sort(until * rng.random(rng.poisson(own["purchase_rate"] * until)))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 from scipy.special import betainc, gammaln, xlogy
 
@@ -30,17 +31,32 @@ class Part:
     handles: tuple[Handle, ...] = ()
 
 
+class Pieces(NamedTuple):
+    """(t_x, T) cut where a calendar's factor jumps. [R, pieces] each
+
+    How far a piece begins after t_x; its length, which may be 0; the operational time from t_x to its beginning; the
+    factor there, and its least in the piece.
+    """
+
+    offset: Any
+    length: Any
+    before: Any
+    pace: Any
+    slowest: Any
+
+
 class Calendar(Part):
     """Operational time of purchases: the integral of a factor on their rate. This one is the identity.
 
-    `traits` are what it observes of a customer that is no history (a birth date); `open_ended` says that it knows the
-    factor for any future.
+    `traits` are what it observes of a customer that is no history (a birth date).
     """
 
     traits: tuple[str, ...] = ()
+    steady = True
+    """The factor is constant between its jumps."""
 
     def elapsed(self, rows: Rows, start: Any, length: Any, theta: Theta, xp: Any = pt) -> Any:
-        """Operational time of the ages (start, start + length); with `length` in the last dimensions."""
+        """Operational time of the ages (start, start + length)."""
         return length
 
     def log_intensity(self, rows: Rows, theta: Theta) -> Any:
@@ -51,18 +67,30 @@ class Calendar(Part):
         """The factor at an age."""
         return 1.0
 
-    def holds(self, rows: Rows, operational: Any, theta: Theta) -> Any:
-        """A length of calendar time that holds at least this much operational time."""
-        return operational
+    def pieces(self, rows: Rows, theta: Theta) -> Pieces:
+        """(t_x, T) in one piece, or as many as the factor has jumps in it."""
+        gap = (rows["T"] - rows["recency"])[..., None]
+        return Pieces(0.0 * gap, gap, 0.0 * gap, 1.0 + 0.0 * gap, 1.0 + 0.0 * gap)
 
-    def pieces(self, rows: Rows) -> tuple[Any, Any]:
-        """(t_x, T) cut where the factor jumps: offsets from t_x and lengths, which may be 0. 2 x [R, pieces]"""
-        gap = rows["T"] - rows["recency"]
-        return 0.0 * gap[..., None], gap[..., None]
+    def within(self, rows: Rows, pieces: Pieces, tau: Any, theta: Theta) -> Any:
+        """Operational time of the ages (t_x, t_x + tau), tau given by piece. [R, pieces, N]"""
+        return tau
+
+    def nodes(self, number: int) -> int:
+        """How many nodes a piece needs, where the whole would need this number."""
+        return number
+
+    def jumps(self, rows: Rows) -> Array:
+        """When the factor jumps, in time after T; where that is before T or never does not matter. [C, jumps]"""
+        return np.empty((1, 0))
 
     def age_at(self, own: Mapping[str, float], operational: Array) -> Array:
         """The ages of one new customer at which so much operational time has passed."""
         return operational
+
+    def simulated(self, purchases: pd.DataFrame) -> dict[str, pd.Series]:
+        """What it observes, from simulated purchases with the traits, by customer_id."""
+        return {}
 
 
 class Phase(NamedTuple):
