@@ -80,14 +80,14 @@ class Density:
         self.target = Target(self._names(), self._graph, self._starts())
 
     def set_data(self, data: Condensed, table: pd.DataFrame, scales: Mapping[str, Scale]) -> None:
-        """Exchange the customers; what is compiled stays. Coefficients of groups are standardised again."""
+        """Exchange the customers; what is compiled stays. Coefficients of groups are centred again."""
         for name, shared in self._rows.items():
             shared.set_value(data.rows[name])
         self._weights.set_value(data.weights)
         representatives = table.iloc[data.first]
         for term in self.terms:
             self._read[term.name].set_value(term.read(representatives, scales))
-            self.centre(term, np.zeros(len(term.labels)))
+            self.centre(term, np.ones(len(term.labels)))
 
     def centre(self, term: Term, centring: Array) -> None:
         """How centred each coefficient of a term is sampled (`PooledGroup`): the coordinates change their meaning."""
