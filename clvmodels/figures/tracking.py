@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from clvmodels.results import About, EntryResult, Run
 
 POINTS, FEW = 120, 5.0
+LINE = 20
+"""Pixels that a word below a mark needs, with its distance."""
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -174,12 +176,17 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 
 def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, each: str) -> None:
-    """Words beside the marks: `actual` at an early peak, `model` below the band's end, misses at the worst `each`."""
+    """Words beside the marks: `actual` at an early peak, `model` below the band's end, misses at the worst `each`.
+
+    Where the band's end is so near the axis that `model` would stand among the months, it stands on the axis.
+    """
     fitted = int((~periods["held_out"].astype(bool)).sum())
     if 0 < fitted < len(periods):
         _border(axes, fitted)
     last, wide = periods.iloc[-1], style.pixels(axes)[0] / len(periods)
-    _bold(axes, x[-1], min(last["q5"], last["actual"]), "model", style.BLUE, -5, ha="right", va="top")
+    line = axes.get_ylim()[1] * LINE / style.pixels(axes)[1]
+    below = max(min(last["q5"], last["actual"]), line)
+    _bold(axes, x[-1], below, "model", style.BLUE, -5, ha="right", va="top")
     early = periods["actual"].iloc[: max(2, (fitted or len(periods)) * 2 // 3)]
     peak, reach = int(early.to_numpy().argmax()), style.text_width("actual", "bold") / 2 / wide
     _bold(axes, max(x[peak], reach), early.iloc[peak], "actual", style.INK, 6, ha="center", va="bottom")
