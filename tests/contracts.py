@@ -91,18 +91,25 @@ def alive_draws_average_to_p_alive(case: Case) -> None:
 
 
 def own_rates_average_to_their_integral(case: Case) -> None:
-    """Of the drawn individuals, given the history, whether alive or ended."""
+    """Of the drawn individuals, given the history, whether alive or ended; and of their squares.
+
+    Where the draws are all the same because others are rarer than one in their number, their variance is 0 but the
+    law's is not: standard errors are of the law's variance at least.
+    """
     theta, story = case.theta, case.story
     people = simulation.individuals(posterior_of(case.model, theta, DRAWS, spread=0.0), case.table(), DRAWS, 1)
     drawn = {"purchase_rate": people.purchase_rate, **people.extra}
     for name in story.individual(theta):
-        for power in (1, 2):
-            truth = [
+        moment = {
+            power: np.array([
                 story.mean(theta, lambda own, row=row: np.logaddexp(story.alive(row, own), story.ended(row, own)),
                            lambda own: own[name] ** power)
                 for row in each_row(case)
-            ]  # fmt: skip
-            mean_is(drawn[name] ** power, np.array(truth))
+            ])
+            for power in (1, 2, 4)
+        }  # fmt: skip
+        for power in (1, 2):
+            mean_is(drawn[name] ** power, moment[power], moment[2 * power] - moment[power] ** 2)
 
 
 def a_new_customer_is_a_draw_of_the_population(case: Case) -> None:
