@@ -19,8 +19,8 @@ from clvmodels.inference.laplace import DEGREES_OF_FREEDOM, FEWEST, SCALE, Lapla
 from clvmodels.inference.mode import Mode, Summit, climb, find_mode, invert
 from clvmodels.inference.target import Given, Target
 
-LOG_SD_GRID = np.linspace(np.log(0.003), np.log(3.0), 15)
-"""Points along the log of a between-group sd."""
+LOG_SD_GRID = np.linspace(np.log(0.001), np.log(3.0), 17)
+"""Points along the log of a between-group sd; below the first lies 0.2% of its prior."""
 RIDGE = np.arange(-3.5, 6.51, 0.5)
 """Points along a ridge, in standard deviations from the mode; a skewed tail reaches further on one side."""
 OVERLAP = 0.7
