@@ -14,6 +14,8 @@ from clvmodels import summary
 from clvmodels.models import MODELS, Model
 
 ALL_TOYS = TOYS | WHOLE_TOYS | DISCRETE_TOYS
+SLOW = ("one hazard",)
+"""A lifetime by the clock made of its parts, as `weibull` is too, which stays in the default run."""
 BY_PART = {"purchases": PURCHASE_CONTRACTS, "spend": SPEND_CONTRACTS}
 
 
@@ -23,8 +25,12 @@ def owed(model: Model) -> list:
     return [contract for contract in own if contract.__name__ not in model.lacks]
 
 
-def pairs(models: dict) -> list:
-    return [pytest.param(n, c, id=f"{n}-{c.__name__}") for n, model in models.items() for c in owed(model)]
+def pairs(models: dict, slow: tuple[str, ...] = ()) -> list:
+    return [
+        pytest.param(n, c, id=f"{n}-{c.__name__}", marks=[pytest.mark.slow] if n in slow else [])
+        for n, model in models.items()
+        for c in owed(model)
+    ]
 
 
 @pytest.mark.parametrize(("name", "contract"), pairs(MODELS))
@@ -32,7 +38,7 @@ def test_member(name, contract):
     contract(case_of(name))
 
 
-@pytest.mark.parametrize(("name", "contract"), pairs({name: toy.model for name, toy in ALL_TOYS.items()}))
+@pytest.mark.parametrize(("name", "contract"), pairs({name: toy.model for name, toy in ALL_TOYS.items()}, SLOW))
 def test_toy(name, contract, monkeypatch):
     for statistic, made in SEASON_STATISTICS.items() if name == "season" else ():
         monkeypatch.setitem(summary.STATISTICS, statistic, made)
