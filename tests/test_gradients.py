@@ -87,6 +87,13 @@ def graded(request):
     return CASES[request.param], gradient_function(CASES[request.param])
 
 
+def slow_if(name, *slow):
+    return pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
+
+
+# Slow: bg_bb sums over 3,650 opportunities, and `bb` and `bdw` have its edges one by one; the toy is of the parts of
+# the registry. Their gradients are those of finite differences in the default run too.
+@pytest.mark.parametrize("graded", [slow_if(name, "bg_bb", "one hazard") for name in CASES], indirect=True)
 def test_value_and_gradient_are_finite_at_the_edges(graded):
     case, call = graded
     for theta in thetas_of(case):
@@ -139,7 +146,7 @@ def test_gradient_of_pareto_nbd_has_the_digits_of_an_exact_one():
     ("gg_nbd", [CONTINUOUS[0], CONTINUOUS[2]]),
     ("bg_nbd", CONTINUOUS[:2]),
     ("bb", EXTREME["opportunities"]),
-    ("bg_bb", [(0, 0.0, 0.0, 0.0), (3, 10.0, 10.0, 5.0)]),
+    pytest.param("bg_bb", [(0, 0.0, 0.0, 0.0), (3, 10.0, 10.0, 5.0)], marks=pytest.mark.slow),  # sbg ends as it does
     ("sbg", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
     ("bdw", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
 ])  # fmt: skip

@@ -275,7 +275,10 @@ def test_a_density_that_is_nowhere_finite_is_an_error_not_a_hang():
 
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
-@pytest.mark.parametrize(("seconds", "after"), [(0.2, 100), (30.0, 100), (30.0, 0)])
+@pytest.mark.parametrize(("seconds", "after"), [
+    (0.2, 100), (30.0, 100),
+    pytest.param(30.0, 0, marks=pytest.mark.slow),  # from the first evaluation on, where the one above stalls later
+])  # fmt: skip
 def test_a_sampler_that_stalls_ends_within_its_time(seconds, after):
     hold = Hold(seconds, after=after)
     began = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from contract_cases import as_theta, customers_of
+from contract_cases import as_theta, customers_of, posterior_of
 from runs import Fits, experiment
 from test_cli import invoke
 from test_config import MINIMAL, load, problems
@@ -72,6 +72,20 @@ def test_at_the_truth_p_alive_and_expected_purchases_are_right():
         assert (max(far) < 4.5) == right and (max(far) > 10) != right
 
 
+def test_the_k_of_the_highest_elpd_is_chosen(monkeypatch):
+    """By posteriors around the truth of each k, without a fit."""
+
+    def around(model, customers, **_):
+        return posterior_of(model, TRUTH | {"alpha": TRUTH["alpha"] * K / model.options["k"]}, 100)
+
+    monkeypatch.setattr(posterior, "fit", around)
+    best, table = choose_k("mbg_cnbd_k", customers_of(regular_buyers(2, 300)[0]), ks=(1, 3))
+    assert best.model.options["k"] == K and list(table.index) == [1, 3] and table["difference"][1] < 0
+
+
+# Slow by the fits of four k: k is found by fits, and forecasts with it are right, told and kept.
+
+
 @pytest.fixture(scope="module")
 def found():
     table, alive, came = regular_buyers(2, 600)
@@ -79,6 +93,7 @@ def found():
     return customers, alive, came, choose_k("mbg_cnbd_k", customers, draws=500)
 
 
+@pytest.mark.slow
 def test_k_is_found(found):
     *_, (best, table) = found
     assert best.model.options["k"] == K and best.model.title == "MBG/CNBD-3" and best.passed
@@ -90,6 +105,7 @@ def test_k_is_found(found):
         assert abs(draws.mean() - np.log(truth)) < 4 * draws.std()
 
 
+@pytest.mark.slow
 def test_who_is_alive_and_what_comes_is_forecast_right(found):
     customers, alive, came, (best, _) = found
     futures = simulation.forecast(best, customers, AHEAD, seed=1, draws=500)
@@ -104,6 +120,7 @@ def test_who_is_alive_and_what_comes_is_forecast_right(found):
     assert brier[0] < 0.9 * brier[1]
 
 
+@pytest.mark.slow
 def test_what_was_tried_is_kept_with_the_posterior(found, tmp_path):
     *_, (best, table) = found
     names = [name for name, _ in others(best)]
@@ -182,6 +199,7 @@ def models(**options) -> dict:
     return {"regular": {"purchases": "mbg_cnbd_k", "spend": "gamma_gamma", **options}}
 
 
+@pytest.mark.slow  # the choice itself and what a file may say of k are in the default run, above
 def test_a_run_chooses_k_once_and_tells_it(monkeypatch, tmp_path):
     """Of the retailer's buyers, who are not regular, by posteriors around one truth: the fits are kept, one for each
     k, and the k that is chosen at the calibration's end is kept at the date of value."""

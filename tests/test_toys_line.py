@@ -18,6 +18,8 @@ from clvmodels.window import period_of
 
 START, CALIBRATION_END, DATA_END = pd.Timestamp("2023-01-02"), "2023-12-31", pd.Timestamp("2024-06-30")
 SIZE = 250
+SLOW = ("weibull", "correlated rates", "observed end")
+"""Half a minute each. The season and the discrete toy go all the way in the default run; the contracts of all do."""
 
 
 def transactions_of(case, path) -> None:
@@ -33,7 +35,9 @@ def transactions_of(case, path) -> None:
     table[table["date"] <= DATA_END].round({"amount": 2}).to_csv(path, index=False)
 
 
-@pytest.mark.parametrize("name", WHOLE_TOYS | DISCRETE_TOYS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in WHOLE_TOYS | DISCRETE_TOYS]
+)
 def test_a_toy_goes_from_transactions_to_the_report(name, tmp_path, monkeypatch):
     case = (WHOLE_TOYS | DISCRETE_TOYS)[name]
     monkeypatch.setitem(models.MODELS, "toy", case.model)
