@@ -118,6 +118,19 @@ class DataSection(Section):
     holdout: Annotated[float | date | None, PlainValidator(_duration_or_day)] = None
 
 
+class CalendarSection(Section):
+    """A factor on the purchase rate that is supplied: a file with a row a step (or a customer and step), a data set's
+    own, or the weeks of holidays; see `calendars`."""
+
+    path: Text | None = None
+    dataset: str | None = None
+    holidays: tuple[Day, ...] = ()
+    columns: dict[Literal["date", "customer_id"], Text] = {}
+    index: Text | None = None
+    covariates: tuple[Text, ...] = ()
+    until: Day | None = None
+
+
 class EffectSection(Section):
     """A partially pooled group, or covariates, on parameters of one part; those listed together share a coefficient.
 
@@ -134,7 +147,7 @@ class EffectSection(Section):
 
 
 class EntrySection(Section):
-    """One entry of the experiment: a purchase model, perhaps a spend model, their priors and effects.
+    """One entry of the experiment: a purchase model, perhaps on a calendar and with a spend model, priors and effects.
 
     `k` says how regular the buyers of a model with that option are; of a list the k with the best elpd is taken.
     """
@@ -142,6 +155,7 @@ class EntrySection(Section):
     purchases: str
     spend: str | None = None
     k: Annotated[int | tuple[int, ...] | None, PlainValidator(_one_or_several)] = None
+    calendar: str | None = None
     priors: dict[str, dict[str, Any]] = {}
     effects: tuple[EffectSection, ...] = ()
 
@@ -176,6 +190,7 @@ class Experiment(Section):
 
     title: Text
     data: DataSection
+    calendars: dict[str, CalendarSection] = {}
     models: Annotated[dict[str, EntrySection], Field(min_length=1)]
     sampler: SamplerSection = SamplerSection()
     economics: EconomicsSection | None = None

@@ -14,12 +14,14 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import pandas as pd
 from ibis import _
 from pandas.api.types import is_numeric_dtype
 
+from clvmodels.calendars import SuppliedCalendar
 from clvmodels.cleaning import id_text
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.rfm import checked_rfm
@@ -141,6 +143,14 @@ class Customers:
     def __len__(self) -> int:
         return len(self.table)
 
+    def calendar_option(self, calendar: SuppliedCalendar) -> dict[str, Any]:
+        """The calendar as models take it: `get_model("pareto_nbd", {"calendar": customers.calendar_option(weeks)})`.
+
+        `summarize` must have been given the calendar too; its index is scaled to mean 1 from the first customer's first
+        purchase to the end of observation.
+        """
+        return calendar.option(self.table["first_purchase"].min(), self.observation_end, self.time_unit)
+
     @property
     def has_spend(self) -> bool:
         """Whether the amounts are known."""
@@ -238,6 +248,7 @@ def summarize(
     amount_unit: float = 1.0,
     statistics: Sequence[str] | None = None,
     time: Time = "continuous",
+    calendars: Sequence[SuppliedCalendar] = (),
 ) -> Split:
     """One row a customer at the calibration end, and what came after it.
 
@@ -262,6 +273,8 @@ def summarize(
         "opportunities" counts a customer's later periods (time units) as chances to buy, and the purchases of one
         period once. Then the calibration and the holdout end with the last day of a period, and the last one of the
         data counts as whole.
+    calendars
+        Whose columns models on them read; they must cover all days used.
 
     Notes
     -----
@@ -293,6 +306,8 @@ def summarize(
     if time == "opportunities" and "ended" in transactions.table.columns:
         known = "Leave 'ended' out of the columns: of renewals, a period without one tells the end"
         problems.append(Problem("the day of an end needs continuous time", "time", "opportunities", known))
+    if time == "opportunities" and calendars:
+        problems.append(Problem("a calendar goes with continuous time", "calendars", calendars[0].name))
     if problems or window is None:
         raise DataError(problems)
     words = [group for group in groups if group not in (*DERIVED_GROUPS, *covariates)]
@@ -302,7 +317,7 @@ def summarize(
     days = backend.create_table(name, purchase_days(table, window, own), temp=True)
     everyone = backend.create_table(f"{name}_c", by_customer(days, window, own, statistics), temp=True)
     try:
-        return _split(transactions, window, days, everyone, acquired, own, amount_unit)
+        return _split(transactions, window, days, everyone, acquired, own, amount_unit, calendars)
     finally:
         backend.drop_table(f"{name}_c")
         backend.drop_table(name)
@@ -320,7 +335,7 @@ def _known(transactions: Transactions, group: str) -> bool:
 
 def _split(
     transactions: Transactions, window: Window, days: ibis.Table, everyone: ibis.Table, acquired: Acquired | None,
-    groups: Sequence[str], amount_unit: float,
+    groups: Sequence[str], amount_unit: float, calendars: Sequence[SuppliedCalendar],
 ) -> Split:  # fmt: skip
     kept = everyone.filter(everyone.first_purchase <= window.end_day)
     kept = acquired.filter(kept) if acquired else kept
@@ -332,8 +347,13 @@ def _split(
     held = table[["held_purchases", *(["held_spend"] if transactions.has_amount else [])]]
     held = held.rename(columns={"held_purchases": "purchases", "held_spend": "spend"})
     held = held.astype({c: "int64" if c == "purchases" else "float64" for c in held})
+    own = _finished(table, groups)
+    if problems := [problem for calendar in calendars for problem in calendar.problems(own, window)]:
+        raise DataError(problems)
+    for calendar in calendars:
+        own = own.assign(**calendar.columns(own, days, window))
     customers = Customers(
-        _finished(table, groups), window.time_unit, window.end, transactions.currency, float(amount_unit), warnings,
+        own, window.time_unit, window.end, transactions.currency, float(amount_unit), warnings,
         window.time,
     )  # fmt: skip
     holdout = None

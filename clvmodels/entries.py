@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from clvmodels import __version__, posterior, regularity, simulation
+from clvmodels.calendars import SuppliedCalendar
 from clvmodels.config import EntrySection, Experiment
 from clvmodels.customers import DAYS_PER_UNIT, Split
 from clvmodels.decisions.rank import rank
@@ -52,6 +54,7 @@ class Work:
     data_sha256: str
     say: Say
     fresh: bool
+    calendars: Mapping[str, SuppliedCalendar] = field(default_factory=dict)
     posteriors: dict[Path, Posterior] = field(default_factory=dict)
     """Those of this run: entries that share a model share its fit."""
     scores: dict[int, pd.DataFrame] = field(default_factory=dict)
@@ -60,12 +63,27 @@ class Work:
     """Fits that failed, which no other entry tries again."""
     chosen: dict[str, int] = field(default_factory=dict)
     """Each entry's k where it was to be chosen: at the calibration's end, and kept for the date of value."""
+    on_calendar: dict[tuple[str, str, pd.Timestamp], Model] = field(default_factory=dict)
+
+    def check_calendars(self, split: Split, value_split: Split) -> None:
+        """Refuse calendars that end before what is to be forecast and valued does."""
+        horizon = self.horizon(value_split)
+        days = pd.Timedelta(days=math.ceil(horizon * DAYS_PER_UNIT[split.customers.time_unit]))
+        needed = value_split.customers.observation_end + days
+        known = f"Customers are looked at {horizon:g} {split.customers.time_unit}s after {needed - days:%Y-%m-%d}"
+        what = "its rows end on {0:%Y-%m-%d}, and {1:%Y-%m-%d} is asked for"
+        problems = [
+            Problem(what.format(calendar.until, needed), f"calendar '{name}'", known=known)
+            for name, calendar in self.calendars.items() if calendar.until < needed
+        ]  # fmt: skip
+        if problems:
+            raise DataError(problems)
 
     def check(self, split: Split) -> None:
         """Refuse entries that the customers cannot be fitted by, all at once and before the first fit."""
         problems: list[Problem] = []
         for name in self.experiment.models:
-            for wanted in self._wanted(name):
+            for wanted in self._wanted(name, split):
                 try:
                     check_data(wanted.model, split.customers, wanted.effects)
                 except ClvError as error:
@@ -184,25 +202,35 @@ class Work:
     def fit(self, name: str, split: Split, when: str) -> dict[str, Posterior]:
         """The posteriors of an entry's models at one date, loaded where the folder has them."""
         try:
-            by_role = {role: [w for w in self._wanted(name) if w.role == role] for role in ROLES}
+            by_role = {role: [w for w in self._wanted(name, split) if w.role == role] for role in ROLES}
             return {role: self._fit_best(name, wanted, split, when) for role, wanted in by_role.items() if wanted}
         except FitError as error:
             raise FitError(_in_entry(name, error)) from error
 
-    def _wanted(self, name: str) -> Iterator[Wanted]:
+    def _wanted(self, name: str, split: Split) -> Iterator[Wanted]:
         """The fits of an entry; several of one role where k is to be chosen."""
         entry, unit = self.experiment.models[name], self.experiment.data.time_unit
-        models = [("purchases", model) for model in self._purchase_models(name)]
+        models = [("purchases", model) for model in self._purchase_models(name, split)]
         for role, model in [*models, *([] if entry.spend is None else [("spend", MODELS[entry.spend])])]:
             known = {p.name for p in model.parameters}
             priors = {p: Prior.from_mapping(m, f"{name}.{p}", unit) for p, m in entry.priors.items() if p in known}
             effects = [e for e in entry.effects if e.part in ROLES[role]]
             yield Wanted(role, model, priors, tuple(Effect.from_mapping(e.model_dump()) for e in effects))
 
-    def _purchase_models(self, name: str) -> list[Model]:
+    def _purchase_models(self, name: str, split: Split) -> list[Model]:
         entry = self.experiment.models[name]
+        if entry.calendar is not None:
+            return [self._on_calendar(entry.purchases, entry.calendar, split)]
         model, k = MODELS[entry.purchases], self.chosen.get(name, entry.k)
         return [model] if k is None else [model.given(k=one) for one in (k if isinstance(k, tuple) else (k,))]
+
+    def _on_calendar(self, purchases: str, calendar: str, split: Split) -> Model:
+        """The model on a calendar, made once for the customers of one day: what is compiled is kept by the object."""
+        key = (purchases, calendar, split.customers.observation_end)
+        if key not in self.on_calendar:
+            option = split.customers.calendar_option(self.calendars[calendar])
+            self.on_calendar[key] = MODELS[purchases].given(calendar=option)
+        return self.on_calendar[key]
 
     def _fit_best(self, name: str, candidates: Sequence[Wanted], split: Split, when: str) -> Posterior:
         """The one fit, or of several the one with the k of the best leave-one-out score."""
@@ -256,11 +284,12 @@ class Work:
 
 
 def label(entry: EntrySection, model: Model, spend: Model | None = None) -> str:
-    """An entry in words: the purchase model's title (and the spend model's, where entries differ in it), its groups and
-    covariates."""
+    """An entry in words: the purchase model's title (and the spend model's, where entries differ in it), its calendar,
+    groups and covariates."""
     groups, covariates = columns_of(entry.effects)
     by = f", by {_listed(groups)}" if groups else ""
     title = f"{model.title} and {spend.title}" if spend else model.title
+    title += f" on {entry.calendar.replace('_', ' ')}" if entry.calendar else ""
     return title + by + (f", with {_listed(covariates)}" if covariates else "")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from clvmodels.calendars import SuppliedCalendar, holiday_weeks, read_calendar
 from clvmodels.checks import all_checks, sampling_failed
 from clvmodels.config import Experiment, dump
 from clvmodels.customers import Split, summarize
@@ -74,9 +75,11 @@ def run(
     _prepare(folder)
     say("Reading the data")
     transactions = read(experiment, Path(config_dir))
-    both = splits(experiment, transactions)
+    calendars = read_calendars(experiment, Path(config_dir))
+    both = splits(experiment, transactions, calendars)
     with tempfile.TemporaryDirectory(prefix="clvmodels-") as scratch:
-        work = Work(experiment, folder, Path(scratch), transactions.sha256, say, fresh)
+        work = Work(experiment, folder, Path(scratch), transactions.sha256, say, fresh, calendars)
+        work.check_calendars(*both)
         entries, comparison, recommended = _judge(work, both[0])
         valued, customers = _value(work, entries, recommended, *both)
         about = _about(experiment, transactions, both, entries, recommended, folder, command, started)
@@ -156,7 +159,27 @@ def read(experiment: Experiment, config_dir: Path) -> Transactions:
     )
 
 
-def splits(experiment: Experiment, transactions: Transactions) -> tuple[Split, Split]:
+def read_calendars(experiment: Experiment, config_dir: Path) -> dict[str, SuppliedCalendar]:
+    """The calendars that entries are on, by name."""
+    used = {entry.calendar for entry in experiment.models.values()}
+    return {name: _calendar(name, experiment, config_dir) for name in experiment.calendars if name in used}
+
+
+def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCalendar:
+    section = experiment.calendars[name]
+    if section.holidays:
+        return holiday_weeks([day.isoformat() for day in section.holidays], name=name)
+    if section.dataset is not None:
+        return DATASETS[section.dataset].load_calendar(name)
+    return read_calendar(
+        config_dir / str(section.path), name=name, columns=dict(section.columns.items()), index=section.index,
+        covariates=section.covariates, until=None if section.until is None else section.until.isoformat(),
+    )  # fmt: skip
+
+
+def splits(
+    experiment: Experiment, transactions: Transactions, calendars: Mapping[str, SuppliedCalendar]
+) -> tuple[Split, Split]:
     """The customers at the calibration's end with the holdout, and those at the date of value."""
     data = experiment.data
     between = data.acquired_between
@@ -169,6 +192,7 @@ def splits(experiment: Experiment, transactions: Transactions) -> tuple[Split, S
         "covariates": tuple(dict.fromkeys((*data.covariates, *covariates))),
         "acquired_between": between and tuple(day.isoformat() for day in between),
         "amount_unit": data.amount_unit,
+        "calendars": list(calendars.values()),
     }
     end = None if data.calibration_end is None else data.calibration_end.isoformat()
     split = summarize(transactions, calibration_end=end, holdout=holdout, **common)

@@ -28,6 +28,11 @@ DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": (
 """Columns for effects: those that are made from the transactions and need no name."""
 OWN_FILE_ONLY = ("columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
 SIMULATED = ("retailer",)
+ONE_STEP = {
+    "name": "any", "bounds": [0.0, 1.0], "log_index": [0.0], "log_mean": 0.0, "covariates": [], "values": [[[]]],
+    "until": "",
+}  # fmt: skip
+"""The least calendar, to ask a model whether it goes with one."""
 SAMPLING_CHECKS = ("R-hat", "bulk ESS", "tail ESS", "divergences", "Pareto k-hat", "importance ESS")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -48,12 +53,15 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     for rule in (_source, _columns, _dates, _timezone, _opportunities):
         yield from rule(data)
     yield from _file(data, config_dir)
+    calendars = as_mapping(raw.get("calendars"))
+    for name, calendar in calendars.items():
+        yield from _calendar(("calendars", name), as_mapping(calendar), data, config_dir)
     yield from _economics(raw)
     yield from _sampler(raw)
     columns = {kind: _available(data, kind) for kind in DERIVED}
     yield from _entry_names(as_mapping(raw.get("models")))
     for name, entry in as_mapping(raw.get("models")).items():
-        yield from _entry(("models", name), as_mapping(entry), columns)
+        yield from _entry(("models", name), as_mapping(entry), columns, calendars)
         yield from _time(("models", name, "purchases"), _text(as_mapping(entry).get("purchases")), data)
 
 
@@ -216,6 +224,43 @@ def _file(data: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]
         yield Finding(("data", "transactions"), [Problem(f"No such file: {name}", known=known)])
 
 
+def _calendar(
+    path: KeyPath, calendar: Mapping[str, Any], data: Mapping[str, Any], config_dir: Path | None
+) -> Iterator[Finding]:
+    """A calendar has one source, and of a table the columns that are read."""
+    if not _SAFE_NAME.match(str(path[-1])):
+        known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
+        yield Finding(path, [Problem(f"'{path[-1]}' is no name for a calendar", known=known)], key=True)
+    sources = [key for key in ("path", "dataset", "holidays") if calendar.get(key)]
+    if len(sources) != 1:
+        what = f"A calendar has one source, and this one has {' and '.join(sources) or 'none'}"
+        known = (
+            "Write path: weeks.csv, or holidays: [2025-12-25, ...], or dataset: with the name of one that has its own"
+        )
+        yield Finding(path, [Problem(what, known=known)], key=True)
+        return
+    source = sources[0]
+    if source == "dataset" and _text(calendar["dataset"]) is not None:
+        having = [name for name, dataset in datasets.DATASETS.items() if dataset.calendar]
+        if calendar["dataset"] not in having:
+            yield Finding((*path, "dataset"), [unknown("data set with a calendar", calendar["dataset"], having)])
+    if source == "path" and not (calendar.get("index") or calendar.get("covariates")):
+        what = "Nothing of the table is read"
+        known = "Name its index: (a known factor) or its covariates: (their coefficients are estimated)"
+        yield Finding(path, [Problem(what, known=known)], key=True)
+    for key in ("columns", "index", "covariates", "until"):
+        if source != "path" and calendar.get(key):
+            yield Finding((*path, key), [Problem(f"'{key}' is of a table of your own (path)")], key=True)
+    name = _text(calendar.get("path"))
+    if config_dir is not None and name and not (config_dir / name).is_file():
+        known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
+        yield Finding((*path, "path"), [Problem(f"No such file: {name}", known=known)])
+    if data.get("time") == "opportunities":
+        yield Finding(
+            path, [Problem("A calendar needs continuous time", known="Write time: continuous in data")], key=True
+        )
+
+
 def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
     data = as_mapping(raw.get("data"))
     horizon = as_mapping(raw.get("economics")).get("horizon")
@@ -286,8 +331,10 @@ def _entry_names(entries: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("models", name), [Problem(what)], key=True)
 
 
-def _entry(path: KeyPath, entry: Mapping[str, Any], columns: Mapping[str, Sequence[str] | None]) -> Iterator[Finding]:
-    """One entry: its models, its priors, its effects."""
+def _entry(
+    path: KeyPath, entry: Mapping[str, Any], columns: Mapping[str, Sequence[str] | None], calendars: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """One entry: its models, its calendar, its priors, its effects."""
     part_of: dict[str, str] = {}
     handles: dict[str, str] = {}
     complete = True
@@ -301,6 +348,10 @@ def _entry(path: KeyPath, entry: Mapping[str, Any], columns: Mapping[str, Sequen
         elif name is not None:
             part_of |= {parameter.name: parameter.part for parameter in models.MODELS[name].parameters}
             handles |= {handle.name: handle.part for handle in models.MODELS[name].handles}
+    if (calendar := _text(entry.get("calendar"))) is not None:
+        yield from _on_calendar((*path, "calendar"), calendar, _text(entry.get("purchases")), calendars)
+        of_calendar = _coefficients(as_mapping(calendars.get(calendar)))
+        part_of |= dict.fromkeys(of_calendar, "purchases")
     part_of = part_of if complete else {}  # a misspelt model's parameters are not known
     yield from _regularity((*path, "k"), entry.get("k"), _text(entry.get("purchases")))
     for name, prior in as_mapping(entry.get("priors")).items():
@@ -338,6 +389,24 @@ def _option(path: KeyPath, name: str, **option: Any) -> Iterator[Finding]:
         models.MODELS[name].given(**option)
     except ConfigError as error:
         yield Finding(path, error.problems)
+
+
+def _on_calendar(path: KeyPath, name: str, model: str | None, calendars: Mapping[str, Any]) -> Iterator[Finding]:
+    """The entry's calendar is one of the file's, and its model goes with one."""
+    if name not in calendars:
+        yield Finding(path, [unknown("calendar", name, calendars)])
+    if model in models.MODELS:
+        yield from _option(path, model, calendar=ONE_STEP)
+
+
+def _coefficients(calendar: Mapping[str, Any]) -> list[str]:
+    """The parameters that a calendar adds to a model."""
+    if calendar.get("holidays"):
+        return [models.coefficient("holiday")]
+    own = _list(calendar.get("covariates"))
+    if (name := _text(calendar.get("dataset"))) in datasets.DATASETS:
+        own = list(datasets.DATASETS[name].calendar_covariates)
+    return [models.coefficient(covariate) for covariate in own if isinstance(covariate, str)]
 
 
 def _prior(path: KeyPath, mapping: Any, support: str = "positive") -> Iterator[Finding]:

@@ -221,10 +221,7 @@ def as_theta(theta: dict[str, float]) -> dict[str, np.ndarray]:
 def posterior_of(model: Model, theta: dict[str, float], draws: int, spread: float = 0.1, seed: int = 1) -> Posterior:
     """A posterior whose draws lie around theta, each parameter's log (of its excess) with sd `spread`."""
     rng = np.random.default_rng([seed, len(model.name)])
-    around = {
-        p.name: p.lower + (theta[p.name] - p.lower) * np.exp(spread * rng.standard_normal((1, draws)))
-        for p in model.parameters
-    }
+    around = {p.name: p.moved(theta[p.name], spread * rng.standard_normal((1, draws)), np) for p in model.parameters}
     priors = {p.name: p.prior for p in model.parameters}
     tree = az.from_dict({"posterior": around})
     return Posterior(model, tree, "laplace", priors, (), {}, "week", 1.0, "USD", seed)

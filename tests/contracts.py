@@ -65,13 +65,16 @@ def probabilities_of_all_histories_add_up_to_one(case: Case) -> None:
         return
     age, most = 2.0, 60
     nodes, weights = np.polynomial.legendre.leggauss(60)
-    recency = age * (nodes + 1) / 2
-    x = np.repeat(np.arange(1.0, most), 60)
+    edges = np.array([0.0, *case.story.jumps(age), age])
+    length = np.diff(edges)[:, None]
+    recency, weights = (edges[:-1, None] + length * (nodes + 1) / 2).ravel(), (length * weights / 2).ravel()
+    x = np.repeat(np.arange(1.0, most), len(recency))
     table = pd.DataFrame({"frequency": np.r_[0, x], "recency": np.r_[0, np.tile(recency, most - 1)], "T": age})
     table = case.complete(table)
     log_p = log_prob(case.model, case.rows(table), as_theta(case.theta))[0]
+    case.story.individual(case.theta)  # a story may keep what all customers share
     earlier = case.story.log_earlier(table.iloc[1:])
-    total = np.exp(log_p[0]) + (np.tile(weights, most - 1) * age / 2 * np.exp(log_p[1:] + earlier)).sum()
+    total = np.exp(log_p[0]) + (np.tile(weights, most - 1) * np.exp(log_p[1:] + earlier)).sum()
     close(total, 1.0, 1e-7)
 
 

@@ -82,6 +82,10 @@ class PurchaseStory(Story):
         """P(more than t is left), of one who is alive."""
         raise NotImplementedError
 
+    def jumps(self, age):
+        """Ages before this one at which the density of the last purchase jumps."""
+        return ()
+
     def log_earlier(self, table):
         """log of the integral over the times before the last, of the density relative to that at these histories."""
         x, t_x = table["frequency"].to_numpy(dtype=float), table["recency"].to_numpy()

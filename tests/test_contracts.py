@@ -7,6 +7,7 @@ from contract_cases import case_of
 from contracts import PURCHASE_CONTRACTS
 from spend_contracts import SPEND_CONTRACTS
 from toys import TOYS
+from toys_calendar import CALENDAR_CASES
 from toys_discrete import DISCRETE_TOYS
 from toys_whole import SEASON_STATISTICS, WHOLE_TOYS
 
@@ -43,6 +44,11 @@ def test_toy(name, contract, monkeypatch):
     for statistic, made in SEASON_STATISTICS.items() if name == "season" else ():
         monkeypatch.setitem(summary.STATISTICS, statistic, made)
     contract(ALL_TOYS[name])
+
+
+@pytest.mark.parametrize(("name", "contract"), pairs({name: case.model for name, case in CALENDAR_CASES.items()}))
+def test_member_on_a_calendar(name, contract):
+    contract(CALENDAR_CASES[name])
 
 
 def test_what_a_model_lacks_is_a_contract():

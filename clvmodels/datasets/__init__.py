@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clvmodels.calendars import SuppliedCalendar
     from clvmodels.sources import Transactions
 
 
@@ -29,6 +30,8 @@ class Dataset:
         time, time_unit, currency, calibration_end, holdout, groups, covariates that suit it.
     no_split
         Why it cannot be split into calibration and holdout, where it cannot.
+    calendar, calendar_covariates
+        "module:function" of the reader of its own calendar, and that calendar's covariates, where it has one.
     """
 
     name: str
@@ -39,6 +42,13 @@ class Dataset:
     loader: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     no_split: str = ""
+    calendar: str = ""
+    calendar_covariates: tuple[str, ...] = ()
+
+    def load_calendar(self, name: str) -> SuppliedCalendar:
+        """Its own calendar, under that name."""
+        module, function = self.calendar.split(":")
+        return getattr(importlib.import_module(module), function)(name)
 
     def load(self, seed: int = 0, **options: Any) -> Transactions:
         """Read it, clean it. `seed` matters for simulated data only; options are the loader's own."""
@@ -119,6 +129,8 @@ DATASETS: dict[str, Dataset] = {
             "groups": ("Gender", "Channel"),
             "covariates": ("Gender", "Channel"),
         },
+        calendar="clvmodels.datasets.apparel:load_calendar",
+        calendar_covariates=("High.Season",),
     ),
     "donations": Dataset(
         name="donations",

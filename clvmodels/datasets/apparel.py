@@ -1,10 +1,12 @@
 """Apparel: the simulated retailer of R's CLVTools, 600 customers who all first bought on 2 January 2005, to the end of
-2010; with two covariates that do not change, Gender and Channel (0 or 1).
+2010; with two covariates that do not change, Gender and Channel (0 or 1), and one that changes by week, High.Season.
 
-Two CSV files as R writes them: apparelTrans.csv (Id, Date, Price) and apparelStaticCov.csv (Id, Gender, Channel). The
+CSV files as R writes them: apparelTrans.csv (Id, Date, Price), apparelStaticCov.csv (Id, Gender, Channel) and
+apparelDynCov.csv (Id, Cov.Date, High.Season, Gender, Channel: a row a customer and week; .zst and .gz will do). The
 package that holds them has no address of its own for them, so nothing is downloaded.
 
-Source: CLVTools, data sets `apparelTrans` and `apparelStaticCov`, simulated by its authors; GPL-3. Known by content.
+Source: CLVTools, data sets `apparelTrans`, `apparelStaticCov` and `apparelDynCov`, simulated by its authors; GPL-3. The
+first two are known by their content.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from clvmodels.calendars import SuppliedCalendar, read_calendar
 from clvmodels.datasets.fetch import VARIABLE, cache_folder, check_content, find
 from clvmodels.errors import DataError, Problem
 from clvmodels.sources import Transactions, read_transactions
 
 ORDERS, STATIC = "apparel/apparelTrans.csv", "apparel/apparelStaticCov.csv"
+WEEKS = "apparel/apparelDynCov.csv"
 COVARIATES = ("Gender", "Channel")
 
 
@@ -53,6 +57,13 @@ def load(seed: int = 0) -> Transactions:
     )
     both = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
     return replace(transactions, sha256=both)
+
+
+def load_calendar(name: str) -> SuppliedCalendar:
+    """The weeks of high season, of each customer: the one covariate that changes."""
+    path = next((path for ending in (".zst", ".gz") if (path := find(WEEKS + ending))), None) or _found(WEEKS)
+    columns = {"date": "Cov.Date", "customer_id": "Id"}
+    return read_calendar(path, name=name, columns=columns, covariates=["High.Season"])
 
 
 def _found(name: str) -> Path:

@@ -21,6 +21,7 @@ from clvmodels.models.mbg_nbd import mbg_nbd
 from clvmodels.models.nbd import nbd
 from clvmodels.models.pareto_nbd import pareto_nbd
 from clvmodels.models.sbg import sbg
+from clvmodels.models.steps import coefficient
 
 MODELS: dict[str, Model] = {
     "nbd": nbd,
@@ -67,4 +68,6 @@ def time_problems(model: Model, time: str, where: str = "") -> list[Problem]:
     return [Problem(what, where, known=f"{write}; or take {' or '.join([', '.join(others[:-1]), others[-1]])}")]
 
 
-__all__ = ["MODELS", "Model", "Parameter", "PurchaseModel", "SpendModel", "State", "get_model", "time_problems"]
+__all__ = [
+    "MODELS", "Model", "Parameter", "PurchaseModel", "SpendModel", "State", "coefficient", "get_model", "time_problems",
+]  # fmt: skip

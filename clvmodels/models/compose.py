@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.gradient import disconnected_grad
 
 from clvmodels.errors import ConfigError, Problem
@@ -156,7 +157,7 @@ class Composed(PurchaseModel):
         total = np.cumsum(held, axis=-1)
         return total if place is None else _at(total, place)
 
-    def _between_jumps(self, rows: Rows, t: Array) -> tuple[Array, Array | None]:
+    def _between_jumps(self, rows: Rows, t: Array) -> tuple[Array, NDArray[np.intp] | None]:
         """The times and the jumps of the calendar's factor before the last of them, in order; and where the times
         stand among them, None where there is no jump. 2 x [..., P + jumps]"""
         jumps = self.calendar.jumps(rows)
@@ -244,7 +245,7 @@ def _check_parts(title: str, purchases: Purchases, lifetime: ClockLifetime | Coi
         raise ConfigError(Problem(what, known=f"They go with {known}"))
 
 
-def _at(values: Array, place: Array) -> Array:
+def _at(values: Array, place: NDArray[np.intp]) -> Array:
     """The values at these places of the last dimension."""
     return np.take_along_axis(values, np.broadcast_to(place, (*values.shape[:-1], place.shape[-1])), axis=-1)
 
