@@ -10,7 +10,7 @@ import pandas as pd
 from contract_cases import Case, customers_of, simulated
 from scipy import stats
 
-from clvmodels.density import Density, check_data, condense, resolve_priors
+from clvmodels.density import check_data, condense, density, resolve_priors
 from clvmodels.effects import Effect, targets
 from clvmodels.inference.mode import find_mode
 from clvmodels.inference.target import Given
@@ -58,15 +58,22 @@ def covariates(part: str, *names: str) -> tuple[Effect, ...]:
     )
 
 
-def at_mode(case: Case, effects: Sequence[Effect], table: pd.DataFrame) -> Posterior:
-    """A posterior that is its mode, given a between-group sd of 0.2, in every draw."""
+def at_mode(
+    case: Case, effects: Sequence[Effect], table: pd.DataFrame, among: Sequence[Effect] | None = None
+) -> Posterior:
+    """A posterior that is its mode, given a between-group sd of 0.2, in every draw.
+
+    `among` names more effects, which are compiled with these once for all and whose coefficients are held at 0.
+    """
     customers, priors = customers_of(table), resolve_priors(case.model, None)
-    check_data(case.model, customers, effects)
-    groups, scales = learn(effects, table)
-    structure = Density(case.model, effects, groups, priors, customers.time_unit, customers.amount_unit)
-    structure.set_data(condense(table, case.model.observes, effects), table, scales)
+    among = effects if among is None else among
+    check_data(case.model, customers, among)
+    groups, scales = learn(among, table)
+    structure = density(case.model, among, groups, priors, customers.time_unit, customers.amount_unit)
+    structure.set_data(condense(table, case.model.observes, among), table, scales)
     target = structure.target
-    free = np.setdiff1d(np.arange(target.size), structure.scale_coordinates())
+    own = [np.arange(target.size)[structure.slices[effect.name]] for effect in effects]
+    free = np.setdiff1d(np.r_[: len(case.model.parameters), *own], structure.scale_coordinates())
     u = target.starts[0].copy()
     u[free] = find_mode(Given.of(target, u, free)).u
     tree = az.from_dict({"posterior": structure.constrain(np.tile(u, (1, DRAWS, 1)))})

@@ -185,6 +185,15 @@ def test_how_centred_changes_the_coordinates_only(several):
     close(values[0], values[1], 1e-12)
 
 
+def test_with_new_data_coefficients_are_centred_again(several):
+    """Importance sampling along the sd and the whitening of NUTS take the coordinates for the coefficients."""
+    table, structure, _, scales = several
+    structure.centre(structure.terms[0], np.zeros(3))
+    structure.set_data(condense(table, BG.model.observes, SEVERAL), table, scales)
+    u = np.random.default_rng(4).normal(0, 0.3, structure.target.size)
+    close(structure.constrain(u)["alpha_by_channel"], u[structure.slices["alpha_by_channel"]][1:], 1e-12)
+
+
 def test_the_order_of_customers_changes_nothing(several):
     table, structure, _, _ = several
     u = np.random.default_rng(4).normal(0, 0.3, structure.target.size)
