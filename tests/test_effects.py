@@ -297,8 +297,10 @@ def as_clvtools(name, params, trans, life) -> Posterior:
     return of_draws(model, values | coefficients, effects, {}, dict.fromkeys(GENDER_CHANNEL, Scale(0.0, 1.0)))
 
 
-@pytest.mark.parametrize(("name", "own"), [("pareto_nbd", "pnbd_static"), ("bg_nbd", "bgnbd_static"),
-                                           ("gg_nbd", "ggomnbd_static")])  # fmt: skip
+@pytest.mark.parametrize(("name", "own"), [
+    ("pareto_nbd", "pnbd_static"), ("bg_nbd", "bgnbd_static"),
+    pytest.param("gg_nbd", "ggomnbd_static", marks=pytest.mark.slow),  # effects move all models alike
+])  # fmt: skip
 @pytest.mark.parametrize("which", ["a", "z", "b"])
 def test_the_likelihood_with_static_covariates_is_that_of_clvtools(name, own, which, apparel, shared_reference):
     known = json.loads((shared_reference / "log_likelihoods_covariates.json").read_text())
