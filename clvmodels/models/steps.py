@@ -66,7 +66,7 @@ class Steps(Calendar):
         self.observes = (*self.traits, *index, *(f"{name}.{covariate}" for covariate in self.covariates))
 
     def nodes(self, number: int) -> int:
-        return max(12, number // 4)
+        return max(16, number // 4)
 
     def elapsed(self, rows: Rows, start: Any, length: Any, theta: Theta, xp: Any = pt) -> Any:
         begin = rows["birth"] + start
