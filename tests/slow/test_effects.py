@@ -38,7 +38,7 @@ def test_every_effect_on_every_parameter(name, target, kind):
 def test_nuts_once_a_family(name, target):
     case, part = case_of(name), targets(MODELS[name])[target].part
     effects = [*pooled(part, target), *covariates(part, target)]
-    posterior = fit(name, customers_of(base(case)), effects=effects, method="nuts", draws=500, tune=500, seed=1)
+    posterior = fit(name, customers_of(base(case)), effects=effects, method="nuts", seed=1)
     assert posterior.passed, posterior.checks
     check_scored(case, posterior)
 
