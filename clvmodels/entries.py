@@ -212,8 +212,12 @@ class Work:
         entry, unit = self.experiment.models[name], self.experiment.data.time_unit
         models = [("purchases", model) for model in self._purchase_models(name, split)]
         for role, model in [*models, *([] if entry.spend is None else [("spend", MODELS[entry.spend])])]:
-            known = {p.name for p in model.parameters}
-            priors = {p: Prior.from_mapping(m, f"{name}.{p}", unit) for p, m in entry.priors.items() if p in known}
+            support = {p.name: p.support for p in model.parameters}
+            priors = {
+                p: Prior.from_mapping(m, f"{name}.{p}", unit, support[p])
+                for p, m in entry.priors.items()
+                if p in support
+            }
             effects = [e for e in entry.effects if e.part in ROLES[role]]
             yield Wanted(role, model, priors, tuple(Effect.from_mapping(e.model_dump()) for e in effects))
 

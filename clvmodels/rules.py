@@ -336,6 +336,7 @@ def _entry(
 ) -> Iterator[Finding]:
     """One entry: its models, its calendar, its priors, its effects."""
     part_of: dict[str, str] = {}
+    supports: dict[str, str] = {}
     handles: dict[str, str] = {}
     complete = True
     for role in ("purchases", "spend"):
@@ -347,17 +348,19 @@ def _entry(
             yield Finding((*path, role), [unknown(kind, name, fitting)])
         elif name is not None:
             part_of |= {parameter.name: parameter.part for parameter in models.MODELS[name].parameters}
+            supports |= {parameter.name: parameter.support for parameter in models.MODELS[name].parameters}
             handles |= {handle.name: handle.part for handle in models.MODELS[name].handles}
     if (calendar := _text(entry.get("calendar"))) is not None:
         yield from _on_calendar((*path, "calendar"), calendar, _text(entry.get("purchases")), calendars)
         of_calendar = _coefficients(as_mapping(calendars.get(calendar)))
         part_of |= dict.fromkeys(of_calendar, "purchases")
+        supports |= dict.fromkeys(of_calendar, "real")
     part_of = part_of if complete else {}  # a misspelt model's parameters are not known
     yield from _regularity((*path, "k"), entry.get("k"), _text(entry.get("purchases")))
     for name, prior in as_mapping(entry.get("priors")).items():
         if part_of and name not in part_of:
             yield Finding((*path, "priors", name), [unknown("parameter", name, part_of)], key=True)
-        yield from _prior((*path, "priors", name), prior)
+        yield from _prior((*path, "priors", name), prior, supports.get(name, "positive"))
     taken: set[tuple[str, str]] = set()
     for place, effect in enumerate(_list(entry.get("effects"))):
         here = (*path, "effects", place)

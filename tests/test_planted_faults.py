@@ -29,6 +29,7 @@ from line_contracts import (
     lifetime_and_spend_are_independent,
     realised_value_averages_to_expected_and_is_wider,
 )
+from toys_calendar import CALENDAR_CASES
 
 from clvmodels import density, histories, posterior, randomness, simulation, value
 from clvmodels.models import compose
@@ -40,6 +41,7 @@ from clvmodels.models.discrete import Discrete
 from clvmodels.models.exponential_gamma import ExponentialGamma
 from clvmodels.models.gamma_gamma import GammaGamma
 from clvmodels.models.poisson_gamma import PoissonGamma
+from clvmodels.models.steps import Steps
 
 # by their paths: the package has the models themselves under these names
 amounts_module = importlib.import_module("clvmodels.models.gamma_gamma")
@@ -174,6 +176,14 @@ FAULTS = [
         BetaDiscreteWeibull, "log_survival", lambda f: lambda self, t, theta, xp=pt: f(self, t + 1.0, theta, xp),
         "bdw", probabilities_of_all_histories_add_up_to_one,
     ),
+    Fault(  # the product of m over the purchases lost
+        Steps, "log_intensity", lambda f: lambda self, rows, theta: 0.0 * f(self, rows, theta),
+        "bg_nbd on weeks", probabilities_of_all_histories_add_up_to_one,
+    ),
+    Fault(  # kinks passed over
+        Steps, "jumps", lambda f: lambda self, rows: f(self, rows)[..., :0],
+        "pareto_nbd on weeks", expected_purchases_are_the_integral_over_individuals,
+    ),
     Fault(
         value, "discount_factors", lambda f: lambda edges, *how: f(edges - 0.5, *how),
         "bg_bb", expected_value_is_the_discounted_integral,
@@ -188,10 +198,11 @@ def fresh(case: Case) -> Case:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.case}-{f.name}-{f.make.__name__}-{f.contract.__name__}")
 def test_a_fault_turns_its_contract_red(fault, monkeypatch):
-    fault.contract(CASES[fault.case])
+    case = (CASES | CALENDAR_CASES)[fault.case]
+    fault.contract(case)
     monkeypatch.setattr(fault.owner, fault.name, fault.make(getattr(fault.owner, fault.name)))
     with pytest.raises(AssertionError):
-        fault.contract(fresh(CASES[fault.case]))
+        fault.contract(fresh(case))
 
 
 def test_streams_by_place_turn_the_contract_of_company_red(monkeypatch):
