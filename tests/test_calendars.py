@@ -121,6 +121,30 @@ def test_apparel_with_its_season_at_0_equals_clvtools(shared_data, shared_refere
     assert found.sum() == pytest.approx(zero["total"], abs=1e-6)
 
 
+def test_covariates_of_the_weeks_that_do_not_change_equal_static_ones(shared_data, shared_reference, monkeypatch):
+    """CLVTools' Pareto/NBD with static covariates, those of the purchases read from the table of weeks."""
+    monkeypatch.setenv("CLVMODELS_DATA", str(shared_data))
+    told = json.loads((shared_reference / "log_likelihoods_covariates.json").read_text())
+    path, columns = shared_data / "apparel" / "apparelDynCov.csv.zst", {"date": "Cov.Date", "customer_id": "Id"}
+    calendar = read_calendar(path, name="weeks", columns=columns, covariates=["Gender", "Channel"])
+    assert len(calendar.values) == 4
+    split = summarize(
+        DATASETS["apparel"].load(), calibration_end="2006-12-31", calendars=[calendar], covariates=["Gender", "Channel"]
+    )
+    table = split.customers.table
+    model = get_model("pareto_nbd", {"calendar": split.customers.calendar_option(calendar)})
+    rows = {name: numbers(table, name)[None] for name in model.observes}
+    for one in told:
+        if one["model"] == "pnbd_static":
+            r, alpha, s, beta = one["params"]
+            beta = beta * np.exp(-(table[["Gender", "Channel"]].to_numpy() @ one["life"]))[None]
+            theta = {"r": r, "alpha": alpha, "s": s, "beta": beta}
+            theta |= dict(zip(("calendar_Gender", "calendar_Channel"), one["trans"], strict=True))
+            found = pd.Series(log_prob(model, rows, theta)[0], table.index)
+            close(found[one["first20_cust"]], one["first20"])
+            assert found.sum() == pytest.approx(one["total"], abs=1e-6)
+
+
 def test_an_index_is_scaled_to_mean_1():
     """Ten times the index is the same calendar, and so is a covariate whose exponent is the index."""
     table = weeks(factor=np.tile([1.0, 2.0], 10), log=np.log(np.tile([1.0, 2.0], 10)))

@@ -26,6 +26,7 @@ def test_the_python_example_runs_and_ranks_the_customers():
 
 
 def test_the_experiment_of_the_readme_is_sound(tmp_path):
-    (tmp_path / "orders.csv").touch()
+    for name in ("orders.csv", "weeks.csv"):
+        (tmp_path / name).touch()
     (tmp_path / "experiment.yaml").write_text(_block("yaml"), encoding="utf-8")
-    assert list(load_experiment(tmp_path / "experiment.yaml").models) == ["bg_nbd", "by_channel"]
+    assert list(load_experiment(tmp_path / "experiment.yaml").models) == ["bg_nbd", "by_channel", "in_season"]
