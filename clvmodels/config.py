@@ -89,7 +89,8 @@ class ColumnSection(Section):
 
 
 class DataSection(Section):
-    """Where the transactions come from and how they are split: a data set's name, or a file of one's own.
+    """Where the transactions come from and how they are split: a data set's name, or a file or database of one's own
+    (with the name of its `table`).
 
     `calibration_end` is the last day that models see; `holdout` the time after it, in time units or as its last day.
     What a data set knows about itself (time unit, split, currency) need not be said. `data_end` is the last day that
@@ -99,6 +100,7 @@ class DataSection(Section):
 
     dataset: str | None = None
     transactions: Text | None = None
+    table: Text | None = None
     columns: ColumnSection | None = None
     date_format: Text | None = None
     timezone: Text | None = None

@@ -27,6 +27,7 @@ from clvmodels.figures import FIGURES
 from clvmodels.metrics import METRICS
 from clvmodels.metrics.compare import compare, compare_elpd
 from clvmodels.metrics.elpd import rows_of
+from clvmodels.reading import is_url
 from clvmodels.results import About, EntryResult, Run, machine, store
 from clvmodels.sources import Policies, Transactions, read_transactions
 
@@ -144,8 +145,10 @@ def read(experiment: Experiment, config_dir: Path) -> Transactions:
         options = {} if data.customers is None else {"n_customers": data.customers}
         return DATASETS[data.dataset].load(seed=experiment.seed, **options)
     columns = {} if data.columns is None else data.columns.model_dump(exclude_none=True)
+    own = str(data.transactions)
     return read_transactions(
-        config_dir / str(data.transactions),
+        own if is_url(own) else config_dir / own,
+        table=data.table,
         columns=columns,
         date_format=data.date_format,
         timezone=data.timezone or "UTC",

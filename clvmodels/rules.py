@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import pandas as pd
@@ -22,11 +23,12 @@ from clvmodels.document import Path as KeyPath
 from clvmodels.document import as_mapping
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.prior import Prior
+from clvmodels.reading import is_url
 from clvmodels.window import TIMES, period_end
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
 """Columns for effects: those that are made from the transactions and need no name."""
-OWN_FILE_ONLY = ("columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
+OWN_FILE_ONLY = ("table", "columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
 SIMULATED = ("retailer",)
 ONE_STEP = {
     "name": "any", "bounds": [0.0, 1.0], "log_index": [0.0], "log_mean": 0.0, "covariates": [], "values": [[[]]],
@@ -219,7 +221,13 @@ def _timezone(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _file(data: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]:
     name = _text(data.get("transactions"))
-    if config_dir is not None and name and not (config_dir / name).is_file():
+    if is_url(name):
+        if urlsplit(str(name)).password:
+            known = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
+            yield Finding(
+                ("data", "transactions"), [Problem("A password does not belong in an experiment", known=known)]
+            )
+    elif config_dir is not None and name and not (config_dir / name).is_file():
         known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
         yield Finding(("data", "transactions"), [Problem(f"No such file: {name}", known=known)])
 

@@ -94,13 +94,15 @@ def read_transactions(
     delimiter: str | None = None,
     encoding: str = "utf-8",
     name: str = "",
+    table: str | None = None,
 ) -> Transactions:
     """Read a table of transactions and clean it; nothing is dropped or changed without being counted.
 
     Parameters
     ----------
     source
-        A CSV file (plain, .gz or .zst), a Parquet file, or a DataFrame.
+        A CSV file (plain, .gz or .zst), Parquet, Excel (.xlsx), SQLite or DuckDB file, the URL of a database, or a
+        DataFrame.
     columns
         From customer_id, date, amount, order_id to the table's own names; names not given stand for themselves.
         amount and order_id may be absent. `ended`, where it is given, is the day on which the customer's contract or
@@ -124,6 +126,8 @@ def read_transactions(
         Of a CSV file. By default the delimiter is the one of , ; tab | that splits the header into most names.
     name
         What the table is called in messages; by default the file's name.
+    table
+        The table of a database or the sheet of a workbook, where there are several.
 
     Notes
     -----
@@ -141,7 +145,7 @@ def read_transactions(
     # An unknown encoding is among the problems already; any will do to look at the columns too.
     readable = encoding if encoding in ENCODINGS else "latin-1"
     try:
-        opened = open_source(source, name=name, delimiter=delimiter, encoding=readable)
+        opened = open_source(source, name=name, delimiter=delimiter, encoding=readable, table=table)
     except DataError as error:
         raise DataError([*problems, *error.problems]) from error
     names, more = _map_columns(opened, columns or {}, (*groups, *covariates))
@@ -154,17 +158,17 @@ def read_transactions(
     judged = _judge(backend, raw, opened.where, names, date_format, timezone, end, policies, covariates)
     counts = _count(judged, raw)
     _refuse(judged, raw, counts, opened.where, policies, date_format)
-    table, late = _compare_rows(backend, judged, tuple(names), policies)
-    account = _account(counts, late, table, opened.where)
+    kept_rows, late = _compare_rows(backend, judged, tuple(names), policies)
+    account = _account(counts, late, kept_rows, opened.where)
     dropped = _dropped(backend, judged, late, raw, opened.where)
     kept = dict.fromkeys((*(key for key in ("amount", END) if key in names), *groups, *covariates))
-    start, last = table.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
+    start, last = kept_rows.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
     return Transactions(
-        table=table.select("customer_id", "date", *kept),
-        account=account, dropped=dropped, warnings=_warnings(table, tuple(names), policies),
+        table=kept_rows.select("customer_id", "date", *kept),
+        account=account, dropped=dropped, warnings=_warnings(kept_rows, tuple(names), policies),
         has_amount="amount" in names, currency=currency, groups=tuple(groups),
         covariates=tuple(covariates), source=opened.where,
-        sha256=opened.sha256, data_start=pd.Timestamp(start), data_end=end or pd.Timestamp(last), backend=backend,
+        sha256=raw.sha256, data_start=pd.Timestamp(start), data_end=end or pd.Timestamp(last), backend=backend,
     )  # fmt: skip
 
 

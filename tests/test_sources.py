@@ -237,7 +237,8 @@ def test_files_that_are_no_tables(write, tmp_path):
     assert "no Parquet file" in message(write("hello", "a.parquet"))
     assert "cannot be decompressed" in message(write("hello", "a.csv.gz"))
     assert "cannot be decompressed" in message(write("hello", "a.csv.zst"))
-    assert "is a spreadsheet" in message(write("hello", "a.xlsx"))
+    assert "is no Excel workbook (.xlsx), or a damaged one" in message(write("hello", "a.xlsx"))
+    assert "is an old spreadsheet" in message(write("hello", "a.xls"))
     assert "header and no rows" in message(pd.DataFrame({"customer_id": [], "date": []}))
 
 

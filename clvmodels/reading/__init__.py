@@ -1,0 +1,110 @@
+"""Open a table of rows in the embedded engine, its rows numbered: CSV, Parquet, Excel, a database, a DataFrame.
+
+Nothing is interpreted here: a CSV's values stay text, others keep their types. The engine is DuckDB through Ibis, with
+its threads, memory and temporary folder stated, so that a table larger than memory is spilled to disk instead of ending
+the process. A file a format; what they all give is in `contract.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+import duckdb
+import ibis
+import pandas as pd
+
+from clvmodels.errors import DataError, Problem
+from clvmodels.reading.contract import Raw, Source
+from clvmodels.reading.database import FILES, is_url, open_database
+from clvmodels.reading.excel import open_excel
+from clvmodels.reading.frame import arrow_column, open_frame
+from clvmodels.reading.parquet import open_parquet
+from clvmodels.reading.text import ENCODINGS, open_csv
+
+MEMORY_LIMIT = "1GB"  # of the engine; what does not fit is spilled to the temporary folder
+_NOT_TABLES = {".xls": "an old spreadsheet", ".ods": "a spreadsheet", ".zip": "an archive"}
+
+
+def connect() -> ibis.BaseBackend:
+    """A DuckDB of its own in a temporary folder that is removed with it; session time zone UTC (set by Ibis)."""
+    folder = Path(tempfile.mkdtemp(prefix="clvmodels-"))
+    backend = ibis.duckdb.connect(
+        folder / "work.duckdb",
+        threads=os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count() or 1,
+        memory_limit=MEMORY_LIMIT,
+        temp_directory=str(folder / "spill"),
+    )
+    weakref.finalize(backend, _close, backend.con, folder)
+    return backend
+
+
+def _close(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    connection.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_source(
+    source: str | Path | pd.DataFrame,
+    *,
+    name: str = "",
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    table: str | None = None,
+) -> Source:
+    """Find a table and its columns.
+
+    Parameters
+    ----------
+    source
+        A file, known by its ending: CSV (plain, .gz, .zst), Parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB
+        (.duckdb); the URL of a database that Ibis connects to; or a DataFrame.
+    name
+        What it is called in messages; by default the file's name.
+    delimiter, encoding
+        Of a CSV file.
+    table
+        The table of a database or the sheet of a workbook, where there are several.
+
+    Raises
+    ------
+    DataError
+        It is missing, empty or no table.
+    """
+    if isinstance(source, pd.DataFrame):
+        return open_frame(source, name or "table")
+    if is_url(source):
+        return open_database(str(source), name, table)
+    path = Path(source).expanduser()
+    where, ending = name or path.name, path.suffix.lower()
+    _check_file(path, where)
+    if ending in FILES:
+        return open_database(path, where, table)
+    if ending == ".xlsx":
+        return open_excel(path, where, table)
+    if table is not None:
+        known = "Leave it out: a CSV or Parquet file is one table"
+        raise DataError(Problem("only databases and workbooks have tables by name", where, f"table '{table}'", known))
+    if ending in (".parquet", ".pq"):
+        return open_parquet(path, where)
+    return open_csv(path, where, delimiter, encoding)
+
+
+def _check_file(path: Path, where: str) -> None:
+    if path.is_dir():
+        raise DataError(Problem("is a folder, not a file", where, known="Name one file"))
+    if not path.exists():
+        beside = sorted(p.name for p in path.parent.glob(f"*{path.suffix}"))[:5] if path.parent.is_dir() else []
+        hint = f"Files beside it: {', '.join(beside)}" if beside else f"Looked for {path.absolute()}"
+        raise DataError(Problem("no such file", str(path), known=hint))
+    if path.stat().st_size == 0:
+        raise DataError(Problem("the file is empty (0 bytes)", where))
+    if path.suffix.lower() in _NOT_TABLES:
+        known = "Save it as CSV (.csv, .csv.gz, .csv.zst), Parquet or Excel (.xlsx)"
+        raise DataError(Problem(f"is {_NOT_TABLES[path.suffix.lower()]}, not a table", where, known=known))
+
+
+__all__ = ["ENCODINGS", "Raw", "Source", "arrow_column", "connect", "is_url", "open_source"]

@@ -1,0 +1,57 @@
+"""A sheet of an Excel workbook as a source: the first row that holds anything names the columns."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import ibis
+import numpy as np
+import openpyxl
+import pandas as pd
+from openpyxl.utils.exceptions import InvalidFileException
+
+from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.reading.contract import Raw, Source, no_rows, sha256_of
+from clvmodels.reading.frame import open_frame
+
+
+def open_excel(path: Path, where: str, sheet: str | None) -> Source:
+    """Values as the workbook shows them last: formulas by their stored results, days as days, ids as they stand."""
+    rows, name = _rows(path, where, sheet)
+    filled = [i for i, row in enumerate(rows) if any(value is not None for value in row)]
+    if not filled:
+        raise DataError(Problem(f"the sheet '{name}' is empty", where))
+    header = rows[filled[0]]
+    kept = [k for k, title in enumerate(header) if title is not None]
+    if len(filled) == 1:
+        raise DataError(no_rows(where))
+    places = np.array(filled[1:])
+    values = [[rows[i][k] for k in kept] for i in filled[1:]]
+    frame = pd.DataFrame(values, columns=[str(header[k]).strip() for k in kept], dtype=object).infer_objects()
+    inner = open_frame(frame, where)
+
+    def scan(backend: ibis.BaseBackend, wanted: Sequence[str]) -> Raw:
+        return inner.scan(backend, wanted)._replace(line_of=lambda row: places[row] + 1, sha256=sha256_of(path))
+
+    return Source(where, inner.columns, scan)
+
+
+def _rows(path: Path, where: str, sheet: str | None) -> tuple[list[tuple], str]:
+    """All rows of the sheet that is asked for, or of the only one, and its name."""
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError) as error:
+        raise DataError(Problem("is no Excel workbook (.xlsx), or a damaged one", where, str(error))) from error
+    try:
+        names = book.sheetnames
+        if sheet is None and len(names) > 1:
+            known = f"Name one as table: {', '.join(names)}"
+            raise DataError(Problem(f"the workbook has {len(names)} sheets", where, known=known))
+        if sheet is not None and sheet not in names:
+            raise DataError(unknown("sheet", sheet, names, where))
+        chosen = book[sheet or names[0]]
+        return list(chosen.iter_rows(values_only=True)), chosen.title
+    finally:
+        book.close()
