@@ -298,7 +298,8 @@ def test_a_calendar_goes_from_its_file_to_the_report(tmp_path):
     again = load(next((tmp_path / "r" / "posteriors").glob("bg_nbd-2023*.nc")))
     assert again.model.name == "bg_nbd"
     page = write_report(tmp_path / "r").read_text()
-    assert "BG/NBD on weeks" in page and "calendar_sale" in page
+    assert "BG/NBD on weeks" in page and "calendar_sale: factor on the purchase rate" in page
+    assert "excess over -inf" not in page
 
 
 @pytest.mark.parametrize(

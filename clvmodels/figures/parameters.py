@@ -61,7 +61,7 @@ def stated(posterior: Posterior, parameter: Parameter) -> str:
     """The prior as it was stated: `LogNormal(mu 1.10, sigma 1.50), in weeks`."""
     prior = posterior.priors[parameter.name]
     unit = {"time": f", in {prior.time_unit}s", "1/time": f", per {prior.time_unit}", "money": ", in the currency"}
-    shifted = f", of the excess over {parameter.lower:g}" if parameter.lower else ""
+    shifted = f", of the excess over {parameter.lower:g}" if np.isfinite(parameter.lower) and parameter.lower else ""
     return f"{distribution(prior)}{unit.get(parameter.unit, '')}{shifted}"
 
 

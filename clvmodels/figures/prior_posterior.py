@@ -50,15 +50,19 @@ def table(run: Run) -> pd.DataFrame | None:
 def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array, Array]]:
     """Name, title, prior draws and posterior draws of what a model's parameters mean.
 
-    A model that says what its parameters mean together (`meanings`: title, unit, of(theta)) is shown by these; another
-    by its parameters one by one.
+    A model that says what its parameters mean together (`meanings`: title, unit, of(theta)) is shown by these and by
+    its coefficients (a calendar's), as factors; another by its parameters one by one.
     """
     data = posterior.data["posterior"]
     found = {p.name: np.asarray(data[p.name].values, dtype=float).reshape(-1) for p in posterior.model.parameters}
     prior = {name: np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1) for name in found}
     meanings = posterior.model.meanings
     if meanings:
-        return [_meaning(m, posterior.amount_unit, prior, found, about) for m in meanings]
+        together = [_meaning(m, posterior.amount_unit, prior, found, about) for m in meanings]
+        return together + [
+            (p.name, f"{p.name}: factor on the {p.raises}", np.exp(prior[p.name]), np.exp(found[p.name]))
+            for p in posterior.model.parameters if p.support == "real"
+        ]  # fmt: skip
     return [(p.name, f"{p.name}: {p.meaning}", prior[p.name], found[p.name]) for p in posterior.model.parameters]
 
 
