@@ -90,7 +90,9 @@ def test_holidays_are_weeks_from_monday_to_sunday():
 # the same as others, and as itself said otherwise
 
 
-@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize(
+    "place", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow), 3]
+)  # without factors it is slow: what stays at 1 is asked of apparel below
 def test_weekly_factors_on_cdnow_equal_the_reference(place, shared_data, shared_reference, monkeypatch):
     monkeypatch.setenv("CLVMODELS_DATA", str(shared_data))
     told = json.loads((shared_reference / "joint_and_shocks.json").read_text())["shocks"][place]
