@@ -20,7 +20,7 @@ from clvmodels import effects as fx
 from clvmodels.customers import Customers
 from clvmodels.density import check_data, condense, density, resolve_priors
 from clvmodels.effects import Effect
-from clvmodels.errors import ConfigError, FitError, Problem, ResultsError, unknown
+from clvmodels.errors import ConfigError, DataError, FitError, Problem, ResultsError, unknown
 from clvmodels.inference.laplace import LaplaceDraws
 from clvmodels.inference.nuts import NutsDraws
 from clvmodels.models import Model, Parameter, get_model
@@ -280,6 +280,7 @@ def fit(
         raise ConfigError(unknown("method", method, METHODS))
     priors = resolve_priors(model, priors)
     check_data(model, customers, effects)
+    _check_covered(model, customers.table)
     if method == "mle" and any(effect.group is not None for effect in effects):
         text = "method 'mle' cannot fit pooled groups: their likelihood has no maximum in the between-group sd"
         raise FitError(Problem(text, known="Use method='auto'"))
@@ -294,6 +295,21 @@ def fit(
         model, _tree(fitted), fitted.method, priors, tuple(effects), groups, *units, customers.currency, seed,
         fitted.checks, fitted.attempts, scales,
     )  # fmt: skip
+
+
+def _check_covered(model: Model, table: pd.DataFrame) -> None:
+    """Refuse customers of days that the model's calendar has no rows for: it may be of other customers."""
+    if (calendar := model.options.get("calendar")) is None:
+        return
+    first, last = calendar["bounds"][0], calendar["bounds"][-1]
+    born, seen = table["birth"], table["birth"] + table["T"]
+    outside = table.index[(born < first - 1e-9) | (seen > last + 1e-9)]
+    if len(outside):
+        what = (
+            f"{len(outside):,} customers were observed on days that the calendar '{calendar['name']}' has no rows for"
+        )
+        known = f"It ends on {calendar['until']}: make the model from a calendar that covers these customers"
+        raise DataError(Problem(what, "customers", f"first '{outside[0]}'", known))
 
 
 def _own_seed(model: Model, seed: int) -> int:
@@ -322,6 +338,7 @@ def loo(posterior: Posterior, customers: Customers) -> pd.DataFrame:
     from clvmodels.models.evaluate import log_prob
 
     table = customers.table
+    _check_covered(posterior.model, table)
     condensed = condense(table, posterior.model.observes, posterior.effects)
     theta = posterior.theta(table.iloc[condensed.first])
     log_likelihood = log_prob(posterior.model, {n: v[None] for n, v in condensed.rows.items()}, theta)

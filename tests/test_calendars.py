@@ -22,7 +22,7 @@ from clvmodels.experiment import run
 from clvmodels.histories import orders, simulate_amounts, simulate_purchases
 from clvmodels.models import MODELS, get_model
 from clvmodels.models.evaluate import dert, log_prob
-from clvmodels.posterior import load
+from clvmodels.posterior import fit, load, loo
 from clvmodels.report import write_report
 from clvmodels.sources import read_transactions
 
@@ -240,6 +240,16 @@ def test_a_future_without_rows_is_refused_and_says_when_they_end():
         simulation.forecast(posterior, customers, 200.0, seed=1, draws=20)
     with pytest.raises(ConfigError, match="DERT is of purchases whose rate does not follow a calendar"):
         dert(case.model, {n: v[None] for n, v in case.rows().items()}, {n: [[v]] for n, v in case.theta.items()}, 0.01)
+
+
+def test_a_model_on_another_calendar_is_not_fitted():
+    customers = summarize(read_transactions(ORDERS), calendars=[weekly()]).customers
+    short = read_calendar(weeks(count=5, factor=1.0, number=0.0), name="weeks", index="factor", covariates=["number"])
+    model = get_model("bg_nbd", {"calendar": customers.calendar_option(short)})
+    with pytest.raises(DataError, match="3 customers were observed on days that the calendar 'weeks' has no rows for"):
+        fit(model, customers)
+    with pytest.raises(DataError, match="It ends on 2024-02-04"):
+        loo(posterior_of(model, CALENDAR_THETA | {"calendar_number": 0.1}, 10), customers)
 
 
 def test_regular_buyers_and_opportunities_lack_a_calendar():
