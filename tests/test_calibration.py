@@ -33,7 +33,6 @@ def test_every_model_has_a_study():
     assert set(MODELS) <= {study.model for study in calibration.STUDIES.values()}
 
 
-@pytest.mark.slow
 def test_every_study_is_stored():
     assert set(STORED) == set(calibration.STUDIES), AGAIN
 

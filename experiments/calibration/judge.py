@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from code_version import code_version
-from run import MUST_FAIL, STUDIES, WATCHED, stored
+from run import MUST_FAIL, STUDIES, stored
 
 from clvmodels.figures.pit import band
 
@@ -30,24 +30,21 @@ def surplus(ranks: np.ndarray) -> np.ndarray:
 def judge(rows: pd.DataFrame, seeds: int) -> pd.DataFrame:
     """One row a quantity: seeds, refusals, whether its ranks are in the band, and 90% intervals that hold.
 
-    The own variables of the watched customers are judged together by name: their ranks within one seed are those of
-    three customers who share the population's draws, so the band takes one of them a seed, each in turn.
+    The own variables of the watched customers make one row by name: each customer's ranks have to be in the band, and
+    of the intervals the fewest that hold are told.
     """
     kind = rows["quantity"].str.replace(r" of c\d+$", " of customers", regex=True)
-    own = kind != rows["quantity"]
-    place = rows.groupby(["seed", kind]).cumcount()
-    chosen = rows.assign(kind=kind)[~own | (place == rows["seed"] % WATCHED)]
-    quantities = chosen["kind"].unique()
-    level = 1.0 - FALSE_ALARM / len(quantities)
+    level = 1.0 - FALSE_ALARM / rows["quantity"].nunique()
     found = []
-    for name in quantities:
-        of = chosen[chosen["kind"] == name].sort_values("seed")
-        low, high = band(len(of), PLACES[1:-1], level)
-        curve = surplus(of["rank"].to_numpy())[1:-1] + PLACES[1:-1]
-        inside = bool(np.all((curve >= low - 1e-9) & (curve <= high + 1e-9)))
-        held = int(of.loc[of["seed"] <= 100, "rank"].between(0.05, 0.95).sum())
-        refused = int((of["refused"] != "").sum())
-        found.append((name, of["seed"].nunique(), refused, inside, held))
+    for name, of_kind in rows.groupby(kind, sort=False):
+        inside, held = [], []
+        for _, of in of_kind.groupby("quantity"):
+            low, high = band(len(of), PLACES[1:-1], level)
+            curve = surplus(of["rank"].to_numpy())[1:-1] + PLACES[1:-1]
+            inside.append(bool(np.all((curve >= low - 1e-9) & (curve <= high + 1e-9))))
+            held.append(int(of.loc[of["seed"] <= 100, "rank"].between(0.05, 0.95).sum()))
+        refused = of_kind.loc[of_kind["refused"] != "", "seed"].nunique()
+        found.append((name, of_kind["seed"].nunique(), refused, all(inside), min(held)))
     table = pd.DataFrame(found, columns=["quantity", "seeds", "refused", "in_band", "held_of_first_100"])
     population = ~table["quantity"].str.endswith(" of customers")
     enough = table["held_of_first_100"].between(*HELD) | ~population | (seeds < 100)

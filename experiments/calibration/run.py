@@ -78,6 +78,8 @@ STUDIES = {
     "bg_nbd_wide": Study("bg_nbd_wide", "bg_nbd", simulator_spread=2 * SPREAD),
 }
 MUST_FAIL = ("bg_nbd_wide",)
+PASSING = ("phase",)
+"""Not a customer's own for good: a newcomer's is that at age 0, a regular buyer's that at the end of observation."""
 EFFECT = Effect("purchases", ("alpha",), group="channel")
 
 
@@ -110,7 +112,9 @@ def simulate(model: Model, truth: Mapping[str, float | Array], seed: int) -> Sim
         ages = rng.uniform(low, high, CUSTOMERS) if model.time == "continuous" else rng.integers(low, high, CUSTOMERS)
         purchases = simulate_purchases(model, truth, ages.astype(float), seed)
         table, state = statistics(purchases, ages), newcomers(model, truth, CUSTOMERS, seed)
-        own = {"purchase_rate": state.purchase_rate[0]} | {name: v[0] for name, v in state.extra.items()}
+        own = {"purchase_rate": state.purchase_rate[0]} | {n: v[0] for n, v in state.extra.items() if n not in PASSING}
+        if not state.alive.all():
+            own |= _of_those_gone_at_once(model, truth, seed, state.alive[0], own)
         if model.time == "continuous":
             lasting = (state.residual_lifetime[0] > ages) & (table["frequency"] < state.residual_purchases[0])
             own["alive"] = np.asarray(state.alive[0] & lasting, dtype=float)
@@ -121,6 +125,18 @@ def simulate(model: Model, truth: Mapping[str, float | Array], seed: int) -> Sim
     unit = "week" if model.time == "continuous" else "year"
     more = {} if model.time == "continuous" else {"time": "opportunities"}
     return Simulated(Customers(table, unit, pd.Timestamp("2024-12-31"), "USD", **more), own)
+
+
+def _of_those_gone_at_once(
+    model: PurchaseModel, truth: Mapping[str, float | Array], seed: int, alive: Array, own: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Own variables, of those who left with their first purchase drawn given that they did: their chance to leave is
+    the larger for it. (`newcomers` draws all as if they had stayed, since nothing else of their histories asks.)"""
+    empty = {name: np.zeros((1, CUSTOMERS)) for name in model.observes}
+    wide = {name: np.atleast_2d(np.asarray(value, dtype=float)) for name, value in truth.items()}
+    gone = model.draw_ended(empty, wide, KeyedRandom(seed, "history gone", labels_of(CUSTOMERS), 1))
+    found = {"purchase_rate": gone.purchase_rate, **gone.extra}
+    return {name: np.where(alive, value, found[name][0]) for name, value in own.items() if name in found}
 
 
 def _spend_histories(
