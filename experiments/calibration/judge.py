@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -27,6 +28,11 @@ def surplus(ranks: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.sort(ranks), PLACES, side="right") / len(ranks) - PLACES
 
 
+@cache
+def _band(size: int, level: float = 0.99) -> tuple[np.ndarray, np.ndarray]:
+    return band(size, PLACES[1:-1], level)
+
+
 def judge(rows: pd.DataFrame, seeds: int) -> pd.DataFrame:
     """One row a quantity: seeds, refusals, whether its ranks are in the band, and 90% intervals that hold.
 
@@ -39,7 +45,7 @@ def judge(rows: pd.DataFrame, seeds: int) -> pd.DataFrame:
     for name, of_kind in rows.groupby(kind, sort=False):
         inside, held = [], []
         for _, of in of_kind.groupby("quantity"):
-            low, high = band(len(of), PLACES[1:-1], level)
+            low, high = _band(len(of), level)
             curve = surplus(of["rank"].to_numpy())[1:-1] + PLACES[1:-1]
             inside.append(bool(np.all((curve >= low - 1e-9) & (curve <= high + 1e-9))))
             held.append(int(of.loc[of["seed"] <= 100, "rank"].between(0.05, 0.95).sum()))
@@ -79,7 +85,7 @@ def draw(all_rows: dict[str, pd.DataFrame], path: Path) -> None:
             panel.set_axis_off()
         for panel, (name, rows) in zip(panels.ravel(), all_rows.items(), strict=False):
             seeds = rows["seed"].nunique()
-            low, high = band(seeds, PLACES[1:-1])
+            low, high = _band(seeds)
             inner = PLACES[1:-1]
             panel.fill_between(inner, low - inner, high - inner, color="0.85", linewidth=0)
             for quantity, ranks in rows.groupby("quantity", sort=False)["rank"]:
