@@ -12,7 +12,7 @@ setup: ## .venv as requirements.lock says (other commands do it themselves)
 demo: setup ## simulate a retailer, fit, value its customers, write results/demo/report.html
 	@$(python) -m clvmodels demo
 
-test: check ## the checks and the tests; about ten minutes
+test: check ## the checks and the tests; the first time models are compiled, and it takes longer
 	$(python) -m pytest -q -n 2 --dist loadfile
 
 check: setup ## style, types, and who may import whom
