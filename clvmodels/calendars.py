@@ -321,8 +321,8 @@ def holiday_weeks(days: Iterable[Day], *, name: str = "holidays") -> SuppliedCal
     if problems:
         raise DataError(problems)
     first, last = pd.Timestamp(listed[0].year, 1, 1), pd.Timestamp(listed[-1].year, 12, 31)
-    monday = first - pd.Timedelta(days=first.weekday())
+    monday = first - pd.Timedelta(days=first.day_of_week)
     starts = pd.date_range(monday, last, freq="7D")
-    held = np.isin(starts, listed - pd.to_timedelta(listed.weekday, unit="D"))
+    held = np.isin(starts, listed - pd.to_timedelta(listed.day_of_week, unit="D"))
     bounds = starts.append(pd.DatetimeIndex([last + pd.Timedelta(days=1)]))
     return SuppliedCalendar(name, bounds, None, ("holiday",), held.astype(float)[None, :, None])

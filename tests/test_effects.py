@@ -361,7 +361,7 @@ def test_maximum_likelihood_with_static_covariates(apparel, shared_reference):
     ("bg_nbd", "dropout_mean", pooled), ("nbd", "alpha", covariates),
 ])  # fmt: skip
 def test_fifty_customers_with_unseen_groups_and_missing_covariates(name, target, kind):
-    """By the mode; of every parameter of every model, and by NUTS, in slow/test_effects.py."""
+    """By the mode; of every parameter of every model, and by NUTS, in slow/test_every_effect.py."""
     case = case_of(name)
     check_scored(case, at_mode(case, kind(targets(case.model)[target].part, target), base(case)))
 
