@@ -126,9 +126,13 @@ def test_the_code_version_sees_code_and_not_its_words(tmp_path):
         '"""Some words."""\nx = "a", "a title"  # why\n',
         '"""Other words."""\n\n\nx   =   "a", "a name"\n',
         'x = "b", ""\n',
+        "def f(a: int = 1) -> int:\n    b: float = a\n    return b\n",
+        "from typing import Any\n\n\ndef f(a: Any = 1):\n    b: Any = a\n    return b\n",
+        "def f(a=2):\n    b: float = a\n    return b\n",
     ]
     codes = []
     for k, text in enumerate(texts):
         (tmp_path / f"{k}.py").write_text(text)
         codes.append(code_of(tmp_path / f"{k}.py"))
     assert codes[0] == codes[1] != codes[2]
+    assert codes[3] == codes[4] != codes[5]

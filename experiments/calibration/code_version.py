@@ -37,10 +37,32 @@ def model_files(model: str) -> set[Path]:
 
 
 def code_of(file: Path) -> str:
-    """The file's tokens without comments, layout, and texts in which there is a space: docstrings, titles, meanings."""
+    """The file's tokens without comments, layout, annotations, and texts in which there is a space: docstrings,
+    titles, meanings."""
     kept = []
-    for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
+    for token in tokenize.generate_tokens(io.StringIO(ast.unparse(_Bare().visit(ast.parse(file.read_text())))).readline):
         words = token.type == tokenize.STRING and " " in token.string
         if token.type not in SILENT and not words:
             kept.append(token.string if token.string.strip() else tokenize.tok_name[token.type])
     return " ".join(kept)
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away what Python does not run: annotations, and what is imported for them."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        node.annotation = ast.Constant(0)  # the field of a class stays, and whether it has a default
+        self.generic_visit(node)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        return None if node.module in ("__future__", "typing", "collections.abc") else node
