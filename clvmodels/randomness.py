@@ -93,6 +93,27 @@ class KeyedRandom:
             out[:, c] = generator.poisson(mean[:, c])
         return out
 
+    def binomial_periods(self, n: Array, p: ArrayLike) -> Array:
+        """Binomial counts of several periods. n and result: [draw, customer_id, period]; p as [draw, customer_id]"""
+        chance, out = np.broadcast_to(np.asarray(p, dtype=float), self.shape), np.empty(n.shape)
+        for c, generator in enumerate(self._generators):
+            out[:, c] = generator.binomial(n[:, c].astype(np.int64), chance[:, c, None])
+        return out
+
+    def beta_periods(self, a: Array, b: Array) -> Array:
+        """Beta(a, b) for several periods at once. a, b and result: [draw, customer_id, period]"""
+        out = np.empty(a.shape)
+        for c, generator in enumerate(self._generators):
+            out[:, c] = generator.beta(a[:, c], b[:, c])
+        return out
+
+    def normal_periods(self, periods: int) -> Array:
+        """Standard normal for several periods at once. [draw, customer_id, period]"""
+        out = np.empty((*self.shape, periods))
+        for c, generator in enumerate(self._generators):
+            out[:, c] = generator.standard_normal((self.draws, periods))
+        return out
+
     def gamma_periods(self, shape: Array) -> Array:
         """Gamma of scale 1 for several periods at once (shape 0: 0). shape and result: [draw, customer_id, period]"""
         out = np.empty(shape.shape)

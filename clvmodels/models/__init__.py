@@ -1,4 +1,5 @@
-"""The family of models. Adding one is one file here and one line in `MODELS`."""
+"""The families of models: of purchases and spend, and of what comes with purchases. Adding one is one file here and one
+line in `MODELS` or `COSTS`."""
 
 from __future__ import annotations
 
@@ -6,20 +7,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from clvmodels.errors import ConfigError, Problem, unknown
+from clvmodels.models.bad_debt import beta_binomial_bad_debt
 from clvmodels.models.bb import bb
 from clvmodels.models.bdw import bdw
 from clvmodels.models.bg_bb import bg_bb
 from clvmodels.models.bg_cnbd_k import bg_cnbd_k
 from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
+from clvmodels.models.cost import ROLES, CostModel, CountModel
 from clvmodels.models.gamma_gamma import gamma_gamma
 from clvmodels.models.gamma_gamma_mean import gamma_gamma_mean
+from clvmodels.models.gamma_poisson import gamma_poisson_contacts, gamma_poisson_referrals
 from clvmodels.models.gg_nbd import gg_nbd
+from clvmodels.models.lognormal_handling import lognormal_handling
 from clvmodels.models.lognormal_spend import lognormal_spend
 from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
 from clvmodels.models.mbg_nbd import mbg_nbd
 from clvmodels.models.nbd import nbd
+from clvmodels.models.normal_margin import normal_margin
 from clvmodels.models.pareto_nbd import pareto_nbd
+from clvmodels.models.returns import beta_binomial_returns
 from clvmodels.models.sbg import sbg
 from clvmodels.models.steps import coefficient
 
@@ -40,6 +47,16 @@ MODELS: dict[str, Model] = {
     "lognormal_spend": lognormal_spend,
 }
 
+COSTS: dict[str, Model] = {
+    "beta_binomial_returns": beta_binomial_returns,
+    "beta_binomial_bad_debt": beta_binomial_bad_debt,
+    "gamma_poisson_contacts": gamma_poisson_contacts,
+    "lognormal_handling": lognormal_handling,
+    "gamma_poisson_referrals": gamma_poisson_referrals,
+    "normal_margin": normal_margin,
+}
+"""What comes with purchases; each provides one of `ROLES`."""
+
 
 def get_model(name: str, options: Mapping[str, Any] | None = None, where: str = "") -> Model:
     """The model of that name, with its options where it has any: `get_model("bg_cnbd_k", {"k": 3})`.
@@ -49,9 +66,10 @@ def get_model(name: str, options: Mapping[str, Any] | None = None, where: str = 
     ConfigError
         If no such model is registered (the message names the nearest), or it has no such option.
     """
-    if name not in MODELS:
-        raise ConfigError(unknown("model", name, MODELS, where))
-    return MODELS[name].given(**(options or {}))
+    known = {**MODELS, **COSTS}
+    if name not in known:
+        raise ConfigError(unknown("model", name, known, where))
+    return known[name].given(**(options or {}))
 
 
 def time_problems(model: Model, time: str, where: str = "") -> list[Problem]:
@@ -69,5 +87,6 @@ def time_problems(model: Model, time: str, where: str = "") -> list[Problem]:
 
 
 __all__ = [
-    "MODELS", "Model", "Parameter", "PurchaseModel", "SpendModel", "State", "coefficient", "get_model", "time_problems",
+    "COSTS", "CostModel", "CountModel", "MODELS", "Model", "Parameter", "PurchaseModel", "ROLES", "SpendModel", "State",
+    "coefficient", "get_model", "time_problems",
 ]  # fmt: skip

@@ -34,11 +34,12 @@ class Parameter(NamedTuple):
     It lives in (lower, upper) and is sampled on its free scale: log(value - lower) where only the lower bound is
     finite, the logit of its place between both, the value itself where there are none. The prior is of what
     `bounded` says: the excess over the lower bound, the place between the bounds, the value. A coefficient g of an
-    effect adds direction * g on the free scale; a positive one raises `raises`. `unit` is none, time, 1/time or money.
+    effect adds direction * g on the free scale; a positive one raises `raises`. `unit` is none, time, 1/time or money;
+    `part` is purchases, lifetime, spend or the role of a cost model.
     """
 
     name: str
-    part: Literal["purchases", "lifetime", "spend"]
+    part: str
     unit: Literal["none", "time", "1/time", "money"]
     prior: Prior
     direction: Literal[1, -1]
@@ -103,7 +104,7 @@ class Handle(NamedTuple):
     `move(theta, coefficient, xp)`, the parameters that it changes; `xp` is NumPy or PyTensor's tensor."""
 
     name: str
-    part: Literal["purchases", "lifetime", "spend"]
+    part: str
     raises: str
     meaning: str
     move: Callable[[Theta, Any, Any], Mapping[str, Any]]
