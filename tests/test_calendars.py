@@ -163,7 +163,7 @@ def test_an_index_is_scaled_to_mean_1():
     customers = summarize(read_transactions(ORDERS), calendars=[calendar]).customers
     model = get_model("pareto_nbd", {"calendar": customers.calendar_option(calendar)})
     mean = (21 * 1 + 20 * 2) / 41  # 1 January to 10 February: the first, third and fifth week, and the others
-    by_covariate = lengths(customers.table, model, [0.6, 5.0 / (1 / mean), 0.8, 12.0, 1.0])
+    by_covariate = lengths(customers.table, model, [0.6, 5.0 * mean, 0.8, 12.0, 1.0])
     close(by_covariate, found[0])
 
 
