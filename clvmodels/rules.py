@@ -40,7 +40,7 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     yield from _names_of_lists(raw)
     for rule in (_source, _columns, _dates, _timezone, _opportunities):
         yield from rule(data)
-    yield from _file(data, config_dir)
+    yield from _file(("data", "transactions"), data.get("transactions"), config_dir)
     calendars = as_mapping(raw.get("calendars"))
     for name, calendar in calendars.items():
         yield from _calendar(("calendars", name), as_mapping(calendar), data, config_dir)
@@ -185,17 +185,15 @@ def _timezone(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("data", "timezone"), [Problem(what)])
 
 
-def _file(data: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]:
-    name = as_text(data.get("transactions"))
+def _file(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator[Finding]:
+    """A table to be read, named at `path`: a file that is there, or a database's URL without a password."""
     if is_url(name):
-        if urlsplit(str(name)).password:
+        if urlsplit(name).password:
             known = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
-            yield Finding(
-                ("data", "transactions"), [Problem("A password does not belong in an experiment", known=known)]
-            )
-    elif config_dir is not None and name and not (config_dir / name).is_file():
+            yield Finding(path, [Problem("A password does not belong in an experiment", known=known)])
+    elif config_dir is not None and as_text(name) and not (config_dir / name).is_file():
         known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
-        yield Finding(("data", "transactions"), [Problem(f"No such file: {name}", known=known)])
+        yield Finding(path, [Problem(f"No such file: {name}", known=known)])
 
 
 def _calendar(
@@ -225,10 +223,7 @@ def _calendar(
     for key in ("columns", "index", "covariates", "until"):
         if source != "path" and calendar.get(key):
             yield Finding((*path, key), [Problem(f"'{key}' is of a table of your own (path)")], key=True)
-    name = as_text(calendar.get("path"))
-    if config_dir is not None and name and not (config_dir / name).is_file():
-        known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
-        yield Finding((*path, "path"), [Problem(f"No such file: {name}", known=known)])
+    yield from _file((*path, "path"), calendar.get("path"), config_dir)
     if data.get("time") == "opportunities":
         yield Finding(
             path, [Problem("A calendar needs continuous time", known="Write time: continuous in data")], key=True

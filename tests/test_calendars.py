@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from clvmodels.customers import summarize
 from clvmodels.datasets import DATASETS
 from clvmodels.density import numbers
 from clvmodels.errors import ConfigError, DataError
-from clvmodels.experiment import run
+from clvmodels.experiment import read_calendars, run
 from clvmodels.histories import orders, simulate_amounts, simulate_purchases
 from clvmodels.models import MODELS, get_model
 from clvmodels.models.evaluate import dert, log_prob
@@ -324,6 +326,10 @@ def test_a_calendar_goes_from_its_file_to_the_report(tmp_path):
         ({"calendars": {"weeks": {"holidays": ["2024-12-25"], "index": "f"}}}, "'index' is of a table of your own"),
         ({"calendars": {"weeks": {"dataset": "cdnow"}}}, "Unknown data set with a calendar 'cdnow'. Known: apparel"),
         ({"calendars": {"weeks": {"path": "none.csv", "index": "f"}}}, "No such file: none.csv"),
+        (
+            {"calendars": {"weeks": {"path": "postgresql://me:secret@host/shop", "covariates": ["sale"]}}},
+            "calendars.weeks.path: A password does not belong in an experiment",
+        ),
         ({"calendars": {"a b": {"holidays": ["2024-12-25"]}, "weeks": MAPPING["calendars"]["weeks"]}}, "no name for a"),
     ],
 )
@@ -333,6 +339,16 @@ def test_a_file_says_what_is_wrong_with_its_calendars(changes, message, tmp_path
     with pytest.raises(ConfigError) as error:
         Experiment.from_dict({**MAPPING, **changes}, config_dir=tmp_path)
     assert message in str(error.value)
+
+
+def test_a_calendar_of_a_database_is_named_by_its_url(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
+        weeks(sale=np.tile([0.0, 1.0], 10)).astype({"date": str}).to_sql("weeks", connection, index=False)
+    (tmp_path / "orders.csv").touch()
+    named = {"weeks": {"path": f"sqlite://{tmp_path}/shop.sqlite", "covariates": ["sale"]}}
+    experiment = Experiment.from_dict({**MAPPING, "calendars": named}, config_dir=tmp_path)
+    calendar = read_calendars(experiment, tmp_path)["weeks"]
+    assert calendar.values.ravel().tolist() == [0.0, 1.0] * 10 and calendar.bounds[0] == pd.Timestamp("2024-01-01")
 
 
 def test_models_that_lack_a_calendar_are_refused_in_the_file():
