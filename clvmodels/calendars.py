@@ -20,7 +20,7 @@ import pandas as pd
 from ibis import _
 from numpy.typing import NDArray
 
-from clvmodels.cleaning import id_text
+from clvmodels.cleaning import EXACT_LOG, id_text
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.reading import Raw, connect, open_source
 from clvmodels.window import DAYS_PER_UNIT, Day, Window, as_day
@@ -28,7 +28,6 @@ from clvmodels.window import DAYS_PER_UNIT, Day, Window, as_day
 Array = NDArray[np.float64]
 MOST = 100.0
 """The largest covariate: beyond, a coefficient of ordinary size would be a factor without bound."""
-EXACT_LOG = "decimal(38, 15)"  # as in `summary`: a sum that does not depend on the order of the rows
 
 
 @dataclass(frozen=True)
