@@ -82,6 +82,15 @@ def test_customers_with_weeks_of_their_own_share_patterns():
     assert table["own.pattern"].nunique() == 2 and table["own.pattern"]["a"] == table["own.pattern"]["c"]
 
 
+def test_nothing_of_a_calendar_stays_in_the_engine():
+    transactions = read_transactions(ORDERS)
+    before = sorted(transactions.backend.list_tables())
+    own = pd.concat([weeks(customer_id=name, sale=place / 2) for place, name in enumerate("abc")])
+    summarize(transactions, calendars=[weekly(), read_calendar(own, name="own", covariates=["sale"])])
+    assert sorted(transactions.backend.list_tables()) == before
+    assert transactions.backend.con.execute("SELECT count(*) FROM duckdb_tables() WHERE temporary").fetchone() == (0,)
+
+
 def test_holidays_are_weeks_from_monday_to_sunday():
     calendar = holiday_weeks(["2024-12-25", "2023-12-25"], name="xmas")
     held = calendar.bounds[:-1][calendar.values[0, :, 0] > 0]
