@@ -44,6 +44,7 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     calendars = as_mapping(raw.get("calendars"))
     for name, calendar in calendars.items():
         yield from _calendar(("calendars", name), as_mapping(calendar), data, config_dir)
+    yield from _unused(calendars, as_mapping(raw.get("models")))
     yield from _economics(raw)
     yield from _sampler(raw)
     yield from entry_findings(raw, {kind: _available(data, kind) for kind in DERIVED})
@@ -228,6 +229,16 @@ def _calendar(
         yield Finding(
             path, [Problem("A calendar needs continuous time", known="Write time: continuous in data")], key=True
         )
+
+
+def _unused(calendars: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[Finding]:
+    """A calendar that no entry is on would not be read, and nothing would say so."""
+    used = {as_text(as_mapping(entry).get("calendar")) for entry in entries.values()}
+    for name in calendars:
+        if name not in used:
+            known = f"Write calendar: {name} in a model's entry, or remove it"
+            problem = Problem(f"The calendar '{name}' is used by no entry", known=known)
+            yield Finding(("calendars", name), [problem], key=True)
 
 
 def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:

@@ -281,7 +281,6 @@ MAPPING = {
     },
     "calendars": {
         "weeks": {"path": "weeks.csv", "covariates": ["sale"], "until": "2025-06-30"},
-        "idle": {"holidays": ["2024-12-25", "2023-12-25"]},
     },
     "models": {
         "on_weeks": {"purchases": "bg_nbd", "spend": "gamma_gamma", "calendar": "weeks",
