@@ -8,7 +8,8 @@ to be valued or forecast needs rows too: where they end, nothing is guessed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pandas as pd
 from ibis import _
 from numpy.typing import NDArray
 
-from clvmodels.cleaning import id_text
+from clvmodels.cleaning import EXACT_LOG, id_text
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.reading import Raw, connect, open_source
 from clvmodels.window import DAYS_PER_UNIT, Day, Window, as_day
@@ -28,7 +29,6 @@ from clvmodels.window import DAYS_PER_UNIT, Day, Window, as_day
 Array = NDArray[np.float64]
 MOST = 100.0
 """The largest covariate: beyond, a coefficient of ordinary size would be a factor without bound."""
-EXACT_LOG = "decimal(38, 15)"  # as in `summary`: a sum that does not depend on the order of the rows
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,19 @@ class SuppliedCalendar:
 
         A purchase lies at the end of its day, and so does the birth.
         """
-        steps = self._steps(days)
-        sums = [name for name in steps.columns if name.startswith("x")]
-        firsts = days.group_by("customer_id").agg(first=_.date.min())
-        repeat = days.filter(_.observed).inner_join(firsts, "customer_id").filter(_.date > _.first)
-        repeat = repeat.select("customer_id", "date")
-        keys: list[str] = []
-        if self.patterns is not None:
-            repeat, keys = repeat.inner_join(self._patterns(days), "customer_id"), ["pattern"]
-        met = repeat.asof_join(steps, on=repeat.date >= steps.start, predicates=keys)
-        added = met.group_by("customer_id").agg(**{name: met[name].cast(EXACT_LOG).sum() for name in sums}).execute()
+        with ExitStack() as tables:
+            steps = tables.enter_context(_in_backend(days, self._steps()))
+            sums = [name for name in steps.columns if name.startswith("x")]
+            firsts = days.group_by("customer_id").agg(first=_.date.min())
+            repeat = days.filter(_.observed).inner_join(firsts, "customer_id").filter(_.date > _.first)
+            repeat = repeat.select("customer_id", "date")
+            keys: list[str] = []
+            if self.patterns is not None:
+                patterns = tables.enter_context(_in_backend(days, self._patterns()))
+                repeat, keys = repeat.inner_join(patterns, "customer_id"), ["pattern"]
+            met = repeat.asof_join(steps, on=repeat.date >= steps.start, predicates=keys)
+            exact = {name: met[name].cast(EXACT_LOG).sum() for name in sums}
+            added = met.group_by("customer_id").agg(**exact).execute()
         added = added.set_index("customer_id").astype("float64").reindex(customers.index, fill_value=0.0)
         index = ["log_index"] if self.index is not None else []
         named = {f"{self.name}.{n}": added[s] for n, s in zip([*index, *self.covariates], sums, strict=True)}
@@ -139,7 +142,7 @@ class SuppliedCalendar:
         whose = {} if self.patterns is None else {f"{self.name}.pattern": self.patterns.reindex(customers.index) + 0.0}
         return {"birth": pd.Series(born, index=customers.index)} | whose | named
 
-    def _steps(self, days: ibis.Table) -> ibis.Table:
+    def _steps(self) -> pd.DataFrame:
         """start, x0, x1, ... (log index and covariates, as far as there are), with pattern where there are several."""
         count = len(self.bounds) - 1
         logs = [] if self.index is None else [np.tile(np.log(self.index), len(self.values))]
@@ -148,17 +151,23 @@ class SuppliedCalendar:
         frame.insert(0, "start", np.tile(self.bounds[:-1].date, len(self.values)))
         if self.patterns is not None:
             frame.insert(0, "pattern", np.repeat(np.arange(len(self.values)), count))
-        return _in_backend(days, frame)
+        return frame
 
-    def _patterns(self, days: ibis.Table) -> ibis.Table:
+    def _patterns(self) -> pd.DataFrame:
         assert self.patterns is not None
         ids = self.patterns.index.astype(object)
-        return _in_backend(days, pd.DataFrame({"customer_id": ids, "pattern": self.patterns.to_numpy()}))
+        return pd.DataFrame({"customer_id": ids, "pattern": self.patterns.to_numpy()})
 
 
-def _in_backend(days: ibis.Table, frame: pd.DataFrame) -> ibis.Table:
-    backend = days.get_backend()
-    return backend.create_table(ibis.util.gen_name("calendar"), ibis.memtable(frame), temp=True)
+@contextmanager
+def _in_backend(days: ibis.Table, frame: pd.DataFrame) -> Iterator[ibis.Table]:
+    """The frame as a table beside `days`, for as long as it is needed."""
+    backend, name = days.get_backend(), ibis.util.gen_name("calendar")
+    table = backend.create_table(name, frame, temp=True)
+    try:
+        yield table
+    finally:
+        backend.drop_table(name)
 
 
 def _days(moments: Any) -> Array:

@@ -24,6 +24,8 @@ EARLIEST, LATEST = (
     "2261-12-31",
 )  # days outside are misread years; pandas' nanoseconds hold these
 LARGEST_AMOUNT = 1e15
+EXACT = "decimal(38, 6)"  # money as whole millionths: sums do not depend on the order of the rows
+EXACT_LOG = "decimal(38, 15)"  # logarithms as doubles hold them, for the same reason
 
 UNREADABLE = "row cannot be read"
 NO_ID, NO_DATE, NO_AMOUNT = "no customer id", "no date", "no amount"
@@ -316,7 +318,7 @@ def unnettable_rows(table: ibis.Table, keys: Sequence[str]) -> ibis.Table:
     days = table.group_by(["customer_id", "date"]).agg(
         refunds=(_.amount < 0).sum(),
         orders=(_.amount >= 0).sum(),
-        net=_.amount.cast("decimal(38, 6)").sum(),
+        net=_.amount.cast(EXACT).sum(),
     )
     days = days.filter(_.refunds > 0, (_.net <= 0) | (_.orders == 0))
     rows = table.inner_join(days.select("customer_id", "date", "orders"), ["customer_id", "date"])

@@ -1,8 +1,8 @@
 """The experiment file: YAML -> strict, frozen dataclass-like models; every problem at once, before anything runs.
 
 Each key of the file is a field below; names of models, metrics, figures and data sets come from their registries.
-What a field alone can say (type, range) is checked here, what fields say together in `rules.py`. This file imports
-nothing heavy: the registries are met only when a file is checked.
+What a field alone can say (type, range) is checked here, what fields say together in `rules.py` and
+`entry_rules.py`. This file imports nothing heavy: the registries are met only when a file is checked.
 """
 
 from __future__ import annotations

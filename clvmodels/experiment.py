@@ -145,9 +145,8 @@ def read(experiment: Experiment, config_dir: Path) -> Transactions:
         options = {} if data.customers is None else {"n_customers": data.customers}
         return DATASETS[data.dataset].load(seed=experiment.seed, **options)
     columns = {} if data.columns is None else data.columns.model_dump(exclude_none=True)
-    own = str(data.transactions)
     return read_transactions(
-        own if is_url(own) else config_dir / own,
+        _located(data.transactions, config_dir),
         table=data.table,
         columns=columns,
         date_format=data.date_format,
@@ -160,6 +159,11 @@ def read(experiment: Experiment, config_dir: Path) -> Transactions:
         delimiter=data.delimiter,
         encoding=data.encoding or "utf-8",
     )
+
+
+def _located(name: str | None, config_dir: Path) -> str | Path:
+    """A table that an experiment names: a database by its URL, a file from the experiment's folder on."""
+    return str(name) if is_url(name) else config_dir / str(name)
 
 
 def read_calendars(experiment: Experiment, config_dir: Path) -> dict[str, SuppliedCalendar]:
@@ -175,7 +179,7 @@ def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCa
     if section.dataset is not None:
         return DATASETS[section.dataset].load_calendar(name)
     return read_calendar(
-        config_dir / str(section.path), name=name, columns=dict(section.columns.items()), index=section.index,
+        _located(section.path, config_dir), name=name, columns=dict(section.columns.items()), index=section.index,
         covariates=section.covariates, until=None if section.until is None else section.until.isoformat(),
     )  # fmt: skip
 

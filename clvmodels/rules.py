@@ -1,17 +1,17 @@
 """What the keys of an experiment say together: names that no registry holds, and combinations that cannot be meant.
 
 The rules read the plain mapping, not the checked models, so that they are told beside errors of type in one go; each
-is a small generator that looks at what it needs and passes over what is wrong elsewhere.
+is a small generator that looks at what it needs and passes over what is wrong elsewhere. Those of the entries are in
+`entry_rules.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,31 +21,17 @@ from clvmodels import datasets, figures, metrics, models
 from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS
 from clvmodels.document import Path as KeyPath
 from clvmodels.document import as_mapping
-from clvmodels.errors import ConfigError, Problem, unknown
-from clvmodels.models.prior import Prior
+from clvmodels.entry_rules import entry_findings, laplace_findings
+from clvmodels.errors import Problem, unknown
+from clvmodels.finding import SAFE_NAME, Finding, as_list, as_text, known_source
 from clvmodels.reading import is_url
-from clvmodels.window import TIMES, period_end
+from clvmodels.window import period_end
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
 """Columns for effects: those that are made from the transactions and need no name."""
 OWN_FILE_ONLY = ("table", "columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
 SIMULATED = ("retailer",)
-ONE_STEP = {
-    "name": "any", "bounds": [0.0, 1.0], "log_index": [0.0], "log_mean": 0.0, "covariates": [], "values": [[[]]],
-    "until": "",
-}  # fmt: skip
-"""The least calendar, to ask a model whether it goes with one."""
 SAMPLING_CHECKS = ("R-hat", "bulk ESS", "tail ESS", "divergences", "Pareto k-hat", "importance ESS")
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-
-
-class Finding(NamedTuple):
-    """Problems of one place of the file: of its key or, as a rule, of its value."""
-
-    path: KeyPath
-    problems: Sequence[Problem]
-    key: bool = False
 
 
 def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator[Finding]:
@@ -54,23 +40,20 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     yield from _names_of_lists(raw)
     for rule in (_source, _columns, _dates, _timezone, _opportunities):
         yield from rule(data)
-    yield from _file(data, config_dir)
+    yield from _file(("data", "transactions"), data.get("transactions"), config_dir)
     calendars = as_mapping(raw.get("calendars"))
     for name, calendar in calendars.items():
         yield from _calendar(("calendars", name), as_mapping(calendar), data, config_dir)
+    yield from _unused(calendars, as_mapping(raw.get("models")))
     yield from _economics(raw)
     yield from _sampler(raw)
-    columns = {kind: _available(data, kind) for kind in DERIVED}
-    yield from _entry_names(as_mapping(raw.get("models")))
-    for name, entry in as_mapping(raw.get("models")).items():
-        yield from _entry(("models", name), as_mapping(entry), columns, calendars)
-        yield from _time(("models", name, "purchases"), _text(as_mapping(entry).get("purchases")), data)
+    yield from entry_findings(raw, {kind: _available(data, kind) for kind in DERIVED})
 
 
 def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping with what its registries know filled in: a data set's own split, all metrics and figures."""
     raw = {"metrics": list(metrics.METRICS), "figures": list(figures.FIGURES), **value}
-    name = _text(as_mapping(raw.get("data")).get("dataset"))
+    name = as_text(as_mapping(raw.get("data")).get("dataset"))
     if as_mapping(raw.get("data")).get("transactions") is not None:
         raw["data"] = {"policies": {}, **raw["data"]}
     elif name in datasets.DATASETS:
@@ -88,14 +71,6 @@ def _with_dataset(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[
     return {**data, **{key: given for key, given in known.items() if key not in data and given is not None}}
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _day(value: Any) -> date | None:
     try:
         return date.fromisoformat(value) if isinstance(value, str) else None
@@ -106,10 +81,10 @@ def _day(value: Any) -> date | None:
 def _names_of_lists(raw: Mapping[str, Any]) -> Iterator[Finding]:
     registries: dict[str, Iterable[str]] = {"metrics": metrics.METRICS, "figures": figures.FIGURES}
     for key, registry in registries.items():
-        for place, name in enumerate(_list(raw.get(key))):
+        for place, name in enumerate(as_list(raw.get(key))):
             if isinstance(name, str) and name not in registry:
                 yield Finding((key, place), [unknown(key.removesuffix("s"), name, registry)])
-            elif isinstance(name, str) and name in _list(raw[key])[:place]:
+            elif isinstance(name, str) and name in as_list(raw[key])[:place]:
                 yield Finding((key, place), [Problem(f"'{name}' is listed twice")])
 
 
@@ -138,9 +113,9 @@ def _source(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _effect_columns(data: Mapping[str, Any], kind: str) -> Iterator[Finding]:
     """The columns that data's groups or covariates name."""
-    dataset, one = _text(data.get("dataset")), kind.removesuffix("s")
-    taken = Counter(name for name in _list(data.get(kind)) if isinstance(name, str))
-    for place, name in enumerate(_list(data.get(kind))):
+    dataset, one = as_text(data.get("dataset")), kind.removesuffix("s")
+    taken = Counter(name for name in as_list(data.get(kind)) if isinstance(name, str))
+    for place, name in enumerate(as_list(data.get(kind))):
         if isinstance(name, str) and taken[name] > 1:
             yield Finding(("data", kind, place), [Problem(f"The {one} '{name}' is listed twice")])
         elif name in DERIVED[kind]:
@@ -161,13 +136,13 @@ def _columns(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _dates(data: Mapping[str, Any]) -> Iterator[Finding]:
     end, holdout = data.get("calibration_end"), data.get("holdout")
-    if holdout is not None and end is None and _known_source(data):
+    if holdout is not None and end is None and known_source(data):
         what = "A holdout needs to know where it begins"
         yield Finding(("data", "holdout"), [Problem(what, known="Give calibration_end too")], key=True)
     last, first = _day(holdout), _day(end)
     if last and first and last <= first:
         yield Finding(("data", "holdout"), [Problem(f"The holdout ends on {last}, not after calibration_end {first}")])
-    between = [_day(value) for value in _list(data.get("acquired_between"))]
+    between = [_day(value) for value in as_list(data.get("acquired_between"))]
     if len(between) == 2 and between[0] and between[1]:
         if between[0] > between[1]:
             yield Finding(
@@ -180,7 +155,7 @@ def _dates(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _opportunities(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Where time counts opportunities nothing may cut one in two; and a data set may know of no time of each."""
-    name, end = _text(data.get("dataset")), _day(data.get("calibration_end"))
+    name, end = as_text(data.get("dataset")), _day(data.get("calibration_end"))
     if end and name in datasets.DATASETS and datasets.DATASETS[name].no_split:
         known = "Remove calibration_end: entries are compared by elpd on all of the data"
         yield Finding(("data", "calibration_end"), [Problem(datasets.DATASETS[name].no_split, known=known)], key=True)
@@ -199,16 +174,8 @@ def _opportunities(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("data", "columns", "ended"), [Problem(what, known=known)], key=True)
 
 
-def _time(path: KeyPath, name: str | None, data: Mapping[str, Any]) -> Iterator[Finding]:
-    """A purchase model reads customers of its own time, as far as their time is known."""
-    time = data.get("time", "continuous")
-    if name in models.MODELS and time in TIMES and _known_source(data):
-        for problem in models.time_problems(models.MODELS[name], time):
-            yield Finding(path, [problem])
-
-
 def _timezone(data: Mapping[str, Any]) -> Iterator[Finding]:
-    name, known = _text(data.get("timezone")), available_timezones()
+    name, known = as_text(data.get("timezone")), available_timezones()
     if name is None or name in known:
         return
     try:
@@ -219,24 +186,22 @@ def _timezone(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("data", "timezone"), [Problem(what)])
 
 
-def _file(data: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]:
-    name = _text(data.get("transactions"))
+def _file(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator[Finding]:
+    """A table to be read, named at `path`: a file that is there, or a database's URL without a password."""
     if is_url(name):
-        if urlsplit(str(name)).password:
+        if urlsplit(name).password:
             known = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
-            yield Finding(
-                ("data", "transactions"), [Problem("A password does not belong in an experiment", known=known)]
-            )
-    elif config_dir is not None and name and not (config_dir / name).is_file():
+            yield Finding(path, [Problem("A password does not belong in an experiment", known=known)])
+    elif config_dir is not None and as_text(name) and not (config_dir / name).is_file():
         known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
-        yield Finding(("data", "transactions"), [Problem(f"No such file: {name}", known=known)])
+        yield Finding(path, [Problem(f"No such file: {name}", known=known)])
 
 
 def _calendar(
     path: KeyPath, calendar: Mapping[str, Any], data: Mapping[str, Any], config_dir: Path | None
 ) -> Iterator[Finding]:
     """A calendar has one source, and of a table the columns that are read."""
-    if not _SAFE_NAME.match(str(path[-1])):
+    if not SAFE_NAME.match(str(path[-1])):
         known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
         yield Finding(path, [Problem(f"'{path[-1]}' is no name for a calendar", known=known)], key=True)
     sources = [key for key in ("path", "dataset", "holidays") if calendar.get(key)]
@@ -248,7 +213,7 @@ def _calendar(
         yield Finding(path, [Problem(what, known=known)], key=True)
         return
     source = sources[0]
-    if source == "dataset" and _text(calendar["dataset"]) is not None:
+    if source == "dataset" and as_text(calendar["dataset"]) is not None:
         having = [name for name, dataset in datasets.DATASETS.items() if dataset.calendar]
         if calendar["dataset"] not in having:
             yield Finding((*path, "dataset"), [unknown("data set with a calendar", calendar["dataset"], having)])
@@ -259,14 +224,21 @@ def _calendar(
     for key in ("columns", "index", "covariates", "until"):
         if source != "path" and calendar.get(key):
             yield Finding((*path, key), [Problem(f"'{key}' is of a table of your own (path)")], key=True)
-    name = _text(calendar.get("path"))
-    if config_dir is not None and name and not (config_dir / name).is_file():
-        known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
-        yield Finding((*path, "path"), [Problem(f"No such file: {name}", known=known)])
+    yield from _file((*path, "path"), calendar.get("path"), config_dir)
     if data.get("time") == "opportunities":
         yield Finding(
             path, [Problem("A calendar needs continuous time", known="Write time: continuous in data")], key=True
         )
+
+
+def _unused(calendars: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[Finding]:
+    """A calendar that no entry is on would not be read, and nothing would say so."""
+    used = {as_text(as_mapping(entry).get("calendar")) for entry in entries.values()}
+    for name in calendars:
+        if name not in used:
+            known = f"Write calendar: {name} in a model's entry, or remove it"
+            problem = Problem(f"The calendar '{name}' is used by no entry", known=known)
+            yield Finding(("calendars", name), [problem], key=True)
 
 
 def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -281,7 +253,7 @@ def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
                 what = "Economics need a spend model in each entry, and this one has none"
                 known = f"Add spend: {_first_with('spend')}, or remove economics for a run of the purchase model only"
                 yield Finding(("models", name), [Problem(what, known=known)], key=True)
-    no_split = data.get("calibration_end") is None and _known_source(data)
+    no_split = data.get("calibration_end") is None and known_source(data)
     if raw.get("value_at") == "calibration_end" and no_split:
         yield Finding(("value_at",), [Problem("Needs a calibration_end in data")])
 
@@ -289,22 +261,10 @@ def _economics(raw: Mapping[str, Any]) -> Iterator[Finding]:
 def _sampler(raw: Mapping[str, Any]) -> Iterator[Finding]:
     if as_mapping(raw.get("sampler")).get("method") == "laplace":
         for name, entry in as_mapping(raw.get("models")).items():
-            yield from _laplace(("models", name), as_mapping(entry))
-    for place, name in enumerate(_list(as_mapping(raw.get("sampler")).get("allow"))):
+            yield from laplace_findings(("models", name), as_mapping(entry))
+    for place, name in enumerate(as_list(as_mapping(raw.get("sampler")).get("allow"))):
         if isinstance(name, str) and name not in SAMPLING_CHECKS:
             yield Finding(("sampler", "allow", place), [unknown("sampling check", name, SAMPLING_CHECKS)])
-
-
-def _laplace(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Finding]:
-    """laplace follows one between-group sd of a model; purchases and lifetime are one model, spend is another."""
-    effects = [as_mapping(effect) for effect in _list(entry.get("effects"))]
-    pooled = [effect for effect in effects if effect.get("group") is not None]
-    counts = Counter("spend" if effect.get("part") == "spend" else "purchases" for effect in pooled)
-    for role, count in counts.items():
-        if count > 1:
-            what = f"laplace can follow one pooled group of a model, and the {role} model has {count}"
-            known = "Use method: auto or nuts, or list parameters that may share their coefficients in one effect"
-            yield Finding((*path, "effects"), [Problem(what, known=known)], key=True)
 
 
 def _first_with(part: str) -> str:
@@ -313,185 +273,11 @@ def _first_with(part: str) -> str:
 
 def _available(data: Mapping[str, Any], kind: str) -> tuple[str, ...] | None:
     """Groups or covariates that effects may name; None where the data set is not known, and so neither are they."""
-    if not _known_source(data):
+    if not known_source(data):
         return None
-    own = tuple(name for name in _list(data.get(kind)) if isinstance(name, str))
-    return (*(own or _of_dataset(_text(data.get("dataset")), kind)), *DERIVED[kind])
-
-
-def _known_source(data: Mapping[str, Any]) -> bool:
-    return data.get("dataset") is None or data["dataset"] in list(datasets.DATASETS)
+    own = tuple(name for name in as_list(data.get(kind)) if isinstance(name, str))
+    return (*(own or _of_dataset(as_text(data.get("dataset")), kind)), *DERIVED[kind])
 
 
 def _of_dataset(name: str | None, kind: str) -> tuple[str, ...]:
     return tuple(datasets.DATASETS[name].defaults.get(kind, ())) if name in datasets.DATASETS else ()
-
-
-def _entry_names(entries: Mapping[str, Any]) -> Iterator[Finding]:
-    lower = Counter(name.lower() for name in entries)
-    for name in entries:
-        if not _SAFE_NAME.match(name) or name.lower() in _RESERVED:
-            what = f"The name '{name}' is not safe as a file's name on every system"
-            known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit; no device name such as con"
-            yield Finding(("models", name), [Problem(what, known=known)], key=True)
-        elif lower[name.lower()] > 1:
-            what = f"The name '{name}' differs from another entry's only by capitals, and some file systems see none"
-            yield Finding(("models", name), [Problem(what)], key=True)
-
-
-def _entry(
-    path: KeyPath, entry: Mapping[str, Any], columns: Mapping[str, Sequence[str] | None], calendars: Mapping[str, Any]
-) -> Iterator[Finding]:
-    """One entry: its models, its calendar, its priors, its effects."""
-    part_of: dict[str, str] = {}
-    supports: dict[str, str] = {}
-    handles: dict[str, str] = {}
-    complete = True
-    for role in ("purchases", "spend"):
-        name = _text(entry.get(role))
-        fitting = [known for known, model in models.MODELS.items() if role in model.provides]
-        if name is not None and name not in fitting:
-            kind = "purchase model" if role == "purchases" else "spend model"
-            complete = False
-            yield Finding((*path, role), [unknown(kind, name, fitting)])
-        elif name is not None:
-            part_of |= {parameter.name: parameter.part for parameter in models.MODELS[name].parameters}
-            supports |= {parameter.name: parameter.support for parameter in models.MODELS[name].parameters}
-            handles |= {handle.name: handle.part for handle in models.MODELS[name].handles}
-    if (calendar := _text(entry.get("calendar"))) is not None:
-        yield from _on_calendar((*path, "calendar"), calendar, _text(entry.get("purchases")), calendars)
-        of_calendar = _coefficients(as_mapping(calendars.get(calendar)))
-        part_of |= dict.fromkeys(of_calendar, "purchases")
-        supports |= dict.fromkeys(of_calendar, "real")
-    part_of = part_of if complete else {}  # a misspelt model's parameters are not known
-    yield from _regularity((*path, "k"), entry.get("k"), _text(entry.get("purchases")))
-    for name, prior in as_mapping(entry.get("priors")).items():
-        if part_of and name not in part_of:
-            yield Finding((*path, "priors", name), [unknown("parameter", name, part_of)], key=True)
-        yield from _prior((*path, "priors", name), prior, supports.get(name, "positive"))
-    taken: set[tuple[str, str]] = set()
-    for place, effect in enumerate(_list(entry.get("effects"))):
-        here = (*path, "effects", place)
-        yield from _effect_kind(here, as_mapping(effect))
-        yield from _effect_reads(here, as_mapping(effect), columns)
-        yield from _effect(here, as_mapping(effect), part_of and part_of | handles, taken)
-        yield from _alone(here, as_mapping(effect), handles if complete else {})
-
-
-def _regularity(path: KeyPath, k: Any, name: str | None) -> Iterator[Finding]:
-    """k is an option of some purchase models, in their range; each of a list once."""
-    if k is None or name is None or name not in models.MODELS:
-        return
-    if "k" not in models.MODELS[name].options:
-        having = [known for known, model in models.MODELS.items() if "k" in model.options]
-        what = f"The model '{name}' has no option 'k'"
-        yield Finding(path, [Problem(what, known=f"These have: {', '.join(having)}")], key=True)
-        return
-    for place, one in enumerate(k if isinstance(k, list) else [k]):
-        here = (*path, place) if isinstance(k, list) else path
-        if type(one) is int and one in _list(k)[:place]:
-            yield Finding(here, [Problem(f"k = {one} is listed twice")])
-        elif type(one) is int:
-            yield from _option(here, name, k=one)
-
-
-def _option(path: KeyPath, name: str, **option: Any) -> Iterator[Finding]:
-    try:
-        models.MODELS[name].given(**option)
-    except ConfigError as error:
-        yield Finding(path, error.problems)
-
-
-def _on_calendar(path: KeyPath, name: str, model: str | None, calendars: Mapping[str, Any]) -> Iterator[Finding]:
-    """The entry's calendar is one of the file's, and its model goes with one."""
-    if name not in calendars:
-        yield Finding(path, [unknown("calendar", name, calendars)])
-    if model in models.MODELS:
-        yield from _option(path, model, calendar=ONE_STEP)
-
-
-def _coefficients(calendar: Mapping[str, Any]) -> list[str]:
-    """The parameters that a calendar adds to a model."""
-    if calendar.get("holidays"):
-        return [models.coefficient("holiday")]
-    own = _list(calendar.get("covariates"))
-    if (name := _text(calendar.get("dataset"))) in datasets.DATASETS:
-        own = list(datasets.DATASETS[name].calendar_covariates)
-    return [models.coefficient(covariate) for covariate in own if isinstance(covariate, str)]
-
-
-def _prior(path: KeyPath, mapping: Any, support: str = "positive") -> Iterator[Finding]:
-    """A prior is a distribution that PyMC has, with arguments that it takes."""
-    if isinstance(mapping, dict):
-        try:
-            Prior.from_mapping(mapping, support=support)
-        except ConfigError as error:
-            yield Finding(path, error.problems)
-
-
-def _effect_kind(path: KeyPath, effect: Mapping[str, Any]) -> Iterator[Finding]:
-    """An effect has a group or covariates, and of its other keys those of its kind."""
-    pooled, linear = effect.get("group") is not None, bool(effect.get("covariates"))
-    if pooled == linear:
-        what = (
-            "An effect has a group and covariates, and can be one" if pooled else "An effect has no group or covariates"
-        )
-        known = "Write group: channel, or covariates: [nps]; of both, two effects"
-        yield Finding(path, [Problem(what, known=known)])
-    for key, given, kind in (
-        ("sd_prior", pooled, "a group"), ("coefficient_prior", linear, "covariates"), ("missing", linear, "covariates"),
-    ):  # fmt: skip
-        if effect.get(key) is not None and pooled != linear and not given:
-            yield Finding((*path, key), [Problem(f"'{key}' belongs to an effect of {kind}")], key=True)
-
-
-def _effect_reads(
-    path: KeyPath, effect: Mapping[str, Any], columns: Mapping[str, Sequence[str] | None]
-) -> Iterator[Finding]:
-    """The columns that an effect reads are there, each once."""
-    covariates = _list(effect.get("covariates"))
-    named = [("groups", (*path, "group"), effect.get("group"))]
-    named += [("covariates", (*path, "covariates", place), name) for place, name in enumerate(covariates)]
-    for kind, here, name in named:
-        known = columns[kind]
-        if isinstance(name, str) and known is not None and name not in known:
-            what = unknown(kind.removesuffix("s"), name, known).what
-            yield Finding(here, [Problem(what, known=f"Columns are named in data's {kind}: [...]")])
-    for place, name in enumerate(covariates):
-        if name in covariates[:place]:
-            yield Finding((*path, "covariates", place), [Problem(f"The covariate '{name}' is listed twice")])
-
-
-def _alone(path: KeyPath, effect: Mapping[str, Any], handles: Mapping[str, str]) -> Iterator[Finding]:
-    parameters = _list(effect.get("parameters"))
-    for place, name in enumerate(parameters):
-        if name in handles and len(parameters) > 1:
-            what = f"'{name}' moves several parameters already and cannot be tied with others"
-            yield Finding((*path, "parameters", place), [Problem(what, known="Give it an effect of its own")])
-
-
-def _effect(
-    path: KeyPath, effect: Mapping[str, Any], part_of: Mapping[str, str], taken: set[tuple[str, str]]
-) -> Iterator[Finding]:
-    """An effect acts on parameters of its part of the entry's models, on each once by the same column."""
-    part = effect.get("part")
-    columns = [name for name in (effect.get("group"), *_list(effect.get("covariates"))) if isinstance(name, str)]
-    known = [name for name in part_of if part_of[name] == part]
-    yield from _prior((*path, "sd_prior"), effect.get("sd_prior"))
-    yield from _prior((*path, "coefficient_prior"), effect.get("coefficient_prior"), "real")
-    if part in ("purchases", "lifetime", "spend") and part_of and not known:
-        yield Finding((*path, "part"), [Problem(f"The entry has no model with a part '{part}'")])
-        return
-    for place, name in enumerate(_list(effect.get("parameters"))):
-        here = (*path, "parameters", place)
-        if not isinstance(name, str):
-            continue
-        if name in part_of and known and name not in known:
-            what = f"The parameter '{name}' belongs to the part '{part_of[name]}'"
-            yield Finding(here, [Problem(what, known=f"Parameters of '{part}': {', '.join(known)}")])
-        elif known and name not in known:
-            yield Finding(here, [unknown("parameter", name, known)])
-        for column in dict.fromkeys(columns):
-            if (name, column) in taken and (name in known or not known):
-                yield Finding(here, [Problem(f"An effect of '{column}' on '{name}' is already there")])
-            taken.add((name, column))

@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from clvmodels.cleaning import EXACT, EXACT_LOG
 from clvmodels.sources import Transactions
 from clvmodels.window import Acquired, Window, period_end, period_of
 
-EXACT = "decimal(38, 6)"  # money as whole millionths: sums do not depend on the order of the rows
-EXACT_LOG = "decimal(38, 15)"  # logarithms as doubles hold them, for the same reason
 MISSING_GROUP = "(missing)"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from clvmodels.customers import summarize
 from clvmodels.datasets import DATASETS
 from clvmodels.density import numbers
 from clvmodels.errors import ConfigError, DataError
-from clvmodels.experiment import run
+from clvmodels.experiment import read_calendars, run
 from clvmodels.histories import orders, simulate_amounts, simulate_purchases
 from clvmodels.models import MODELS, get_model
 from clvmodels.models.evaluate import dert, log_prob
@@ -78,6 +80,15 @@ def test_customers_with_weeks_of_their_own_share_patterns():
     table = summarize(read_transactions(ORDERS), calendars=[calendar]).customers.table
     assert table["own.sale"].tolist() == [1.0, 1.0, 0.0]
     assert table["own.pattern"].nunique() == 2 and table["own.pattern"]["a"] == table["own.pattern"]["c"]
+
+
+def test_nothing_of_a_calendar_stays_in_the_engine():
+    transactions = read_transactions(ORDERS)
+    before = sorted(transactions.backend.list_tables())
+    own = pd.concat([weeks(customer_id=name, sale=place / 2) for place, name in enumerate("abc")])
+    summarize(transactions, calendars=[weekly(), read_calendar(own, name="own", covariates=["sale"])])
+    assert sorted(transactions.backend.list_tables()) == before
+    assert transactions.backend.con.execute("SELECT count(*) FROM duckdb_tables() WHERE temporary").fetchone() == (0,)
 
 
 def test_holidays_are_weeks_from_monday_to_sunday():
@@ -163,7 +174,7 @@ def test_an_index_is_scaled_to_mean_1():
     customers = summarize(read_transactions(ORDERS), calendars=[calendar]).customers
     model = get_model("pareto_nbd", {"calendar": customers.calendar_option(calendar)})
     mean = (21 * 1 + 20 * 2) / 41  # 1 January to 10 February: the first, third and fifth week, and the others
-    by_covariate = lengths(customers.table, model, [0.6, 5.0 / (1 / mean), 0.8, 12.0, 1.0])
+    by_covariate = lengths(customers.table, model, [0.6, 5.0 * mean, 0.8, 12.0, 1.0])
     close(by_covariate, found[0])
 
 
@@ -270,7 +281,6 @@ MAPPING = {
     },
     "calendars": {
         "weeks": {"path": "weeks.csv", "covariates": ["sale"], "until": "2025-06-30"},
-        "idle": {"holidays": ["2024-12-25", "2023-12-25"]},
     },
     "models": {
         "on_weeks": {"purchases": "bg_nbd", "spend": "gamma_gamma", "calendar": "weeks",
@@ -324,6 +334,10 @@ def test_a_calendar_goes_from_its_file_to_the_report(tmp_path):
         ({"calendars": {"weeks": {"holidays": ["2024-12-25"], "index": "f"}}}, "'index' is of a table of your own"),
         ({"calendars": {"weeks": {"dataset": "cdnow"}}}, "Unknown data set with a calendar 'cdnow'. Known: apparel"),
         ({"calendars": {"weeks": {"path": "none.csv", "index": "f"}}}, "No such file: none.csv"),
+        (
+            {"calendars": {"weeks": {"path": "postgresql://me:secret@host/shop", "covariates": ["sale"]}}},
+            "calendars.weeks.path: A password does not belong in an experiment",
+        ),
         ({"calendars": {"a b": {"holidays": ["2024-12-25"]}, "weeks": MAPPING["calendars"]["weeks"]}}, "no name for a"),
     ],
 )
@@ -333,6 +347,16 @@ def test_a_file_says_what_is_wrong_with_its_calendars(changes, message, tmp_path
     with pytest.raises(ConfigError) as error:
         Experiment.from_dict({**MAPPING, **changes}, config_dir=tmp_path)
     assert message in str(error.value)
+
+
+def test_a_calendar_of_a_database_is_named_by_its_url(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
+        weeks(sale=np.tile([0.0, 1.0], 10)).astype({"date": str}).to_sql("weeks", connection, index=False)
+    (tmp_path / "orders.csv").touch()
+    named = {"weeks": {"path": f"sqlite://{tmp_path}/shop.sqlite", "covariates": ["sale"]}}
+    experiment = Experiment.from_dict({**MAPPING, "calendars": named}, config_dir=tmp_path)
+    calendar = read_calendars(experiment, tmp_path)["weeks"]
+    assert calendar.values.ravel().tolist() == [0.0, 1.0] * 10 and calendar.bounds[0] == pd.Timestamp("2024-01-01")
 
 
 def test_models_that_lack_a_calendar_are_refused_in_the_file():

@@ -333,6 +333,17 @@ def test_laplace_follows_one_effect_of_a_model_and_no_more(tmp_path):
     assert load(tmp_path, DESIGN.replace(effect, two)).sampler.method == "auto"
 
 
+def test_a_calendar_that_no_entry_is_on_is_told(tmp_path):
+    calendars = "calendars:\n  sale: {holidays: [1997-11-28]}\n  xmas: {holidays: [1997-12-25]}\n"
+    text = MINIMAL.replace("bg_nbd}", "bg_nbd, calendar: xmas}") + calendars
+    (told,) = problems(tmp_path, text)
+    assert told.startswith("e.yaml:6:3: calendars.sale: The calendar 'sale' is used by no entry")
+    assert "Write calendar: sale in a model's entry, or remove it" in told
+    both = problems(tmp_path, text.replace("calendar: xmas", "calendar: xmass"))
+    assert len(both) == 3 and "did you mean 'xmas'?" in both[0]
+    assert list(load(tmp_path, text.replace("  sale: {holidays: [1997-11-28]}\n", "")).calendars) == ["xmas"]
+
+
 TITLE = "title: Does dropout come by the clock or after a purchase?"
 TRAPS = {
     "1e-3": ("margin: 0.3", "margin: 1e-3", lambda e: e.economics.margin == 0.001),
