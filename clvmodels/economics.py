@@ -171,9 +171,7 @@ class Economics:
         return {name: value for name, value in named.items() if name in always or value not in (0.0, None)}
 
 
-def period_edges(
-    horizon: float, time_unit: str, time: str = "continuous", retention: Retention | None = None
-) -> Array:
+def period_edges(horizon: float, time_unit: str, time: str = "continuous", retention: Retention | None = None) -> Array:
     """Bounds of equal periods of at most a month, from 0 to the horizon, in time units; the dates of retention's
     contacts where there are such; or the opportunities. [P+1]
 

@@ -17,6 +17,7 @@ from clvmodels.config import EntrySection, Experiment
 from clvmodels.customers import DAYS_PER_UNIT, Split
 from clvmodels.decisions.rank import rank
 from clvmodels.density import check_data
+from clvmodels.economics import Economics
 from clvmodels.effects import Effect, columns_of
 from clvmodels.errors import ClvError, DataError, FitError, Problem
 from clvmodels.metrics import Judged
@@ -25,7 +26,7 @@ from clvmodels.models.prior import Prior
 from clvmodels.posterior import Posterior
 from clvmodels.results import EntryResult
 from clvmodels.scoring import behaviour, by_customer
-from clvmodels.value import Economics, Values, value
+from clvmodels.value import Values, value
 
 Say = Callable[[str], None]
 ROLES = {"purchases": ("purchases", "lifetime"), "spend": ("spend",)}
@@ -190,7 +191,7 @@ class Work:
             return None
         self.say(f"{entry.label}: valuing {len(split.customers):,} customers at {day}")
         return value(
-            entry.posteriors["purchases"], entry.posteriors["spend"], split.customers,
+            entry.posteriors, split.customers,
             Economics(economics.margin, economics.annual_discount_rate, economics.horizon),
             seed=self.experiment.seed, draws=self.experiment.sampler.draws,
             folder=self.scratch / f"{entry.name}-value-{day}",

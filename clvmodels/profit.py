@@ -234,8 +234,8 @@ def service(block: Block) -> Flow | None:
     assert isinstance(model, SpendModel)
     unit = block.posteriors["handling"].amount_unit
     state = model.draw(rows, theta, block.stream("own handling"))
-    cost = model.spend_total(state, contacts, block.stream("handling"))
-    return Flow(-mean * unit * model.expected_spend(rows, theta)[..., None], -unit * cost)
+    spent = model.spend_total(state, contacts, block.stream("handling"))
+    return Flow(-mean * unit * model.expected_spend(rows, theta)[..., None], -unit * spent)
 
 
 def payments(block: Block) -> Flow | None:
@@ -244,9 +244,7 @@ def payments(block: Block) -> Flow | None:
     if not (e.payment_fee or e.payment_fee_per_order or "bad_debt" in block.posteriors):
         return None
     each = zip(orders.money, orders.number, orders.owed, strict=True)
-    return Flow(
-        *(-e.payment_fee * m - e.payment_fee_per_order * n - (1.0 - e.recovered) * owed for m, n, owed in each)
-    )
+    return Flow(*(-e.payment_fee * m - e.payment_fee_per_order * n - (1.0 - e.recovered) * owed for m, n, owed in each))
 
 
 def retention(block: Block) -> Flow | None:
@@ -276,9 +274,7 @@ def referrals(block: Block) -> Flow | None:
     brought = block.events("referrals", block.counts)
     mean = block.mean_counts * block.mean_own("referrals")
     worth = _sum_of_picks(newcomers.realised - rule.reward, brought, block.stream("brought"))
-    return Flow(
-        rule.incremental * mean * (newcomers.expected[:, None, None] - rule.reward), rule.incremental * worth
-    )
+    return Flow(rule.incremental * mean * (newcomers.expected[:, None, None] - rule.reward), rule.incremental * worth)
 
 
 def _sum_of_picks(pool: Array, n: Array, rng: KeyedRandom) -> Array:

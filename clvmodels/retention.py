@@ -76,7 +76,7 @@ def chance_of_purchase(state: State, start: float, end: float) -> Array:
     window to those who have made fewer by its start: P(Poisson(rate x start) < R). [D, C]
     """
     left = np.minimum(end, state.residual_lifetime) - np.minimum(start, state.residual_lifetime)
-    bought = -np.expm1(-state.purchase_rate * left)
+    bought: Array = -np.expm1(-state.purchase_rate * left)
     most = state.residual_purchases
     if np.isinf(most).all():
         return bought
@@ -88,4 +88,4 @@ def chance_of_purchase(state: State, start: float, end: float) -> Array:
 
 def _full(edges: Array, rule: Retention) -> Array:
     """1 for periods that end at a contact date; the last may be cut short by the horizon. [P]"""
-    return np.isclose(np.diff(edges), rule.every) * 1.0
+    return np.where(np.isclose(np.diff(edges), rule.every), 1.0, 0.0)

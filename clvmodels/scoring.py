@@ -9,13 +9,14 @@ import pandas as pd
 
 from clvmodels import simulation
 from clvmodels.customers import Customers
+from clvmodels.economics import Economics
 from clvmodels.effects import check_columns, columns_of
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.models import PurchaseModel, SpendModel
 from clvmodels.models.contract import Array
 from clvmodels.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
-from clvmodels.value import Economics, check_units, discount_factors, period_edges, value_block
+from clvmodels.value import Valuation, check_units, valuation
 
 Progress = Callable[[int, int], None]
 PARTS = {"purchases": PurchaseModel, "spend": SpendModel}
@@ -67,20 +68,15 @@ def score(
     """
     economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
     draws = _check(posteriors, customers, draws)
-    unit, amount_unit = customers.time_unit, customers.amount_unit
-    edges, weights = np.array([0.0, horizon]), np.zeros(1)
+    made = None
     if economics is not None:
-        edges = period_edges(horizon, unit, customers.time)
-        weights = discount_factors(edges, economics.annual_discount_rate, unit, customers.time)
-        weights = weights * economics.margin * amount_unit
+        made = valuation(posteriors, customers, economics, seed=seed, draws=draws)
 
     def columns(part: pd.DataFrame) -> dict[str, Array]:
-        found = _behaviour_columns(posteriors, part, horizon, draws, seed, amount_unit)
-        if economics is not None:
-            found |= _value_columns(posteriors, part, edges, weights, draws, seed)
-        return found
+        found = _behaviour_columns(posteriors, part, horizon, draws, seed, customers.amount_unit)
+        return found if made is None else found | _value_columns(made, part)
 
-    return _by_block(customers.table, draws, len(edges), columns, progress)
+    return _by_block(customers.table, draws, 2 if made is None else len(made.edges), columns, progress)
 
 
 def behaviour(
@@ -150,7 +146,7 @@ def _check_parts(posteriors: Mapping[str, Posterior]) -> None:
 def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int) -> int:
     """Refuse what cannot be scored with these posteriors; the number of draws that there will be."""
     _check_parts(posteriors)
-    check_units(posteriors["purchases"], posteriors.get("spend"), customers, draws)
+    check_units(posteriors, customers, draws)
     problems = list(_missing_columns(posteriors, list(customers.table.columns)))
     if problems:
         raise DataError(problems)
@@ -202,12 +198,11 @@ def _behaviour_columns(
     return columns
 
 
-def _value_columns(
-    posteriors: Mapping[str, Posterior], table: pd.DataFrame, edges: Array, weights: Array, draws: int, seed: int
-) -> dict[str, Array]:
+def _value_columns(made: Valuation, table: pd.DataFrame) -> dict[str, Array]:
     columns: dict[str, Array] = {}
-    both = value_block(posteriors["purchases"], posteriors["spend"], table, edges, weights, draws, seed)
-    for name, values in zip(("expected_value", "realised_value"), both, strict=True):
+    parts = made.parts(table).values()
+    for kind in ("expected", "realised"):
+        name, values = f"{kind}_value", sum(getattr(part, kind) for part in parts)
         columns |= {f"{name}_mean": by_customer(values), f"{name}_sd": by_customer(values, _sd)}
         columns |= _quantiles(name, values)
     return columns

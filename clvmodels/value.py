@@ -1,63 +1,40 @@
-"""Economics: from futures to the value of each customer, in profit, draw by draw.
+"""Value: from futures to what each customer brings, in profit, draw by draw and part by part.
 
-Value of a draw = sum over periods of margin x money of the period x discount factor of the period. Money is in the
-data's amounts times `amount_unit`, the currency. Shapes: D = draw, C = customer_id, P = period.
+Value of a draw = sum over parts and periods of the part's money x discount factor of the period (`profit`,
+`economics`). Money is in the currency. Shapes: D = draw, C = customer_id, P = period, M = simulated newcomer.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvmodels import simulation
-from clvmodels.customers import DAYS_PER_UNIT, Customers
+from clvmodels.customers import Customers
+from clvmodels.economics import Economics, discount_factors, period_edges
 from clvmodels.effects import check_columns
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.models import SpendModel
 from clvmodels.models.contract import Array
+from clvmodels.newcomers import newcomer_table
 from clvmodels.posterior import Posterior
-from clvmodels.randomness import KeyedRandom
+from clvmodels.profit import CREDIT, PARTS, Block, Flow, Newcomers, flows
+from clvmodels.retention import check_rule
 
-DAYS_PER_YEAR = 365.25
+BROUGHT = 200
+"""Simulated new customers that those brought by customers are picked from, for each draw."""
 
 
-@dataclass(frozen=True)
-class Economics:
-    """What turns purchases into profit.
+class Part(NamedTuple):
+    """One part of the value, discounted, over the horizon. [D, C] each"""
 
-    Parameters
-    ----------
-    margin
-        Share of the amounts that is profit before any cost of the relation.
-    annual_discount_rate
-        d: an amount t days after the valuation date counts (1 + d)^(-t / 365.25).
-    horizon
-        Time units that are counted; finite, since undiscounted moments may not be.
-    """
-
-    margin: float
-    annual_discount_rate: float
-    horizon: float
-
-    def __post_init__(self):
-        problems = []
-        if not np.isfinite(self.margin) or self.margin <= 0 or self.margin > 1:
-            problems.append(
-                Problem("margin is a share of the amounts", "economics", str(self.margin), "0 < margin <= 1")
-            )
-        if not np.isfinite(self.annual_discount_rate) or self.annual_discount_rate <= -1:
-            got = str(self.annual_discount_rate)
-            problems.append(Problem("annual_discount_rate must be above -1", "economics", got, "0.1 is 10% a year"))
-        if not np.isfinite(self.horizon) or self.horizon <= 0:
-            known = "A finite number of time units: undiscounted value may have no mean"
-            problems.append(Problem("horizon must be positive and finite", "economics", str(self.horizon), known))
-        if problems:
-            raise ConfigError(problems)
+    expected: np.ndarray
+    realised: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -65,63 +42,127 @@ class Values:
     """One entry's value of each customer over the horizon, discounted, in the currency.
 
     `expected` is E[value | history, parameters] [D, C]: uncertain about the mean, the measure of what maximises
-    average profit. `realised` is one future a draw [D, C]: what will happen; the same mean, and wider.
+    average profit. `realised` is one future a draw [D, C]: what will happen; the same mean, and wider. Both are the
+    sum of the `parts`, by name, in every draw. What the base is worth (`base`) leaves the credit for referrals out:
+    the customers who are brought are, or will be, customers themselves.
     """
 
     customer_id: np.ndarray
     expected: np.ndarray
     realised: np.ndarray
-    horizon: float
+    economics: Economics
     time_unit: str
     currency: str | None
-    margin: float
-    annual_discount_rate: float
     valued_at: pd.Timestamp
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+    @property
+    def horizon(self) -> float:
+        """In time units."""
+        return self.economics.horizon
+
+    def base(self, kind: str) -> Array:
+        """The whole base's value without credit for referrals: kind is expected or realised. [D]"""
+        total = getattr(self, kind).sum(axis=1, dtype=float)
+        credit = self.parts.get(CREDIT)
+        return total if credit is None else total - getattr(credit, kind).sum(axis=1, dtype=float)
 
     def __repr__(self) -> str:
         draws, size = self.expected.shape
+        e = self.economics
         ahead = f"the {self.horizon:g} {self.time_unit}s after {self.valued_at:%Y-%m-%d}"
-        terms = f"margin {self.margin:.4g}, annual discount rate {self.annual_discount_rate:.4g}"
+        margin = "margins of their own" if e.margin is None else f"margin {e.margin:.4g}"
+        terms = f"{margin}, annual discount rate {e.annual_discount_rate:.4g}"
         return f"Values({size:,} customers, {draws:,} draws, {ahead}, {terms}, {self.currency or 'no currency'})"
 
     def _repr_html_(self) -> str:
         of_the_base = {"value, realised": self.realised, "value, expected": self.expected}
+        if len(self.parts) > 1:
+            of_the_base |= {f"{name}, realised": part.realised for name, part in self.parts.items()}
         return f"<p><b>{html.escape(repr(self))}</b></p>" + simulation.totals_html(of_the_base)
 
 
-def period_edges(horizon: float, time_unit: str, time: str = "continuous") -> Array:
-    """Bounds of equal periods of at most a month, from 0 to the horizon, in time units; or the opportunities. [P+1]
+@dataclass(frozen=True)
+class Valuation:
+    """All that values customers, made once and applied to any block of them.
+
+    Parameters
+    ----------
+    posteriors
+        purchases and spend, and cost models by their role.
+    """
+
+    posteriors: Mapping[str, Posterior]
+    economics: Economics
+    customers: Customers
+    draws: int
+    seed: int
+    edges: Array
+    weights: Array
+    newcomers: Newcomers | None = None
+
+    def flows(self, table: pd.DataFrame) -> dict[str, Flow]:
+        """The parts of some customers, period by period, not discounted. [D, C, P]"""
+        return flows(self._block(table))
+
+    def parts(self, table: pd.DataFrame) -> dict[str, Part]:
+        """The parts of some customers, discounted; the same for any block that holds them. [D, C]"""
+        return {name: Part(*(_weighted(one, self.weights) for one in flow)) for name, flow in self.flows(table).items()}
+
+    def new_customers(self, size: int, group: Mapping[str, str] | None = None) -> tuple[pd.DataFrame, dict[str, Flow]]:
+        """`size` new customers of those group labels, and the parts of their value from the first purchase on.
+
+        Their periods begin with that purchase itself, which is not discounted. [D, M, 1 + P]
+        """
+        table = newcomer_table(self.posteriors, size, dict(group or {}))
+        return table, flows(self._block(table, first_order=True))
+
+    def _block(self, table: pd.DataFrame, first_order: bool = False) -> Block:
+        return Block(
+            self.posteriors, self.economics, table, self.edges, self.draws, self.seed, self.customers.amount_unit,
+            None if first_order else self.newcomers, first_order,
+        )  # fmt: skip
+
+
+def valuation(
+    posteriors: Mapping[str, Posterior], customers: Customers, economics: Economics, *, seed: int, draws: int = 1000
+) -> Valuation:
+    """Check that models, customers and economics go together, and simulate the new customers that are brought.
 
     Raises
     ------
     ConfigError
-        A horizon that cuts an opportunity in two.
+        Posteriors in other units than the customers, or with different numbers of draws; economics that need a model
+        that there is none of; a rule that does not go with the model.
     """
-    if time == "opportunities":
-        if horizon % 1:
-            known = f"Where time counts opportunities, a whole number of {time_unit}s"
-            raise ConfigError(Problem("horizon cuts an opportunity in two", "economics", f"{horizon:g}", known))
-        return np.arange(horizon + 1.0)
-    months = horizon * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
-    return np.linspace(0.0, horizon, int(np.ceil(months - 1e-9)) + 1)
+    check_units(posteriors, customers, draws)
+    check_economics(posteriors, economics)
+    for posterior in posteriors.values():
+        check_columns(posterior.effects, customers.table)
+    unit, time = customers.time_unit, customers.time
+    edges = period_edges(economics.horizon, unit, time, economics.retention)
+    weights = discount_factors(edges, economics.annual_discount_rate, unit, time)
+    purchases = posteriors["purchases"]
+    draws = len(purchases.stacked(purchases.model.parameters[0].name, draws))
+    made = Valuation(posteriors, economics, customers, draws, seed, edges, weights)
+    if economics.referral is None or "referrals" not in posteriors:
+        return made
+    return Valuation(
+        posteriors, economics, customers, draws, seed, edges, weights, _brought(made, dict(economics.referral.group))
+    )
 
 
-def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, time: str = "continuous") -> Array:
-    """Mean of (1 + d)^(-t / 365.25 days) over each period: exact for purchases spread evenly in it. [P]
-
-    An opportunity counts at the end of its period.
-    """
-    force = np.log1p(annual_discount_rate) * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR
-    if time == "opportunities":
-        return np.exp(-force * edges[1:])
-    if force == 0.0:
-        return np.ones(len(edges) - 1)
-    return -np.diff(np.exp(-force * edges)) / (force * np.diff(edges))
+def _brought(made: Valuation, group: Mapping[str, str]) -> Newcomers:
+    """What those who are brought are worth, each from the first purchase on."""
+    _, parts = made.new_customers(BROUGHT, group)
+    weights = np.append(1.0, made.weights)
+    expected = np.sum([_weighted(flow.expected, weights) for flow in parts.values()], axis=0)
+    realised = np.sum([_weighted(flow.realised, weights) for flow in parts.values()], axis=0)
+    return Newcomers(expected[:, 0], realised)  # the mean is the same for all of them
 
 
 def value(
-    purchases: Posterior,
-    spend: Posterior,
+    posteriors: Mapping[str, Posterior],
     customers: Customers,
     economics: Economics,
     *,
@@ -130,49 +171,45 @@ def value(
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Values:
-    """The value of each customer over the horizon, expected and realised.
+    """The value of each customer over the horizon, expected and realised, and its parts.
+
+    Parameters
+    ----------
+    posteriors
+        By role: purchases, spend, and of the cost models those that there are (returns, contacts, ...).
+    folder
+        Where the [D, C] arrays are kept; None keeps them in memory.
 
     Raises
     ------
     ConfigError
-        Posteriors in other units than the customers' table, or with different numbers of draws.
+        See `valuation`.
     """
-    check_units(purchases, spend, customers, draws)
-    table = customers.table
-    check_columns((*purchases.effects, *spend.effects), table)
-    unit, time = customers.time_unit, customers.time
-    edges = period_edges(economics.horizon, unit, time)
-    weights = discount_factors(edges, economics.annual_discount_rate, unit, time)
-    weights = weights * economics.margin * customers.amount_unit
-    draws = len(purchases.stacked(purchases.model.parameters[0].name, draws))
-    expected = simulation.array_store(folder, "expected_value", (draws, len(table)), "float32")
-    realised = simulation.array_store(folder, "realised_value", (draws, len(table)), "float32")
-    for block in simulation.blocks(len(table), draws, len(weights)):
-        part = table.iloc[block]
-        expected[:, block], realised[:, block] = value_block(purchases, spend, part, edges, weights, draws, seed)
+    made = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+    table, shape = customers.table, (made.draws, len(customers.table))
+    names: list[str] = []
+    parts: dict[str, Part] = {}
+    whole = _store(folder, "value", shape)
+    for block in simulation.blocks(len(table), made.draws, len(made.weights)):
+        found = made.parts(table.iloc[block])
+        names = list(found)
+        if not parts:  # of one part alone, the part is the whole
+            parts = {name: whole if len(names) == 1 else _store(folder, name, shape) for name in names}
+        for kind in ("expected", "realised"):
+            for name, part in found.items():
+                getattr(parts[name], kind)[:, block] = getattr(part, kind)
+            getattr(whole, kind)[:, block] = sum(getattr(part, kind) for part in found.values())
         if progress is not None:
             progress(block.stop, len(table))
     return Values(
-        table.index.to_numpy(), expected, realised, economics.horizon, customers.time_unit, customers.currency,
-        economics.margin, economics.annual_discount_rate, customers.observation_end,
+        table.index.to_numpy(), whole.expected, whole.realised, economics, customers.time_unit, customers.currency,
+        customers.observation_end, parts,
     )  # fmt: skip
 
 
-def value_block(
-    purchases: Posterior, spend: Posterior, table: pd.DataFrame, edges: Array, weights: Array, draws: int, seed: int
-) -> tuple[Array, Array]:
-    """Expected and realised value of a block of customers; the same for any block that holds them. [D, C] each"""
-    labels, model = list(table.index), spend.model
-    assert isinstance(model, SpendModel)
-    people = simulation.present(purchases, table, draws, seed)
-    stream = KeyedRandom(seed, "value future", labels, draws)
-    counts = simulation.purchase_counts(purchases, table, people.state, edges, stream)
-    rows, theta = simulation.rows_of(table, model.conditions_on), spend.theta(table, draws)
-    state = model.draw(rows, theta, KeyedRandom(seed, "spend state", labels, draws))
-    money = model.spend_total(state, counts, KeyedRandom(seed, "spend", labels, draws))
-    mean_counts = simulation.expected_counts(purchases, table, people.p_alive, edges, draws)
-    expected = _weighted(mean_counts, weights) * model.expected_spend(rows, theta)
-    return expected, _weighted(money, weights)
+def _store(folder: Path | None, name: str, shape: tuple[int, int]) -> Part:
+    kinds = ("expected", "realised")
+    return Part(*(simulation.array_store(folder, f"{name.replace(' ', '_')}_{k}", shape, "float32") for k in kinds))
 
 
 def _weighted(periods: Array, weights: Array) -> Array:
@@ -186,27 +223,67 @@ def _weighted(periods: Array, weights: Array) -> Array:
     return total
 
 
-def check_units(purchases: Posterior, spend: Posterior | None, customers: Customers, draws: int) -> None:
+def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws: int) -> None:
     """Refuse posteriors in other units than the customers, or with different numbers of draws, all at once.
 
     Raises
     ------
     ConfigError
     """
-    problems = []
+    problems, purchases = [], posteriors["purchases"]
     if purchases.time_unit != customers.time_unit:
         got = f"{purchases.time_unit} and {customers.time_unit}"
         problems.append(Problem("the posterior and the customers differ in time unit", "", got, "Summarise again"))
     if purchases.model.counts != customers.time:
         got = f"{purchases.model.counts} and {customers.time}"
         problems.append(Problem("the posterior and the customers differ in their time", "", got, "Summarise again"))
+    spend = posteriors.get("spend")
     if spend is not None and spend.amount_unit != customers.amount_unit:
         got = f"{spend.amount_unit:g} and {customers.amount_unit:g}"
         problems.append(Problem("the posterior and the customers differ in amount unit", "", got))
-    sizes = [len(p.stacked(p.model.parameters[0].name, draws)) for p in (purchases, spend) if p is not None]
-    if len(set(sizes)) > 1:
-        known = "Fit both parts with the same number of draws, or ask for fewer"
-        text = "the two parts have different numbers of draws"
-        problems.append(Problem(text, "", f"{sizes[0]} and {sizes[1]}", known))
+    sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
+    if len(set(sizes.values())) > 1:
+        known = "Fit all parts with the same number of draws, or ask for fewer"
+        got = " and ".join(f"{size} of {role}" for role, size in sizes.items())
+        problems.append(Problem("the parts have different numbers of draws", "", got, known))
     if problems:
         raise ConfigError(problems)
+
+
+NEEDED = {
+    "cost_per_return": "returns", "cost_per_contact": "contacts", "resold": "returns", "written_off": "returns",
+    "recovered": "bad_debt", "referral": "referrals",
+}  # fmt: skip
+"""What of the economics says nothing without a cost model of that role."""
+
+
+def check_economics(posteriors: Mapping[str, Posterior], economics: Economics) -> None:
+    """Refuse economics that speak of what no model tells, and models whose cost nothing tells.
+
+    Raises
+    ------
+    ConfigError
+    """
+    problems = [
+        Problem(f"{name} needs a cost model of {role}", "economics", known=f"Add {role}: under costs")
+        for name, role in NEEDED.items() if getattr(economics, name) and role not in posteriors
+    ]  # fmt: skip
+    if economics.margin is None and "margin" not in posteriors:
+        known = "Say margin: 0.3, or add margin: normal_margin under costs"
+        problems.append(Problem("no margin is stated, and no cost model tells it", "economics", known=known))
+    if economics.margin is not None and "margin" in posteriors:
+        known = "Leave one of them out"
+        problems.append(Problem("the margin is both stated and modelled", "economics", f"{economics.margin:g}", known))
+    if economics.cost_per_contact and "handling" in posteriors:
+        what = "a contact's cost is both stated and modelled"
+        problems.append(Problem(what, "economics", f"{economics.cost_per_contact:g}", "Leave one of them out"))
+    if economics.retention is not None:
+        try:
+            check_rule(posteriors["purchases"])
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+
+
+__all__ = ["PARTS", "Part", "Valuation", "Values", "check_units", "valuation", "value"]

@@ -246,6 +246,11 @@ def pair_of(case: Case, draws: int, seed: int = 1) -> tuple[Posterior, Posterior
     return (own, other) if "purchases" in case.model.provides else (other, own)
 
 
+def roles_of(case: Case, draws: int, seed: int = 1) -> dict[str, Posterior]:
+    """The same, by role."""
+    return dict(zip(("purchases", "spend"), pair_of(case, draws, seed), strict=True))
+
+
 def simulated(case: Case, size: int = 150, seed: int = 1) -> pd.DataFrame:
     """Histories of customers with amounts, of the case's truth where it has a say."""
     purchases, spend = (posterior.model for posterior in pair_of(case, 1))

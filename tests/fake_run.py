@@ -18,6 +18,7 @@ import xarray as xr
 
 from clvmodels.customers import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
+from clvmodels.economics import Economics
 from clvmodels.effects import Effect
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import Judged
@@ -162,8 +163,8 @@ def values(base: Customers, rng: np.random.Generator, draws: int, cost: float = 
     expected = level * worth - cost
     realised = rng.gamma(1.2, np.maximum(expected + cost, 0.01) / 1.2) - cost
     return Values(
-        table.index.to_numpy(), expected.astype(np.float32), realised.astype(np.float32), 52.0, "week", "EUR", 0.3,
-        0.12, END + pd.Timedelta(weeks=WEEKS_HELD),
+        table.index.to_numpy(), expected.astype(np.float32), realised.astype(np.float32), Economics(0.3, 0.12, 52.0),
+        "week", "EUR", END + pd.Timedelta(weeks=WEEKS_HELD),
     )  # fmt: skip
 
 

@@ -6,22 +6,23 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-from contract_cases import Case, as_theta, customers_of, pair_of, posterior_of, simulated
+from contract_cases import Case, as_theta, customers_of, pair_of, posterior_of, roles_of, simulated
 from contracts import close, mean_is
 from scipy import stats
 
 from clvmodels import simulation
 from clvmodels.customers import Customers
+from clvmodels.economics import Economics
 from clvmodels.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
-from clvmodels.value import Economics, discount_factors, period_edges, value, value_block
+from clvmodels.value import valuation, value
 
 DRAWS = 3000
 YEAR = Economics(margin=0.3, annual_discount_rate=0.12, horizon=52.0)
 
 
 def realised_value_averages_to_expected_and_is_wider(case: Case) -> None:
-    values = value(*pair_of(case, DRAWS), customers_of(case.table()), YEAR, seed=1, draws=DRAWS)
+    values = value(roles_of(case, DRAWS), customers_of(case.table()), YEAR, seed=1, draws=DRAWS)
     realised, expected = values.realised.astype(float), values.expected.astype(float)
     mean_is(realised - expected, 0.0)
     living = simulation.present(pair_of(case, DRAWS)[0], case.table(), DRAWS, 1).p_alive > 0
@@ -40,7 +41,7 @@ def expected_value_is_the_discounted_integral(case: Case) -> None:
         times, dates = np.arange(YEAR.horizon + 1), np.arange(1.0, YEAR.horizon + 1)
     discount = (1 + YEAR.annual_discount_rate) ** (-dates * 7 / 365.25)
     for economics in (YEAR, Economics(0.3, 0.0, 52.0)):
-        found = value(purchases, spend, customers, economics, seed=1, draws=3).expected
+        found = value({"purchases": purchases, "spend": spend}, customers, economics, seed=1, draws=3).expected
         factor = discount if economics.annual_discount_rate else np.ones_like(discount)
         for d in range(3):
             one = [{name: float(v[d, 0]) for name, v in p.theta(customers.table).items()} for p in (purchases, spend)]
@@ -58,11 +59,10 @@ def every_number_of(purchases: Posterior, spend: Posterior, customers: Customers
     table = customers.table
     state = simulation.individuals(purchases, table, draws, 7)
     futures = simulation.forecast(purchases, customers, 26.0, seed=7, draws=draws)
-    edges = period_edges(YEAR.horizon, "week", customers.time)
-    weights = discount_factors(edges, YEAR.annual_discount_rate, "week", customers.time)
+    made = valuation({"purchases": purchases, "spend": spend}, customers, YEAR, seed=7, draws=draws)
     blocks = [
-        np.concatenate(value_block(purchases, spend, table.iloc[block], edges, weights, draws, 7))
-        for block in simulation.blocks(len(table), draws, len(weights))
+        np.concatenate(made.parts(table.iloc[block])["gross margin"])
+        for block in simulation.blocks(len(table), draws, len(made.weights))
     ]  # in double precision, where `value` keeps single
     arrays = [
         state.alive, state.purchase_rate, state.residual_lifetime, state.residual_purchases, *state.extra.values(),

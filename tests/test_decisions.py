@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from clvmodels.decisions import concentration, rank
 from clvmodels.decisions.rank import average_ranks, top_count
+from clvmodels.economics import Economics
 from clvmodels.errors import ConfigError, DataError
 from clvmodels.value import Values
 
@@ -21,7 +22,7 @@ def make_values(expected: Any, realised: Any = None, ids: Any = None) -> Values:
     realised = expected if realised is None else np.asarray(realised, dtype=np.float32)
     ids = np.array([f"c{i:05d}" for i in range(expected.shape[1])]) if ids is None else np.asarray(ids)
     valued_at = pd.Timestamp("1998-06-30")
-    return Values(ids, expected, realised, 52.0, "week", "USD", 0.3, 0.1, valued_at)
+    return Values(ids, expected, realised, Economics(0.3, 0.1, 52.0), "week", "USD", valued_at)
 
 
 def random_values(draws: int = 40, customers: int = 150, seed: int = 1) -> Values:

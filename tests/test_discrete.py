@@ -17,6 +17,7 @@ from scipy.special import hyp2f1
 from clvmodels import simulation
 from clvmodels.customers import Customers, summarize
 from clvmodels.datasets import DATASETS, donations, subscriptions
+from clvmodels.economics import discount_factors, period_edges
 from clvmodels.errors import ConfigError
 from clvmodels.histories import orders, simulate_amounts, simulate_purchases, statistics
 from clvmodels.models import MODELS
@@ -25,7 +26,6 @@ from clvmodels.models.evaluate import dert, log_prob, p_alive
 from clvmodels.posterior import fit
 from clvmodels.randomness import KeyedRandom
 from clvmodels.sources import read_transactions
-from clvmodels.value import discount_factors, period_edges
 from clvmodels.window import period_of
 
 DISCRETE = [name for name, model in MODELS.items() if model.counts == "opportunities"]

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
+from clvmodels.economics import Economics
 from clvmodels.simulation import Futures
 from clvmodels.value import Values
 
@@ -74,7 +75,7 @@ def test_futures_show_themselves_in_a_line_and_their_totals_in_a_notebook():
 def test_values_show_themselves_in_a_line_and_their_totals_in_a_notebook():
     draws = np.linspace(0.0, 100.0, 101)[:, None] * np.ones(30)
     names = np.array([f"c{i}" for i in range(30)])
-    values = Values(names, 0 * draws, draws, 52.0, "week", "<b>", 0.3, 0.12, pd.Timestamp("1997-09-30"))
+    values = Values(names, 0 * draws, draws, Economics(0.3, 0.12, 52.0), "week", "<b>", pd.Timestamp("1997-09-30"))
     line = "Values(30 customers, 101 draws, the 52 weeks after 1997-09-30, margin 0.3, annual discount rate 0.12, <b>)"
     assert repr(values) == line
     page = values._repr_html_()

@@ -6,14 +6,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from contract_cases import CASES, case_of, customers_of, pair_of, posterior_of, rescaled, table_of
+from contract_cases import CASES, case_of, customers_of, pair_of, posterior_of, rescaled, roles_of, table_of
 from contracts import close
 from line_contracts import LINE_CONTRACTS
 from toys import TOYS
 
+from clvmodels.economics import Economics, discount_factors, period_edges
 from clvmodels.errors import ConfigError
 from clvmodels.models import MODELS
-from clvmodels.value import Economics, discount_factors, period_edges, value
+from clvmodels.value import value
 
 YEAR = Economics(margin=0.3, annual_discount_rate=0.12, horizon=52.0)
 
@@ -31,9 +32,8 @@ def test_toy(name, contract):
 
 
 def small_value(customers=None, economics=YEAR, seed=1, draws=20):
-    return value(
-        *pair_of(CASES["bg_nbd"], 20), customers or customers_of(table_of()), economics, seed=seed, draws=draws
-    )
+    pair = roles_of(CASES["bg_nbd"], 20)
+    return value(pair, customers or customers_of(table_of()), economics, seed=seed, draws=draws)
 
 
 def test_value_is_proportional_to_margin_and_grows_with_the_horizon():
@@ -67,16 +67,16 @@ def test_draws_are_kept_labelled_and_seeded():
 
 
 def test_arrays_may_lie_in_a_folder(tmp_path):
-    pair, customers = pair_of(CASES["pareto_nbd"], 20), customers_of(table_of())
-    stored = value(*pair, customers, YEAR, seed=1, draws=20, folder=tmp_path)
+    pair, customers = roles_of(CASES["pareto_nbd"], 20), customers_of(table_of())
+    stored = value(pair, customers, YEAR, seed=1, draws=20, folder=tmp_path)
     assert isinstance(stored.realised, np.memmap) and sorted(p.suffix for p in tmp_path.iterdir()) == [".npy"] * 2
-    assert np.array_equal(stored.realised, value(*pair, customers, YEAR, seed=1, draws=20).realised)
+    assert np.array_equal(stored.realised, value(pair, customers, YEAR, seed=1, draws=20).realised)
 
 
 def test_progress_is_told():
     heard = []
-    pair = pair_of(CASES["bg_nbd"], 5)
-    value(*pair, customers_of(table_of()), YEAR, seed=1, draws=5, progress=lambda done, of: heard.append((done, of)))
+    pair = roles_of(CASES["bg_nbd"], 5)
+    value(pair, customers_of(table_of()), YEAR, seed=1, draws=5, progress=lambda done, of: heard.append((done, of)))
     assert heard[-1] == (8, 8)
 
 
@@ -93,20 +93,22 @@ def test_posteriors_in_other_units_are_refused_all_at_once():
     purchases, spend = pair_of(CASES["bg_nbd"], 20)
     short = posterior_of(spend.model, CASES["gamma_gamma"].theta, 10)
     with pytest.raises(ConfigError) as refused:
-        value(purchases, short, customers_of(table_of(), "day", 0.01), YEAR, seed=1, draws=20)
+        pair = {"purchases": purchases, "spend": short}
+        value(pair, customers_of(table_of(), "day", 0.01), YEAR, seed=1, draws=20)
     text = str(refused.value)
     assert len(refused.value.problems) == 3
-    assert "week and day" in text and "1 and 0.01" in text and "20 and 10" in text
+    assert "week and day" in text and "1 and 0.01" in text and "20 of purchases and 10 of spend" in text
 
 
 def test_the_amount_unit_is_counted():
     purchases, spend = pair_of(CASES["bg_nbd"], 20)
     table = table_of()
-    dollars = value(purchases, spend, customers_of(table), YEAR, seed=1, draws=20)
+    dollars = value({"purchases": purchases, "spend": spend}, customers_of(table), YEAR, seed=1, draws=20)
     theta = CASES["gamma_gamma"].theta
     in_cents = posterior_of(spend.model, theta | {"v": theta["v"] * 100}, 20)
     in_cents = dataclasses.replace(in_cents, amount_unit=0.01)
     cents = rescaled(table, money=100)
-    again = value(purchases, in_cents, customers_of(cents, "week", 0.01), YEAR, seed=1, draws=20)
+    pair = {"purchases": purchases, "spend": in_cents}
+    again = value(pair, customers_of(cents, "week", 0.01), YEAR, seed=1, draws=20)
     close(again.expected, dollars.expected, 1e-5)
     close(again.realised, dollars.realised, 1e-5)
