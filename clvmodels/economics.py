@@ -31,12 +31,14 @@ class Retention:
     """What the firm spends to keep customers, by a rule that it can follow: it does not see who has left.
 
     Every `every` time units from the date of value on, each customer who has bought within the last `until_silent` time
-    units is contacted, at `cost` in the currency.
+    units is contacted, at `cost` in the currency. `campaigns` names those of the past that were such contacts, whose
+    costs count in the profit made; all of them where none is named.
     """
 
     cost: float
     every: float
     until_silent: float
+    campaigns: tuple[str, ...] = ()
 
     @property
     def memory(self) -> int:
