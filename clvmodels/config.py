@@ -72,7 +72,7 @@ class PolicySection(Section):
     missing_date: Literal["refuse", "drop"] = "refuse"
     missing_amount: Literal["refuse", "drop"] = "refuse"
     duplicates: Literal["keep", "drop"] = "keep"
-    refunds: Literal["drop", "net", "refuse"] = "drop"
+    refunds: Literal["drop", "net", "returns", "refuse"] = "drop"
     zero_amounts: Literal["keep", "drop"] = "keep"
     after_ended: Literal["refuse", "drop"] = "refuse"
 
@@ -90,7 +90,7 @@ class ColumnSection(Section):
 
 class DataSection(Section):
     """Where the transactions come from and how they are split: a data set's name, or a file or database of one's own
-    (with the name of its `table`).
+    (with the name of its `table`); or several tables, which stand in `sources`.
 
     `calibration_end` is the last day that models see; `holdout` the time after it, in time units or as its last day.
     What a data set knows about itself (time unit, split, currency) need not be said. `data_end` is the last day that
@@ -133,19 +133,54 @@ class CalendarSection(Section):
     until: Day | None = None
 
 
-class EffectSection(Section):
-    """A partially pooled group, or covariates, on parameters of one part; those listed together share a coefficient.
+class SourceSection(Section):
+    """One table of a company: where it is, what it is of, whose keys it has, and its own names; see `roles.Table`."""
 
-    `missing` says what customers without a covariate are, and by default there may be none; see `effects.Effect`.
-    """
+    path: Text
+    role: Text
+    system: Text = "customer_id"
+    table: Text | None = None
+    columns: dict[str, Text] = {}
+    date_format: Text | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    kinds: dict[str, Text] = {}
+    groups: tuple[Text, ...] = ()
+    covariates: tuple[Text, ...] = ()
+    rules: dict[str, Text] = {}
+    policies: PolicySection | None = None
+    sign: Literal["positive", "negative"] = "positive"
+    currency: Text | None = None
 
-    part: Literal["purchases", "lifetime", "spend"]
+
+class CostEffectSection(Section):
+    """A partially pooled group, or covariates, on parameters that share a coefficient; see `effects.Effect`."""
+
     parameters: Parameters
     group: Text | None = None
     sd_prior: dict[str, Any] | None = None
     covariates: tuple[Text, ...] = ()
     coefficient_prior: dict[str, Any] | None = None
     missing: Literal["refuse", "mean", "indicator"] | None = None
+
+
+class EffectSection(CostEffectSection):
+    """An effect on parameters of one part of an entry's models.
+
+    `missing` says what customers without a covariate are, and by default there may be none.
+    """
+
+    part: Literal["purchases", "lifetime", "spend"]
+
+
+class CostSection(Section):
+    """A cost model, which all entries share. `window` (of returns and bad debt): for how many days a purchase is watched
+    for what comes back; a younger one tells nothing yet."""
+
+    model: Text
+    window: Annotated[int, Field(ge=1, le=3660)] | None = None
+    priors: dict[str, dict[str, Any]] = {}
+    effects: tuple[CostEffectSection, ...] = ()
 
 
 class EntrySection(Section):
@@ -173,12 +208,45 @@ class SamplerSection(Section):
     allow: tuple[Text, ...] = ()
 
 
-class EconomicsSection(Section):
-    """What turns purchases into profit: margin (share of revenue), discount rate (a year), horizon (time units)."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Money = Annotated[float, Field(ge=0)]
 
-    margin: Annotated[float, Field(gt=0, le=1)]
+
+class RetentionSection(Section):
+    """Contacts that are to keep customers: what one costs, how often, until how long a silence; in time units."""
+
+    cost: Annotated[float, Field(gt=0)]
+    every: Annotated[float, Field(gt=0)]
+    until_silent: Annotated[float, Field(gt=0)]
+    campaigns: tuple[Text, ...] = ()
+
+
+class ReferralSection(Section):
+    """The credit for customers who are brought by customers; `group` says which groups these belong to."""
+
+    incremental: Share
+    reward: Money = 0.0
+    group: dict[str, Text] = {}
+
+
+class EconomicsSection(Section):
+    """What turns purchases into profit: margin (share of revenue; left out where a cost model tells it), discount rate
+    (a year), horizon (time units), and what the relation costs; see `economics.Economics`."""
+
+    margin: Annotated[float, Field(gt=0, le=1)] | None = None
     annual_discount_rate: Annotated[float, Field(gt=-1, lt=1)]
     horizon: Annotated[float, Field(gt=0)]
+    cost_per_order: Money = 0.0
+    cost_per_return: Money = 0.0
+    cost_per_contact: Money = 0.0
+    cost_per_minute: Money = 0.0
+    resold: Share = 0.0
+    written_off: Share = 0.0
+    payment_fee: Share = 0.0
+    payment_fee_per_order: Money = 0.0
+    recovered: Share = 0.0
+    retention: RetentionSection | None = None
+    referral: ReferralSection | None = None
 
 
 class ReportSection(Section):
@@ -192,8 +260,10 @@ class Experiment(Section):
 
     title: Text
     data: DataSection
+    sources: dict[str, SourceSection] = {}
     calendars: dict[str, CalendarSection] = {}
     models: Annotated[dict[str, EntrySection], Field(min_length=1)]
+    costs: dict[str, CostSection] = {}
     sampler: SamplerSection = SamplerSection()
     economics: EconomicsSection | None = None
     metrics: tuple[str, ...]

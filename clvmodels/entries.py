@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ from clvmodels.economics import Economics
 from clvmodels.effects import Effect, columns_of
 from clvmodels.errors import ClvError, DataError, FitError, Problem
 from clvmodels.metrics import Judged
-from clvmodels.models import MODELS, Model, SpendModel
+from clvmodels.models import COSTS, MODELS, Model, SpendModel
 from clvmodels.models.prior import Prior
 from clvmodels.posterior import Posterior
 from clvmodels.results import EntryResult
@@ -56,6 +57,7 @@ class Work:
     say: Say
     fresh: bool
     calendars: Mapping[str, SuppliedCalendar] = field(default_factory=dict)
+    economics: Economics | None = None
     posteriors: dict[Path, Posterior] = field(default_factory=dict)
     """Those of this run: entries that share a model share its fit."""
     scores: dict[int, pd.DataFrame] = field(default_factory=dict)
@@ -81,14 +83,14 @@ class Work:
             raise DataError(problems)
 
     def check(self, split: Split) -> None:
-        """Refuse entries that the customers cannot be fitted by, all at once and before the first fit."""
+        """Refuse entries and cost models that the customers cannot be fitted by, all at once and before the first fit."""
         problems: list[Problem] = []
-        for name in self.experiment.models:
-            for wanted in self._wanted(name, split):
-                try:
-                    check_data(wanted.model, split.customers, wanted.effects)
-                except ClvError as error:
-                    problems += _in_entry(name, error)
+        fits = [(name, wanted) for name in self.experiment.models for wanted in self._wanted(name, split)]
+        for name, wanted in [*fits, *((f"costs, {wanted.role}", wanted) for wanted in self._cost_models())]:
+            try:
+                check_data(wanted.model, split.customers, wanted.effects)
+            except ClvError as error:
+                problems += _in_entry(name, error)
         if problems:
             raise DataError(problems)
 
@@ -157,6 +159,7 @@ class Work:
         result = EntryResult(entry.name, entry.label, entry.posteriors)
         if value_split is not split:
             result = replace(result, posteriors=self.fit(entry.name, value_split, "value date"))
+        result = replace(result, posteriors=result.posteriors | self.fit_costs(value_split))
         values = self._values(result, value_split)
         return result if values is None else replace(result, values=values, ranking=self._ranked(values))
 
@@ -167,7 +170,8 @@ class Work:
             values = self._values(entry, split)
             ranking = None if values is None else self._ranked(values)
         self.say(f"{entry.label}: scoring {len(split.customers):,} customers")
-        posteriors = entry.posteriors if ranking is not None else {"purchases": entry.posteriors["purchases"]}
+        told = ROLES if ranking is not None else ("purchases",)
+        posteriors = {role: entry.posteriors[role] for role in told}
         table = behaviour(
             posteriors, split.customers, horizon=horizon, seed=self.experiment.seed, draws=self.experiment.sampler.draws
         )  # fmt: skip
@@ -186,13 +190,13 @@ class Work:
         return year if split.holdout is None else split.holdout.periods
 
     def _values(self, entry: EntryResult, split: Split) -> Values | None:
-        economics, day = self.experiment.economics, split.customers.observation_end.date()
-        if economics is None or "spend" not in entry.posteriors:
+        day = split.customers.observation_end.date()
+        if self.economics is None or "spend" not in entry.posteriors:
             return None
+        posteriors = entry.posteriors | self.fit_costs(split)
         self.say(f"{entry.label}: valuing {len(split.customers):,} customers at {day}")
         return value(
-            entry.posteriors, split.customers,
-            Economics(economics.margin, economics.annual_discount_rate, economics.horizon),
+            posteriors, split.customers, self.economics,
             seed=self.experiment.seed, draws=self.experiment.sampler.draws,
             folder=self.scratch / f"{entry.name}-value-{day}",
         )  # fmt: skip
@@ -208,19 +212,40 @@ class Work:
         except FitError as error:
             raise FitError(_in_entry(name, error)) from error
 
+    def fit_costs(self, split: Split) -> dict[str, Posterior]:
+        """The posteriors of the cost models, by role; those of one day are fitted once."""
+        found, problems = {}, []
+        for wanted in self._cost_models():
+            try:
+                found[wanted.role] = self._fit_one(wanted, split, f"{split.customers.observation_end:%Y-%m-%d}")
+            except FitError as error:
+                problems += _in_entry(f"costs, {wanted.role}", error)
+        if problems:
+            raise FitError(problems)
+        return found
+
+    def _cost_models(self) -> Iterator[Wanted]:
+        for role, section in self.experiment.costs.items():
+            model = COSTS[section.model]
+            effects = tuple(Effect.from_mapping({**e.model_dump(), "part": role}) for e in section.effects)
+            yield Wanted(role, model, self._priors(section.priors, model, f"costs.{role}"), effects)
+
+    def _priors(self, stated: Mapping[str, dict[str, Any]], model: Model, where: str) -> dict[str, Prior]:
+        """The stated priors of the model's own parameters."""
+        unit, support = self.experiment.data.time_unit, {p.name: p.support for p in model.parameters}
+        return {
+            name: Prior.from_mapping(mapping, f"{where}.{name}", unit, support[name])
+            for name, mapping in stated.items() if name in support
+        }  # fmt: skip
+
     def _wanted(self, name: str, split: Split) -> Iterator[Wanted]:
         """The fits of an entry; several of one role where k is to be chosen."""
-        entry, unit = self.experiment.models[name], self.experiment.data.time_unit
+        entry = self.experiment.models[name]
         models = [("purchases", model) for model in self._purchase_models(name, split)]
         for role, model in [*models, *([] if entry.spend is None else [("spend", MODELS[entry.spend])])]:
-            support = {p.name: p.support for p in model.parameters}
-            priors = {
-                p: Prior.from_mapping(m, f"{name}.{p}", unit, support[p])
-                for p, m in entry.priors.items()
-                if p in support
-            }
             effects = [e for e in entry.effects if e.part in ROLES[role]]
-            yield Wanted(role, model, priors, tuple(Effect.from_mapping(e.model_dump()) for e in effects))
+            of_model = tuple(Effect.from_mapping(e.model_dump()) for e in effects)
+            yield Wanted(role, model, self._priors(entry.priors, model, name), of_model)
 
     def _purchase_models(self, name: str, split: Split) -> list[Model]:
         entry = self.experiment.models[name]
@@ -279,8 +304,11 @@ class Work:
         sampler = self.experiment.sampler.model_dump(exclude={"allow", "timeout_minutes"})
         priors = {name: prior.to_mapping() for name, prior in wanted.priors.items()}
         data = self.experiment.data.model_dump(exclude={"calibration_end", "holdout"})  # `end` says what is fitted
+        sources = {name: source.model_dump() for name, source in self.experiment.sources.items()}
+        told = {role: section.window for role, section in self.experiment.costs.items()} if wanted.role not in ROLES else {}
+        minute = self.economics.cost_per_minute if self.economics is not None and wanted.role == "handling" else 0.0
         parts = (
-            __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, end,
+            __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, sources, told, minute, end,
             wanted.model.name, dict(wanted.model.options), priors, [effect.to_mapping() for effect in wanted.effects],
             sampler, self.experiment.seed,
         )  # fmt: skip

@@ -73,14 +73,23 @@ def _entry(
     for name, prior in as_mapping(entry.get("priors")).items():
         if part_of and name not in part_of:
             yield Finding((*path, "priors", name), [unknown("parameter", name, part_of)], key=True)
-        yield from _prior((*path, "priors", name), prior, supports.get(name, "positive"))
+        yield from prior_finding((*path, "priors", name), prior, supports.get(name, "positive"))
+    effects = as_list(entry.get("effects"))
+    yield from effect_findings(path, effects, columns, part_of and part_of | handles, handles if complete else {})
+
+
+def effect_findings(
+    path: KeyPath, effects: Sequence[Any], columns: Mapping[str, Sequence[str] | None], part_of: Mapping[str, str],
+    handles: Mapping[str, str],
+) -> Iterator[Finding]:  # fmt: skip
+    """Every problem of a list of effects; `part_of` tells the part of each parameter that they may name."""
     taken: set[tuple[str, str]] = set()
-    for place, effect in enumerate(as_list(entry.get("effects"))):
+    for place, effect in enumerate(effects):
         here = (*path, "effects", place)
         yield from _effect_kind(here, as_mapping(effect))
         yield from _effect_reads(here, as_mapping(effect), columns)
-        yield from _effect(here, as_mapping(effect), part_of and part_of | handles, taken)
-        yield from _alone(here, as_mapping(effect), handles if complete else {})
+        yield from _effect(here, as_mapping(effect), part_of, taken)
+        yield from _alone(here, as_mapping(effect), handles)
 
 
 def _regularity(path: KeyPath, k: Any, name: str | None) -> Iterator[Finding]:
@@ -125,7 +134,7 @@ def _coefficients(calendar: Mapping[str, Any]) -> list[str]:
     return [models.coefficient(covariate) for covariate in own if isinstance(covariate, str)]
 
 
-def _prior(path: KeyPath, mapping: Any, support: str = "positive") -> Iterator[Finding]:
+def prior_finding(path: KeyPath, mapping: Any, support: str = "positive") -> Iterator[Finding]:
     """A prior is a distribution that PyMC has, with arguments that it takes."""
     if isinstance(mapping, dict):
         try:
@@ -182,9 +191,9 @@ def _effect(
     part = effect.get("part")
     columns = [name for name in (effect.get("group"), *as_list(effect.get("covariates"))) if isinstance(name, str)]
     known = [name for name in part_of if part_of[name] == part]
-    yield from _prior((*path, "sd_prior"), effect.get("sd_prior"))
-    yield from _prior((*path, "coefficient_prior"), effect.get("coefficient_prior"), "real")
-    if part in ("purchases", "lifetime", "spend") and part_of and not known:
+    yield from prior_finding((*path, "sd_prior"), effect.get("sd_prior"))
+    yield from prior_finding((*path, "coefficient_prior"), effect.get("coefficient_prior"), "real")
+    if part in ("purchases", "lifetime", "spend", *models.ROLES) and part_of and not known:
         yield Finding((*path, "part"), [Problem(f"The entry has no model with a part '{part}'")])
         return
     for place, name in enumerate(as_list(effect.get("parameters"))):
@@ -214,7 +223,7 @@ def laplace_findings(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Findin
     """laplace follows one between-group sd of a model; purchases and lifetime are one model, spend is another."""
     effects = [as_mapping(effect) for effect in as_list(entry.get("effects"))]
     pooled = [effect for effect in effects if effect.get("group") is not None]
-    counts = Counter("spend" if effect.get("part") == "spend" else "purchases" for effect in pooled)
+    counts = Counter("purchases" if part == "lifetime" else str(part) for part in (e.get("part") for e in pooled))
     for role, count in counts.items():
         if count > 1:
             what = f"laplace can follow one pooled group of a model, and the {role} model has {count}"

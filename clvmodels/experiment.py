@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,13 +17,17 @@ import pandas as pd
 
 from clvmodels.calendars import SuppliedCalendar, holiday_weeks, read_calendar
 from clvmodels.checks import all_checks, sampling_failed
-from clvmodels.config import Experiment, dump
+from clvmodels.config import Experiment, PolicySection, dump
+from clvmodels.consolidation import Company, Table, consolidate
 from clvmodels.customers import Split, summarize
 from clvmodels.datasets import DATASETS
+from clvmodels.economics import Economics, Referral, Retention
 from clvmodels.effects import columns_of
 from clvmodels.entries import Say, Work
 from clvmodels.errors import Problem, ResultsError
+from clvmodels.experience import EXPERIENCE, with_experience
 from clvmodels.figures import FIGURES
+from clvmodels.ledger import Windows, with_costs
 from clvmodels.metrics import METRICS
 from clvmodels.metrics.compare import compare, compare_elpd
 from clvmodels.metrics.elpd import rows_of
@@ -74,18 +78,20 @@ def run(
     """
     folder, say, started = Path(folder), progress or (lambda text: None), time.monotonic()
     _prepare(folder)
-    say("Reading the data")
-    transactions = read(experiment, Path(config_dir))
-    calendars = read_calendars(experiment, Path(config_dir))
-    both = splits(experiment, transactions, calendars)
     with tempfile.TemporaryDirectory(prefix="clvmodels-") as scratch:
-        work = Work(experiment, folder, Path(scratch), transactions.sha256, say, fresh, calendars)
+        say("Reading the data")
+        company = read(experiment, Path(config_dir), Path(scratch))
+        transactions = company.transactions
+        calendars = read_calendars(experiment, Path(config_dir))
+        both = splits(experiment, company, calendars)
+        economics = economics_of(experiment)
+        work = Work(experiment, folder, Path(scratch), company.sha256, say, fresh, calendars, economics)
         work.check_calendars(*both)
         entries, comparison, recommended = _judge(work, both[0])
         valued, customers = _value(work, entries, recommended, *both)
-        about = _about(experiment, transactions, both, entries, recommended, folder, command, started)
+        about = _about(experiment, company, both, entries, recommended, folder, command, started)
         result = Run(
-            about, transactions.account, *both, entries, recommended, valued, comparison, pd.DataFrame(),
+            about, company.account, *both, entries, recommended, valued, comparison, pd.DataFrame(),
             _scores(experiment, entries, both[0]),
         )  # fmt: skip
         result = replace(result, checks=all_checks(result))
@@ -138,12 +144,41 @@ def _value(
     return valued, pd.concat([*parts, *([] if value_split is split else [last])], ignore_index=True)
 
 
-def read(experiment: Experiment, config_dir: Path) -> Transactions:
-    """The transactions that an experiment names."""
+def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
+    """The tables that an experiment names, joined on one customer; raw tables of a simulated company are written to
+    the scratch folder first."""
     data = experiment.data
+    options = {} if data.customers is None else {"n_customers": data.customers}
+    if experiment.sources:
+        folder = config_dir
+        if data.dataset is not None:
+            folder = scratch / data.dataset
+            DATASETS[data.dataset].write(folder, seed=experiment.seed, **options)
+        return _consolidated(experiment, folder)
     if data.dataset is not None:
-        options = {} if data.customers is None else {"n_customers": data.customers}
-        return DATASETS[data.dataset].load(seed=experiment.seed, **options)
+        return DATASETS[data.dataset].load_company(seed=experiment.seed, **options)
+    return Company.of(_transactions(experiment, config_dir))
+
+
+def _consolidated(experiment: Experiment, folder: Path) -> Company:
+    data = experiment.data
+    tables = {
+        name: Table(**{**section.model_dump(exclude={"policies"}), "policies": _policies(section.policies)})
+        for name, section in experiment.sources.items()
+    }
+    end = None if data.data_end is None else data.data_end.isoformat()
+    return consolidate(
+        tables, folder=folder, currency=data.currency, timezone=data.timezone or "UTC", data_end=end,
+        policies=_policies(data.policies) or Policies(), groups=data.groups, covariates=data.covariates,
+    )  # fmt: skip
+
+
+def _policies(section: PolicySection | None) -> Policies | None:
+    return None if section is None else Policies(**section.model_dump())
+
+
+def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
+    data = experiment.data
     columns = {} if data.columns is None else data.columns.model_dump(exclude_none=True)
     return read_transactions(
         _located(data.transactions, config_dir),
@@ -154,7 +189,7 @@ def read(experiment: Experiment, config_dir: Path) -> Transactions:
         currency=data.currency,
         groups=data.groups,
         covariates=data.covariates,
-        policies=Policies(**({} if data.policies is None else data.policies.model_dump())),
+        policies=_policies(data.policies) or Policies(),
         data_end=None if data.data_end is None else data.data_end.isoformat(),
         delimiter=data.delimiter,
         encoding=data.encoding or "utf-8",
@@ -184,28 +219,62 @@ def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCa
     )  # fmt: skip
 
 
+def economics_of(experiment: Experiment) -> Economics | None:
+    """What turns purchases into profit, where the experiment says it."""
+    if experiment.economics is None:
+        return None
+    stated = experiment.economics.model_dump()
+    retention, referral = stated.pop("retention"), stated.pop("referral")
+    if referral is not None:
+        referral["group"] = tuple(referral["group"].items())
+    return Economics(**stated, retention=retention and Retention(**retention), referral=referral and Referral(**referral))
+
+
+def windows_of(experiment: Experiment) -> Windows:
+    """How long purchases are watched for what comes back."""
+    stated = {role: section.window for role, section in experiment.costs.items() if section.window is not None}
+    return Windows(**stated)
+
+
 def splits(
-    experiment: Experiment, transactions: Transactions, calendars: Mapping[str, SuppliedCalendar]
+    experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar]
 ) -> tuple[Split, Split]:
-    """The customers at the calibration's end with the holdout, and those at the date of value."""
-    data = experiment.data
+    """The customers at the calibration's end with the holdout, and those at the date of value; each with what cost
+    models observe of them up to then, and the experience that effects read."""
+    data, transactions = experiment.data, company.transactions
     between = data.acquired_between
     holdout = data.holdout.isoformat() if isinstance(data.holdout, date) else data.holdout
-    groups, covariates = columns_of(effect for entry in experiment.models.values() for effect in entry.effects)
+    effects = [e for part in (experiment.models, experiment.costs) for section in part.values() for e in section.effects]
+    groups, named = columns_of(effects)
+    named = list(dict.fromkeys((*data.covariates, *named)))
+    covariates = [name for name in named if name in transactions.covariates or name not in EXPERIENCE]
     common: dict[str, Any] = {
         "time_unit": data.time_unit,
         "time": data.time,
         "groups": tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
-        "covariates": tuple(dict.fromkeys((*data.covariates, *covariates))),
+        "covariates": tuple(covariates),
         "acquired_between": between and tuple(day.isoformat() for day in between),
         "amount_unit": data.amount_unit,
         "calendars": list(calendars.values()),
     }
     end = None if data.calibration_end is None else data.calibration_end.isoformat()
-    split = summarize(transactions, calibration_end=end, holdout=holdout, **common)
+    lived = [name for name in named if name not in covariates]
+    split = _enriched(experiment, company, summarize(transactions, calibration_end=end, holdout=holdout, **common), lived)
     if split.holdout is None or experiment.value_at == "calibration_end":
         return split, split
-    return split, summarize(transactions, calibration_end=split.holdout.end, **common)
+    later = summarize(transactions, calibration_end=split.holdout.end, **common)
+    return split, _enriched(experiment, company, later, lived)
+
+
+def _enriched(experiment: Experiment, company: Company, split: Split, lived: Sequence[str]) -> Split:
+    """With what cost models and effects read beside the purchases."""
+    customers = with_experience(company, split.customers, lived) if lived else split.customers
+    if experiment.costs:
+        minute = experiment.economics.cost_per_minute if experiment.economics else 0.0
+        customers = with_costs(
+            company, customers, experiment.costs, windows=windows_of(experiment), cost_per_minute=minute
+        )
+    return replace(split, customers=customers)
 
 
 def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: Split) -> pd.DataFrame:
@@ -224,10 +293,11 @@ def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: S
 
 
 def _about(
-    experiment: Experiment, transactions: Transactions, both: tuple[Split, Split], entries: Mapping[str, EntryResult],
+    experiment: Experiment, company: Company, both: tuple[Split, Split], entries: Mapping[str, EntryResult],
     recommended: str, folder: Path, command: str | None, started: float,
 ) -> About:  # fmt: skip
     economics, (split, value_split) = experiment.economics, both
+    transactions = company.transactions
     holdout = split.holdout
     commit, dirty = _commit()
     return About(
@@ -257,7 +327,7 @@ def _about(
         made=date.today().isoformat(),
         commit=commit,
         dirty=dirty,
-        data_sha256=transactions.sha256,
+        data_sha256=company.sha256,
         config_sha256=hashlib.sha256(dump(experiment).encode()).hexdigest(),
         commands=[f"clvmodels report {shlex.quote(str(folder))}", *([command] if command else [])],
         **machine(started),
