@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "errors": ("ClvError",),
     "sources": ("Policies", "Transactions", "read_transactions"),
+    "consolidation": ("Company", "Table", "consolidate"),
     "calendars": ("SuppliedCalendar", "holiday_weeks", "read_calendar"),
     "datasets": ("DATASETS",),
     "customers": ("Customers", "Holdout", "Split", "summarize"),

@@ -6,9 +6,7 @@ Rows are judged one by one first (each has at most one reason, the first that ap
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from collections.abc import Collection, Mapping, Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -16,103 +14,19 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.errors import DataError, Problem, unknown
+from clvmodels import reasons
+from clvmodels.errors import DataError, Problem
 from clvmodels.reading import Raw
+from clvmodels.reasons import Policies
 
-EARLIEST, LATEST = (
-    "1700-01-01",
-    "2261-12-31",
-)  # days outside are misread years; pandas' nanoseconds hold these
+EARLIEST, LATEST = "1700-01-01", "2261-12-31"  # days outside are misread years; pandas' nanoseconds hold these
 LARGEST_AMOUNT = 1e15
 EXACT = "decimal(38, 6)"  # money as whole millionths: sums do not depend on the order of the rows
 EXACT_LOG = "decimal(38, 15)"  # logarithms as doubles hold them, for the same reason
-
-UNREADABLE = "row cannot be read"
-NO_ID, NO_DATE, NO_AMOUNT = "no customer id", "no date", "no amount"
-BAD_DATE, BAD_AMOUNT = "date cannot be read", "amount cannot be read"
-AFTER_END = "after the stated end of the data"
-BAD_END, AFTER_ENDED = "end of the customer cannot be read", "after the customer's own end"
-NEGATIVE, ZERO, DUPLICATE = (
-    "negative amount",
-    "zero amount",
-    "duplicate of an earlier row",
-)
-NOTHING_TO_NET, NETTED_OUT = (
-    "refund on a day without an order",
-    "order refunded in full on the same day",
-)
-NETTED = "negative amount, subtracted from the orders of that day"
-
-
-@dataclass(frozen=True)
-class Policies:
-    """What is done with rows that are not plain orders. "refuse" ends in an error that lists them.
-
-    Parameters
-    ----------
-    unreadable
-        Rows with the wrong number of columns, or whose date, amount or end is there but cannot be understood.
-    missing_id, missing_date, missing_amount
-        Rows where the field is empty.
-    duplicates
-        Rows equal to an earlier row in every mapped column (order id and groups too, where given).
-    refunds
-        Negative amounts. "net" subtracts them from the customer's orders of the same day: a day whose orders are
-        refunded in full is dropped, and so is a refund on a day without an order.
-    zero_amounts
-        Orders of nothing (gifts, samples).
-    after_ended
-        Orders of a day after the customer's own end, where a column tells the end.
-    """
-
-    unreadable: Literal["refuse", "drop"] = "refuse"
-    missing_id: Literal["drop", "refuse"] = "drop"
-    missing_date: Literal["refuse", "drop"] = "refuse"
-    missing_amount: Literal["refuse", "drop"] = "refuse"
-    duplicates: Literal["keep", "drop"] = "keep"
-    refunds: Literal["drop", "net", "refuse"] = "drop"
-    zero_amounts: Literal["keep", "drop"] = "keep"
-    after_ended: Literal["refuse", "drop"] = "refuse"
-
-    def problems(self) -> list[Problem]:
-        """Values that are none of the allowed ones."""
-        hints = get_type_hints(type(self))
-        return [
-            unknown(
-                f"value of policy {f.name}",
-                getattr(self, f.name),
-                get_args(hints[f.name]),
-            )
-            for f in fields(self)
-            if getattr(self, f.name) not in get_args(hints[f.name])
-        ]
-
-
-# In the order in which they are looked for.
-REASONS = (
-    UNREADABLE, NO_ID, NO_DATE, BAD_DATE, NO_AMOUNT, BAD_AMOUNT, BAD_END, AFTER_END, AFTER_ENDED, NEGATIVE, ZERO,
-    DUPLICATE, NOTHING_TO_NET, NETTED_OUT,
-)  # fmt: skip
-
-# reason -> (policy that decides, what a refusal says of the rows)
-REFUSABLE = {
-    UNREADABLE: ("unreadable", "cannot be split into the file's columns"),
-    NO_ID: ("missing_id", "have no customer id"),
-    NO_DATE: ("missing_date", "have no date"),
-    BAD_DATE: ("unreadable", "have a date that cannot be read"),
-    NO_AMOUNT: ("missing_amount", "have no amount"),
-    BAD_AMOUNT: ("unreadable", "have an amount that cannot be read"),
-    NEGATIVE: ("refunds", "have a negative amount"),
-    BAD_END: ("unreadable", "have an end that cannot be read"),
-    AFTER_ENDED: ("after_ended", "lie after the customer's own end"),
-}
-
-HINTS = {
-    BAD_DATE: "State date_format, e.g. '%d/%m/%Y'; without one dates are YYYY-MM-DD. ",
-    BAD_END: "Ends are dates as the others are, and empty where the customer has not ended. ",
-    BAD_AMOUNT: "Amounts are plain numbers with a decimal point, below 1e15. ",
-}
-
+DAYS = ("date", "ended")
+MONEY = ("amount", "cost", "discount")
+NUMBERS = (*MONEY, "count", "minutes", "score", "rate")
+IDS = ("customer_id", "key", "order_id", "referred")
 
 INSTANT = dt.Timestamp(timezone="UTC")
 
@@ -211,14 +125,16 @@ def _missing_number(column: ibis.Value) -> ibis.Value:
     """Empty, or what writers of tables leave where there is no number."""
     if column.type().is_string():
         return column.isnull() | column.strip().lower().isin(["", "nan", "na", "null", "none"])
-    return _empty(column)
+    return is_empty(column)
 
 
-def check_types(raw: Raw, names: Mapping[str, str], where: str, date_format: str | None) -> None:
-    """Raise every column whose type cannot be what it is meant to be."""
+def check_types(
+    raw: Raw, names: Mapping[str, str], where: str, date_format: str | None, kept: Collection[str] = ()
+) -> None:
+    """Raise every column whose type cannot be what it is meant to be; those that are only `kept` mean nothing."""
     problems = []
     for i, (meaning, own) in enumerate(names.items()):
-        if found := _type_problem(meaning, raw.table[f"c{i}"], date_format):
+        if found := _type_problem("" if meaning in kept else meaning, raw.table[f"c{i}"], date_format):
             what, advice = found
             problems.append(Problem(f"column '{own}' holds {what}", where, known=advice))
     if problems:
@@ -233,13 +149,13 @@ def _type_problem(meaning: str, column: ibis.Value, date_format: str | None) -> 
         return f"{kind}, no plain values", ""
     if kind.is_string() or kind.is_null():
         return None
-    if meaning in ("date", "ended") and kind.is_integer():
+    if meaning in DAYS and kind.is_integer():
         return None if date_format else ("whole numbers, not dates", "State date_format, e.g. '%Y%m%d'")
-    if meaning in ("date", "ended") and not (kind.is_date() or kind.is_timestamp()):
+    if meaning in DAYS and not (kind.is_date() or kind.is_timestamp()):
         return f"{kind}, not dates", ""
-    if meaning == "amount" and not number:
-        return f"{kind}, not amounts", ""
-    if meaning == "customer_id" and kind.is_floating() and _largest(column) > 2**53:
+    if meaning in NUMBERS and not number:
+        return f"{kind}, not {'amounts' if meaning in MONEY else 'numbers'}", ""
+    if meaning in IDS and kind.is_floating() and _largest(column) > 2**53:
         return "ids too long for floats: two may be one", "Read the column as text or whole numbers"
     return None
 
@@ -250,49 +166,69 @@ def _largest(column: ibis.Value) -> float:
 
 def judge_rows(
     raw: Raw, names: Mapping[str, str], date_format: str | None, timezone: str, data_end: pd.Timestamp | None,
-    policies: Policies, covariates: Sequence[str] = (),
+    policies: Policies, groups: Sequence[str] = (), covariates: Sequence[str] = (), converted: Collection[str] = (),
 ) -> ibis.Table:  # fmt: skip
     """Every row with its meaning (customer_id, date, amount, ...), and the reason why it can't count, if there is one.
 
     `moment` is the date as it came: two orders of one day at different times are no duplicates.
-    `names` maps the meaning of each of raw's columns c0, c1, ... to the name in the file.
+    `names` maps the meaning of each of raw's columns c0, c1, ... to the name in the file. Where another table told them
+    the rows carry `owner` and `unowned` (whose the key is, or why it is nobody's) and `rate` (to the result's currency,
+    which the meanings `converted` are in already).
     """
-    source = dict(zip(names, (raw.table[f"c{i}"] for i in range(len(names))), strict=True))
-    meaning = {"customer_id": id_text(source["customer_id"])}
+    table = raw.table
+    columns = dict(zip(names, (table[f"c{i}"] for i in range(len(names))), strict=True))
+    source = {name: column for name, column in columns.items() if name not in (*groups, *covariates)}
+    owned = "owner" in table.columns
+    meaning = {"customer_id": table.owner if owned else id_text(source["customer_id"])}
     meaning["date"] = calendar_day(source["date"], date_format, timezone)
-    if "amount" in source:
-        meaning["amount"] = amount_number(source["amount"])
+    for name in (name for name in MONEY if name in source):
+        rate = table.rate if "rate" in table.columns and name not in converted else 1.0
+        meaning[name] = amount_number(source[name]) * rate
     if "ended" in source:
         meaning["ended"] = calendar_day(source["ended"], date_format, timezone)
-    meaning |= {name: covariate_number(source[name]) for name in covariates}
-    meaning |= {name: id_text(column) for name, column in source.items() if name not in meaning}
+    meaning |= {name: covariate_number(columns[name]) for name in covariates}
+    meaning |= {name: id_text(column) for name, column in columns.items() if name not in meaning}
+    nobody = table.unowned == reasons.NO_ID if owned else meaning["customer_id"].isnull()
     cases = [
-        (meaning["customer_id"].isnull(), NO_ID),
-        (_empty(source["date"]), NO_DATE),
-        (meaning["date"].isnull(), BAD_DATE),
+        (nobody, reasons.NO_ID),
+        (is_empty(source["date"]), reasons.NO_DATE),
+        (meaning["date"].isnull(), reasons.BAD_DATE),
     ]
-    if "amount" in source:
-        cases += [
-            (_empty(source["amount"]), NO_AMOUNT),
-            (meaning["amount"].isnull(), BAD_AMOUNT),
-        ]
+    cases += money_cases(source, "amount" in source)
     if "ended" in source:
-        cases.append((~_empty(source["ended"]) & meaning["ended"].isnull(), BAD_END))
+        cases.append((~is_empty(source["ended"]) & meaning["ended"].isnull(), reasons.BAD_END))
     if data_end is not None:
-        cases.append((meaning["date"] > ibis.date(data_end.date()), AFTER_END))
+        cases.append((meaning["date"] > ibis.date(data_end.date()), reasons.AFTER_END))
+    if owned:
+        cases += [(table.unowned == reason, reason) for reason in (reasons.ORPHAN, reasons.SEVERAL)]
     if "ended" in source:
         own_end = meaning["ended"].max().over(ibis.window(group_by=meaning["customer_id"]))
-        cases.append((meaning["date"] > own_end, AFTER_ENDED))
-    if "amount" in source and policies.refunds != "net":
-        cases.append((meaning["amount"] < 0, NEGATIVE))
+        cases.append((meaning["date"] > own_end, reasons.AFTER_ENDED))
+    if "amount" in source and policies.refunds not in ("net", "returns"):
+        cases.append((meaning["amount"] < 0, reasons.NEGATIVE))
     if "amount" in source and policies.zero_amounts == "drop":
-        cases.append((meaning["amount"] == 0, ZERO))
+        cases.append((meaning["amount"] == 0, reasons.ZERO))
     reason = ibis.cases(*cases)
-    text = reason.notnull().ifelse(_as_text(source, names), ibis.null("string"))
-    return raw.table.select("row", reason=reason, text=text, moment=source["date"], **meaning)
+    text = reason.notnull().ifelse(as_text(columns, names), ibis.null("string"))
+    return table.select("row", reason=reason, text=text, moment=source["date"], **meaning)
 
 
-def _empty(column: ibis.Value) -> ibis.Value:
+def money_cases(source: Mapping[str, ibis.Value], required: bool) -> list[tuple[ibis.Value, str]]:
+    """What can be wrong with money and other numbers: (condition, reason), in this order."""
+    cases = []
+    if "amount" in source:
+        cases += [(is_empty(source["amount"]), reasons.NO_AMOUNT)] if required else []
+        cases.append((~is_empty(source["amount"]) & amount_number(source["amount"]).isnull(), reasons.BAD_AMOUNT))
+    money = [source[name] for name in MONEY if name in source]
+    if "currency" in source and money:
+        some = ibis.or_(*(~is_empty(column) for column in money))
+        cases.append((some & is_empty(source["currency"]), reasons.NO_CURRENCY))
+    others = [column for name, column in source.items() if name in NUMBERS and name != "amount"]
+    cases += [(~is_empty(column) & amount_number(column).isnull(), reasons.BAD_NUMBER) for column in others]
+    return cases
+
+
+def is_empty(column: ibis.Value) -> ibis.Value:
     if column.type().is_string():
         return column.strip().nullif("").isnull()
     if column.type().is_floating():
@@ -300,7 +236,7 @@ def _empty(column: ibis.Value) -> ibis.Value:
     return column.isnull()
 
 
-def _as_text(columns: Mapping[str, ibis.Value], names: Mapping[str, str]) -> ibis.Value:
+def as_text(columns: Mapping[str, ibis.Value], names: Mapping[str, str]) -> ibis.Value:
     """A row as it stood in the file: "cust=17 | day= | sales=3"."""
     parts = [ibis.literal(f"{names[k]}=") + column.cast("string").fill_null("") for k, column in columns.items()]
     return ibis.literal(" | ").join(parts)
@@ -310,7 +246,7 @@ def duplicate_rows(table: ibis.Table, keys: Sequence[str]) -> ibis.Table:
     """Rows that equal an earlier one in all keys, to the second: `row`, `reason`, `text`."""
     same = ["moment" if key == "date" else key for key in keys]
     first = table.group_by(same).agg(row=_.row.min()).select("row")
-    return _marked(table.anti_join(first, "row"), DUPLICATE, keys)
+    return _marked(table.anti_join(first, "row"), reasons.DUPLICATE, keys)
 
 
 def unnettable_rows(table: ibis.Table, keys: Sequence[str]) -> ibis.Table:
@@ -322,11 +258,11 @@ def unnettable_rows(table: ibis.Table, keys: Sequence[str]) -> ibis.Table:
     )
     days = days.filter(_.refunds > 0, (_.net <= 0) | (_.orders == 0))
     rows = table.inner_join(days.select("customer_id", "date", "orders"), ["customer_id", "date"])
-    return _marked(rows, ibis.ifelse(rows.orders == 0, NOTHING_TO_NET, NETTED_OUT), keys)
+    return _marked(rows, ibis.ifelse(rows.orders == 0, reasons.NOTHING_TO_NET, reasons.NETTED_OUT), keys)
 
 
 def _marked(rows: ibis.Table, reason: str | ibis.Value, keys: Sequence[str]) -> ibis.Table:
-    text = _as_text({k: rows[k] for k in keys}, {k: k for k in keys})
+    text = as_text({k: rows[k] for k in keys}, {k: k for k in keys})
     return rows.select(
         "row",
         reason=ibis.literal(reason) if isinstance(reason, str) else reason,

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import html
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import ibis
-import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels import cleaning
-from clvmodels.cleaning import Policies
+from clvmodels import cleaning, tally
+from clvmodels.currencies import Rates, only_currency, rows_by_currency, with_rate
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.reading import ENCODINGS, Raw, Source, connect, open_source
+from clvmodels.reading import ENCODINGS, Raw, Source, connect, no_rows, open_source
+from clvmodels.reasons import DEFAULT_POLICIES, NETTED, RETURNED, Policies
 from clvmodels.window import as_day
 
 __all__ = ["Policies", "Transactions", "read_transactions"]
 
 REQUIRED, OPTIONAL = ("customer_id", "date"), ("amount", "order_id")
-END = "ended"  # is read only where a column is named for it
+END = "ended"
+NAMED = (END, "cost", "discount", "currency")  # are read only where a column is named for them
+KEPT = ("amount", END, "order_id", "cost", "discount", "product_group")  # in the result, where they were read
 _STATISTICS = (
     "frequency", "recency", "T", "monetary_value", "amount_count", "amount_sum", "amount_log_sum", "amount_log_ss",
     "sum_log_gaps", "status", "first_purchase", "first_month",
 )  # fmt: skip
-_RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL, END}
-DEFAULT_POLICIES = Policies()
-_LISTED = 6  # places named in an error
+RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL, END}
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,12 @@ class Transactions:
     ----------
     table
         In the embedded engine: customer_id (text), date (local calendar day), amount (float64, in the currency;
-        absent without amounts), ended (day; absent where no column tells the end), the group columns (text) and the
-        covariates (float64; a column that is both is a number).
+        absent without amounts), ended (day; absent where no column tells the end), order_id (text), cost (of the goods)
+        and discount (float64, in the currency) where they were read, the group columns (text) and the covariates
+        (float64; a column that is both is a number).
     account
-        step, reason, where, rows, kind: "read" - the sum of "dropped" = "used"; "changed" rows are among the used.
+        step, reason, where, rows, kind: "read" = the sums of "dropped", "orphaned" (a key or order that no other table
+        knows) and "used"; "changed" rows are among the used, and so are those taken as returns.
     dropped
         In the embedded engine: where, line, reason, text (the row as it stood). `line` counts lines of a CSV file,
         its header included; rows from 1 of other tables, and of a CSV file with line breaks inside quotes.
@@ -54,6 +56,11 @@ class Transactions:
         First and last day that the table covers; both belong to it.
     sha256
         Of the bytes of the file, or of the content of a DataFrame.
+    returns
+        Negative orders under the policy `refunds: returns`, else None: line, customer_id, date, amount (what was sent
+        back, positive), order_id where it was read.
+    columns
+        From what was read (customer_id, date, ...) to the table's own names.
     """
 
     table: ibis.Table = field(repr=False)
@@ -69,9 +76,11 @@ class Transactions:
     data_start: pd.Timestamp
     data_end: pd.Timestamp
     backend: ibis.BaseBackend = field(repr=False, compare=False)
+    returns: ibis.Table | None = field(default=None, repr=False)
+    columns: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
-        return int(self.account.loc[self.account["kind"] == "used", "rows"].sum())
+        return int(self.table.count().execute())
 
     def _repr_html_(self) -> str:
         head = f"{len(self):,} transactions from {self.source}, {self.data_start:%Y-%m-%d} to {self.data_end:%Y-%m-%d}"
@@ -105,8 +114,10 @@ def read_transactions(
         DataFrame.
     columns
         From customer_id, date, amount, order_id to the table's own names; names not given stand for themselves.
-        amount and order_id may be absent. `ended`, where it is given, is the day on which the customer's contract or
-        life ended, empty where it has not; of several in a customer's rows the last counts.
+        amount and order_id may be absent. cost (of the goods), discount and currency are read only where they are
+        given; a column of several currencies is refused, since rates are a table of their own (`consolidate`). `ended`,
+        where it is given, is the day on which the customer's contract or life ended, empty where it has not; of several
+        in a customer's rows the last counts.
     date_format
         As in `strptime`, e.g. "%d/%m/%Y %H:%M". Without one, text must be ISO 8601 (YYYY-MM-DD): day and month are
         never guessed.
@@ -140,7 +151,8 @@ def read_transactions(
     DataError
         With every problem found: of the arguments and columns first, then of the rows, with their lines.
     """
-    problems = _argument_problems(policies, timezone, (*groups, *covariates), encoding, date_format)
+    problems = argument_problems(policies, timezone, encoding, date_format)
+    problems += name_problems((*groups, *covariates), columns or {})
     end = None if data_end is None else as_day(data_end, "data_end", problems)
     # An unknown encoding is among the problems already; any will do to look at the columns too.
     readable = encoding if encoding in ENCODINGS else "latin-1"
@@ -152,38 +164,73 @@ def read_transactions(
     if problems + more:
         raise DataError(problems + more)
     backend = connect()
-    raw = _scan(backend, opened, list(names.values()))
-    cleaning.check_types(raw, names, opened.where, date_format)
+    raw = scan(backend, opened, list(names.values()))
+    cleaning.check_types(raw, names, opened.where, date_format, (*groups, *covariates))
     cleaning.check_covariates(raw, names, covariates, opened.where)
-    judged = _judge(backend, raw, opened.where, names, date_format, timezone, end, policies, covariates)
-    counts = _count(judged, raw)
-    _refuse(judged, raw, counts, opened.where, policies, date_format)
-    kept_rows, late = _compare_rows(backend, judged, tuple(names), policies)
-    account = _account(counts, late, kept_rows, opened.where)
-    dropped = _dropped(backend, judged, late, raw, opened.where)
-    kept = dict.fromkeys((*(key for key in ("amount", END) if key in names), *groups, *covariates))
-    start, last = kept_rows.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
-    return Transactions(
-        table=kept_rows.select("customer_id", "date", *kept),
-        account=account, dropped=dropped, warnings=_warnings(kept_rows, tuple(names), policies),
-        has_amount="amount" in names, currency=currency, groups=tuple(groups),
-        covariates=tuple(covariates), source=opened.where,
-        sha256=raw.sha256, data_start=pd.Timestamp(start), data_end=end or pd.Timestamp(last), backend=backend,
+    rates = Rates(currency)
+    if "currency" in (columns or {}):
+        found = rows_by_currency(raw.table, raw.table[own_column(names, "currency")])
+        rates = Rates(only_currency(list(found.index), currency))
+    return clean(
+        backend, raw, opened.where, names, rates, date_format=date_format, timezone=timezone, data_end=end,
+        policies=policies, groups=groups, covariates=covariates,
     )  # fmt: skip
 
 
-def _argument_problems(
-    policies: Policies, timezone: str, groups: Sequence[str], encoding: str, date_format: str | None
-) -> list[Problem]:
+def own_column(names: Mapping[str, str], meaning: str) -> str:
+    """What the engine calls the column of a meaning."""
+    return f"c{list(names).index(meaning)}"
+
+
+def clean(
+    backend: ibis.BaseBackend, raw: Raw, where: str, names: Mapping[str, str], rates: Rates, *, date_format: str | None,
+    timezone: str, data_end: pd.Timestamp | None, policies: Policies, groups: Sequence[str], covariates: Sequence[str],
+    converted: Collection[str] = (),
+) -> Transactions:  # fmt: skip
+    """Judge the rows of a table of orders and make transactions of those that count; the arguments are good.
+
+    `names` maps each meaning to the table's own name, in the order of raw's columns. What another table knows of the
+    rows, they carry: see `cleaning.judge_rows`.
+    """
+    if "currency" in names and "currency" not in (*groups, *covariates) and "rate" not in raw.table.columns:
+        day = cleaning.calendar_day(raw.table[own_column(names, "date")], date_format, timezone)
+        raw = tally.in_engine(where, lambda: with_rate(raw, own_column(names, "currency"), day, where, rates))
+    rows = cleaning.judge_rows(
+        raw, names, date_format, timezone, data_end, policies, groups, covariates, converted
+    )  # fmt: skip
+    judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", rows))
+    counts = tally.count(judged, raw)
+    if problems := tally.refusals(judged, raw, counts, where, policies, date_format):
+        raise DataError(problems)
+    used, marks = _compare_rows(backend, judged, tuple(names), policies)
+    counts = tally.marks_counted(counts, marks)
+    orders, returns = _returns_apart(used, policies)
+    returned = 0 if returns is None else int(returns.count().execute())
+    if counts[""] == returned:
+        raise DataError(tally.nothing_left(counts, where))
+    netted = int(orders.filter(_.amount < 0).count().execute()) if "amount" in orders.columns else 0
+    kept = dict.fromkeys((*(name for name in KEPT if name in names), *groups, *covariates))
+    start, last = orders.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
+    if returns is not None:
+        own = [name for name in ("order_id",) if name in names]
+        returns = tally.with_lines(backend, raw, returns).select("line", "customer_id", "date", *own, amount=-_.amount)
+    return Transactions(
+        table=orders.select("customer_id", "date", *kept),
+        account=tally.account(counts, where, {NETTED: netted}, {RETURNED: returned}),
+        dropped=tally.dropped(backend, judged, marks, raw, where), warnings=_warnings(used, tuple(names), policies),
+        has_amount="amount" in names, currency=rates.currency, groups=tuple(groups), covariates=tuple(covariates),
+        source=where, sha256=raw.sha256, data_start=pd.Timestamp(start), data_end=data_end or pd.Timestamp(last),
+        backend=backend, returns=returns, columns=dict(names),
+    )  # fmt: skip
+
+
+def argument_problems(policies: Policies, timezone: str, encoding: str, date_format: str | None) -> list[Problem]:
+    """What is wrong with how a table is to be read, before it is looked at."""
     problems = policies.problems()
     if timezone not in zoneinfo.available_timezones():
         problems.append(unknown("time zone", timezone, ["UTC", "Europe/London", "America/New_York", "Asia/Tokyo"]))
     if encoding not in ENCODINGS:
         problems.append(unknown("encoding", encoding, ENCODINGS))
-    for group in groups:
-        if group in _RESERVED:
-            what = f"a group column cannot be called '{group}', nor a covariate"
-            problems.append(Problem(what, "groups", known="Rename the column"))
     if date_format is not None:
         try:
             duckdb.sql("SELECT try_strptime('', $format)", params={"format": date_format})
@@ -192,15 +239,24 @@ def _argument_problems(
     return problems
 
 
+def name_problems(groups: Sequence[str], columns: Collection[str]) -> list[Problem]:
+    """Groups and covariates that are called as a column of ours is, or of `columns`."""
+    return [
+        Problem(f"a group column cannot be called '{g}', nor a covariate", "groups", known="Rename the column")
+        for g in groups
+        if g in RESERVED or g in columns
+    ]
+
+
 def _map_columns(
     opened: Source, columns: Mapping[str, str], groups: Sequence[str]
 ) -> tuple[dict[str, str], list[Problem]]:
     """Meaning -> the table's own name, for every column that is used; and what is wrong with the mapping."""
-    known = (*REQUIRED, *OPTIONAL, END)
+    known = (*REQUIRED, *OPTIONAL, *NAMED)
     problems = [unknown("column meaning", key, known, opened.where) for key in columns if key not in known]
     found = {*columns, *REQUIRED, *(key for key in OPTIONAL if key in opened.columns)}
     wanted = {key: columns.get(key, key) for key in known if key in found}
-    wanted |= {group: group for group in groups if group not in _RESERVED}
+    wanted |= {group: group for group in groups if group not in RESERVED and group not in wanted}
     for key, own in wanted.items():
         if opened.columns.count(own) == 0:
             problem = unknown("column", own, opened.columns, opened.where)
@@ -213,71 +269,12 @@ def _map_columns(
     return wanted, problems
 
 
-def _scan(backend: ibis.BaseBackend, opened: Source, wanted: Sequence[str]) -> Raw:
-    try:
-        return opened.scan(backend, wanted)
-    except duckdb.Error as error:
-        raise DataError(Problem("cannot be read", opened.where, str(error).splitlines()[0])) from error
-
-
-def _judge(
-    backend: ibis.BaseBackend, raw: Raw, where: str, names: Mapping[str, str], date_format: str | None, timezone: str,
-    data_end: pd.Timestamp | None, policies: Policies, covariates: Sequence[str],
-) -> ibis.Table:  # fmt: skip
-    try:
-        expression = cleaning.judge_rows(raw, names, date_format, timezone, data_end, policies, covariates)
-        return backend.create_table("judged", expression)
-    except duckdb.Error as error:
-        raise DataError(Problem("cannot be read", where, str(error).splitlines()[0])) from error
-
-
-def _count(judged: ibis.Table, raw: Raw) -> pd.Series:
-    """Rows by reason ("" for those without one), in the order in which reasons are looked for."""
-    counts = judged.group_by("reason").agg(rows=_.count()).execute()
-    rows = counts.set_index(counts["reason"].fillna(""))["rows"]
-    rows[cleaning.UNREADABLE] = len(raw.rejects)
-    return rows.reindex(["", *cleaning.REASONS], fill_value=0).astype("int64")
-
-
-def _refuse(
-    judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, policies: Policies, date_format: str | None
-) -> None:
-    """Raise everything that the policies refuse, each with its first places; and a table without rows."""
-    total = int(counts.sum())
-    if total == 0:
-        raise DataError(Problem("the table has a header and no rows", where))
-    problems = []
-    for reason, (policy, verb) in cleaning.REFUSABLE.items():
-        if counts[reason] and getattr(policies, policy) == "refuse":
-            hint = f"The policy {policy}: drop leaves such rows out and counts them"
-            if reason == cleaning.BAD_DATE and date_format:
-                hint = f"They do not follow date_format {date_format!r}. {hint}"
-            else:
-                hint = cleaning.HINTS.get(reason, "") + hint
-            problems.append(_refusal(judged, raw, reason, f"{counts[reason]} of {total} rows {verb}", hint, where))
-    if not problems and counts[""] == 0:
-        why = "; ".join(f"{rows} {reason}" for reason, rows in counts.items() if rows)
-        problems.append(Problem(f"no row is left of {total}", where, why))
-    if problems:
-        raise DataError(problems)
-
-
-def _refusal(judged: ibis.Table, raw: Raw, reason: str, what: str, hint: str, where: str) -> Problem:
-    if reason == cleaning.UNREADABLE:
-        first = raw.rejects.head(_LISTED).assign(place=lambda r: r["line"])
-        got = f"{first['reason'].iloc[0]}: {_short(first['text'].iloc[0])}"
-        place = "line"
-    else:
-        first = judged.filter(_.reason == reason).order_by("row").limit(_LISTED).select("row", "text").execute()
-        first["place"] = raw.line_of(first["row"].to_numpy())
-        got, place = _short(first["text"].iloc[0]), raw.place
-    places = first["place"].tolist()
-    rest = f" (then {', '.join(map(str, places[1:]))}{', ...' if len(places) == _LISTED else ''})" if places[1:] else ""
-    return Problem(f"{what}, first at {place} {places[0]}{rest}", where, got, hint)
-
-
-def _short(text: str, limit: int = 120) -> str:
-    return text if len(text) <= limit else text[:limit] + f"... ({len(text)} characters)"
+def scan(backend: ibis.BaseBackend, opened: Source, wanted: Sequence[str]) -> Raw:
+    """The rows of a table in the engine."""
+    raw = tally.in_engine(opened.where, lambda: opened.scan(backend, wanted))
+    if not len(raw.rejects) and not int(raw.table.count().execute()):
+        raise DataError(no_rows(opened.where))
+    return raw
 
 
 def _compare_rows(
@@ -287,55 +284,22 @@ def _compare_rows(
     table, marks = judged.filter(_.reason.isnull()), []
     steps = []
     if policies.duplicates == "drop":
-        steps.append(("duplicates", cleaning.duplicate_rows))
+        steps.append(cleaning.duplicate_rows)
     if policies.refunds == "net" and "amount" in names:
-        steps.append(("unnettable", cleaning.unnettable_rows))
-    for step, find in steps:
-        marks.append(backend.create_table(step, find(table, names)))
+        steps.append(cleaning.unnettable_rows)
+    for find in steps:
+        marks.append(tally.stored(backend, "marks", find(table, names)))
         table = table.anti_join(marks[-1], "row")
     if not marks:
         return table, None
-    return backend.create_table("used", table), ibis.union(*marks) if marks[1:] else marks[0]
+    return tally.stored(backend, "used", table), ibis.union(*marks) if marks[1:] else marks[0]
 
 
-def _account(counts: pd.Series, late: ibis.Table | None, table: ibis.Table, where: str) -> pd.DataFrame:
-    """Rows read, dropped by reason, changed, used. A reason that no row had is left out."""
-    dropped = counts.drop("")
-    used = counts[""]
-    if late is not None:
-        more = late.group_by("reason").agg(rows=_.count()).execute().set_index("reason")["rows"]
-        dropped = dropped.add(more, fill_value=0).reindex(cleaning.REASONS).astype("int64")
-        used -= more.sum()
-    netted = table.filter(_.amount < 0).count().execute() if "amount" in table.columns else 0
-    rows = [("rows read", counts.sum(), "read")]
-    rows += [(reason, n, "dropped") for reason, n in dropped.items() if n]
-    rows += [(cleaning.NETTED, netted, "changed")] if netted else []
-    rows += [("rows used", used, "used")]
-    if used == 0:
-        why = "; ".join(f"{n} {reason}" for reason, n in dropped.items() if n)
-        raise DataError(Problem(f"no row is left of {counts.sum()}", where, why))
-    account = pd.DataFrame(rows, columns=["reason", "rows", "kind"])
-    account.insert(0, "step", np.arange(len(account)))
-    account.insert(2, "where", where)
-    return account.astype({"rows": "int64"})
-
-
-def _dropped(
-    backend: ibis.BaseBackend, judged: ibis.Table, late: ibis.Table | None, raw: Raw, where: str
-) -> ibis.Table:
-    rows = judged.filter(_.reason.notnull()).select("row", "reason", "text")
-    rows = rows.union(late.select("row", "reason", "text")) if late is not None else rows
-    if len(raw.rejects) == 0:
-        offset = int(raw.line_of(np.array([0]))[0])
-        return rows.order_by("row").select(where=ibis.literal(where), line=_.row + offset, reason=_.reason, text=_.text)
-    # Lines are shifted by the records that could not be split: few rows, so they are numbered in memory.
-    frame = rows.execute()
-    frame["line"] = raw.line_of(frame["row"].to_numpy(dtype="int64"))
-    rejects = raw.rejects.assign(text=raw.rejects["reason"] + ": " + raw.rejects["text"], reason=cleaning.UNREADABLE)
-    frame = pd.concat([frame, rejects])[["line", "reason", "text"]].astype({"line": "int64"})
-    frame = frame.sort_values("line", ignore_index=True)
-    frame.insert(0, "where", where)
-    return backend.create_table("dropped", frame)
+def _returns_apart(used: ibis.Table, policies: Policies) -> tuple[ibis.Table, ibis.Table | None]:
+    """Orders, and negative orders where they are taken as returns."""
+    if policies.refunds != "returns" or "amount" not in used.columns:
+        return used, None
+    return used.filter(_.amount >= 0), used.filter(_.amount < 0)
 
 
 def _warnings(table: ibis.Table, names: tuple[str, ...], policies: Policies) -> tuple[str, ...]:

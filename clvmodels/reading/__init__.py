@@ -18,7 +18,7 @@ import ibis
 import pandas as pd
 
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading.contract import Raw, Source
+from clvmodels.reading.contract import Raw, Source, no_rows
 from clvmodels.reading.database import FILES, is_url, open_database
 from clvmodels.reading.excel import open_excel
 from clvmodels.reading.frame import arrow_column, open_frame
@@ -107,4 +107,4 @@ def _check_file(path: Path, where: str) -> None:
         raise DataError(Problem(f"is {_NOT_TABLES[path.suffix.lower()]}, not a table", where, known=known))
 
 
-__all__ = ["ENCODINGS", "Raw", "Source", "arrow_column", "connect", "is_url", "open_source"]
+__all__ = ["ENCODINGS", "Raw", "Source", "arrow_column", "connect", "is_url", "no_rows", "open_source"]

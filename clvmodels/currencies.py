@@ -1,0 +1,110 @@
+"""Money of several currencies in one: by a table of rates, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from clvmodels.cleaning import id_text
+from clvmodels.errors import DataError, Problem
+from clvmodels.reading import Raw
+
+_KNOWN = "State the currency of the result and give a table of rates (role rates; columns currency, rate, and date)"
+
+
+class Rates(NamedTuple):
+    """What one unit of a currency is in the currency of the result.
+
+    `table` holds code, since (day; null where a rate is for all days) and their_rate; None: there are no rates.
+    """
+
+    currency: str | None = None
+    table: ibis.Table | None = None
+    dated: bool = False
+
+
+def currency_code(column: ibis.Value) -> ibis.Value:
+    """EUR, whether it was written eur or EUR."""
+    return id_text(column).upper()
+
+
+def rows_by_currency(table: ibis.Table, column: ibis.Value) -> pd.Series:
+    """Number of rows by currency; those without one are left out."""
+    found = table.select(code=currency_code(column)).filter(_.code.notnull())
+    return found.group_by("code").agg(rows=_.count()).order_by("code").execute().set_index("code")["rows"]
+
+
+def only_currency(found: Sequence[str], stated: str | None) -> str | None:
+    """The currency of the result: as stated, or the only one there is."""
+    if stated is not None:
+        return stated
+    return found[0] if len(found) == 1 else None
+
+
+def with_rate(raw: Raw, column: str, day: ibis.Value | None, where: str, rates: Rates) -> Raw:
+    """The rows and `rate`, which turns their money into the result's; with dates, the last one on or before the day.
+
+    Rows that name no currency have no rate, nor have those without a day where the rates are dated.
+
+    Raises
+    ------
+    DataError
+        Naming the currencies that no rate turns into the result's, and their numbers of rows.
+    """
+    rows = raw.table
+    table = rows.mutate(code=currency_code(rows[column]), on_day=ibis.null("date") if day is None else day)
+    if rates.table is None:
+        table = table.mutate(their_rate=ibis.null("float64"))
+    elif rates.dated:
+        table = table.asof_join(rates.table, on=table.on_day >= rates.table.since, predicates="code")
+    else:
+        table = table.left_join(rates.table, "code")
+    own = (table.code == (rates.currency or "").strip().upper()).fill_null(False)
+    rated = table.select(*rows.columns, "code", "on_day", rate=own.ifelse(1.0, table.their_rate))
+    without = rated.filter(_.rate.isnull(), _.code.notnull())
+    if rates.dated and day is not None:
+        without = without.filter(_.on_day.notnull())  # a day that cannot be read is told otherwise
+    found = without.group_by("code").agg(rows=_.count(), first=_["row"].min()).order_by("code").execute()
+    if not found.empty:
+        lines = raw.line_of(found["first"].to_numpy())
+        each = zip(found["code"], found["rows"], lines, strict=True)
+        told = "; ".join(f"{code} in {rows:,} rows, first at {raw.place} {line}" for code, rows, line in each)
+        what = f"no rate turns these currencies into {rates.currency}" if rates.currency else "several currencies"
+        raise DataError(Problem(what, where, told, _KNOWN))
+    return raw._replace(table=rated.drop("code", "on_day"))
+
+
+def read_rates(judged: ibis.Table, raw: Raw, where: str, currency: str | None) -> Rates:
+    """Rates from rows that count: currency, rate and date, if there is one.
+
+    Raises
+    ------
+    DataError
+        A rate that is no positive number; two different ones of a currency (and day); one of the result's own that is
+        not 1; a result without a currency.
+    """
+    dated = "date" in judged.columns
+    rows = judged.select(
+        "row", code=_.currency.upper(), since=_.date if dated else ibis.null("date"), their_rate=_.rate
+    )
+    problems = []
+    if currency is None:
+        problems.append(Problem("rates to what currency?", where, known="State the currency of the result"))
+    wrong = rows.filter((_.their_rate <= 0) | ((_.code == (currency or "").strip().upper()) & (_.their_rate != 1)))
+    if len(found := wrong.order_by("row").limit(1).execute()):
+        first, line = found.iloc[0], int(raw.line_of(found["row"].to_numpy())[0])
+        what = f"a rate must be positive, and that of {currency} to itself 1, at {raw.place} {line}"
+        problems.append(Problem(what, where, f"{first['their_rate']:g} for {first['code']}"))
+    each = rows.group_by(["code", "since"]).agg(n=_.their_rate.nunique(), first=_["row"].min(), last=_["row"].max())
+    if len(found := each.filter(_.n > 1).order_by(["code", "since"]).limit(1).execute()):
+        first = found.iloc[0]
+        lines = raw.line_of(found[["first", "last"]].to_numpy()[0])
+        what = f"different rates of {first['code']} for one day, at {raw.place} {lines[0]} and {lines[1]}"
+        problems.append(Problem(what, where, known="Give dates, or leave one out"))
+    if problems:
+        raise DataError(problems)
+    return Rates(currency, rows.select("code", "since", "their_rate").distinct(), dated)
