@@ -8,6 +8,7 @@ customers' own parameters. Seeds are fixed; five standard errors would mean a fa
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import duckdb
 import numpy as np
@@ -40,7 +41,8 @@ def read(folder, name) -> pd.DataFrame:
     """A raw table by pandas or the database's own library."""
     path, source = folder / SOURCES[name]["path"], SOURCES[name]
     if path.suffix == ".sqlite":
-        return pd.read_sql(f"SELECT * FROM {source['table']}", sqlite3.connect(path))
+        with closing(sqlite3.connect(path)) as connection:
+            return pd.read_sql(f"SELECT * FROM {source['table']}", connection)
     if path.suffix == ".duckdb":
         with duckdb.connect(path, read_only=True) as connection:
             return connection.execute(f"SELECT * FROM {source['table']}").df()

@@ -111,7 +111,8 @@ def generate(n_customers: int = 3000, seed: int = SEED) -> Retailer:
         What the departments wrote down: the raw tables by the names of `SOURCES`.
     dirt
         table, kind, reason, rows: how many rows of each raw table were read and are to be used, dropped or orphaned
-        (read = used + dropped + orphaned); "noted" are rows that are used and of which something is to be said.
+        (read = used + dropped + orphaned); "noted" are rows that are used and of which something is to be said: a
+        customer that was merged, a key that the identity table gives to two, a survey that was not answered.
     """
     story = np.random.default_rng(seed)
     customers = with_habits(simulate_customers(n_customers, story), seed)

@@ -70,9 +70,9 @@ def simulate_referrals(customers: pd.DataFrame, visits: pd.DataFrame, seed: int)
     friends = customers.loc[customers["channel"] == "Referral", "joined"].sort_values(kind="stable")
     taken = _matched(rows["time"].to_numpy(), friends.to_numpy(), np.timedelta64(JOINED_DAYS, "D"))
     found = taken >= 0
-    referred = np.where(found, friends.index.to_numpy(dtype=object)[taken], None) if len(friends) else None
-    joined = friends.to_numpy()[taken] if len(friends) else rows["time"]
-    return exported(rows.assign(referred=referred, time=np.where(found, joined, rows["time"])))
+    rows["referred"] = pd.Series(friends.index.to_numpy(dtype=object)[taken[found]], rows.index[found], dtype=object)
+    rows.loc[found, "time"] = friends.to_numpy()[taken[found]]
+    return exported(rows)
 
 
 def _matched(invited: np.ndarray, joined: np.ndarray, within: np.timedelta64) -> np.ndarray:
@@ -92,22 +92,15 @@ def simulate_campaigns(customers: pd.DataFrame, orders: pd.DataFrame) -> pd.Data
     sent = [(NEWSLETTER, day, _active(visits, day)) for day in pd.date_range(START, END, freq="MS")[1:]]
     sent += [(VOUCHER, VOUCHER_DAY, customers.index[customers["voucher_arm"].notna()])]
     sent += [(CALL, day, _best(orders, day)) for day in CALL_DAYS]
-    rows = (
-        pd.concat(
-            [
-                pd.DataFrame({"customer_id": ids, "time": day, "kind": kind, "cost": COST[kind]})
-                for kind, day, ids in sent
-            ]
-        )
-        .astype({"customer_id": visits["customer_id"].dtype})
-        .sort_values("time", kind="stable", ignore_index=True)
-    )
+    mails = [pd.DataFrame({"customer_id": ids, "time": day, "kind": kind}) for kind, day, ids in sent]
+    rows = pd.concat(mails).sort_values("time", kind="stable", ignore_index=True)
+    rows["customer_id"] = rows["customer_id"].astype(visits["customer_id"].dtype)  # if nobody was written to, too
+    rows["cost"] = rows["kind"].map(COST)
     voucher = rows["kind"] == VOUCHER
     rows["arm"] = rows["customer_id"].map(customers["voucher_arm"]).where(voucher)
     rows.loc[rows["arm"] == "control", "cost"] = 0.0
-    after = pd.merge_asof(rows, visits.assign(came=visits["time"]), on="time", by="customer_id", direction="forward")[
-        "came"
-    ]
+    came = visits.assign(came=visits["time"])
+    after = pd.merge_asof(rows, came, on="time", by="customer_id", direction="forward")["came"]
     rows["responded"] = (after - rows["time"]) < pd.to_timedelta(rows["kind"].map(WINDOW), unit="D")
     return rows
 
