@@ -88,7 +88,7 @@ OWN = {
 
 
 def own_orders(folder: Path, customers: int = 220) -> pd.DataFrame:
-    orders = generate(customers, 3)[0].dropna().query("amount > 0")
+    orders = generate(customers, 3).orders.dropna().query("amount > 0")
     table = pd.DataFrame(
         {"cust": orders["customer_id"], "day": orders["time"].dt.strftime("%d/%m/%Y"), "sales": orders["amount"],
          "channel": orders["channel"]}

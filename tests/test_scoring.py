@@ -129,7 +129,7 @@ def test_an_rfm_table_scores_as_its_customers(base, scored):
 
 
 def test_silence_until_a_later_day_lowers_p_alive():
-    orders = generate(100, 1)[0].query("time < '2025-06-30' and amount > 0").dropna()
+    orders = generate(100, 1).orders.query("time < '2025-06-30' and amount > 0").dropna()
     found = {}
     for day in ("2025-06-30", "2025-09-30"):
         read = read_transactions(orders, columns={"date": "time"}, data_end=day)

@@ -1,0 +1,82 @@
+"""What each customer of the simulated retailer is like beyond its visits: its own parameters of every other process.
+
+Own parameters are drawn from one population, or from one a channel where `HABITS` says so. The segment says nothing of
+anything: whoever finds an effect of it has found noise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.datasets.retailer.story import CHANNELS, HAZARD_SHAPE, stream
+
+
+class Habits(NamedTuple):
+    """What the customers of a channel do on average, and what it costs to win one."""
+
+    returned: float  # probability a visit
+    contacts: float  # a visit
+    cost_to_win: float  # EUR a customer who joins
+
+
+HABITS = {
+    "Referral": Habits(0.050, 0.20, 10.0),
+    "E-mail": Habits(0.050, 0.22, 4.0),
+    "Search": Habits(0.060, 0.25, 18.0),
+    "Marketplace": Habits(0.070, 0.32, 9.0),
+    "Social": Habits(0.075, 0.28, 14.0),
+}
+
+BUSINESS, SWISS = 0.15, 0.07  # shares of customers
+MARGIN, MARGIN_SD, ORDER_MARGIN_SD = 0.38, 0.05, 0.06
+GROUPS = ("books", "garden", "games", "kitchen", "lighting", "pets", "sport", "textiles")
+RANGE = 0.35  # of the groups beyond the first, each is liked with this probability
+DISCOUNTED, DISCOUNTED_SIZE = 0.25, 4.0  # mean and a + b of the beta distribution of own probabilities
+RETURNED_SIZE = 12.0
+LATE, LATE_SIZE = 0.06, 10.0
+BAD_DEBT, BAD_DEBT_SIZE = 0.01, 30.0
+CONTACTS_SHAPE, REFERRALS, REFERRALS_SHAPE = 1.2, 0.03, 0.5
+MINUTES, MINUTES_SD, CONTACT_MINUTES_SD = 8.0, 0.5, 0.6  # median; sd of logs between customers, and within
+LEAVING = 0.4  # minus the correlation of contentment and log hazard within a channel
+COMPLAINT_LOGIT, COMPLAINT_SLOPE = -0.9, -0.6  # of the share of complaints, in contentment
+
+# Mean and standard deviation of the log of a gamma variable of shape HAZARD_SHAPE and mean one.
+_LOG_GAMMA = {1.6: (-0.3439561764722593, 0.9265159972307978)}
+
+
+def with_habits(customers: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The customers with the parameters of their own; `retailer.generate` says what they mean."""
+    rng, n = stream(seed, "habits"), len(customers)
+    own = pd.DataFrame(HABITS, index=Habits._fields).T.loc[customers["channel"]].set_axis(customers.index)
+    contentment = _contentment(customers, rng)
+    return customers.assign(
+        segment=np.where(rng.uniform(size=n) < BUSINESS, "business", "private"),
+        currency=np.where(rng.uniform(size=n) < SWISS, "CHF", "EUR"),
+        margin_rate=rng.normal(MARGIN, MARGIN_SD, n),
+        groups_liked=1 + rng.binomial(len(GROUPS) - 1, RANGE, n),
+        discount_rate=_beta(DISCOUNTED, DISCOUNTED_SIZE, n, rng),
+        return_rate=_beta(own["returned"].to_numpy(), RETURNED_SIZE, n, rng),
+        late_rate=_beta(LATE, LATE_SIZE, n, rng),
+        bad_debt_rate=_beta(BAD_DEBT, BAD_DEBT_SIZE, n, rng),
+        contact_rate=rng.gamma(CONTACTS_SHAPE, own["contacts"].to_numpy() / CONTACTS_SHAPE),
+        contact_minutes=MINUTES * np.exp(rng.normal(0, MINUTES_SD, n)),
+        contentment=contentment,
+        complaint_share=1 / (1 + np.exp(-COMPLAINT_LOGIT - COMPLAINT_SLOPE * contentment)),
+        referral_rate=rng.gamma(REFERRALS_SHAPE, REFERRALS / REFERRALS_SHAPE, n),
+        cost_to_win=own["cost_to_win"],
+    )
+
+
+def _beta(mean: float | np.ndarray, size: float, n: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.beta(size * np.asarray(mean), size * (1 - np.asarray(mean)), n)
+
+
+def _contentment(customers: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Mean 0, variance 1 within a channel; the unhappy leave sooner."""
+    usual = customers["channel"].map({name: 1 / channel.lifetime for name, channel in CHANNELS.items()}).to_numpy()
+    mean, sd = _LOG_GAMMA[HAZARD_SHAPE]
+    hurry = (np.log(customers["hazard"].to_numpy() / usual) - mean) / sd
+    return -LEAVING * hurry + np.sqrt(1 - LEAVING**2) * rng.normal(size=len(customers))
