@@ -92,8 +92,8 @@ def lifetime_value(made: pd.DataFrame, values: Values, kind: str = "realised") -
 
 
 def _with_margin(bought: ibis.Table, economics: Economics) -> ibis.Table:
-    """Purchases with `margin`, their rate: the stated one, or what the goods' cost leaves; where that is not known, what
-    it leaves of all purchases together."""
+    """Purchases with `margin`, their rate: the stated one, or what the goods' cost leaves; where that is not known,
+    what it leaves of all purchases together."""
     if economics.margin is not None:
         return bought.mutate(margin=ibis.literal(economics.margin))
     known = bought.filter(_.cost.notnull())

@@ -174,8 +174,8 @@ class EffectSection(CostEffectSection):
 
 
 class CostSection(Section):
-    """A cost model, which all entries share. `window` (of returns and bad debt): for how many days a purchase is watched
-    for what comes back; a younger one tells nothing yet."""
+    """A cost model, which all entries share. `window` (of returns and bad debt): for how many days a purchase is
+    watched for what comes back; a younger one tells nothing yet."""
 
     model: Text
     window: Annotated[int, Field(ge=1, le=3660)] | None = None

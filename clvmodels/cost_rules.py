@@ -74,7 +74,9 @@ def _economics(raw: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[Fin
     if not isinstance(economics, dict):
         if costs:
             what = "Cost models need economics, which say what things cost"
-            yield Finding(("costs",), [Problem(what, known="Add economics: {annual_discount_rate: 0.12, ...}")], key=True)
+            yield Finding(
+                ("costs",), [Problem(what, known="Add economics: {annual_discount_rate: 0.12, ...}")], key=True
+            )
         return
     for key, role in NEEDED.items():
         if economics.get(key) and role not in costs and known_source(as_mapping(raw.get("data"))):
@@ -88,7 +90,9 @@ def _told_once(economics: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterat
     """The margin and a contact's cost are stated or modelled, and each once."""
     if economics.get("margin") is None and "margin" not in costs:
         known = "Write margin: 0.3 for 30%, or costs: {margin: {model: normal_margin}} where the goods' cost is known"
-        yield Finding(("economics",), [Problem("No margin is stated, and no cost model tells it", known=known)], key=True)
+        yield Finding(
+            ("economics",), [Problem("No margin is stated, and no cost model tells it", known=known)], key=True
+        )
     for key, role in (("margin", "margin"), ("cost_per_contact", "handling")):
         if economics.get(key) and role in costs:
             what = f"'{key}' is stated here and modelled under costs, {role}"
@@ -101,14 +105,17 @@ def _told_once(economics: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterat
         yield Finding(("costs", "handling"), [Problem("Nothing says how many contacts come", known=known)], key=True)
     if "referrals" in costs and economics.get("referral") is None:
         known = "Write economics: {referral: {incremental: 0.5, reward: 10}}"
-        yield Finding(("costs", "referrals"), [Problem("Nothing says what a referral counts for", known=known)], key=True)
+        yield Finding(
+            ("costs", "referrals"), [Problem("Nothing says what a referral counts for", known=known)], key=True
+        )
 
 
 def _rules(economics: Mapping[str, Any]) -> Iterator[Finding]:
-    shares = [economics.get(key) for key in ("resold", "written_off")]
-    if all(isinstance(share, int | float) for share in shares) and sum(shares) > 1 + 1e-9:
+    resold, lost = economics.get("resold", 0.0), economics.get("written_off", 0.0)
+    if isinstance(resold, int | float) and isinstance(lost, int | float) and resold + lost > 1 + 1e-9:
         what = "resold and written_off are shares of the same returned value"
-        yield Finding(("economics", "written_off"), [Problem(what, got=f"{shares[0]} and {shares[1]}", known="At most 1")])
+        problem = Problem(what, got=f"{resold} and {lost}", known="Together at most 1")
+        yield Finding(("economics", "written_off"), [problem])
     retention = as_mapping(economics.get("retention"))
     every, silent = retention.get("every"), retention.get("until_silent")
     if isinstance(every, int | float) and isinstance(silent, int | float) and every > 0:

@@ -83,7 +83,7 @@ class Work:
             raise DataError(problems)
 
     def check(self, split: Split) -> None:
-        """Refuse entries and cost models that the customers cannot be fitted by, all at once and before the first fit."""
+        """Refuse entries and cost models that the customers cannot be fitted by, all at once, before the first fit."""
         problems: list[Problem] = []
         fits = [(name, wanted) for name in self.experiment.models for wanted in self._wanted(name, split)]
         for name, wanted in [*fits, *((f"costs, {wanted.role}", wanted) for wanted in self._cost_models())]:
@@ -305,10 +305,10 @@ class Work:
         priors = {name: prior.to_mapping() for name, prior in wanted.priors.items()}
         data = self.experiment.data.model_dump(exclude={"calibration_end", "holdout"})  # `end` says what is fitted
         sources = {name: source.model_dump() for name, source in self.experiment.sources.items()}
-        told = {role: section.window for role, section in self.experiment.costs.items()} if wanted.role not in ROLES else {}
+        watched = {role: section.window for role, section in self.experiment.costs.items() if role == wanted.role}
         minute = self.economics.cost_per_minute if self.economics is not None and wanted.role == "handling" else 0.0
         parts = (
-            __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, sources, told, minute, end,
+            __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, sources, watched, minute, end,
             wanted.model.name, dict(wanted.model.options), priors, [effect.to_mapping() for effect in wanted.effects],
             sampler, self.experiment.seed,
         )  # fmt: skip

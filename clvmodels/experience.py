@@ -1,4 +1,4 @@
-"""What the tables beside the orders say of each customer at a day: satisfaction, complaints, late payment, range bought.
+"""What the tables beside the orders say of each customer at a day: satisfaction, complaints, late payment, range.
 
 One row a customer; each column is a number with its role and unit. They may be named as covariates of effects, and then
 only what is known at the customers' end of observation is used. They are associated with behaviour; they do not say

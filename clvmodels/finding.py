@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from clvmodels import datasets
 from clvmodels.document import Path as KeyPath
 from clvmodels.errors import Problem
+from clvmodels.reading import is_url
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 
@@ -34,3 +37,14 @@ def as_list(value: Any) -> list[Any]:
 def known_source(data: Mapping[str, Any]) -> bool:
     """Whether what the data set tells can be relied on: it is none, or one that there is."""
     return data.get("dataset") is None or data["dataset"] in list(datasets.DATASETS)
+
+
+def file_finding(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator[Finding]:
+    """A table to be read, named at `path`: a file that is there, or a database's URL without a password."""
+    if is_url(name):
+        if urlsplit(name).password:
+            known = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
+            yield Finding(path, [Problem("A password does not belong in an experiment", known=known)])
+    elif config_dir is not None and as_text(name) and not (config_dir / name).is_file():
+        known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
+        yield Finding(path, [Problem(f"No such file: {name}", known=known)])

@@ -1,9 +1,9 @@
 """Each purchase with what became of it, and what cost models observe of a customer at a day.
 
-A purchase is a customer's orders of one day, as elsewhere. What comes back is told of the purchase that it belongs to: by
-its order's number where there is one, else the customer's last purchase on or before that day; what comes more than the
-return window after its purchase is passed over, so that each purchase that is old enough was watched for as long. Unpaid
-orders are told in the same way.
+A purchase is a customer's orders of one day, as elsewhere. What comes back is told of the purchase that it belongs to:
+by its order's number where there is one, else the customer's last purchase on or before that day; what comes more than
+the return window after its purchase is passed over, so that each purchase that is old enough was watched for as long.
+Unpaid orders are told in the same way.
 """
 
 from __future__ import annotations

@@ -12,19 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import pandas as pd
 
 from clvmodels import datasets, figures, metrics, models
+from clvmodels.cost_rules import cost_findings
 from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS
 from clvmodels.document import Path as KeyPath
 from clvmodels.document import as_mapping
 from clvmodels.entry_rules import entry_findings, laplace_findings
 from clvmodels.errors import Problem, unknown
-from clvmodels.finding import SAFE_NAME, Finding, as_list, as_text, known_source
-from clvmodels.reading import is_url
+from clvmodels.experience import available
+from clvmodels.finding import SAFE_NAME, Finding, as_list, as_text, file_finding, known_source
+from clvmodels.source_rules import source_findings
 from clvmodels.window import period_end
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
@@ -38,16 +39,20 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     """Every problem that keys have together; `config_dir` is where relative paths start (None: not looked at)."""
     data = as_mapping(raw.get("data"))
     yield from _names_of_lists(raw)
-    for rule in (_source, _columns, _dates, _timezone, _opportunities):
+    yield from _source(data, as_mapping(raw.get("sources")))
+    for rule in (_columns, _dates, _timezone, _opportunities):
         yield from rule(data)
-    yield from _file(("data", "transactions"), data.get("transactions"), config_dir)
+    yield from source_findings(raw, config_dir)
+    yield from file_finding(("data", "transactions"), data.get("transactions"), config_dir)
     calendars = as_mapping(raw.get("calendars"))
     for name, calendar in calendars.items():
         yield from _calendar(("calendars", name), as_mapping(calendar), data, config_dir)
     yield from _unused(calendars, as_mapping(raw.get("models")))
     yield from _economics(raw)
     yield from _sampler(raw)
-    yield from entry_findings(raw, {kind: _available(data, kind) for kind in DERIVED})
+    columns = {kind: _available(raw, kind) for kind in DERIVED}
+    yield from entry_findings(raw, columns)
+    yield from cost_findings(raw, columns)
 
 
 def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +63,8 @@ def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
         raw["data"] = {"policies": {}, **raw["data"]}
     elif name in datasets.DATASETS:
         raw["data"] = _with_dataset(raw["data"], datasets.DATASETS[name].defaults)
+        if datasets.DATASETS[name].tables and "sources" not in raw:
+            raw["sources"] = datasets.DATASETS[name].sources
     return raw
 
 
@@ -88,18 +95,30 @@ def _names_of_lists(raw: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding((key, place), [Problem(f"'{name}' is listed twice")])
 
 
-def _source(data: Mapping[str, Any]) -> Iterator[Finding]:
-    """One source: a data set by name or a file of one's own, and only the latter is described here."""
+def _source(data: Mapping[str, Any], sources: Mapping[str, Any]) -> Iterator[Finding]:
+    """One source: a data set by name, a file of one's own, or several tables; each described in one place."""
     dataset, transactions = data.get("dataset"), data.get("transactions")
-    if dataset is None and transactions is None:
-        known = f"Say dataset: {' or '.join(datasets.DATASETS)}; or transactions: orders.csv"
+    if dataset is None and transactions is None and not sources:
+        known = f"Say dataset: {' or '.join(datasets.DATASETS)}; or transactions: orders.csv; or several sources:"
         yield Finding(("data",), [Problem("No data is named", known=known)], key=True)
     if dataset is not None and transactions is not None:
         what = "'dataset' and 'transactions' are both given, and an experiment has one source"
         yield Finding(("data", "transactions"), [Problem(what, known="Remove one of them")], key=True)
+    if transactions is not None and sources:
+        what = "'transactions' and 'sources' are both given, and orders are one of the sources"
+        yield Finding(("data", "transactions"), [Problem(what, known="Remove one of them")], key=True)
+    if sources and dataset in datasets.DATASETS and not datasets.DATASETS[dataset].tables:
+        having = [name for name, other in datasets.DATASETS.items() if other.tables]
+        what = f"The data set '{dataset}' is one table, and 'sources' describe several"
+        yield Finding(("sources",), [Problem(what, known=f"Of several tables: {', '.join(having)}")], key=True)
+    if sources and transactions is None:
+        for key in ("table", "columns", "date_format", "delimiter", "encoding"):
+            if data.get(key) is not None:
+                what = f"'{key}' describes one file, and each of the sources has its own"
+                yield Finding(("data", key), [Problem(what, known=f"Write {key} where the source stands")], key=True)
     if isinstance(dataset, str) and dataset not in datasets.DATASETS:
         yield Finding(("data", "dataset"), [unknown("data set", dataset, datasets.DATASETS)])
-    if dataset is not None and transactions is None:
+    if dataset is not None and transactions is None and not sources:
         for key in OWN_FILE_ONLY:
             if data.get(key) is not None:
                 what = f"'{key}' describes a file of one's own, and a data set knows its own"
@@ -186,17 +205,6 @@ def _timezone(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("data", "timezone"), [Problem(what)])
 
 
-def _file(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator[Finding]:
-    """A table to be read, named at `path`: a file that is there, or a database's URL without a password."""
-    if is_url(name):
-        if urlsplit(name).password:
-            known = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
-            yield Finding(path, [Problem("A password does not belong in an experiment", known=known)])
-    elif config_dir is not None and as_text(name) and not (config_dir / name).is_file():
-        known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
-        yield Finding(path, [Problem(f"No such file: {name}", known=known)])
-
-
 def _calendar(
     path: KeyPath, calendar: Mapping[str, Any], data: Mapping[str, Any], config_dir: Path | None
 ) -> Iterator[Finding]:
@@ -224,7 +232,7 @@ def _calendar(
     for key in ("columns", "index", "covariates", "until"):
         if source != "path" and calendar.get(key):
             yield Finding((*path, key), [Problem(f"'{key}' is of a table of your own (path)")], key=True)
-    yield from _file((*path, "path"), calendar.get("path"), config_dir)
+    yield from file_finding((*path, "path"), calendar.get("path"), config_dir)
     if data.get("time") == "opportunities":
         yield Finding(
             path, [Problem("A calendar needs continuous time", known="Write time: continuous in data")], key=True
@@ -271,12 +279,18 @@ def _first_with(part: str) -> str:
     return next((name for name, model in models.MODELS.items() if part in model.provides), "")
 
 
-def _available(data: Mapping[str, Any], kind: str) -> tuple[str, ...] | None:
+def _available(raw: Mapping[str, Any], kind: str) -> tuple[str, ...] | None:
     """Groups or covariates that effects may name; None where the data set is not known, and so neither are they."""
+    data = as_mapping(raw.get("data"))
     if not known_source(data):
         return None
     own = tuple(name for name in as_list(data.get(kind)) if isinstance(name, str))
-    return (*(own or _of_dataset(as_text(data.get("dataset")), kind)), *DERIVED[kind])
+    sources = [as_mapping(source) for source in as_mapping(raw.get("sources")).values()]
+    told = tuple(name for source in sources for name in as_list(source.get(kind)) if isinstance(name, str))
+    roles = {str(source.get("role")) for source in sources}
+    roles |= {"range"} if any("product_group" in as_mapping(source.get("columns")) for source in sources) else set()
+    made = available(roles) if kind == "covariates" else ()
+    return (*(own or _of_dataset(as_text(data.get("dataset")), kind)), *told, *DERIVED[kind], *made)
 
 
 def _of_dataset(name: str | None, kind: str) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clvmodels.calendars import SuppliedCalendar
+    from clvmodels.consolidation import Company
     from clvmodels.sources import Transactions
 
 
@@ -32,6 +34,8 @@ class Dataset:
         Why it cannot be split into calibration and holdout, where it cannot.
     calendar, calendar_covariates
         "module:function" of the reader of its own calendar, and that calendar's covariates, where it has one.
+    tables
+        Of a simulated company, the module that has `SOURCES`, what its raw tables are, and `write`, which writes them.
     """
 
     name: str
@@ -44,11 +48,27 @@ class Dataset:
     no_split: str = ""
     calendar: str = ""
     calendar_covariates: tuple[str, ...] = ()
+    tables: str = ""
 
     def load_calendar(self, name: str) -> SuppliedCalendar:
         """Its own calendar, under that name."""
         module, function = self.calendar.split(":")
         return getattr(importlib.import_module(module), function)(name)
+
+    @property
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """What its raw tables are, as an experiment's `sources` says it; empty where it has none."""
+        return dict(importlib.import_module(self.tables).SOURCES) if self.tables else {}
+
+    def write(self, folder: Path, seed: int = 0, **options: Any) -> None:
+        """Write the raw tables of a simulated company into a folder."""
+        importlib.import_module(self.tables).write(folder, seed=seed, **options)
+
+    def load_company(self, seed: int = 0, **options: Any) -> Company:
+        """Its orders, with what they themselves tell of returns."""
+        from clvmodels.consolidation import Company
+
+        return Company.of(self.load(seed=seed, **options))
 
     def load(self, seed: int = 0, **options: Any) -> Transactions:
         """Read it, clean it. `seed` matters for simulated data only; options are the loader's own."""
@@ -70,6 +90,7 @@ DATASETS: dict[str, Dataset] = {
             "amount": "EUR; returns are negative",
         },
         loader="clvmodels.datasets.retailer:load",
+        tables="clvmodels.datasets.retailer",
         defaults={
             "time_unit": "week",
             "currency": "EUR",

@@ -46,6 +46,7 @@ SOURCES: dict[str, dict[str, Any]] = {
     "order_lines": {
         "path": "order_lines.parquet",
         "role": "order_lines",
+        "currency": "EUR",
         "columns": {"order_id": "order_no", "product_group": "product_group", "amount": "amount", "cost": "cost"},
     },
     "returns": {

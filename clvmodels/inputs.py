@@ -1,0 +1,157 @@
+"""What an experiment file names, read: the company's tables, calendars, economics, and the customers at both dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from clvmodels.calendars import SuppliedCalendar, holiday_weeks, read_calendar
+from clvmodels.config import Experiment, PolicySection
+from clvmodels.consolidation import Company, Table, consolidate
+from clvmodels.customers import Split, summarize
+from clvmodels.datasets import DATASETS
+from clvmodels.economics import Economics, Referral, Retention
+from clvmodels.effects import columns_of
+from clvmodels.experience import EXPERIENCE, with_experience
+from clvmodels.ledger import Windows, with_costs
+from clvmodels.reading import is_url
+from clvmodels.sources import Policies, Transactions, read_transactions
+
+
+def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
+    """The tables that an experiment names, joined on one customer; raw tables of a simulated company are written to
+    the scratch folder first."""
+    data = experiment.data
+    options = {} if data.customers is None else {"n_customers": data.customers}
+    if experiment.sources:
+        folder = config_dir
+        if data.dataset is not None:
+            folder = scratch / data.dataset
+            DATASETS[data.dataset].write(folder, seed=experiment.seed, **options)
+        return _consolidated(experiment, folder)
+    if data.dataset is not None:
+        return DATASETS[data.dataset].load_company(seed=experiment.seed, **options)
+    return Company.of(_transactions(experiment, config_dir))
+
+
+def _consolidated(experiment: Experiment, folder: Path) -> Company:
+    data = experiment.data
+    tables = {
+        name: Table(**{**section.model_dump(exclude={"policies"}), "policies": _policies(section.policies)})
+        for name, section in experiment.sources.items()
+    }
+    end = None if data.data_end is None else data.data_end.isoformat()
+    return consolidate(
+        tables, folder=folder, currency=data.currency, timezone=data.timezone or "UTC", data_end=end,
+        policies=_policies(data.policies) or Policies(), groups=data.groups, covariates=data.covariates,
+    )  # fmt: skip
+
+
+def _policies(section: PolicySection | None) -> Policies | None:
+    return None if section is None else Policies(**section.model_dump())
+
+
+def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
+    data = experiment.data
+    columns = {} if data.columns is None else data.columns.model_dump(exclude_none=True)
+    return read_transactions(
+        _located(data.transactions, config_dir),
+        table=data.table,
+        columns=columns,
+        date_format=data.date_format,
+        timezone=data.timezone or "UTC",
+        currency=data.currency,
+        groups=data.groups,
+        covariates=data.covariates,
+        policies=_policies(data.policies) or Policies(),
+        data_end=None if data.data_end is None else data.data_end.isoformat(),
+        delimiter=data.delimiter,
+        encoding=data.encoding or "utf-8",
+    )
+
+
+def _located(name: str | None, config_dir: Path) -> str | Path:
+    """A table that an experiment names: a database by its URL, a file from the experiment's folder on."""
+    return str(name) if is_url(name) else config_dir / str(name)
+
+
+def read_calendars(experiment: Experiment, config_dir: Path) -> dict[str, SuppliedCalendar]:
+    """The calendars that entries are on, by name."""
+    used = {entry.calendar for entry in experiment.models.values()}
+    return {name: _calendar(name, experiment, config_dir) for name in experiment.calendars if name in used}
+
+
+def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCalendar:
+    section = experiment.calendars[name]
+    if section.holidays:
+        return holiday_weeks([day.isoformat() for day in section.holidays], name=name)
+    if section.dataset is not None:
+        return DATASETS[section.dataset].load_calendar(name)
+    return read_calendar(
+        _located(section.path, config_dir), name=name, columns=dict(section.columns.items()), index=section.index,
+        covariates=section.covariates, until=None if section.until is None else section.until.isoformat(),
+    )  # fmt: skip
+
+
+def economics_of(experiment: Experiment) -> Economics | None:
+    """What turns purchases into profit, where the experiment says it."""
+    if experiment.economics is None:
+        return None
+    stated = experiment.economics.model_dump()
+    retention, referral = stated.pop("retention"), stated.pop("referral")
+    if referral is not None:
+        referral["group"] = tuple(referral["group"].items())
+    return Economics(
+        **stated, retention=retention and Retention(**retention), referral=referral and Referral(**referral)
+    )
+
+
+def windows_of(experiment: Experiment) -> Windows:
+    """How long purchases are watched for what comes back."""
+    stated = {role: section.window for role, section in experiment.costs.items() if section.window is not None}
+    return Windows(**stated)
+
+
+def splits(experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar]) -> tuple[Split, Split]:
+    """The customers at the calibration's end with the holdout, and those at the date of value; each with what cost
+    models observe of them up to then, and the experience that effects read."""
+    data, transactions = experiment.data, company.transactions
+    between = data.acquired_between
+    holdout = data.holdout.isoformat() if isinstance(data.holdout, date) else data.holdout
+    effects = [effect for section in experiment.models.values() for effect in section.effects]
+    of_costs = [effect for section in experiment.costs.values() for effect in section.effects]
+    groups, named = columns_of([*effects, *of_costs])
+    named = list(dict.fromkeys((*data.covariates, *named)))
+    covariates = [name for name in named if name in transactions.covariates or name not in EXPERIENCE]
+    common: dict[str, Any] = {
+        "time_unit": data.time_unit,
+        "time": data.time,
+        "groups": tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
+        "covariates": tuple(covariates),
+        "acquired_between": between and tuple(day.isoformat() for day in between),
+        "amount_unit": data.amount_unit,
+        "calendars": list(calendars.values()),
+    }
+    end = None if data.calibration_end is None else data.calibration_end.isoformat()
+    lived = [name for name in named if name not in covariates]
+    split = _enriched(
+        experiment, company, summarize(transactions, calibration_end=end, holdout=holdout, **common), lived
+    )
+    if split.holdout is None or experiment.value_at == "calibration_end":
+        return split, split
+    later = summarize(transactions, calibration_end=split.holdout.end, **common)
+    return split, _enriched(experiment, company, later, lived)
+
+
+def _enriched(experiment: Experiment, company: Company, split: Split, lived: Sequence[str]) -> Split:
+    """With what cost models and effects read beside the purchases."""
+    customers = with_experience(company, split.customers, lived) if lived else split.customers
+    if experiment.costs:
+        minute = experiment.economics.cost_per_minute if experiment.economics else 0.0
+        customers = with_costs(
+            company, customers, experiment.costs, windows=windows_of(experiment), cost_per_minute=minute
+        )
+    return replace(split, customers=customers)

@@ -1,0 +1,70 @@
+"""What the keys of an experiment's `sources` say together: what each table is of, its columns, its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from clvmodels import datasets
+from clvmodels.document import as_mapping
+from clvmodels.errors import Problem, unknown
+from clvmodels.finding import SAFE_NAME, Finding, as_list, as_text, file_finding
+from clvmodels.reasons import Policies
+from clvmodels.roles import ROLES, Table
+
+ORDERS = ("orders", "order_lines")
+
+
+def source_findings(raw: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]:
+    """Every problem that the keys of sources have."""
+    sources, name = as_mapping(raw.get("sources")), as_text(as_mapping(raw.get("data")).get("dataset"))
+    simulated = datasets.DATASETS[name].sources if name in datasets.DATASETS else {}
+    for own, source in sources.items():
+        path = ("sources", own, "path")
+        yield from _source(str(own), as_mapping(source))
+        if not simulated:
+            yield from file_finding(path, as_mapping(source).get("path"), config_dir)
+        files = [table["path"] for table in simulated.values()]
+        if simulated and (file := as_text(as_mapping(source).get("path"))) is not None and file not in files:
+            yield Finding(path, [unknown(f"file of {name}", file, files)])
+    if sources and not any(as_mapping(source).get("role") in ORDERS for source in sources.values()):
+        known = "One table at least has role: orders, or order_lines with columns for key and date"
+        yield Finding(("sources",), [Problem("No table has orders", known=known)], key=True)
+
+
+def _source(name: str, source: Mapping[str, Any]) -> Iterator[Finding]:
+    """What `Table` says of itself."""
+    path, role = ("sources", name), as_text(source.get("role"))
+    if not SAFE_NAME.match(name):
+        known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
+        yield Finding(path, [Problem(f"'{name}' is no name for a table", known=known)], key=True)
+    if role is not None and role not in ROLES:
+        yield Finding((*path, "role"), [unknown("role", role, ROLES)])
+    elif role is not None:
+        for problem in _table(source, role).problems(name):
+            yield Finding(path, [problem], key=True)
+
+
+def _table(source: Mapping[str, Any], role: str) -> Table:
+    """The table as far as its keys are what they should be; what they are not is told where it stands."""
+    texts = {key: _texts(source.get(key)) for key in ("columns", "kinds", "rules", "policies")}
+    lists = {
+        key: [text for text in as_list(source.get(key)) if isinstance(text, str)] for key in ("groups", "covariates")
+    }
+    known = {f.name for f in fields(Policies)}
+    return Table(
+        path="any", role=role, columns=texts["columns"], kinds=texts["kinds"], rules=texts["rules"],
+        policies=Policies(**{key: value for key, value in texts["policies"].items() if key in known}),
+        date_format=as_text(source.get("date_format")), groups=_names(source.get("groups")),
+        covariates=_names(source.get("covariates")),
+    )  # fmt: skip
+
+
+def _names(value: Any) -> list[str]:
+    return [text for text in as_list(value) if isinstance(text, str)]
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {key: text for key, text in as_mapping(value).items() if isinstance(text, str)}
