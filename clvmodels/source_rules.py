@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,10 @@ def _source(name: str, source: Mapping[str, Any]) -> Iterator[Finding]:
 def _table(source: Mapping[str, Any], role: str) -> Table:
     """The table as far as its keys are what they should be; what they are not is told where it stands."""
     texts = {key: _texts(source.get(key)) for key in ("columns", "kinds", "rules", "policies")}
-    lists = {
-        key: [text for text in as_list(source.get(key)) if isinstance(text, str)] for key in ("groups", "covariates")
-    }
     known = {f.name for f in fields(Policies)}
     return Table(
         path="any", role=role, columns=texts["columns"], kinds=texts["kinds"], rules=texts["rules"],
-        policies=Policies(**{key: value for key, value in texts["policies"].items() if key in known}),
+        policies=replace(Policies(), **{key: value for key, value in texts["policies"].items() if key in known}),
         date_format=as_text(source.get("date_format")), groups=_names(source.get("groups")),
         covariates=_names(source.get("covariates")),
     )  # fmt: skip
