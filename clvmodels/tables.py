@@ -293,7 +293,7 @@ def _transactions(
         one = one._replace(raw=rated(one, day, rates))
     resolved = identity.resolve(one.raw.table, one.column("key"), one.table.system)
     one = one._replace(raw=one.raw._replace(table=stored(backend, "resolved", resolved)))
-    known = rollup.known_orders(backend, one)
+    known, own = rollup.known_orders(backend, one), one.names
     converted: tuple[str, ...] = ()
     if lines is not None:
         if known is None:
@@ -304,7 +304,7 @@ def _transactions(
     transactions = clean(
         backend, one.raw, one.where, names, rates or Rates(), date_format=one.table.date_format, timezone=timezone,
         data_end=data_end, policies=policies, groups=one.table.groups, covariates=one.table.covariates,
-        converted=converted, needs_order=one.table.role == "order_lines",
+        converted=converted, needs_order=one.table.role == "order_lines", borrowed=one.names.keys() - own.keys(),
     )  # fmt: skip
     return transactions, known
 
