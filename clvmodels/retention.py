@@ -1,7 +1,8 @@
 """Retention contacts: who is contacted, by the rule that a customer is as long as silence has not lasted too long.
 
 At each contact date t_1, t_2, ... (multiples of `every` after T) a customer is contacted who has bought within the
-last `until_silent`, before T or after; gone or not, which the firm does not see. Periods end at the contact dates.
+last `until_silent`, before T or after; gone or not, which the firm does not see. Every contact date ends a period
+(`economics.period_edges`), and a contact belongs to the period that it ends.
 
 Shapes: D = draw, C = customer_id, P = period.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import gammaincc
 
 from clvmodels import simulation
@@ -19,6 +21,8 @@ from clvmodels.models.contract import Array, State
 from clvmodels.posterior import Posterior
 from clvmodels.randomness import keyed_generator
 
+NEAR = 1e-6
+"""How far from a multiple of `every`, relative to it, a contact date may be: rounding, and no more."""
 STATES = 8
 """States of a customer that the mean is taken over in each posterior draw; given a state it is exact."""
 
@@ -42,11 +46,11 @@ def contacts_of(counts: Array, silence: Array, edges: Array, rule: Retention) ->
 
     silence: time from the last purchase to T. [C]
     """
-    recent = np.zeros(counts.shape)
-    for back in range(min(rule.memory, counts.shape[-1])):
-        recent[..., back:] += counts[..., : counts.shape[-1] - back]
+    made = np.concatenate([np.zeros_like(counts[..., :1]), np.cumsum(counts, axis=-1)], axis=-1)
+    start = np.searchsorted(edges, edges[1:] - rule.until_silent - NEAR * rule.every)  # contact dates are edges
+    recent = made[..., 1:] > made[..., start]
     before = silence[:, None] + edges[1:] < rule.until_silent
-    return ((recent > 0) | before) * _full(edges, rule)
+    return np.where(contact_dates(edges, rule), recent | before, 0.0)
 
 
 def expected_contacts(
@@ -58,15 +62,15 @@ def expected_contacts(
     states drawn for each posterior draw.
     """
     check_rule(posterior)
-    start = np.maximum(edges[1:] - rule.until_silent, 0.0)
-    total = np.zeros((draws, len(table), len(edges) - 1))
+    total, dates = np.zeros((draws, len(table), len(edges) - 1)), contact_dates(edges, rule)
     for k in range(STATES):
         own_seed = int(keyed_generator(seed, "retention states", str(k)).integers(2**31))
         state = simulation.present(posterior, table, draws, own_seed).state
-        for p, (u, v) in enumerate(zip(start, edges[1:], strict=True)):
-            total[..., p] += chance_of_purchase(state, u, v)
-    before = silence[:, None] + edges[1:] < rule.until_silent
-    return np.where(before, 1.0, total / STATES) * _full(edges, rule)
+        for p in np.flatnonzero(dates):
+            date = edges[1:][p]
+            total[..., p] += chance_of_purchase(state, max(date - rule.until_silent, 0.0), date)
+    before = (silence[:, None] + edges[1:] < rule.until_silent) & dates
+    return np.where(before, 1.0, total / STATES)
 
 
 def chance_of_purchase(state: State, start: float, end: float) -> Array:
@@ -86,6 +90,7 @@ def chance_of_purchase(state: State, start: float, end: float) -> Array:
     return bought * fewer
 
 
-def _full(edges: Array, rule: Retention) -> Array:
-    """1 for periods that end at a contact date; the last may be cut short by the horizon. [P]"""
-    return np.where(np.isclose(np.diff(edges), rule.every), 1.0, 0.0)
+def contact_dates(edges: Array, rule: Retention) -> NDArray[np.bool_]:
+    """Which periods end at a contact date, a multiple of `every`. [P]"""
+    steps = edges[1:] / rule.every
+    return np.abs(steps - np.maximum(np.round(steps), 1.0)) < NEAR
