@@ -109,7 +109,7 @@ def contacts_fall_on_their_dates() -> None:
     rule = dataclasses.replace(FULL.retention, every=6.0, until_silent=60.0)
     for rate in (0.0, 0.12, 0.5):
         found = made(dataclasses.replace(FULL, annual_discount_rate=rate, retention=rule), 5)
-        dates = np.array([6.0, 12.0, 18.0, 24.0])
+        dates = np.array([0.0, 6.0, 12.0, 18.0, 24.0])
         truth = -rule.cost * ((1.0 + rate) ** (-dates * 7.0 / 365.25)).sum()
         part = found.parts(found.customers.table)["retention"]
         close(part.expected, np.full((5, 3), truth), 1e-12)
