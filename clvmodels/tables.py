@@ -22,7 +22,7 @@ from clvmodels import cleaning, rollup, tally
 from clvmodels.cleaning import check_covariates, check_types
 from clvmodels.currencies import Rates, only_currency, read_rates, rows_by_currency
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.events import Judged, Owners, judge, length_problems, rated
+from clvmodels.events import Judged, Owners, judge, id_problems, rated
 from clvmodels.identity import Identity, known_systems, read_identity, systems_problem
 from clvmodels.reading import ENCODINGS, Source, is_url, open_source
 from clvmodels.reasons import Policies
@@ -83,7 +83,7 @@ def read(
             before = len(problems)
             attempt(problems, partial(check_types, raw, names, one.where, table.date_format, one.kept))
             attempt(problems, partial(check_covariates, raw, names, table.covariates, one.where))
-            problems += length_problems(one)
+            problems += id_problems(one)
             told += [one] if len(problems) == before else []
     return told
 

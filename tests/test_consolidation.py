@@ -297,14 +297,33 @@ def test_negative_orders_as_returns_and_a_company_of_orders_alone():
     adds_up(none)
 
 
-def test_hostile_ids_are_text_and_harmless_on_the_way_out(tmp_path):
-    ids = ["<script>alert(1)</script>", "=HYPERLINK(1)", "x" * 500]
+def test_hostile_ids_are_refused_each_with_its_place():
+    """HTML, a formula, another column's text: one refusal that names file, column and row."""
+    ids = ["17", "<script>alert(1)</script>", "=HYPERLINK(1)", "-2+cmd|' /C calc'!A0", "@SUM(1)", "x" * 10_000]
+    frame = pd.DataFrame({"key": ids, "date": "2024-01-01", "amount": 1.0})
+    with pytest.raises(DataError) as caught:
+        consolidate({"orders": Table(frame=frame)})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "orders: an id of over 500 characters in column 'key', first at row 6"
+        f"; got {'x' * 40!r}. Ids are short: is it another column?",
+        "orders: an id that is HTML in column 'key', first at row 2; got '<script>alert(1)</script>'. "
+        "Ids are plain text: correct the table, or name another column",
+        "orders: an id that is a spreadsheet's formula in column 'key', first at row 3; got '=HYPERLINK(1)'. "
+        "Ids are plain text: correct the table, or name another column",
+    ]
+    plain = ["+49 30 1234", "-7", "@anna", "a<b", "a & b", "O'Neil", "<3"]
+    frame = pd.DataFrame({"key": plain, "date": "2024-01-01", "amount": 1.0})
+    assert set(consolidate({"orders": Table(frame=frame)}).transactions.table.customer_id.execute()) == set(plain)
+
+
+def test_hostile_names_are_text_and_harmless_on_the_way_out(tmp_path):
+    ids = ["+49 30 1234", "@anna", "x" * 500]
     frame = pd.DataFrame({"key": ids, "date": "2024-01-01", "amount": 1.0})
     found = consolidate({"<i>orders</i>": Table(frame=frame), "b": Table(frame=frame, role="returns")})
     assert set(found.transactions.table.customer_id.execute()) == set(ids)
     assert "<i>" not in found._repr_html_() and "2 tables" in repr(found)
     path = write_table(found.events.execute().set_index("customer_id"), tmp_path / "events.csv")
-    assert "\n'=HYPERLINK" in path.read_text() and "\n=" not in path.read_text()
+    assert "\n'+49" in path.read_text() and "\n'@anna" in path.read_text() and "\n+" not in path.read_text()
 
 
 GOOD = "key;date;amount\na;2024-01-01;1\n"
