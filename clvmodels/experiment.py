@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from clvmodels.accounts import profit_made
 from clvmodels.checks import all_checks, sampling_failed
 from clvmodels.config import Experiment, dump
 from clvmodels.consolidation import Company
 from clvmodels.customers import Split
 from clvmodels.entries import Say, Work
 from clvmodels.errors import Problem, ResultsError
+from clvmodels.experience import available, with_experience
 from clvmodels.figures import FIGURES
-from clvmodels.inputs import economics_of, read, read_calendars, splits
+from clvmodels.inputs import economics_of, read, read_calendars, splits, windows_of
 from clvmodels.metrics import METRICS
 from clvmodels.metrics.compare import compare, compare_elpd
 from clvmodels.metrics.elpd import rows_of
@@ -73,7 +75,6 @@ def run(
     with tempfile.TemporaryDirectory(prefix="clvmodels-") as scratch:
         say("Reading the data")
         company = read(experiment, Path(config_dir), Path(scratch))
-        transactions = company.transactions
         calendars = read_calendars(experiment, Path(config_dir))
         both = splits(experiment, company, calendars)
         economics = economics_of(experiment)
@@ -82,15 +83,17 @@ def run(
         entries, comparison, recommended = _judge(work, both[0])
         valued, customers = _value(work, entries, recommended, *both)
         about = _about(experiment, company, both, entries, recommended, folder, command, started)
+        about = replace(about, parts=[] if valued.values is None else list(valued.values.parts))
         result = Run(
             about, company.account, *both, entries, recommended, valued, comparison, pd.DataFrame(),
-            _scores(experiment, entries, both[0]),
+            _scores(experiment, entries, both[0]), company, _consolidated(company, both[1]),
+            _made(experiment, company, both[1], valued),
         )  # fmt: skip
         result = replace(result, checks=all_checks(result))
         say("Computing the figures' tables")
         tables = {name: FIGURES[name].table(result) for name in experiment.figures}
         result = replace(result, about=replace(about, **machine(started)))
-        store(folder, result, tables, customers, transactions, dump(experiment))
+        store(folder, result, tables, customers, dump(experiment))
     return Outcome(result, folder, int(sampling_failed(result, experiment.sampler.allow)))
 
 
@@ -136,9 +139,36 @@ def _value(
     return valued, pd.concat([*parts, *([] if value_split is split else [last])], ignore_index=True)
 
 
+def _consolidated(company: Company, split: Split) -> pd.DataFrame:
+    """One row a customer at the date of value, with all that the tables tell beside the orders."""
+    known = [name for name in available(company.roles) if name not in split.customers.table]
+    return with_experience(company, split.customers, known).table if known else split.customers.table
+
+
+def _made(experiment: Experiment, company: Company, split: Split, valued: EntryResult) -> pd.DataFrame | None:
+    """Revenue and profit of each customer up to the date of value, where there is a value to come."""
+    if valued.values is None:
+        return None
+    return profit_made(
+        company, split.customers, valued.values.economics, roles=experiment.costs, windows=windows_of(experiment)
+    )
+
+
+def _dataset(experiment: Experiment) -> str:
+    """What was read, in words."""
+    data, first = experiment.data, next(iter(experiment.sources.values()), None)
+    if data.dataset is not None:
+        return data.dataset
+    if first is None:
+        return Path(str(data.transactions)).name
+    name, others = Path(str(first.path)).name, len(experiment.sources) - 1
+    return f"{name} and {others} more table{'s' if others > 1 else ''}" if others else name
+
+
 def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: Split) -> pd.DataFrame:
     """Flat rows: entry, dataset, origin, metric, value, lower, upper."""
-    dataset = experiment.data.dataset or str(experiment.data.transactions)
+    dataset, paths = experiment.data.dataset, [str(source.path) for source in experiment.sources.values()]
+    dataset = dataset or ", ".join(paths) or str(experiment.data.transactions)
     origin = split.customers.observation_end.date().isoformat()
     rows = [
         (entry.name, dataset, origin, *row)
@@ -162,7 +192,7 @@ def _about(
     return About(
         name=folder.name,
         title=experiment.title,
-        dataset=experiment.data.dataset or Path(str(experiment.data.transactions)).name,
+        dataset=_dataset(experiment),
         customers=len(value_split.customers),
         transactions=len(transactions),
         currency=transactions.currency,
