@@ -19,9 +19,10 @@ from clvmodels.checks import all_checks, sampling_failed
 from clvmodels.config import Experiment, dump
 from clvmodels.consolidation import Company
 from clvmodels.customers import Split
+from clvmodels.decisions.payback import payback
 from clvmodels.entries import Say, Work
 from clvmodels.errors import Problem, ResultsError
-from clvmodels.experience import available, with_experience
+from clvmodels.experience import consolidated
 from clvmodels.figures import FIGURES
 from clvmodels.inputs import economics_of, read, read_calendars, splits, windows_of
 from clvmodels.metrics import METRICS
@@ -86,9 +87,9 @@ def run(
         about = replace(about, parts=[] if valued.values is None else list(valued.values.parts))
         result = Run(
             about, company.account, *both, entries, recommended, valued, comparison, pd.DataFrame(),
-            _scores(experiment, entries, both[0]), company, _consolidated(company, both[1]),
-            _made(experiment, company, both[1], valued),
+            _scores(experiment, entries, both[0]), company, consolidated(company, both[1].customers),
         )  # fmt: skip
+        result = _with_past(experiment, result)
         result = replace(result, checks=all_checks(result))
         say("Computing the figures' tables")
         tables = {name: FIGURES[name].table(result) for name in experiment.figures}
@@ -139,19 +140,19 @@ def _value(
     return valued, pd.concat([*parts, *([] if value_split is split else [last])], ignore_index=True)
 
 
-def _consolidated(company: Company, split: Split) -> pd.DataFrame:
-    """One row a customer at the date of value, with all that the tables tell beside the orders."""
-    known = [name for name in available(company.roles) if name not in split.customers.table]
-    return with_experience(company, split.customers, known).table if known else split.customers.table
-
-
-def _made(experiment: Experiment, company: Company, split: Split, valued: EntryResult) -> pd.DataFrame | None:
-    """Revenue and profit of each customer up to the date of value, where there is a value to come."""
-    if valued.values is None:
-        return None
-    return profit_made(
-        company, split.customers, valued.values.economics, roles=experiment.costs, windows=windows_of(experiment)
-    )
+def _with_past(experiment: Experiment, result: Run) -> Run:
+    """The run with the profit that was made up to the date of value, and what new customers cost and bring, where
+    there is a value to come."""
+    values, company, known = result.valued.values, result.company, result.consolidated
+    if values is None or company is None or known is None:
+        return result
+    customers = replace(result.value_split.customers, table=known)
+    made = profit_made(company, customers, values.economics, roles=experiment.costs, windows=windows_of(experiment))
+    back = payback(
+        dict(result.valued.posteriors), company, customers, values.economics, seed=experiment.seed,
+        draws=experiment.sampler.draws,
+    )  # fmt: skip
+    return replace(result, made=made, payback=back)
 
 
 def _dataset(experiment: Experiment) -> str:

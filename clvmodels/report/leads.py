@@ -7,7 +7,17 @@ from typing import NamedTuple
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures import calibration, checks, data_cleaning, model_comparison, phrases, pit, tracking
+from clvmodels.figures import (
+    calibration,
+    checks,
+    data_cleaning,
+    model_comparison,
+    payback,
+    phrases,
+    pit,
+    tracking,
+    value_parts,
+)
 from clvmodels.figures.concentration import share_range
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
@@ -197,7 +207,11 @@ def worth(stored: Stored) -> str:
     if "concentration" in tables:
         held = share_range(row_of(tables["concentration"], kind="top", series="expected"))
         said.append(f"the best {words.rate(about.top_share)} of customers carry {held} of what is expected")
-    return f"{words.capital('; '.join(said))}."
+    sentences = [f"{words.capital('; '.join(said))}."] if said else []
+    if "value_parts" in tables:
+        most = value_parts.largest(tables["value_parts"])
+        sentences += [f"The largest cost is {value_parts.title(most)}."] if most.kind == "part" else []
+    return " ".join(sentences)
 
 
 def best(stored: Stored) -> str:
@@ -211,6 +225,11 @@ def best(stored: Stored) -> str:
         f"{words.rate(stored.about.top_share)} by what is expected of them; {words.count(luck)} by what "
         f"{phrases.horizon(stored.about)} will bring, luck included."
     )
+
+
+def spend(stored: Stored) -> str:
+    table = stored.tables.get("payback")
+    return "What may be spent, and on whom." if table is None else payback.lead(table, stored.about)
 
 
 def trust(stored: Stored) -> str:
@@ -303,4 +322,4 @@ COSTS = {
     "retention": "retention marketing",
 }  # fmt: skip
 """The parts of value that are costs, in words."""
-LEADS = {"worth": worth, "best": best, "trust": trust, "data": data, "model": model}
+LEADS = {"worth": worth, "best": best, "spend": spend, "trust": trust, "data": data, "model": model}
