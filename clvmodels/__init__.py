@@ -28,7 +28,7 @@ _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "economics": ("Economics", "Referral", "Retention"),
     "value": ("Values", "value_customers"),
     "scoring": ("score",),
-    "decisions": ("concentration", "rank"),
+    "decisions": ("concentration", "payback", "rank"),
     "metrics": ("METRICS", "Judged"),
     "metrics.compare": ("compare",),
     "figures": ("FIGURES", "plot"),

@@ -126,3 +126,49 @@ def experience(company: Company, customers: Customers, names: Iterable[str] | No
 def with_experience(company: Company, customers: Customers, names: Iterable[str]) -> Customers:
     """The customers with these columns, which effects may read as covariates; see `experience`."""
     return replace(customers, table=customers.table.assign(**experience(company, customers, names)))
+
+
+def consolidated(company: Company, customers: Customers) -> pd.DataFrame:
+    """One row a customer with all that is known of them at their day: the statistics of the orders, all attributes, and
+    every column of experience that the tables give."""
+    names = [name for name in available(company.roles) if name not in customers.table]
+    table = with_experience(company, customers, names).table if names else customers.table
+    others = [name for name in company.attributes if name not in table]
+    return table.join(company.attributes[others]) if others else table
+
+
+def column_origins(company: Company, table: pd.DataFrame) -> pd.DataFrame:
+    """Where each column of `consolidated` comes from: column, role, source, own_column, customers (who have it).
+
+    A column of several sources has a row for each.
+    """
+    rows = []
+    for name in table:
+        found = _origin(company, str(name))
+        known = int(table[name].notna().sum())
+        for source, same in found.groupby("source", sort=False):
+            own = ", ".join(dict.fromkeys(same["own_column"]))
+            rows.append((name, same["role"].iloc[0], source, own, known))
+    return pd.DataFrame(rows, columns=["column", "role", "source", "own_column", "customers"])
+
+
+def _origin(company: Company, name: str) -> pd.DataFrame:
+    """The rows of the company's origins that a column is made of."""
+    told = company.origins
+    own = told[told["column"].eq(name) & told["role"].isin(["attributes", "orders"])]
+    if len(own):
+        return own
+    if name in EXPERIENCE:
+        return told[told["role"].eq(EXPERIENCE[name].role)]
+    start = name.partition("_")[0]
+    if start == "margin":
+        return told[told["column"].eq("cost")]
+    role = _OBSERVED.get(start, "orders")
+    return told[told["role"].eq(role if role in set(told["role"]) else "order_lines")]
+
+
+_OBSERVED = {
+    "returnable": "returns", "returned": "returns", "billed": "payments", "unpaid": "payments", "contacts": "contacts",
+    "handling": "contacts", "referrals": "referrals",
+}  # fmt: skip
+"""The role whose tables tell what cost models observe, by the beginning of the column's name."""

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from clvmodels.accounts import profit_made
 from clvmodels.checks import all_checks, sampling_failed
 from clvmodels.config import Experiment, dump
 from clvmodels.consolidation import Company
 from clvmodels.customers import Split
+from clvmodels.decisions.payback import payback
 from clvmodels.entries import Say, Work
 from clvmodels.errors import Problem, ResultsError
+from clvmodels.experience import consolidated
 from clvmodels.figures import FIGURES
-from clvmodels.inputs import economics_of, read, read_calendars, splits
+from clvmodels.inputs import economics_of, read, read_calendars, splits, windows_of
 from clvmodels.metrics import METRICS
 from clvmodels.metrics.compare import compare, compare_elpd
 from clvmodels.metrics.elpd import rows_of
@@ -73,7 +76,6 @@ def run(
     with tempfile.TemporaryDirectory(prefix="clvmodels-") as scratch:
         say("Reading the data")
         company = read(experiment, Path(config_dir), Path(scratch))
-        transactions = company.transactions
         calendars = read_calendars(experiment, Path(config_dir))
         both = splits(experiment, company, calendars)
         economics = economics_of(experiment)
@@ -82,15 +84,17 @@ def run(
         entries, comparison, recommended = _judge(work, both[0])
         valued, customers = _value(work, entries, recommended, *both)
         about = _about(experiment, company, both, entries, recommended, folder, command, started)
+        about = replace(about, parts=[] if valued.values is None else list(valued.values.parts))
         result = Run(
             about, company.account, *both, entries, recommended, valued, comparison, pd.DataFrame(),
-            _scores(experiment, entries, both[0]),
+            _scores(experiment, entries, both[0]), company, consolidated(company, both[1].customers),
         )  # fmt: skip
+        result = _with_past(experiment, result)
         result = replace(result, checks=all_checks(result))
         say("Computing the figures' tables")
         tables = {name: FIGURES[name].table(result) for name in experiment.figures}
         result = replace(result, about=replace(about, **machine(started)))
-        store(folder, result, tables, customers, transactions, dump(experiment))
+        store(folder, result, tables, customers, dump(experiment))
     return Outcome(result, folder, int(sampling_failed(result, experiment.sampler.allow)))
 
 
@@ -136,9 +140,36 @@ def _value(
     return valued, pd.concat([*parts, *([] if value_split is split else [last])], ignore_index=True)
 
 
+def _with_past(experiment: Experiment, result: Run) -> Run:
+    """The run with the profit that was made up to the date of value, and what new customers cost and bring, where
+    there is a value to come."""
+    values, company, known = result.valued.values, result.company, result.consolidated
+    if values is None or company is None or known is None:
+        return result
+    customers = replace(result.value_split.customers, table=known)
+    made = profit_made(company, customers, values.economics, roles=experiment.costs, windows=windows_of(experiment))
+    back = payback(
+        dict(result.valued.posteriors), company, customers, values.economics, seed=experiment.seed,
+        draws=experiment.sampler.draws,
+    )  # fmt: skip
+    return replace(result, made=made, payback=back)
+
+
+def _dataset(experiment: Experiment) -> str:
+    """What was read, in words."""
+    data, first = experiment.data, next(iter(experiment.sources.values()), None)
+    if data.dataset is not None:
+        return data.dataset
+    if first is None:
+        return Path(str(data.transactions)).name
+    name, others = Path(str(first.path)).name, len(experiment.sources) - 1
+    return f"{name} and {others} more table{'s' if others > 1 else ''}" if others else name
+
+
 def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: Split) -> pd.DataFrame:
     """Flat rows: entry, dataset, origin, metric, value, lower, upper."""
-    dataset = experiment.data.dataset or str(experiment.data.transactions)
+    dataset, paths = experiment.data.dataset, [str(source.path) for source in experiment.sources.values()]
+    dataset = dataset or ", ".join(paths) or str(experiment.data.transactions)
     origin = split.customers.observation_end.date().isoformat()
     rows = [
         (entry.name, dataset, origin, *row)
@@ -162,7 +193,7 @@ def _about(
     return About(
         name=folder.name,
         title=experiment.title,
-        dataset=experiment.data.dataset or Path(str(experiment.data.transactions)).name,
+        dataset=_dataset(experiment),
         customers=len(value_split.customers),
         transactions=len(transactions),
         currency=transactions.currency,

@@ -20,10 +20,10 @@ import pandas as pd
 from clvmodels.export import write_table
 
 if TYPE_CHECKING:
+    from clvmodels.consolidation import Company
     from clvmodels.customers import Split
     from clvmodels.metrics import Judged
     from clvmodels.posterior import Posterior
-    from clvmodels.sources import Transactions
     from clvmodels.value import Values
 
 
@@ -64,6 +64,8 @@ class About:
     cores: int
     time: str = "continuous"
     """How the recommended model counts it: continuous, opportunities or renewals."""
+    parts: list[str] = field(default_factory=list)
+    """The parts that value is made of, by name; without value none."""
     commands: list[str] = field(default_factory=list)
 
 
@@ -99,6 +101,14 @@ class Run:
     comparison: pd.DataFrame | None
     checks: pd.DataFrame
     scores: pd.DataFrame
+    company: Company | None = None
+    """The tables that all of it was read from."""
+    consolidated: pd.DataFrame | None = None
+    """One row a customer at the date of value: statistics, groups, and all that the tables tell beside the orders."""
+    made: pd.DataFrame | None = None
+    """Revenue and profit of each customer up to the date of value, by part; see `accounts.profit_made`."""
+    payback: pd.DataFrame | None = None
+    """What a new customer of each channel costs and brings; see `decisions.payback`."""
 
 
 def machine(started: float) -> dict[str, Any]:
@@ -125,7 +135,6 @@ def store(
     run: Run,
     tables: Mapping[str, pd.DataFrame | None],
     customers: pd.DataFrame,
-    transactions: Transactions,
     config: str,
 ) -> None:
     """Write the results folder, each file whole, in place of an older run's.
@@ -142,15 +151,28 @@ def store(
     write_atomically(folder / "config.yaml", config)
     for name, table in (("account", run.account), ("scores", run.scores), ("checks", run.checks)):
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
-    write_table(transactions.dropped.execute().set_index("line"), folder / "dropped.csv")
-    write_table(customers.set_index("customer_id"), folder / "customers.parquet")
-    write_table(customers.set_index("customer_id"), folder / "customers.csv")
+    if run.company is not None:
+        _store_company(folder, run.company)
+    by_customer = {"customers": customers.set_index("customer_id"), "consolidated": run.consolidated}
+    for name, table in by_customer.items():
+        for ending in ("parquet", "csv"):
+            if table is not None:
+                write_table(table, folder / f"{name}.{ending}")
     write_table(totals(run), folder / "totals.parquet")
     write_atomically(folder / "run.json", json.dumps(asdict(run.about), indent=1, ensure_ascii=False))
 
 
+def _store_company(folder: Path, company: Company) -> None:
+    """What became of the rows that do not count, what contradicts itself, who was merged, where columns come from."""
+    write_table(company.dropped.execute().set_index(["source", "line"]), folder / "dropped.csv")
+    for name in ("conflicts", "merged", "origins"):
+        table: pd.DataFrame = getattr(company, name)
+        write_table(table.set_index(table.columns[0]), folder / f"{name}.csv")
+
+
 def totals(run: Run) -> pd.DataFrame:
-    """Per draw: held-out purchases of each entry, and expected and realised value of the recommended one."""
+    """Per draw: held-out purchases of each entry; of the recommended one the base's value, expected and realised, and
+    each part of it. The value is the sum of the parts but for the credit for referrals."""
     parts = []
     for entry in run.entries.values():
         if entry.judged is not None:
@@ -159,7 +181,11 @@ def totals(run: Run) -> pd.DataFrame:
     values = run.valued.values
     if values is not None:
         for kind in ("expected", "realised"):
-            sums = getattr(values, kind).sum(axis=1, dtype=float)
-            parts.append(pd.DataFrame({"entry": run.recommended, "total": f"{kind} value", "value": sums}))
+            sums = {"value": values.base(kind)}
+            sums |= {name: getattr(part, kind).sum(axis=1, dtype=float) for name, part in values.parts.items()}
+            parts += [
+                pd.DataFrame({"entry": run.recommended, "total": f"{kind} {name}", "value": draws})
+                for name, draws in sums.items()
+            ]
     table = pd.concat(parts) if parts else pd.DataFrame({"entry": [], "total": [], "value": []})
     return table.rename_axis("draw")

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import xarray as xr
+from fake_company import with_company
 
 from clvmodels.customers import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
@@ -328,6 +329,10 @@ RUNS: dict[str, Callable[[], Run]] = {
     "effects": lambda: fake_run(
         2000, 100, seed=8, groups=[f"Sales region number {n} in the north-west of the country" for n in range(40)]
     ),
+    "company": lambda: with_company(fake_run()),
+    "company-small": lambda: with_company(fake_run(50, 100)),
+    "company-public": lambda: with_company(fake_run(200, 100, public=True)),
+    "company-hostile": lambda: with_company(hostile_run()),
     "groups": lambda: fake_run(400, 100, seed=7, groups=[f"Region number {n}" for n in range(20)]),
     "no-value": lambda: fake_run(200, 100, value=False),
     "no-holdout": lambda: fake_run(200, 100, holdout=False),

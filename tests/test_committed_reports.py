@@ -44,5 +44,13 @@ def test_customers_stand_by_place_only():
     table = pd.read_csv(FOLDER / "tables" / "value_ranking.csv", dtype=str)
     assert table["customer"].str.fullmatch(r"[\d,]+(st|nd|rd|th)").all()
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8")
-    for private in ("customers.*", "dropped.csv", "totals.parquet", "posteriors/"):
+    for private in (
+        "customers.*",
+        "consolidated.*",
+        "dropped.csv",
+        "conflicts.csv",
+        "merged.csv",
+        "totals.parquet",
+        "posteriors/",
+    ):
         assert f"reports/*/{private}" in ignored

@@ -48,7 +48,8 @@ def test_the_results_folder_is_complete_and_nothing_else_is_there(done):
     drawings = {name for name in files if name.startswith("figures/")}
     assert files - fits - drawings == {
         "config.yaml", "run.json", "account.csv", "dropped.csv", "scores.csv", "checks.csv", "customers.parquet",
-        "customers.csv", "totals.parquet", "report.html", *(f"tables/{name}.csv" for name in tables_of(done)),
+        "customers.csv", "consolidated.parquet", "consolidated.csv", "conflicts.csv", "merged.csv", "origins.csv",
+        "totals.parquet", "report.html", *(f"tables/{name}.csv" for name in tables_of(done)),
     }  # fmt: skip
     assert sorted(name.rsplit("-", 1)[0] for name in fits) == [
         f"posteriors/{model}-{day}" for model in ("bg_nbd", "gamma_gamma") for day in ("2025-06-29", "2025-12-28")

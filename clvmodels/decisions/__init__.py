@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clvmodels.decisions.concentration import concentration
+from clvmodels.decisions.payback import payback
 from clvmodels.decisions.rank import rank
 
-__all__ = ["concentration", "rank"]
+__all__ = ["concentration", "payback", "rank"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clvmodels.decisions.rank import KINDS, PERCENTS, finite, top_count, value_draws
 from clvmodels.errors import ConfigError, Problem
+from clvmodels.profit import CREDIT
 from clvmodels.value import Values
 
 
@@ -21,7 +22,8 @@ def concentration(
     In each draw customers are sorted by that draw's own values, best first, so realised value is the more
     concentrated: part of it is luck, which cannot be targeted. Where some values are negative the curve passes 100%.
     A share of a total that is zero or negative means nothing: such draws are left out of the quantiles and counted;
-    with no other draws the quantiles are NaN.
+    with no other draws the quantiles are NaN. Credit for referrals is left out: those who are brought are, or will be,
+    customers themselves.
 
     Parameters
     ----------
@@ -52,15 +54,23 @@ def concentration(
     best = _places(count, shares, points, top_share)
     columns: dict[str, object] = {"share_of_customers": best / count, "customers": best}
     for kind in KINDS:
-        curves = _curves(value_draws(values, kind), best, kind)
+        curves = _curves(values, best, kind)
         defined = curves[~np.isnan(curves).any(axis=1)]
         quantiles = np.full((len(PERCENTS), len(best)), np.nan)
         if len(defined):
             quantiles = np.quantile(defined, np.array(PERCENTS) / 100, axis=0)
         columns |= {f"{kind}_q{p}": quantiles[i] for i, p in enumerate(PERCENTS)}
         columns[f"{kind}_undefined_draws"] = len(curves) - len(defined)
-    mean = np.mean(values.expected, axis=0, dtype=np.float64)
+    mean = sum(own_draws(values, "expected")) / len(values.expected)
     return pd.DataFrame(columns | {"expected_to_lose_money": int(np.count_nonzero(mean < 0))})
+
+
+def own_draws(values: Values, kind: str) -> Iterator[NDArray[np.float64]]:
+    """What each customer brings without credit for referrals, draw by draw. [customer_id]"""
+    credit = values.parts.get(CREDIT)
+    for d, raw in enumerate(value_draws(values, kind)):
+        draw = finite(np.asarray(raw), kind).astype(np.float64)
+        yield draw if credit is None else draw - getattr(credit, kind)[d]
 
 
 def _places(customers: int, shares: Sequence[float] | None, points: int, top_share: float) -> NDArray[np.int64]:
@@ -74,11 +84,11 @@ def _places(customers: int, shares: Sequence[float] | None, points: int, top_sha
     return np.union1d(even, [top])
 
 
-def _curves(draws: NDArray, best: NDArray[np.int64], kind: str) -> NDArray[np.float64]:
+def _curves(values: Values, best: NDArray[np.int64], kind: str) -> NDArray[np.float64]:
     """Share of the total held by the best, NaN where the total is not positive. [draw, point]"""
-    curves = np.full((len(draws), len(best)), np.nan)
-    for d, raw in enumerate(draws):
-        ascending = np.sort(finite(np.asarray(raw), kind))
+    curves = np.full((len(value_draws(values, kind)), len(best)), np.nan)
+    for d, draw in enumerate(own_draws(values, kind)):
+        ascending = np.sort(draw)
         held = np.concatenate([[0.0], np.cumsum(ascending[::-1], dtype=np.float64)])
         if held[-1] > 0:
             curves[d] = held[best] / held[-1]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures import phrases, style
-from clvmodels.figures.arrays import NAMES, draw_blocks, quantiles
+from clvmodels.figures.arrays import NAMES, quantiles
 from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ POINTS, SERIES = 60, ("expected", "realised")
 
 def table(run: Run) -> pd.DataFrame | None:
     """Quantiles of the share held by the best customers, at 60 points and at the top share; customers at a loss."""
-    from clvmodels.decisions.concentration import concentration
+    from clvmodels.decisions.concentration import concentration, own_draws
 
     values = run.valued.values
     if values is None:
@@ -39,7 +39,7 @@ def table(run: Run) -> pd.DataFrame | None:
         block.insert(0, "kind", np.where(best, "top", "curve"))
         rows.append(block)
     out = pd.concat(rows, ignore_index=True)
-    losing = np.concatenate([(values.expected[b] < 0).sum(axis=1) for b in draw_blocks(*values.expected.shape)])
+    losing = np.array([np.count_nonzero(draw < 0) for draw in own_draws(values, "expected")])
     loss = {"kind": "losing", "series": "expected", **quantiles(losing)}
     return pd.concat([out, pd.DataFrame([loss])], ignore_index=True)
 
@@ -63,6 +63,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
             f" The curves pass 100% and fall back: {words.count_span(losing.q5, losing.q95)} customers are expected to "
             "cost more than they bring."
         )
+    caption += " Credit for customers they bring is left out." if phrases.CREDIT in about.parts else ""
     alt = (
         f"Two concentration curves over customers, best first. At the {best}: {one} of expected {gain}, {two} realised."
     )

@@ -38,9 +38,12 @@ def table(run: Run) -> pd.DataFrame | None:
 
     candidates = [(run.valued, run.value_split), *((entry, run.split) for entry in run.entries.values())]
     for entry, split in candidates:
-        told = [(p, t) for p in entry.posteriors.values() for t in p.terms if multiplies(p.model, t.effect)]
-        most = MOST // max(sum(term.effect.group is not None for _, term in told), 1)
-        rows = [row for posterior, term in told for row in _rows(posterior, term, split.customers.table, most)]
+        told = [(role, p, t) for role, p in entry.posteriors.items() for t in p.terms if multiplies(p.model, t.effect)]
+        most = MOST // max(sum(term.effect.group is not None for *_, term in told), 1)
+        rows = [
+            {"effect": f"{role}: {term.name}", **row}
+            for role, posterior, term in told for row in _rows(posterior, term, split.customers.table, most)
+        ]  # fmt: skip
         if rows:
             return pd.DataFrame(rows).assign(entry=entry.name)
     return None
@@ -49,7 +52,7 @@ def table(run: Run) -> pd.DataFrame | None:
 def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) -> list[dict]:
     from clvmodels.effects import group_labels
 
-    base = {"effect": term.name, "group": ", ".join(term.effect.columns), "raises": _raises(posterior, term)}
+    base = {"group": ", ".join(term.effect.columns), "raises": _raises(posterior, term)}
     found = term.told(posterior.stacked, posterior.scales)
     if term.effect.group is None:
         return [base | row for row in _covariate_rows(found, customers)]
@@ -97,8 +100,10 @@ def _raises(posterior: Posterior, term: Term) -> str:
         return f"the odds of {raises(posterior.model, term.effect)}"
     if len(named) > 1:
         return f"{words.listing([p.meaning for p in named])} together"
-    odds = "the odds of " if np.isfinite(named[0].upper) else ""
-    return odds + (named[0].meaning if named[0].unit == "none" else named[0].raises)
+    what = named[0].meaning.partition(":")[0] if named[0].unit == "none" else named[0].raises
+    if not np.isfinite(named[0].upper):
+        return what
+    return f"the odds {what.removeprefix('chance ')}" if what.startswith("chance that") else f"the odds of {what}"
 
 
 def _pooled(posterior: Posterior, term: Term) -> np.ndarray:
@@ -121,7 +126,9 @@ def _names(block: pd.DataFrame) -> tuple[str, str]:
 
 def _row_name(row: pd.Series) -> str:
     """A group as it stands in the data; a covariate with the step that its ratio is of."""
-    return f"{words.label(row.label, 18)}, {row.step}" if row.kind == "covariate" else words.group(row.label)
+    if row.kind != "covariate":
+        return words.group(row.label)
+    return f"{words.label(str(row.label).replace('_', ' '), 18)}, {row.step}"
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -148,7 +155,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "The group is associated with the difference; moving customers between groups need not move their behaviour. "
         "Small groups are drawn towards the mean: that is intended."
     ] * bool(len(groups)) + [
-        "A covariate goes with the difference; changing it need not change what customers do."
+        "A covariate is associated with the difference; changing it need not change what customers do."
     ] * bool(len(covariates))  # fmt: skip
     shown = rows_of(table, shown=True)
     shown = shown[shown["kind"] != "pooled"]
@@ -174,8 +181,9 @@ def _sentences(block: pd.DataFrame) -> list[str]:
         return []
     high, low = shown.iloc[0], shown.iloc[-1]
     if high.kind == "covariate":
-        others = f", for {_row_name(low)}, {_ratio(low)} times" if len(shown) > 1 else ""
-        return [f"For {_row_name(high)}, {raises} is **{_ratio(high)} times** as high (90%){others}."]
+        others = f", {_row_name(low)} with {_ratio(low)} times" if len(shown) > 1 else ""
+        of = raises if raises.startswith("the ") else f"the {raises}"
+        return [f"{words.capital(_row_name(high))} is associated with **{_ratio(high)} times** {of} (90%){others}."]
     said = f"For {words.label(_row_name(high), 30)} {raises} is **{_ratio(high)} times** the pooled mean (90%)"
     said += f", for {words.label(_row_name(low), 30)} {_ratio(low)} times." if len(shown) > 1 else "."
     sd = rows_of(block, kind="sd").iloc[0]

@@ -141,18 +141,8 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 
 def _cells(axes: Axes, cells: pd.DataFrame) -> None:
-    """Eight shades of one blue, by the root of the count; all cells of a shade are one path."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    shades = np.ceil(8 * np.sqrt(cells.customers / cells.customers.max())).clip(1, 8)
-    for shade, same in cells.groupby(shades):
-        boxes = [
-            Path([(a, y - 0.5), (b, y - 0.5), (b, y + 0.5), (a, y + 0.5), (a, y - 0.5)], closed=True)
-            for a, b, y in same[["silence_from", "silence_to", "frequency"]].itertuples(index=False)
-        ]
-        path = Path.make_compound_path(*boxes)
-        axes.add_patch(PathPatch(path, color=style.BLUE, alpha=round(0.06 + 0.09 * float(shade), 2), linewidth=0))
+    boxes = np.column_stack([cells.silence_from, cells.silence_to, cells.frequency - 0.5, cells.frequency + 0.5])
+    style.cells(axes, boxes, cells.customers.to_numpy())
 
 
 def _dots(axes: Axes, cells: pd.DataFrame) -> None:

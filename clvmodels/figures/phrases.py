@@ -7,10 +7,18 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.results import About
 
+GROSS, CREDIT = "gross margin", "referrals"
+"""The part that all costs are subtracted from, and the one that totals leave out (`profit.PARTS`)."""
+
 
 def gain(about: About) -> str:
-    """What a customer brings: profit where a margin is taken, else revenue."""
-    return "revenue" if about.margin is None or about.margin == 1 else "profit"
+    """What a customer brings: revenue where a margin of 1 is stated and nothing is subtracted, else profit."""
+    return "revenue" if about.margin == 1 and not subtracted(about) else "profit"
+
+
+def subtracted(about: About) -> list[str]:
+    """The parts of value that are costs, by name."""
+    return [name for name in about.parts if name not in (GROSS, CREDIT)]
 
 
 def horizon(about: About) -> str:

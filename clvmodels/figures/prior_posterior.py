@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,30 +22,68 @@ if TYPE_CHECKING:
     from clvmodels.posterior import Posterior
     from clvmodels.results import About, Run
 
-POINTS, DRAWS, MOST, FEWEST = 41, 2000, 12, 50
+POINTS, DRAWS, MOST, FEWEST, QUANTITIES = 41, 2000, 12, 50, 40
+MOST_NAMED = 4
 Array = NDArray[np.float64]
 
 
+class _Quantity(NamedTuple):
+    """What a model's parameters mean, told of one model: its part (purchases, returns, ...), and the place in it."""
+
+    part: str
+    place: int
+    name: str
+    title: str
+    prior: Array
+    found: Array
+
+
 def table(run: Run) -> pd.DataFrame | None:
-    """Quantiles and at most 41 points of the density of each quantity, prior and posterior; heights up to 1."""
+    """Quantiles of each quantity, prior and posterior, and of at most 12 their densities at 41 points, heights up to 1.
+
+    Each model is drawn before any has a second panel. Several models may call a quantity the same: then its name
+    begins with the model's part.
+    """
+    all_of_them = _all(run)
+    first = sorted(all_of_them, key=lambda one: one.place)[:MOST]
     rows: list[dict] = []
-    for part, posterior in run.valued.posteriors.items():
-        for name, title, prior, found in quantities(posterior, run.about):
-            if len(found) < FEWEST:  # the maximum of the likelihood is a point, not a posterior
-                continue
-            if len({row["name"] for row in rows} | {name}) > MOST:
-                break
-            base = {"part": part, "name": name, "title": title}
-            x = _window(prior, found)
-            for series, draws in (("prior", prior), ("posterior", found)):
-                rows.append({"kind": "quantiles", "series": series, **base, **quantiles(draws)})
-                height = _density(draws, x)
-                scale = np.quantile(height, 0.95) if series == "prior" else height.max()
-                points = zip(x, np.minimum(height / scale, 1.0), strict=True)  # a prior's peak at 0 hides the rest
-                rows += [
-                    {"kind": "curve", "series": series, **base, "x": float(a), "height": float(b)} for a, b in points
-                ]
+    for one in all_of_them[:QUANTITIES]:
+        base = {"part": one.part, "name": one.name, "title": one.title}
+        series = {"prior": one.prior, "posterior": one.found}
+        rows += [{"kind": "quantiles", "series": s, **base, **quantiles(draws)} for s, draws in series.items()]
+        if any(one is other for other in first):
+            rows += [base | row for row in _curves(one, series)]
     return pd.DataFrame(rows) if rows else None
+
+
+def _all(run: Run) -> list[_Quantity]:
+    """All quantities that have a posterior: the maximum of the likelihood is a point, not a posterior."""
+    told = [
+        _Quantity(part, place, *quantity)
+        for part, posterior in run.valued.posteriors.items()
+        for place, quantity in enumerate(quantities(posterior, run.about)) if len(quantity[3]) >= FEWEST
+    ]  # fmt: skip
+    count = Counter(one.name for one in told)
+    alike = {name for name, number in count.items() if number > 1}
+    return [
+        one._replace(name=f"{_model(one)}: {one.name}", title=f"{_model(one)}: {one.title}") if one.name in alike
+        else one for one in told
+    ]  # fmt: skip
+
+
+def _model(one: _Quantity) -> str:
+    return one.part.replace("_", " ")
+
+
+def _curves(one: _Quantity, series: dict[str, Array]) -> list[dict]:
+    x = _window(one.prior, one.found)
+    rows = []
+    for name, draws in series.items():
+        height = _density(draws, x)
+        scale = np.quantile(height, 0.95) if name == "prior" else height.max()
+        points = zip(x, np.minimum(height / scale, 1.0), strict=True)  # a prior's peak at 0 hides the rest
+        rows += [{"kind": "curve", "series": name, "x": float(a), "height": float(b)} for a, b in points]
+    return rows
 
 
 def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array, Array]]:
@@ -61,7 +100,7 @@ def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array
         together = [_meaning(m, posterior.amount_unit, prior, found, about) for m in meanings]
         return together + [
             (p.name, f"{p.name}: factor on the {p.raises}", np.exp(prior[p.name]), np.exp(found[p.name]))
-            for p in posterior.model.parameters if p.support == "real"
+            for p in posterior.model.parameters if p.support == "real" and p.part == "purchases"
         ]  # fmt: skip
     return [(p.name, f"{p.name}: {p.meaning}", prior[p.name], found[p.name]) for p in posterior.model.parameters]
 
@@ -121,24 +160,30 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     narrowed = ratios(table)
     worst = narrowed.idxmin()
     ratio = words.number(math.floor(10 * narrowed.min()) / 10, 1.0 if narrowed.min() >= 10 else 0.1)
+    drawn = rows_of(table, kind="curve")["name"].nunique()
+    left = len(narrowed) - drawn
     sub = "Grey: prior. Blue: posterior. Heights are scaled, a prior's peak may be cut: compare widths and places."
+    sub += f" {words.counted(left, 'quantity', 'quantities')} more in the numbers below." if left else ""
     if narrowed.min() >= 2:
         caption = (
             f"Every posterior is at least **{ratio} times narrower** than its prior (90% intervals; the least: {worst})"
             ": the data decide, more than the priors."
         )
     else:
-        few = words.listing([str(name) for name in narrowed.index[narrowed < 2]])
+        few = words.listing([str(name) for name in narrowed.index[narrowed < 2]][:MOST_NAMED])
+        more = int((narrowed < 2).sum()) - MOST_NAMED
+        few += f" (and {more} more)" if more > 0 else ""
         caption = (
             f"The data add little on **{few}**: the posterior is less than 2 times narrower than the prior "
             "(90% intervals), so the prior matters there."
         )
-    alt = f"{len(narrowed)} small panels: grey prior, blue posterior; the least narrowed by a factor of {ratio}."
+    alt = f"{drawn} small panels: grey prior, blue posterior; the least narrowed by a factor of {ratio}."
     return Words(sub, caption, alt)
 
 
 @style.styled
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    table = rows_of(table, kind="curve")
     names = list(dict.fromkeys(table["name"]))
     columns = 2 if width < 500 else 3 if len(names) in (3, 5, 6, 9) else 4
     gap, side = 22, 18

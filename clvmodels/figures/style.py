@@ -215,6 +215,19 @@ def bands(axes: Axes, x: Sequence[float], q: Any, colour: str = BLUE, **options:
     axes.fill_between(x, q["q25"], q["q75"], color=colour, alpha=0.3, linewidth=0, **options)
 
 
+def cells(axes: Axes, boxes: Any, counts: Any) -> None:
+    """Boxes (left, right, bottom, top) in eight shades of one blue, by the root of the count; all of a shade are one
+    path."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    shades = np.ceil(8 * np.sqrt(counts / counts.max())).clip(1, 8)
+    for shade in np.unique(shades):
+        paths = [Path([(a, c), (b, c), (b, d), (a, d), (a, c)], closed=True) for a, b, c, d in boxes[shades == shade]]
+        path = Path.make_compound_path(*paths)
+        axes.add_patch(PathPatch(path, color=BLUE, alpha=round(0.06 + 0.09 * float(shade), 2), linewidth=0))
+
+
 def spread(centres: Sequence[float], widths: Sequence[float], low: float, high: float, gap: float = 10) -> list[float]:
     """Move the centres of labels on a line apart, as little as needed, so that none overlaps or leaves [low, high]."""
     placed: list[float] = []

@@ -25,12 +25,16 @@ DOTS, SIDE = 50, 14
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """Quantiles of the base's total, expected and realised, and the 50 dots of the realised total."""
+    """Quantiles of the base's total, expected and realised, without credit for referrals; of that credit, where there
+    is one; and the 50 dots of the realised total."""
     values = run.valued.values
     if values is None:
         return None
-    totals = {"realised": total(values.realised), "expected": total(values.expected)}
+    totals = {name: values.base(name) for name in ("realised", "expected")}
     rows = [{"kind": "total", "series": name, **quantiles(draws)} for name, draws in totals.items()]
+    credit = values.parts.get(phrases.CREDIT)
+    if credit is not None:
+        rows.append({"kind": "credit", "series": "realised", **quantiles(total(credit.realised))})
     dots = np.quantile(totals["realised"], (np.arange(DOTS) + 0.5) / DOTS)
     rows += [{"kind": "dot", "series": "realised", "q50": float(dot)} for dot in dots]
     return pd.DataFrame(rows)
@@ -55,9 +59,21 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"The base will earn **{ends}** in {long} with 90% probability (half of the chances lie between {half}). "
         f"The range covers these {words.count(about.customers)} customers only: customers won later are not in it."
     ).replace(f"between {half}", f"between {half.replace(' to ', ' and ')}")
+    caption += _credit(table, about)
     middle = words.money(q.q50, about.currency, step)
     alt = f"Dot plot of the {gain} of the base: 50 dots in one heap around {middle}, nine in ten from {ends}."
     return Words(sub, caption, alt)
+
+
+def _credit(table: pd.DataFrame, about: About) -> str:
+    """Why the credit for customers brought is not in the total, where there is one."""
+    credit = rows_of(table, kind="credit")
+    if credit.empty:
+        return ""
+    ends = words.span(credit.iloc[0].q5, credit.iloc[0].q95, currency=about.currency)
+    return (
+        f" Credit for the customers they will bring ({ends}, 90%) is not in it either, so that nobody is counted twice."
+    )
 
 
 def _window(table: pd.DataFrame, width: float) -> tuple[float, float]:

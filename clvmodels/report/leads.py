@@ -7,7 +7,17 @@ from typing import NamedTuple
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures import calibration, checks, data_cleaning, model_comparison, phrases, pit, tracking
+from clvmodels.figures import (
+    calibration,
+    checks,
+    data_cleaning,
+    model_comparison,
+    payback,
+    phrases,
+    pit,
+    tracking,
+    value_parts,
+)
 from clvmodels.figures.concentration import share_range
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
@@ -197,7 +207,11 @@ def worth(stored: Stored) -> str:
     if "concentration" in tables:
         held = share_range(row_of(tables["concentration"], kind="top", series="expected"))
         said.append(f"the best {words.rate(about.top_share)} of customers carry {held} of what is expected")
-    return f"{words.capital('; '.join(said))}."
+    sentences = [f"{words.capital('; '.join(said))}."] if said else []
+    if "value_parts" in tables:
+        most = value_parts.largest(tables["value_parts"])
+        sentences += [f"The largest cost is {value_parts.title(most)}."] if most.kind == "part" else []
+    return " ".join(sentences)
 
 
 def best(stored: Stored) -> str:
@@ -211,6 +225,11 @@ def best(stored: Stored) -> str:
         f"{words.rate(stored.about.top_share)} by what is expected of them; {words.count(luck)} by what "
         f"{phrases.horizon(stored.about)} will bring, luck included."
     )
+
+
+def spend(stored: Stored) -> str:
+    table = stored.tables.get("payback")
+    return "What may be spent, and on whom." if table is None else payback.lead(table, stored.about)
 
 
 def trust(stored: Stored) -> str:
@@ -263,9 +282,7 @@ def limits(stored: Stored) -> list[str]:
             "They are forecasts of present customers under present prices and service; customers won later are not in "
             "the totals."
         )
-        if about.margin is not None and about.margin != 1:
-            margin = words.rate(about.margin)
-            said.append(f"Profit is {margin} of sales: returns, service and marketing are not subtracted.")
+        said += _costs(about)
         if about.horizon and about.holdout and about.horizon > about.holdout:
             said.append(
                 f"Value looks {phrases.horizon(about)} ahead; the forecast was judged over {phrases.window(about)}."
@@ -279,9 +296,30 @@ def limits(stored: Stored) -> list[str]:
     said.append(f"The model knows {trend}.")
     if "group_effects" in tables:
         said.append("Differences between groups are associations, not effects of belonging to a group.")
+        if "covariate" in set(tables["group_effects"]["kind"]):
+            said.append("What differs with satisfaction, complaints or other covariates is associated with them only.")
     if about.time != "renewals":
         said.append("That a customer has left is never observed; it is inferred from silence.")
     return said
 
 
-LEADS = {"worth": worth, "best": best, "trust": trust, "data": data, "model": model}
+def _costs(about: About) -> list[str]:
+    """What profit is, what is subtracted, and what is not."""
+    if phrases.gain(about) == "revenue":
+        return []
+    margin = "each customer's own share" if about.margin is None else words.rate(about.margin)
+    told = [COSTS[name] for name in phrases.subtracted(about)]
+    left = [text for name, text in COSTS.items() if name not in about.parts] + ["what it cost to win customers"]
+    less = f" less {words.listing(told)}" if told else ""
+    said = (
+        f"Profit is {margin} of sales{less}: {words.listing(left)} {'are' if len(left) > 1 else 'is'} not subtracted."
+    )
+    return [said]
+
+
+COSTS = {
+    "returns": "returns", "fulfilment": "fulfilment", "service": "service", "payments": "payments",
+    "retention": "retention marketing",
+}  # fmt: skip
+"""The parts of value that are costs, in words."""
+LEADS = {"worth": worth, "best": best, "spend": spend, "trust": trust, "data": data, "model": model}

@@ -17,6 +17,7 @@ from clvmodels.report.stored import Stored
 CHAPTERS = {
     "worth": "What the base is worth",
     "best": "Who the best customers are",
+    "spend": "How much may be spent",
     "trust": "Can the forecast be trusted",
     "data": "Data: what came in, what was used",
     "model": "Model and priors",
@@ -132,7 +133,8 @@ def _facts(stored: Stored) -> list[tuple[str, str]]:
         ("Run", f"{words.seconds(about.wall_seconds)}, {cores}, {memory}"),
         (
             "Beside it",
-            "config.yaml, scores.csv, checks.csv, dropped.csv, customers.csv, tables/*.csv, figures/*.svg",
+            "config.yaml, scores.csv, checks.csv, dropped.csv, customers.csv, consolidated.csv, tables/*.csv, "
+            "figures/*.svg",
         ),
     ]
 

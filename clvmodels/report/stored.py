@@ -12,7 +12,10 @@ from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES, checks
 from clvmodels.results import About
 
-TEXT = ("customer", "name", "label", "group", "entry", "reason", "where", "found", "limit", "level")
+TEXT = (
+    "customer", "name", "label", "group", "entry", "reason", "where", "found", "limit", "level", "source", "column",
+    "own_column", "channel",
+)  # fmt: skip
 ALWAYS = {"checks": "checks.csv", "data_cleaning": "account.csv"}
 
 

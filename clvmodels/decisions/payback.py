@@ -1,0 +1,128 @@
+"""When a new customer has paid for the cost to win, by channel, and what may be paid at most.
+
+    cumulated(t) = sum over the parts of the expected profit of a new customer up to t, the first order included
+    payback = the first t at which cumulated(t) >= cost to win
+
+of an average customer of the channel, draw by draw: the doubt is that of the parameters, not of one customer's luck.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvmodels.accounts import ACQUISITION, CHANNEL
+from clvmodels.consolidation import Company
+from clvmodels.customers import DAYS_PER_UNIT, Customers
+from clvmodels.decisions.rank import PERCENTS
+from clvmodels.economics import Economics
+from clvmodels.effects import group_labels
+from clvmodels.posterior import Posterior
+from clvmodels.value import Valuation, valuation
+
+SMALLEST, MOST, RULE = 20, 20, 12.0
+"""Customers that a channel needs to be told of; channels told of; months within which it should have paid."""
+OTHER = "other"
+
+Array = NDArray[np.float64]
+
+
+def payback(
+    posteriors: dict[str, Posterior], company: Company, customers: Customers, economics: Economics, *, seed: int,
+    draws: int = 1000, smallest: int = SMALLEST,
+) -> pd.DataFrame | None:  # fmt: skip
+    """A row a channel, the largest first; None where there are no channels or nothing tells what it costs to win.
+
+    Parameters
+    ----------
+    posteriors
+        As `value` takes them.
+    customers
+        With the group column `channel`.
+    smallest
+        Channels with fewer customers, and those after the 20th, are counted in one row, "other", and not judged.
+
+    Returns
+    -------
+    DataFrame
+        channel, channels (1, or how many "other" holds), customers, cost (to win one customer), q5 to q95 (months until
+        it is covered; infinite beyond the horizon), rule (months), odds (of being covered by then), most_q5 to
+        most_q95 (value of a new customer over the horizon before the cost to win), horizon (months).
+    """
+    if CHANNEL not in customers.table or any(posterior.model.traits for posterior in posteriors.values()):
+        return None
+    won = costs_to_win(company, customers)
+    if not (won["cost"] > 0).any():
+        return None
+    made = valuation(posteriors, customers, replace(economics, referral=None), seed=seed, draws=draws)
+    return told(made, won, customers.time_unit, smallest)
+
+
+def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
+    """By channel: customers, and cost to win one: own costs and those of the channel, over the customers won.
+
+    The channel's costs are those of all months from the first to the last in which one of these customers was won.
+    """
+    table = customers.table
+    label = group_labels(table[CHANNEL])
+    size = label.value_counts()
+    month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
+    months = company.channel_costs["month"].between(month.min(), month.max())
+    spent = company.channel_costs[months].groupby("channel")["amount"].sum().reindex(size.index, fill_value=0.0)
+    if ACQUISITION in company.roles:
+        events = company.events.filter(company.events.role == ACQUISITION)
+        own = events.group_by("customer_id").agg(amount=events.amount.sum()).execute().set_index("customer_id")
+        own = own["amount"].reindex(table.index).fillna(0.0).astype(float)
+        spent = spent + own.groupby(label).sum().reindex(size.index, fill_value=0.0)
+    return pd.DataFrame({"customers": size, "cost": spent / size}).rename_axis("channel")
+
+
+def told(made: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMALLEST) -> pd.DataFrame:
+    """The rows of `payback`, from what channels cost."""
+    months = np.append(0.0, made.edges[1:]) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
+    rule = min(RULE, float(months[-1]))
+    won = won.reset_index().sort_values(["customers", "channel"], ascending=[False, True]).reset_index(drop=True)
+    large = won[won["customers"] >= smallest][:MOST]
+    rows = []
+    for line in large.itertuples():
+        total = cumulated(made, str(line.channel))
+        covered = reached(total, float(line.cost), months)
+        quantiles = np.quantile(covered, np.array(PERCENTS) / 100, method="inverted_cdf")  # some may be infinite
+        most = np.quantile(total[:, -1], np.array(PERCENTS) / 100)
+        rows.append(
+            {"channel": line.channel, "channels": 1, "customers": line.customers, "cost": line.cost}
+            | {f"q{p}": q for p, q in zip(PERCENTS, quantiles, strict=True)}
+            | {"rule": rule, "odds": float((covered <= rule).mean())}
+            | {f"most_q{p}": q for p, q in zip(PERCENTS, most, strict=True)} | {"horizon": float(months[-1])}
+        )  # fmt: skip
+    small = won.drop(large.index)
+    if len(small):
+        cost = float((small["cost"] * small["customers"]).sum() / small["customers"].sum())
+        rows.append({"channel": OTHER, "channels": len(small), "customers": small["customers"].sum(), "cost": cost})
+    return pd.DataFrame(rows)
+
+
+def cumulated(made: Valuation, channel: str) -> Array:
+    """Expected profit of a new customer of the channel, discounted and cumulated: at once, then to the end of each
+    period. [D, 1 + P]"""
+    _, flows = made.new_customers(1, {CHANNEL: channel})
+    profit = np.sum([flow.expected[:, 0] for flow in flows.values()], axis=0)
+    return np.cumsum(profit * np.append(1.0, made.weights), axis=1)
+
+
+def reached(total: Array, cost: float, months: Array) -> Array:
+    """When the cumulated profit first covers the cost, in months, evenly within a period; infinite where it never does.
+
+    total: [D, 1 + P], months: [1 + P]; result [D]
+    """
+    enough = total >= cost
+    first = enough.argmax(axis=1)
+    draw = np.arange(len(total))
+    before = np.maximum(first - 1, 0)
+    low, high = total[draw, before], total[draw, first]
+    share = np.where(first > 0, (cost - low) / np.where(high > low, high - low, 1.0), 0.0)
+    at = months[before] + share * (months[first] - months[before])
+    return np.where(enough.any(axis=1), at, np.inf)
