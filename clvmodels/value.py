@@ -278,10 +278,11 @@ def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws
     if purchases.model.counts != customers.time:
         got = f"{purchases.model.counts} and {customers.time}"
         problems.append(Problem("the posterior and the customers differ in their time", "", got, "Summarise again"))
-    spend = posteriors.get("spend")
-    if spend is not None and spend.amount_unit != customers.amount_unit:
-        got = f"{spend.amount_unit:g} and {customers.amount_unit:g}"
-        problems.append(Problem("the posterior and the customers differ in amount unit", "", got))
+    for role, p in posteriors.items():
+        if any(q.unit == "money" for q in p.model.parameters) and p.amount_unit != customers.amount_unit:
+            got = f"{p.amount_unit:g} and {customers.amount_unit:g}"
+            place = "" if role == "spend" else f"{role} posterior"
+            problems.append(Problem("the posterior and the customers differ in amount unit", place, got))
     sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
     if len(set(sizes.values())) > 1:
         known = "Fit all parts with the same number of draws, or ask for fewer"

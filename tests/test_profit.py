@@ -59,7 +59,7 @@ def test_parts_against_brute_force(purchases, spend):
 @pytest.mark.slow
 @pytest.mark.parametrize(("purchases", "spend"), PAIRS)
 def test_parts_against_brute_force_of_many(purchases, spend):
-    the_parts_are_those_of_brute_force(purchases, spend, 20_000, 100_000)
+    the_parts_are_those_of_brute_force(purchases, spend, 6000, 40_000)
 
 
 @pytest.mark.parametrize("purchases", ["pareto_nbd", "bg_nbd"])
@@ -284,6 +284,31 @@ def test_posteriors_of_other_roles_and_customers_without_their_columns_are_refus
     assert len(text) == 3 and "no posterior of purchases" in text[0] and "tells nothing of returns" in text[2]
     lacking = dataclasses.replace(customers(), table=customers().table.drop(columns=["returnable", "margin_sum"]))
     assert {t.split("'")[1] for t in refused(FULL, full, lacking, DataError)} == {"returnable", "margin_sum"}
+
+
+def test_costs_of_contacts_in_another_unit_than_the_customers_are_refused():
+    full = posteriors_of("pareto_nbd", "gamma_gamma", 20)
+    full["handling"] = dataclasses.replace(full["handling"], amount_unit=0.01)
+    (text,) = refused(FULL, full)
+    assert text.startswith("handling posterior: ") and "amount unit; got 0.01 and 1" in text
+
+
+def test_the_amount_unit_is_counted_in_every_part():
+    """The same customers in cents."""
+    in_dollars = value(posteriors_of("pareto_nbd", "gamma_gamma", 50), customers(), FULL, seed=4, draws=50)
+    cents = {}
+    for name, h in HISTORIES.items():
+        paid, spent = (tuple(100 * amount for amount in amounts) for amounts in (h.amounts, h.handling))
+        cents[name] = dataclasses.replace(h, amounts=paid, handling=spent)
+    posteriors = posteriors_of("pareto_nbd", "gamma_gamma", 50)
+    for role, model, name in (("spend", "gamma_gamma", "v"), ("handling", "handling", "m")):
+        theta = THETA[model] | {name: 100 * THETA[model][name]}
+        in_cents = posterior_of(posteriors[role].model, theta, 50, 0.0)
+        posteriors[role] = dataclasses.replace(in_cents, amount_unit=0.01)
+    again = value(posteriors, dataclasses.replace(customers(cents), amount_unit=0.01), FULL, seed=4, draws=50)
+    for name, part in again.parts.items():
+        close(part.expected, in_dollars.parts[name].expected, 1e-5)
+        close(part.realised, in_dollars.parts[name].realised, 1e-5)
 
 
 @pytest.mark.parametrize("name", ["bg_cnbd_k", "mbg_cnbd_k", "bg_bb", "sbg", "bg_nbd on weeks"])
