@@ -30,7 +30,7 @@ EVENT = {
 tells), for how much money; minutes, a score, or 1 and 0 for yes and no; the order; arm, channel, referred customer."""
 LONGEST = 500
 """Characters of an id; longer ones are misread columns."""
-HTML, FORMULA = r"<\s*[A-Za-z/!]", r"^\s*(=|[-+@].*[(|])"
+HTML, FORMULA = r"<\s*[A-Za-z/!][^<>]*>", r"^\s*(=|[-+@].*[(|])"
 PLAIN = "Ids are plain text: correct the table, or name another column"
 IDS = ("key", "order_id", "referred", "customer_id")
 ARMS = ("treatment", "control")

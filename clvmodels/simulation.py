@@ -119,7 +119,8 @@ def present(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) ->
     theta, rows, labels = posterior.theta(table, draws), rows_of(table, model.observes), list(table.index)
     size = len(next(iter(theta.values())))
     p_alive = _condensed(posterior, table, draws, lambda rows, theta: evaluate_p_alive(model, rows, theta))
-    if_alive = model.draw_alive(rows, theta, KeyedRandom(seed, "if alive", labels, size))
+    with np.errstate(over="ignore"):  # a rate of leaving near 0 lasts for ever
+        if_alive = model.draw_alive(rows, theta, KeyedRandom(seed, "if alive", labels, size))
     alive = KeyedRandom(seed, "alive", labels, size).uniform() < p_alive
     return Present(p_alive, if_alive, _among(if_alive, alive))
 
