@@ -1,6 +1,6 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check slow calibration benchmark format clean
+.PHONY: help setup demo test test-db check slow calibration benchmark format clean
 python := .venv/bin/python
 
 help: ## this list
@@ -23,6 +23,9 @@ check: setup ## style, types, and who may import whom
 
 slow: setup ## tests that take minutes to hours: samplers against each other, a million customers
 	$(python) -m pytest -q -m slow
+
+test-db: setup ## a company in PostgreSQL: starts a server of its own on loopback, where one is installed
+	$(python) -m pytest -q -m db
 
 calibration: setup ## are posteriors as wide as they should be? 200 simulated bases a model, into reports/calibration; resumes
 	$(python) experiments/calibration/run.py

@@ -65,7 +65,8 @@ def expected_contacts(
     rows, theta = simulation.rows_of(table, model.observes), posterior.theta(table, draws)
     total, dates = np.zeros((*p_alive.shape, len(edges) - 1)), contact_dates(edges, rule)
     for k in range(STATES):
-        state = model.draw_alive(rows, theta, KeyedRandom(seed, f"retention {k}", list(table.index), draws))
+        stream = KeyedRandom(seed, f"retention {k}", list(table.index), draws)
+        state = simulation.drawn_alive(model, rows, theta, stream)
         for p in np.flatnonzero(dates):
             total[..., p] += chance_of_purchase(state, max(edges[p] - rule.until_silent, 0.0), edges[p])
     before = _remembered(silence, edges, rule)

@@ -40,7 +40,9 @@ def code_of(file: Path) -> str:
     """The file's tokens without comments, layout, annotations, and texts in which there is a space: docstrings,
     titles, meanings."""
     kept = []
-    for token in tokenize.generate_tokens(io.StringIO(ast.unparse(_Bare().visit(ast.parse(file.read_text())))).readline):
+    for token in tokenize.generate_tokens(
+        io.StringIO(ast.unparse(_Bare().visit(ast.parse(file.read_text())))).readline
+    ):
         words = token.type == tokenize.STRING and " " in token.string
         if token.type not in SILENT and not words:
             kept.append(token.string if token.string.strip() else tokenize.tok_name[token.type])

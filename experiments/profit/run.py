@@ -74,9 +74,7 @@ def places(seed: int) -> np.ndarray:
     split = summarize(company.transactions, calibration_end=CALIBRATION_END, holdout=WEEKS)
     customers = with_costs(company, split.customers, COSTS, windows=windows, cost_per_minute=economics.cost_per_minute)
     models = {"purchases": "pareto_nbd", "spend": "gamma_gamma", **COSTS}
-    posteriors = {
-        role: fit(name, customers, method="laplace", draws=DRAWS, seed=seed) for role, name in models.items()
-    }
+    posteriors = {role: fit(name, customers, method="laplace", draws=DRAWS, seed=seed) for role, name in models.items()}
     forecast = value(posteriors, customers, economics, seed=seed, draws=DRAWS).realised
     made = profit_made(
         company, customers, economics, roles=COSTS, start=split.holdout.start, end=split.holdout.end, windows=windows
