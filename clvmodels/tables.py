@@ -22,7 +22,7 @@ from clvmodels import cleaning, rollup, tally
 from clvmodels.cleaning import check_covariates, check_types
 from clvmodels.currencies import Rates, only_currency, read_rates, rows_by_currency
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.events import Judged, Owners, judge, id_problems, rated
+from clvmodels.events import Judged, Owners, id_problems, judge, rated
 from clvmodels.identity import Identity, known_systems, read_identity, systems_problem
 from clvmodels.reading import ENCODINGS, Source, is_url, open_source
 from clvmodels.reasons import Policies
