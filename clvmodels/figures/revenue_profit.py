@@ -114,10 +114,11 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     names = ["worst", *(str(mark) for mark in marks), "best"]
     style.x_ticks(axes, [0, *marks, 100], names)
     style.y_ticks(axes, [0, *marks, 100], names, grid=False)
-    for label, side in zip(axes.get_xticklabels()[:: len(marks) + 1], ("left", "right"), strict=True):
-        label.set_horizontalalignment(side)  # in the corner the two would meet
-    for label, side in zip(axes.get_yticklabels()[:: len(marks) + 1], ("bottom", "top"), strict=True):
-        label.set_verticalalignment(side)
+    across, upwards = axes.get_xticklabels(), axes.get_yticklabels()  # in the corner the two words would meet
+    across[0].set_horizontalalignment("left")
+    across[-1].set_horizontalalignment("right")
+    upwards[0].set_verticalalignment("bottom")
+    upwards[-1].set_verticalalignment("top")
     style.name_x(axes, "percentile by revenue to date")
     style.name_y(axes, f"percentile by expected {phrases.gain(about)}", rise=14)
     return figure
