@@ -111,9 +111,9 @@ def paybacks(groups: list[str]) -> pd.DataFrame:
     for place, name in enumerate(groups[:-1]):
         q = {0: (0.5, 0.8, 1.1, 1.6, 2.4), 1: (6.0, 8.0, 10.5, np.inf, np.inf), 2: (11.0, *[np.inf] * 4)}
         months = q.get(place % 4, (2.0, 2.6, 3.1, 3.9, 5.2))
-        most = 40.0 - 9 * (place % 4)
+        most = (40.0, 27.0, 22.0, 31.0)[place % 4]
         rows.append(
-            {"channel": name, "channels": 1, "customers": 900 - place, "cost": 12.0 + 6 * (place % 4)}
+            {"channel": name, "channels": 1, "customers": 900 - place, "cost": (12.0, 30.0, 30.0, 12.0)[place % 4]}
             | dict(zip(NAMES, months, strict=True)) | {"rule": 11.96, "odds": (0.999, 0.62, 0.06, 0.97)[place % 4]}
             | {f"most_{n}": most + 3 * k for k, n in enumerate(NAMES)} | {"horizon": 11.96}
         )  # fmt: skip
@@ -130,7 +130,7 @@ def with_company(run: Run, seed: int = 3) -> Run:
     changed = {"values": worth, "ranking": rank(worth, top_share=0.2), "posteriors": run.valued.posteriors | costs}
     valued = SimpleNamespace(**{**vars(run.valued), **changed})
     known = run.value_split.customers.table.assign(complaint_rate=0.1)
-    revenue = known["monetary_value"] * (known["frequency"] + 1.0)
+    revenue = known["monetary_value"] * known["frequency"] + rng.gamma(6, 8, len(known))
     return replace(
         run, about=replace(run.about, margin=None, parts=list(SHARES)), account=ACCOUNT_OF_SEVERAL, valued=valued,
         company=company(), consolidated=known, payback=paybacks(groups),

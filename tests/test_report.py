@@ -19,7 +19,7 @@ from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
 
-CHAPTERS = ["worth", "best", "trust", "data", "model", "checks", "limits", "reproduce"]
+CHAPTERS = ["worth", "best", "spend", "trust", "data", "model", "checks", "limits", "reproduce"]
 
 
 class Page(HTMLParser):
@@ -93,10 +93,11 @@ def test_the_page_runs_nothing_and_loads_nothing(name):
 @pytest.mark.parametrize(
     ("name", "absent"),
     [
-        ("full", []),
-        ("no-value", ["worth", "best"]),
-        ("no-holdout", ["trust"]),
-        ("bare", ["worth", "best", "trust"]),
+        ("company", []),
+        ("full", ["spend"]),
+        ("no-value", ["worth", "best", "spend"]),
+        ("no-holdout", ["spend", "trust"]),
+        ("bare", ["worth", "best", "spend", "trust"]),
     ],
 )
 def test_a_chapter_without_results_is_absent(name, absent):
@@ -135,7 +136,7 @@ def test_every_check_is_listed_once_failed_first():
     assert len({symbol for _, symbol in rows}) == 5
 
 
-@pytest.mark.parametrize("name", ["full", "small", "public"])
+@pytest.mark.parametrize("name", ["full", "small", "public", "company", "company-small"])
 def test_numbers_of_captions_stand_in_the_tables(name):
     """A caption's range is that of the CSV beside the figure, rounded by the rule."""
     from clvmodels import words
@@ -155,15 +156,16 @@ def test_numbers_of_captions_stand_in_the_tables(name):
     assert words.rank_span(tenth.realised_rank_q5, tenth.realised_rank_q95) in text
 
 
-def test_hostile_names_are_escaped_and_short():
-    text = (reported("hostile") / "report.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["hostile", "company-hostile"])
+def test_hostile_names_are_escaped_and_short(name):
+    text = (reported(name) / "report.html").read_text(encoding="utf-8")
     assert "<script" not in text
     assert "<img" not in text
     assert "\u202e" not in text
     assert "\x07" not in text
     assert "n" * 250 not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    for path in (reported("hostile") / "figures").glob("*.svg"):
+    for path in (reported(name) / "figures").glob("*.svg"):
         root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
         assert not [e for e in root.iter() if e.tag.rsplit("}")[-1] in ("script", "img", "foreignObject")]
 
@@ -283,9 +285,9 @@ def test_ids_stay_text_in_stored_tables(tmp_path):
 def test_the_tables_are_enough(tmp_path):
     """A report is rebuilt from run.json and tables alone: nothing else of the run is read."""
     for name in ("run.json",):
-        shutil.copy(reported("full") / name, tmp_path)
-    shutil.copytree(reported("full") / "tables", tmp_path / "tables")
-    assert write_report(tmp_path).read_bytes() == (reported("full") / "report.html").read_bytes()
+        shutil.copy(reported("company") / name, tmp_path)
+    shutil.copytree(reported("company") / "tables", tmp_path / "tables")
+    assert write_report(tmp_path).read_bytes() == (reported("company") / "report.html").read_bytes()
     assert sorted(p.stem for p in (tmp_path / "tables").iterdir()) == sorted(FIGURES)
 
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="no chromium on this machine: the page is not measured"
 )
 
-NAMES = ("full", "small", "groups", "bare", "hostile")
+NAMES = ("company", "company-small", "company-hostile", "small", "groups", "bare")
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])

@@ -50,7 +50,8 @@ def payback(
     DataFrame
         channel, channels (1, or how many "other" holds), customers, cost (to win one customer), q5 to q95 (months until
         it is covered; infinite beyond the horizon), rule (months), odds (of being covered by then), most_q5 to
-        most_q95 (value of a new customer over the horizon before the cost to win), horizon (months).
+        most_q95 (value of a new customer over the horizon before the cost to win), horizon (months), alike (which of
+        purchases and spend the models take as alike in all channels).
     """
     if CHANNEL not in customers.table or any(posterior.model.traits for posterior in posteriors.values()):
         return None
@@ -58,7 +59,9 @@ def payback(
     if not (won["cost"] > 0).any():
         return None
     made = valuation(posteriors, customers, replace(economics, referral=None), seed=seed, draws=draws)
-    return told(made, won, customers.time_unit, smallest)
+    apart = {role for role, p in posteriors.items() if any(CHANNEL in effect.columns for effect in p.effects)}
+    alike = [role for role in ("purchases", "spend") if role not in apart]
+    return told(made, won, customers.time_unit, smallest).assign(alike=", ".join(alike))
 
 
 def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:

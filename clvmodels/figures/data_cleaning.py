@@ -86,7 +86,7 @@ def _decided(table: pd.DataFrame) -> str:
         said += f" {words.counted(merged, 'customer id')} {'was' if merged == 1 else 'were'} merged into another "
         said += "(merged.csv)."
     if len(conflicts):
-        told = [f"{words.count(row.rows)}: {words.label(row.reason, 80)}" for row in conflicts.itertuples()]
+        told = [f"{words.label(row.reason, 80)}: {words.count(row.rows)}" for row in conflicts.itertuples()]
         said += f" Contradictions are listed in conflicts.csv and not decided ({'; '.join(told)})."
     return said
 
@@ -132,9 +132,9 @@ def _reasons(block: pd.DataFrame) -> str:
     said = [words.label(", ".join(dict.fromkeys(block["where"].dropna().astype(str))), 60)]
     for kind, title in (("orphaned", "Orphaned"), ("dropped", "Dropped"), ("changed", "Changed and kept")):
         lines = rows_of(block, kind=kind).sort_values("rows", ascending=False, kind="stable")
-        told = [f"{words.count(line.rows)} {words.label(line.reason, 80)}" for line in lines[:REASONS].itertuples()]
+        told = [f"{words.label(line.reason, 80)} ({words.count(line.rows)})" for line in lines[:REASONS].itertuples()]
         left = lines["rows"][REASONS:]
-        told += [f"{words.count(left.sum())} for other reasons"] if len(left) else []
+        told += [f"other reasons ({words.count(left.sum())})"] if len(left) else []
         said += [f"{title}: {'; '.join(told)}"] if told else []
     return ". ".join(said)
 

@@ -46,7 +46,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "Months until the expected profit of an average new customer, first order included, covers the cost to win. "
         f"Dot: median; bars: 50% and 90% intervals{beyond}."
     )
-    caption = " ".join([_verdict(channels, rule), _most(channels, about), *_left_out(table)])
+    caption = " ".join([_verdict(channels, rule), _most(channels, about), *_alike(table), *_left_out(table)])
     best = channels.loc[channels["odds"].idxmax()]
     alt = (
         f"Intervals of months to payback of {words.counted(len(channels), 'channel')}, with a line at {rule}; "
@@ -84,6 +84,15 @@ def _most(channels: pd.DataFrame, about: About) -> str:
     )
 
 
+def _alike(table: pd.DataFrame) -> list[str]:
+    """What the models do not tell apart by channel, which only the reader may know to differ."""
+    alike = table["alike"].iloc[0] if "alike" in table else ""
+    if not isinstance(alike, str) or not alike:
+        return []
+    named = words.listing(alike.split(", "))
+    return [f"The models take {named} as alike in all channels; an effect of the channel would tell them apart."]
+
+
 def _left_out(table: pd.DataFrame) -> list[str]:
     small = table[table["q50"].isna()]
     if small.empty:
@@ -101,7 +110,7 @@ def _money(value: float, about: About) -> str:
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide, channels = width >= 500, judged(table)
     names = style.row_names([words.group(name) for name in channels["channel"]], wide)
-    columns = _columns(channels) if wide else []
+    columns = _columns(channels, about) if wide else []
     right = sum(size + 18 for _, size, _ in columns) + 4 if wide else 20
     row = 36 if any("\n" in name for name in names) else ROW
     figure = style.canvas(width, row * len(channels) + (92 if wide else 80))
@@ -137,13 +146,13 @@ def _months(axes: Axes, y: float, q: list[float], last: float) -> None:
         axes.plot(last, y, ">", color=colour, markersize=8, markeredgewidth=0, clip_on=False, zorder=5)
 
 
-def _columns(channels: pd.DataFrame) -> list[tuple[str, float, list[str]]]:
+def _columns(channels: pd.DataFrame, about: About) -> list[tuple[str, float, list[str]]]:
     """Title, width and cells of the columns at the right."""
-    step = words.value_step(float(channels["most_q5"].abs().max()), 3)
+    step = words.value_step(float(channels["most_q5"].abs().max()), 2)
     cells = {
         "customers": [words.count(n) for n in channels["customers"]],
         f"by {_rule(channels)}": [words.probability(odds) for odds in channels["odds"]],
-        "pay at most (now)": [
+        f"pay at most (now){phrases.in_currency(about)}": [
             f"{words.number(line.most_q5, step)} ({words.number(line.cost, step)})" for line in channels.itertuples()
         ],
     }

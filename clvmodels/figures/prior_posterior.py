@@ -189,7 +189,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     gap, side = 22, 18
     each = (width - 2 * side - gap * (columns - 1)) / columns
     titles = {row.name: row.title for row in table[["name", "title"]].drop_duplicates().itertuples(index=False)}
-    lines = {name: style.wrap(titles[name], each, 3) for name in names}
+    lines = {name: style.wrap(titles[name], each, 3 if width >= 500 else 4) for name in names}
     head, height = 15 * max(map(len, lines.values())) + 6, 74
     rows = math.ceil(len(names) / columns)
     figure = style.canvas(width, rows * (head + height + 34) + 4)

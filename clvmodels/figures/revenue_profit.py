@@ -39,7 +39,7 @@ def table(run: Run) -> pd.DataFrame | None:
     for name, line in moved[:NAMED].iterrows():
         shown = f"{words.ordinal(int(line.revenue_place))} by revenue" if run.about.public else str(name)
         rows.append({"kind": "example", "customer": shown, **{k: int(v) for k, v in line.items()}})
-    return pd.DataFrame(rows + _points(places))
+    return pd.DataFrame(rows + _points(pd.DataFrame({"x": revenue.rank(), "y": profit.rank()})))
 
 
 def _places(first: pd.Series, then: pd.Series) -> pd.Series:
@@ -50,14 +50,14 @@ def _places(first: pd.Series, then: pd.Series) -> pd.Series:
     return pd.Series(places, index=first.index)
 
 
-def _points(places: pd.DataFrame) -> list[dict]:
-    """Cells with their customers, x by revenue and y by profit, 0 the worst; of few customers percentiles."""
-    share = 1.0 - (places - 0.5) / len(places)
-    if len(places) <= SMALL:
-        found = share.sort_values(["revenue_place"], ascending=False)
+def _points(ranks: pd.DataFrame) -> list[dict]:
+    """Cells with their customers, x by revenue and y by profit, 0 the worst; of few customers percentiles. The tied
+    share their rank, so that no order of theirs draws a line."""
+    share = (ranks - 0.5) / len(ranks)
+    if len(ranks) <= SMALL:
+        found = share.sort_values(["x", "y"], ascending=False)
         return [{"kind": "dot", "x": 100 * x, "y": 100 * y, "customers": 1} for x, y in found.itertuples(index=False)]
-    cell = np.minimum((CELLS * share).astype(int), CELLS - 1)
-    counts = cell.groupby(["revenue_place", "profit_place"]).size()
+    counts = np.minimum((CELLS * share).astype(int), CELLS - 1).groupby(["x", "y"]).size()
     return [{"kind": "cell", "x": x, "y": y, "customers": int(n)} for (x, y), n in counts.items()]
 
 
@@ -101,9 +101,9 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     axes = style.panel(figure, 46, 14, 36, 42)
     axes.set(xlim=(0, 100), ylim=(0, 100))
     cells, dots = rows_of(table, kind="cell"), rows_of(table, kind="dot")
-    side = 100 / CELLS
+    size = 100 / CELLS
     if len(cells):
-        boxes = np.column_stack([cells.x, cells.x + 1, cells.y, cells.y + 1]) * side
+        boxes = np.column_stack([cells.x, cells.x + 1, cells.y, cells.y + 1]) * size
         style.cells(axes, boxes, cells.customers.to_numpy())
     axes.plot(dots.x, dots.y, "o", color=style.BLUE, markersize=6, alpha=0.7, markeredgewidth=0, clip_on=False)
     cut = 100 * (1 - about.top_share)
@@ -111,8 +111,14 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     axes.axvline(cut, color=style.INK, linewidth=1)
     _corners(axes, table, cut)
     marks = [mark for mark in (20, 40, 60, 80) if abs(mark - cut) < 0.1 or abs(mark - cut) > 8]
-    for ticks in (style.x_ticks, lambda *a: style.y_ticks(*a, grid=False)):
-        ticks(axes, [0, *marks, 100], ["worst", *(str(mark) for mark in marks), "best"])
+    names = ["worst", *(str(mark) for mark in marks), "best"]
+    style.x_ticks(axes, [0, *marks, 100], names)
+    style.y_ticks(axes, [0, *marks, 100], names, grid=False)
+    across, upwards = axes.get_xticklabels(), axes.get_yticklabels()  # in the corner the two words would meet
+    across[0].set_horizontalalignment("left")
+    across[-1].set_horizontalalignment("right")
+    upwards[0].set_verticalalignment("bottom")
+    upwards[-1].set_verticalalignment("top")
     style.name_x(axes, "percentile by revenue to date")
     style.name_y(axes, f"percentile by expected {phrases.gain(about)}", rise=14)
     return figure

@@ -110,7 +110,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide = width >= 500
     table = table.reset_index(drop=True)
     names = [_title(str(name)) for name in table["name"]]
-    labels = [_label(row, wide) for _, row in table.iterrows()]
+    labels = _labels(table, wide)
     right = max(style.text_width(text, "bold") for text in labels) + 26
     left = style.room(names) if wide else 8
     row = ROW if wide else 46
@@ -126,7 +126,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     down = 0.0 if wide else -0.2  # in the small drawing the words stand above their bar
     for place, (y, start, line) in enumerate(zip(heights + down, starts, table.itertuples(), strict=True)):
         _bar(axes, y, start, line, bar)
-        if place + 1 < len(table) and line.kind == "part" and table["kind"][place + 1] == "part":
+        if wide and line.kind == "part" and table["kind"][place + 1] == "part":
             end = start + line.q50
             axes.plot([end, end], [y - bar / 2, y - 1 + bar / 2], color=style.RULE, linewidth=1)
     axes.axvline(0, color=style.RULE, linewidth=1)
@@ -158,7 +158,7 @@ def _write(
             style.say(axes, 1, y, label, ha="right", va="center", weight=weight,
                       transform=style.beside(axes, right - 2))  # fmt: skip
         else:
-            style.say(axes, 0, y + 0.06, name, va="bottom", weight=weight, transform=style.beside(axes, 0))
+            style.say(axes, 0, y + 0.06, name, va="bottom", weight=weight, transform=style.beside(axes, 6))
             style.say(axes, 1, y + 0.06, label, ha="right", va="bottom", weight=weight,
                       transform=style.beside(axes, 0))  # fmt: skip
     if wide:
@@ -166,9 +166,16 @@ def _write(
                   transform=style.beside(axes, right - 2, 4))  # fmt: skip
 
 
-def _label(row: pd.Series, wide: bool) -> str:
-    ends = words.compact_span(row.q5, row.q95)
-    return f"{words.compact(row.q50, words.width_step(row.q5, row.q95))} ({ends})" if wide else ends
+def _labels(table: pd.DataFrame, wide: bool) -> list[str]:
+    """Ranges, all in one unit."""
+    largest = float(table[["q5", "q95"]].abs().to_numpy().max())
+    unit, name = next(((u, n) for u, n in ((1e9, "bn"), (1e6, "M"), (1e3, "k")) if largest >= 1000 * u), (1.0, ""))
+    labels = []
+    for _, row in table.iterrows():
+        step = words.width_step(row.q5, row.q95)
+        low, middle, high = (words.number(row[q] / unit, step / unit) + name for q in ("q5", "q50", "q95"))
+        labels.append(f"{middle} ({low} to {high})" if wide else f"{low} to {high}")
+    return labels
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:

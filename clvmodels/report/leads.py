@@ -210,7 +210,7 @@ def worth(stored: Stored) -> str:
     sentences = [f"{words.capital('; '.join(said))}."] if said else []
     if "value_parts" in tables:
         most = value_parts.largest(tables["value_parts"])
-        sentences += [f"The largest cost is {value_parts.title(most)}."] if most.kind == "part" else []
+        sentences += [f"Largest cost: {value_parts.title(most)}."] if most.kind == "part" else []
     return " ".join(sentences)
 
 
