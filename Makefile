@@ -1,6 +1,6 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-db check slow calibration benchmark format clean
+.PHONY: help setup demo test test-db check slow calibration profit-study benchmark format clean
 python := .venv/bin/python
 
 help: ## this list
@@ -29,6 +29,9 @@ test-db: setup ## a company in PostgreSQL: starts a server of its own on loopbac
 
 calibration: setup ## are posteriors as wide as they should be? 200 simulated bases a model, into reports/calibration; resumes
 	$(python) experiments/calibration/run.py
+
+profit-study: setup ## is the forecast of each customer's profit right? 20 simulated companies, into reports/profit; resumes
+	$(python) experiments/profit/run.py
 
 benchmark: setup ## time and memory of summarising ten million transactions
 	$(python) experiments/benchmarks/summarize.py
