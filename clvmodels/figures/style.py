@@ -216,14 +216,25 @@ def bands(axes: Axes, x: Sequence[float], q: Any, colour: str = BLUE, **options:
 
 
 def cells(axes: Axes, boxes: Any, counts: Any) -> None:
-    """Boxes (left, right, bottom, top) in eight shades of one blue, by the root of the count; all of a shade are one
-    path."""
+    """Boxes (left, right, bottom, top) in eight shades of one blue, by the root of the count.
+
+    All of a shade are one path, in which neighbours in a row are one box.
+    """
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     shades = np.ceil(8 * np.sqrt(counts / counts.max())).clip(1, 8)
     for shade in np.unique(shades):
-        paths = [Path([(a, c), (b, c), (b, d), (a, d), (a, c)], closed=True) for a, b, c, d in boxes[shades == shade]]
+        same = boxes[shades == shade]
+        same = same[np.lexsort((same[:, 0], same[:, 2]))]
+        new = np.r_[
+            True, (same[1:, 2] != same[:-1, 2]) | (np.abs(same[1:, 0] - same[:-1, 1]) > 1e-9 * same[:, 1].max())
+        ]
+        rights = same[np.r_[np.flatnonzero(new)[1:] - 1, len(same) - 1], 1]
+        paths = [
+            Path([(a, c), (b, c), (b, d), (a, d), (a, c)], closed=True)
+            for (a, _, c, d), b in zip(same[new], rights, strict=True)
+        ]
         path = Path.make_compound_path(*paths)
         axes.add_patch(PathPatch(path, color=BLUE, alpha=round(0.06 + 0.09 * float(shade), 2), linewidth=0))
 
