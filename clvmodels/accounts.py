@@ -185,7 +185,7 @@ def acquisition_shares(
     """
     table = customers.table
     month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
-    group = pd.MultiIndex.from_arrays([table[CHANNEL].astype("str"), month])
+    group = pd.MultiIndex.from_arrays([table[CHANNEL].astype("str"), month], names=["channel", "month"])
     cost = channel_costs.groupby(["channel", "month"])["amount"].sum()
     brought = pd.Series(1.0, index=group).groupby(level=[0, 1]).sum()
     each = (cost / brought).reindex(group).fillna(0.0).to_numpy()
