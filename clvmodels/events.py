@@ -92,7 +92,9 @@ def judge(
     rows = _judged(told, raw.table, timezone, data_end, policies)
     judged = tally.in_engine(told.where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
-    problems = tally.refusals(judged, raw, counts, told.where, policies, told.table.date_format, _kind_hint(told))
+    problems = tally.refusals(
+        judged, raw, counts, told.where, told.names, policies, told.table.date_format, _kind_hint(told)
+    )  # fmt: skip
     problems += _sign_problems(told, judged)
     if problems:
         raise DataError(problems)
@@ -284,6 +286,19 @@ def account_of(judged: Judged, changed: Mapping[str, int] | None = None) -> pd.D
 def dropped_of(backend: ibis.BaseBackend, judged: Judged) -> ibis.Table:
     """The rows of a table that do not count."""
     return tally.dropped(backend, judged.table, judged.marks, judged.raw, judged.told.where)
+
+
+def copies_warning(judged: Judged) -> tuple[str, ...]:
+    """A table that was loaded twice doubles what it tells."""
+    if not judged.told.role.is_event:
+        return ()
+    names = [name for name in judged.told.names if name in judged.table.columns]
+    each = judged.used.group_by(["moment" if name == "date" else name for name in names]).agg(n_=_.count())
+    copies = int(each.aggregate(copies=(each.n_ - 1).sum()).execute().iloc[0, 0] or 0)
+    if not copies:
+        return ()
+    text = f"{judged.told.where}: {copies:,} rows equal an earlier row in every mapped column and are kept"
+    return (f"{text}; if they are copies, the policy duplicates: drop leaves them out",)
 
 
 def unused_warning(judged: Judged) -> tuple[str, ...]:

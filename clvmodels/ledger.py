@@ -180,6 +180,8 @@ def _contacts(company, customers, bought, windows, cost_per_minute) -> dict[str,
 
 def _referrals(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
     brought = _since(company, customers, "referrals", bought)
+    if bool(brought.detail.notnull().any().execute()):  # the table tells whom: an invitation alone brings nobody
+        brought = brought.filter(_.detail.notnull())
     return _purchases(bought) | _by_customer(brought, referrals=_["count"].sum())
 
 

@@ -256,7 +256,7 @@ def retention(block: Block) -> Flow | None:
     silence = (block.table["T"] - block.table["recency"]).to_numpy(dtype=float)
     drawn = contacts_of(after, silence, block.edges, rule)
     mean = expected_contacts(
-        block.posteriors["purchases"], block.table, silence, block.edges, rule, block.draws, block.seed
+        block.posteriors["purchases"], block.table, block.people.p_alive, silence, block.edges, rule, block.seed
     )
     both = Flow(-rule.cost * mean, -rule.cost * drawn)
     return Flow(*(_with_nothing_first(one) for one in both)) if block.first_order else both

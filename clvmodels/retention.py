@@ -17,7 +17,7 @@ from clvmodels.economics import Retention
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.contract import Array, State
 from clvmodels.posterior import Posterior
-from clvmodels.randomness import keyed_generator
+from clvmodels.randomness import KeyedRandom
 
 STATES = 8
 """States of a customer that the mean is taken over in each posterior draw; given a state it is exact."""
@@ -50,40 +50,43 @@ def contacts_of(counts: Array, silence: Array, edges: Array, rule: Retention) ->
 
 
 def expected_contacts(
-    posterior: Posterior, table: pd.DataFrame, silence: Array, edges: Array, rule: Retention, draws: int, seed: int
+    posterior: Posterior, table: pd.DataFrame, p_alive: Array, silence: Array, edges: Array, rule: Retention, seed: int
 ) -> Array:
-    """P(contacted at the end of each period | history, parameters). [D, C, P]
+    """P(contacted at the end of each period | history, parameters). p_alive: [D, C]; result [D, C, P]
 
-    Given a customer's state (own rate, end) the chance of a purchase in a window is exact; it is averaged over several
-    states drawn for each posterior draw.
+    Given that a customer is alive and the state (own rate, end) the chance of a purchase in a window is exact; it is
+    averaged over several states drawn for each posterior draw.
     """
     check_rule(posterior)
-    start = np.maximum(edges[1:] - rule.until_silent, 0.0)
-    total = np.zeros((draws, len(table), len(edges) - 1))
+    model, draws = simulation.purchase_model(posterior), len(p_alive)
+    rows, theta = simulation.rows_of(table, model.observes), posterior.theta(table, draws)
+    total = np.zeros((*p_alive.shape, len(edges) - 1))
     for k in range(STATES):
-        own_seed = int(keyed_generator(seed, "retention states", str(k)).integers(2**31))
-        state = simulation.present(posterior, table, draws, own_seed).state
-        for p, (u, v) in enumerate(zip(start, edges[1:], strict=True)):
-            total[..., p] += chance_of_purchase(state, u, v)
+        state = model.draw_alive(rows, theta, KeyedRandom(seed, f"retention {k}", list(table.index), draws))
+        total += chances_of_purchase(state, edges, rule.until_silent)
     before = silence[:, None] + edges[1:] < rule.until_silent
-    return np.where(before, 1.0, total / STATES) * _full(edges, rule)
+    return np.where(before, 1.0, p_alive[..., None] * total / STATES) * _full(edges, rule)
 
 
-def chance_of_purchase(state: State, start: float, end: float) -> Array:
-    """P(a purchase in (T + start, T + end] | state), Poisson at the own rate until the clock or the coin ends it.
+def chances_of_purchase(state: State, edges: Array, window: float) -> Array:
+    """P(a purchase in (T + t - window, T + t] | state) at the end t of each period, none before T counted. [D, C, P]
 
-    Until the clock's end, 1 - exp(-rate x time left of the window); a coin that falls after R purchases leaves the
-    window to those who have made fewer by its start: P(Poisson(rate x start) < R). [D, C]
+    Poisson at the own rate until the clock or the coin ends it: 1 - exp(-rate x time left of the window) until the
+    clock's end; a coin that falls after R purchases leaves the window to those who have made fewer by its start, and
+    P(Poisson(rate x start) < R) is a regularised gamma function.
     """
-    left = np.minimum(end, state.residual_lifetime) - np.minimum(start, state.residual_lifetime)
-    bought: Array = -np.expm1(-state.purchase_rate * left)
+    chances = np.empty((*state.purchase_rate.shape, len(edges) - 1))
     most = state.residual_purchases
-    if np.isinf(most).all():
-        return bought
-    counted = np.isfinite(most) & (most > 0)
-    made = state.purchase_rate * np.minimum(start, state.residual_lifetime)
-    fewer = np.where(counted, gammaincc(np.where(counted, most, 1.0), made), (most > 0) * 1.0)
-    return bought * fewer
+    coin = bool(np.isfinite(most).any())
+    for p, end in enumerate(edges[1:]):
+        start = max(end - window, 0.0)
+        since = state.purchase_rate * np.minimum(start, state.residual_lifetime)
+        until = state.purchase_rate * np.minimum(end, state.residual_lifetime)
+        chances[..., p] = -np.expm1(since - until)
+        if coin:
+            counted = np.isfinite(most) & (most > 0)
+            chances[..., p] *= np.where(counted, gammaincc(np.where(counted, most, 1.0), since), most > 0)
+    return chances
 
 
 def _full(edges: Array, rule: Retention) -> Array:

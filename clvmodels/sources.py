@@ -185,7 +185,7 @@ def own_column(names: Mapping[str, str], meaning: str) -> str:
 def clean(
     backend: ibis.BaseBackend, raw: Raw, where: str, names: Mapping[str, str], rates: Rates, *, date_format: str | None,
     timezone: str, data_end: pd.Timestamp | None, policies: Policies, groups: Sequence[str], covariates: Sequence[str],
-    converted: Collection[str] = (),
+    converted: Collection[str] = (), needs_order: bool = False,
 ) -> Transactions:  # fmt: skip
     """Judge the rows of a table of orders and make transactions of those that count; the arguments are good.
 
@@ -196,11 +196,11 @@ def clean(
         day = cleaning.calendar_day(raw.table[own_column(names, "date")], date_format, timezone)
         raw = tally.in_engine(where, lambda: with_rate(raw, own_column(names, "currency"), day, where, rates))
     rows = cleaning.judge_rows(
-        raw, names, date_format, timezone, data_end, policies, groups, covariates, converted
+        raw, names, date_format, timezone, data_end, policies, groups, covariates, converted, needs_order
     )  # fmt: skip
     judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
-    if problems := tally.refusals(judged, raw, counts, where, policies, date_format):
+    if problems := tally.refusals(judged, raw, counts, where, names, policies, date_format):
         raise DataError(problems)
     used, marks = _compare_rows(backend, judged, tuple(names), policies)
     counts = tally.marks_counted(counts, marks)

@@ -159,6 +159,7 @@ def judge_all(
     identity = _identity(backend, keys, problems) if complete else None
     found = Found(_sum(told), identity or Identity())
     found.judged += _used_keys(keys, found.identity)
+    found.conflicts += [] if found.identity.conflicts is None else [found.identity.conflicts]
     if identity is not None:
         known = known_systems(identity)
         for one in told:
@@ -303,7 +304,7 @@ def _transactions(
     transactions = clean(
         backend, one.raw, one.where, names, rates or Rates(), date_format=one.table.date_format, timezone=timezone,
         data_end=data_end, policies=policies, groups=one.table.groups, covariates=one.table.covariates,
-        converted=converted,
+        converted=converted, needs_order=one.table.role == "order_lines",
     )  # fmt: skip
     return transactions, known
 
