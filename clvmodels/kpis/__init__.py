@@ -23,7 +23,7 @@ from clvmodels.kpis.periods import LENGTHS, Length, Period
 from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, mean_score, net_promoter_score
 
 COLUMNS = ("period", "by", "label", "kpi", "value", "lower", "upper", "n", "whole")
-Grid = pd.DataFrame | None
+type Grid = pd.DataFrame | None
 """By label (rows) and period (columns); None: not told."""
 
 
@@ -112,9 +112,9 @@ def kpis(
     if problems:
         raise ConfigError(problems)
     with bench(company.transactions.backend) as kept:
-        sums = sum_up(company, customers, terms or Terms(), by, period, kept)
+        sums = sum_up(company, customers, terms or Terms(), [b for b in by if b not in (ALL, COHORT)], period, kept)
         rows: list[tuple] = []
-        for name in (ALL, COHORT, *by):
+        for name in dict.fromkeys((ALL, COHORT, *by)):
             told = cells(sums, name)
             rows += [row for kpi, one in KPIS.items() for row in _rows(one.of(told), name, kpi, sums.periods)]
             rows += _scores(told, name, sums.periods, prior_answers)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.accounts import ACQUISITION, CHANNEL
+from clvmodels.accounts import ACQUISITION
 from clvmodels.cleaning import EXACT
 from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
@@ -27,6 +27,8 @@ from clvmodels.kpis.periods import Length, place
 from clvmodels.ledger import BAD_DEBT, FEE, Windows, cost_of_contacts, of_purchases, orders_and_days
 
 COLUMNS = ("customer_id", "date", "bought", "part", "amount")
+WON_BY = "won_by"
+"""The column of people by which costs of channels are shared."""
 KEEPING = ("service", "retention")
 """The parts that are spent to keep customers."""
 
@@ -65,13 +67,18 @@ class Book:
         One row a purchase: customer_id, date, revenue.
     entries
         customer_id (null where a channel's cost won nobody), date, bought, part, amount: profit, costs negative;
-        channel of costs that won nobody. None without economics.
+        None without economics.
+    idle
+        channel, month, amount (positive): costs of channels in months in which they won nobody.
+    told
+        The parts that are spent to win and to keep customers of which the tables tell, be it that nothing was spent.
     """
 
     people: ibis.Table
     days: ibis.Table
     entries: ibis.Table | None
     idle: pd.DataFrame
+    told: frozenset[str]
     start: pd.Timestamp
     end: pd.Timestamp
 
@@ -94,13 +101,13 @@ def keep_book(
     start = company.transactions.data_start
     if terms.economics is None:
         told = bench.keep(days.select("customer_id", "date", "revenue"))
-        return Book(people, told, None, _no_idle(), start, end)
+        return Book(people, told, None, _no_idle(), frozenset(), start, end)
     days = bench.keep(_with_margin(days, terms.economics, start, length))
     made = _Making(company, terms, terms.economics, people, orders, days, unit, end)
     shares, idle = made.channel_costs()
     parts = [*made.of_purchases(), *made.of_customers(), *shares]
     entries = bench.keep(ibis.union(*parts) if parts[1:] else parts[0])
-    return Book(people, days, entries, idle, start, end)
+    return Book(people, days, entries, idle, made.told(), start, end)
 
 
 def _no_idle() -> pd.DataFrame:
@@ -149,6 +156,15 @@ class _Making:
         dated = self.company.events.filter(_.role == role, _.date.isnull() | (_.date <= until))
         dated = dated.inner_join(self.people.select("customer_id", "first"), "customer_id")
         return dated.mutate(date=ibis.greatest(ibis.coalesce(dated.date, dated.first), dated.first))
+
+    def told(self) -> frozenset[str]:
+        """See `Book`."""
+        by_channel = len(self.company.channel_costs) > 0 and WON_BY in self.people.columns
+        parts = {
+            "service": "contacts" in self.terms.roles, "retention": self.economics.retention is not None,
+            ACQUISITION: ACQUISITION in self.company.roles or by_channel,
+        }  # fmt: skip
+        return frozenset(name for name, there in parts.items() if there)
 
     # ------------------------------------------------------------------------------------------ with a purchase
 
@@ -231,17 +247,17 @@ class _Making:
     def channel_costs(self) -> tuple[list[ibis.Table], pd.DataFrame]:
         """A channel's cost of a month shared by those whom it won in it; and what won nobody, by channel and month."""
         costs = self.company.channel_costs
-        if costs.empty or CHANNEL not in self.people.columns:
+        if costs.empty or WON_BY not in self.people.columns:
             return [], _no_idle()
         costs = costs[costs["month"] <= self.end].groupby(["channel", "month"], as_index=False)["amount"].sum()
-        won = self.people.group_by([CHANNEL, "joined"]).agg(n=_.count()).execute()
+        won = self.people.group_by([WON_BY, "joined"]).agg(n=_.count()).execute()
         won["month"] = pd.to_datetime(won["joined"]).astype("datetime64[us]")
-        both = costs.merge(won, on=[CHANNEL, "month"], how="left")
+        both = costs.merge(won.rename(columns={WON_BY: "channel"}), on=["channel", "month"], how="left")
         idle = both.loc[both["n"].isna(), ["channel", "month", "amount"]]
         shared = both[both["n"].notna()]
         if shared.empty:
             return [], idle
-        each = pd.DataFrame({"channel": shared["channel"], "joined": shared["month"].dt.date,
+        each = pd.DataFrame({WON_BY: shared["channel"], "joined": shared["month"].dt.date,
                              "share": shared["amount"] / shared["n"]})  # fmt: skip
-        told = self.people.inner_join(ibis.memtable(each), [CHANNEL, "joined"])
+        told = self.people.inner_join(ibis.memtable(each), [WON_BY, "joined"])
         return [_entry(told, ACQUISITION, -_.share, date="first", bought="first")], idle

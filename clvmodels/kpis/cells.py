@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import ibis
@@ -15,13 +15,12 @@ from clvmodels.cleaning import EXACT
 from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.kpis.book import KEEPING, Book, Terms, keep_book
+from clvmodels.kpis.book import KEEPING, WON_BY, Terms, keep_book
 from clvmodels.kpis.engine import Bench
 from clvmodels.kpis.periods import Length, Period, periods, place, quarter_names
 
-ALL, COHORT = "all", "cohort"
+ALL, COHORT, BY = "all", "cohort", "by_"
 MOST_LABELS = 200
-_SIZES = ("new", "active", "again", "purchases", "revenue")
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ def sum_up(
 ) -> Sums:
     """The sums of these customers by month or quarter, up to their end of observation, on the bench."""
     columns = labels(customers, by)
-    if CHANNEL in customers.table and CHANNEL not in columns:
-        columns[CHANNEL] = customers.table[CHANNEL].astype("str")
+    if CHANNEL in customers.table:
+        columns[WON_BY] = customers.table[CHANNEL].astype("str")
     book = keep_book(company, customers, terms, columns, bench, length)
     days = book.days.mutate(period=place(_.date, book.start, length))
     extent = days.group_by(["customer_id", "period"]).agg(
@@ -93,12 +92,11 @@ def sum_up(
     money, told = None, frozenset[str]()
     if book.entries is not None:
         entries = book.entries.mutate(period=place(_.date, book.start, length), amount=_.amount.cast(EXACT))
-        told = frozenset(book.entries.select("part").distinct().execute()["part"])
         sums = {"profit": _.amount.sum().cast("float64")}
         for name, parts in (("winning", (ACQUISITION,)), ("keeping", KEEPING)):
             sums[name] = -entries.amount.sum(where=entries.part.isin(parts)).fill_null(0).cast("float64")
         money = bench.keep(entries.group_by(["customer_id", "period"]).agg(**sums))
-        told |= {ACQUISITION} if len(book.idle) else frozenset()
+        told = book.told
     answers = None
     if "surveys" in company.roles:
         events = company.events.filter(_.role == "surveys", _.value.notnull(), _.date <= ibis.date(book.end.date()))
@@ -129,7 +127,8 @@ def labels(customers: Customers, by: Sequence[str]) -> pd.DataFrame:
     if problems:
         raise DataError(problems)
     columns = {ALL: ALL, COHORT: quarter_names(table["first_purchase"]), **{name: table[name] for name in by}}
-    return pd.DataFrame(columns, index=table.index).astype("str")
+    frame = pd.DataFrame(columns, index=table.index).astype("str")
+    return frame.add_prefix(BY)  # beside columns of our own
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -138,7 +137,7 @@ def _is_text(column: pd.Series) -> bool:
 
 def cells(sums: Sums, by: str) -> Cells:
     """The sums by period and label of one column of the people."""
-    people = sums.people.select("customer_id", "first", label=by)
+    people = sums.people.select("customer_id", "first", label=f"{BY}{by}")
     every = range(len(sums.periods))
     starts = np.array([p.start for p in sums.periods], dtype="datetime64[us]")
     first = people.group_by(["label", "first"]).agg(n=_.count()).execute()
@@ -146,8 +145,10 @@ def cells(sums: Sums, by: str) -> Cells:
     names = sorted(first["label"].unique())
 
     def grid(table: pd.DataFrame, value: str) -> pd.DataFrame:
-        wide = table.pivot_table(index="label", columns="period", values=value, aggfunc="sum", fill_value=0.0)
-        return wide.reindex(index=names, columns=every, fill_value=0.0).astype(float)
+        wide = table.assign(**{value: table[value].astype(float)}).pivot_table(
+            index="label", columns="period", values=value, aggfunc="sum"
+        )
+        return wide.reindex(index=names, columns=every).fillna(0.0)
 
     extent = sums.extent.inner_join(people, "customer_id")
     found = extent.group_by(["label", "period"]).agg(
@@ -157,18 +158,18 @@ def cells(sums: Sums, by: str) -> Cells:
     again = extent.semi_join(before, ["customer_id", "period"]).group_by(["label", "period"]).agg(n=_.count()).execute()
     new = grid(first, "n")
     revenue = None if found["revenue"].isna().all() else grid(found, "revenue")
-    money = _money(sums, people, by, grid)
+    profit, winning, keeping = _money(sums, people, by, grid)
     known = (new.cumsum(axis=1) - new).astype(float)
     return Cells(
         known, new, grid(found, "active"), grid(again, "n"), grid(found, "purchases"), revenue,
-        *money, _answers(sums, people),
+        profit, winning, keeping, _answers(sums, people),
     )  # fmt: skip
 
 
-def _money(sums: Sums, people: ibis.Table, by: str, grid) -> tuple[pd.DataFrame | None, ...]:
+def _money(sums: Sums, people: ibis.Table, by: str, grid: Callable) -> list[pd.DataFrame | None]:
     """Profit, winning and keeping; what won nobody counts where its channel, or everybody, is told of."""
     if sums.money is None:
-        return None, None, None
+        return [None, None, None]
     of = {name: _[name].cast(EXACT).sum().cast("float64") for name in ("profit", "winning", "keeping")}
     found = sums.money.inner_join(people, "customer_id").group_by(["label", "period"]).agg(**of).execute()
     if len(sums.idle) and by in (ALL, CHANNEL):
@@ -179,7 +180,7 @@ def _money(sums: Sums, people: ibis.Table, by: str, grid) -> tuple[pd.DataFrame 
                              "winning": sums.idle["amount"], "keeping": 0.0})  # fmt: skip
         found = pd.concat([found, idle[idle["period"] >= 0]])
     known = {"profit": True, "winning": ACQUISITION in sums.told, "keeping": bool(sums.told & set(KEEPING))}
-    return tuple(grid(found, name) if there else None for name, there in known.items())
+    return [grid(found, name) if there else None for name, there in known.items()]
 
 
 def _answers(sums: Sums, people: ibis.Table) -> pd.DataFrame:
