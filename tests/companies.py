@@ -41,7 +41,7 @@ def customers_of(
     company: Company, day: str | None = None, groups: tuple[str, ...] = ("channel", "segment")
 ) -> Customers:
     """The customers known at a day, the last of the data by default."""
-    known = tuple(group for group in groups if group in company.transactions.groups)
+    known = tuple(group for group in ("channel", "segment") if group in company.transactions.groups)
     return summarize(company.transactions, calibration_end=day, groups=known).customers
 
 
