@@ -168,6 +168,11 @@ def judge_all(
     rates = _rates(by_role["rates"], told, currency, whole["rates"], judged, found, problems)
     index = _orders(backend, by_role, found, rates, timezone, data_end, policies, judged, problems)
 
+    orders_are_whole = whole["orders"] and whole["order_lines"]
+    numbered = not orders_are_whole or any(
+        "order_id" in one.names for one in by_role["orders"] or by_role["order_lines"]
+    )  # fmt: skip
+
     def owners(one: Told, table: ibis.Table) -> ibis.Table:
         if "key" not in one.names:
             return rollup.by_order(table, one.column("order_id"), index)
@@ -178,7 +183,7 @@ def judge_all(
 
     for one in (one for one in told if one.role.is_event or one.table.role in ("attributes", "channel_costs")):
         by_its_order = bool(one.role.reached_by) and "key" not in one.names
-        if by_its_order and index is None and not problems:
+        if by_its_order and not numbered:
             advice = "No table of orders has order_id: name its column"
             problems.append(Problem("rows are reached by their orders", one.where, known=advice))
         can = not (by_its_order and index is None)
@@ -293,7 +298,7 @@ def _transactions(
         one = one._replace(raw=rated(one, day, rates))
     resolved = identity.resolve(one.raw.table, one.column("key"), one.table.system)
     one = one._replace(raw=one.raw._replace(table=stored(backend, "resolved", resolved)))
-    known = rollup.known_orders(backend, one)
+    known, own = rollup.known_orders(backend, one), one.names
     converted: tuple[str, ...] = ()
     if lines is not None:
         if known is None:
@@ -304,7 +309,7 @@ def _transactions(
     transactions = clean(
         backend, one.raw, one.where, names, rates or Rates(), date_format=one.table.date_format, timezone=timezone,
         data_end=data_end, policies=policies, groups=one.table.groups, covariates=one.table.covariates,
-        converted=converted, needs_order=one.table.role == "order_lines",
+        converted=converted, needs_order=one.table.role == "order_lines", borrowed=one.names.keys() - own.keys(),
     )  # fmt: skip
     return transactions, known
 

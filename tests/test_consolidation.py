@@ -354,8 +354,9 @@ def test_an_identity_map_with_a_circle_is_refused(tmp_path):
 def test_all_problems_of_all_tables_come_at_once(tmp_path):
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "dates.csv").write_text(GOOD + "b;1.2.2024;x\n")
+    no_number = {meaning: own for meaning, own in SHOP.items() if meaning != "order_id"}
     told = {
-        "orders": Table(frame=ORDERS.assign(day="soon"), columns=SHOP),
+        "orders": Table(frame=ORDERS.assign(day="soon").drop(columns="order_no"), columns=no_number),
         "empty": Table(path="empty.csv", role="contacts"),
         "gone": Table(path="gone.csv", role="surveys"),
         "dates": Table(path="dates.csv", role="returns"),
@@ -363,6 +364,7 @@ def test_all_problems_of_all_tables_come_at_once(tmp_path):
                                          columns=["system", "key", "customer_id"]), role="identity"),
         "odd": Table(frame=ORDERS, role="ordres"),
         "none": Table(role="contacts"),
+        "order": Table(frame=pd.DataFrame({"order_id": ["1"], "date": ["2024-01-01"], "amount": "x"}), role="returns"),
     }  # fmt: skip
     with pytest.raises(DataError) as caught:
         consolidate(
@@ -379,9 +381,10 @@ def test_all_problems_of_all_tables_come_at_once(tmp_path):
         "Unknown role 'ordres'",
         "empty.csv: the file is empty", "no such file", "needs a path or a frame", "Unknown group 'chanel'",
         "dates.csv: 1 of 2 rows have a date", "orders: 5 of 5 rows have a date", "merged in a circle",
+        "order: rows are reached by their orders", "order: 1 of 1 rows have an amount that cannot be read",
     ):  # fmt: skip
         assert expected in text, expected
-    assert len(caught.value.problems) == 11
+    assert len(caught.value.problems) == 13
 
 
 def test_tables_that_do_not_go_together():
