@@ -26,6 +26,7 @@ from clvmodels.metrics import METRICS
 from clvmodels.metrics.compare import compare, compare_elpd
 from clvmodels.metrics.elpd import rows_of
 from clvmodels.results import About, EntryResult, Run, machine, store
+from clvmodels.strategy import follow
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def run(
             about, company.account, *both, entries, recommended, valued, comparison, pd.DataFrame(),
             _scores(experiment, entries, both[0]),
         )  # fmt: skip
-        result = replace(result, checks=all_checks(result))
+        result = replace(result, checks=all_checks(result), kpis=follow(work, company, valued, both[1]))
         say("Computing the figures' tables")
         tables = {name: FIGURES[name].table(result) for name in experiment.figures}
         result = replace(result, about=replace(about, **machine(started)))

@@ -21,6 +21,7 @@ from clvmodels.export import write_table
 
 if TYPE_CHECKING:
     from clvmodels.customers import Split
+    from clvmodels.kpis import Kpis
     from clvmodels.metrics import Judged
     from clvmodels.posterior import Posterior
     from clvmodels.sources import Transactions
@@ -99,6 +100,7 @@ class Run:
     comparison: pd.DataFrame | None
     checks: pd.DataFrame
     scores: pd.DataFrame
+    kpis: Kpis | None = None
 
 
 def machine(started: float) -> dict[str, Any]:
@@ -142,11 +144,20 @@ def store(
     write_atomically(folder / "config.yaml", config)
     for name, table in (("account", run.account), ("scores", run.scores), ("checks", run.checks)):
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+    _store_kpis(folder, run.kpis)
     write_table(transactions.dropped.execute().set_index("line"), folder / "dropped.csv")
     write_table(customers.set_index("customer_id"), folder / "customers.parquet")
     write_table(customers.set_index("customer_id"), folder / "customers.csv")
     write_table(totals(run), folder / "totals.parquet")
     write_atomically(folder / "run.json", json.dumps(asdict(run.about), indent=1, ensure_ascii=False))
+
+
+def _store_kpis(folder: Path, kpis: Kpis | None) -> None:
+    """The tables of the strategy, in place of an older run's."""
+    for name in ("kpis", "migration", "programmes", "base_value"):
+        (folder / f"{name}.csv").unlink(missing_ok=True)
+    for name, table in ({} if kpis is None else kpis.tables()).items():
+        write_table(table.set_index(table.columns[0]), folder / f"{name}.csv")
 
 
 def totals(run: Run) -> pd.DataFrame:

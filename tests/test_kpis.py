@@ -68,6 +68,7 @@ def test_all_kpis_of_a_small_company():
         "customers": [0, 2, 3, 3], "new customers": [2, 1, 0, 0], "active customers": [2, 2, 0, 1],
         "retention": [nothing, 0.5, 0, nothing], "purchases": [3, 2, 0, 1], "revenue": [200, 130, 0, 20],
         "profit": [90 - 3 - 2 - 47, 60 - 35 - 2 - 2 - 2 - 8, 0, 10 - 1],  # the return of March came in April
+        "spent to win": [47, 8, 0, 0], "spent to keep": [2, 4, 0, 0],
         "cost to win": [47 / 2, 8, nothing, nothing], "cost to keep": [1, 2, nothing, 0],
         "nps": [0, 100, nothing, nothing], "nps mean": [8, 9, nothing, nothing],
     }  # fmt: skip

@@ -7,6 +7,7 @@ period uses rows up to its end only. The family's registry is `KPIS`; to add one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,32 @@ from clvmodels.kpis.periods import LENGTHS, Length, Period
 from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, mean_score, net_promoter_score
 
 COLUMNS = ("period", "by", "label", "kpi", "value", "lower", "upper", "n", "whole")
+
+
+@dataclass(frozen=True)
+class Kpis:
+    """The tables that a run stores of its strategy, by the names of their files.
+
+    Parameters
+    ----------
+    kpis, migration, programmes
+        See there.
+    base_value
+        date, kind (expected or realised), of (total or customer), customers, repeat_purchases, q5, q25, q50, q75, q95
+        (of the value over the horizon from that date, in the currency), left_out (why a date has none), note.
+    """
+
+    kpis: pd.DataFrame
+    migration: pd.DataFrame
+    programmes: pd.DataFrame
+    base_value: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """By name of the file; those that the experiment asked for nothing of are left out."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: table for name, table in found.items() if len(table)}
+
+
 type Grid = pd.DataFrame | None
 """By label (rows) and period (columns); None: not told."""
 
@@ -54,10 +81,13 @@ KPIS: dict[str, Kpi] = {
         "currency", "margin less all costs that were known in the period, those of acquisition too",
         lambda c: (c.profit, c.purchases),
     ),
-    "cost to win": Kpi("currency a new customer", "cost of acquisition", lambda c: _share(c.winning, c.new)),
+    "spent to win": Kpi("currency", "cost of acquisition", lambda c: (c.winning, c.new)),
+    "spent to keep": Kpi(
+        "currency", "cost of service and of contacts that are to keep customers", lambda c: (c.keeping, c.active)
+    ),
+    "cost to win": Kpi("currency a new customer", "spent to win, over new customers", lambda c: _share(c.winning, c.new)),
     "cost to keep": Kpi(
-        "currency an active customer", "cost of service and of contacts that are to keep customers",
-        lambda c: _share(c.keeping, c.active),
+        "currency an active customer", "spent to keep, over active customers", lambda c: _share(c.keeping, c.active)
     ),
 }  # fmt: skip
 """By name, in the order of the table; satisfaction follows them, see `SCORES`."""
@@ -162,4 +192,4 @@ def _quarter(period: pd.Series) -> pd.Series:
     return (" Q" + ((number + 2) // 3).astype("str")).where(month, period.str[4:])
 
 
-__all__ = ["ALL", "COHORT", "KPIS", "SCORES", "Kpi", "Terms", "kpis"]
+__all__ = ["ALL", "COHORT", "KPIS", "SCORES", "Kpi", "Kpis", "Terms", "kpis"]

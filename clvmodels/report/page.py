@@ -17,6 +17,7 @@ from clvmodels.report.stored import Stored
 CHAPTERS = {
     "worth": "What the base is worth",
     "best": "Who the best customers are",
+    "strategy": "What the strategy does",
     "trust": "Can the forecast be trusted",
     "data": "Data: what came in, what was used",
     "model": "Model and priors",
