@@ -67,8 +67,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     if size:
         stay, gone = (_share(table, groups[0], to) for to in (groups[0], SILENT))
         said.append(
-            f"Of the {words.count(size)} best customers of {before}, **{words.share(stay, 1)} are among the best again** in "
-            f"{now}; {words.share(gone, 1)} did not buy"
+            f"Of the {words.count(size)} best customers of {before}, **{words.share(stay, 1)} are among the best again** "
+            f"in {now}; {words.share(gone, 1)} did not buy"
         )
     back = rows_of(table, label=SILENT)
     if len(back):

@@ -53,9 +53,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"{what}. Dot: what was answered; bar: 90% interval of what all whom a survey reaches would answer. "
         "Right: answers."
     )
-    said = [
-        f"In {words.group(last.period)} {words.counted(last.n, 'answer')} came: the score is **{_span(last, net)}** (90%)"
-    ]
+    when = words.group(last.period)
+    said = [f"In {when} {words.counted(last.n, 'answer')} came: the score is **{_span(last, net)}** (90%)"]
     if len(table) > 1:
         clear = (table["lower"].max() > table["upper"].min())  # fmt: skip
         said.append(

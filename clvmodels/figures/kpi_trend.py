@@ -73,8 +73,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     if len(retention):
         low, high = retention["value"].min(), retention["value"].max()
         said.append(
-            f"Of 100 who bought in one {each}, {words.number(100 * low, 1)} to {words.number(100 * high, 1)} bought in the "
-            f"next (the range over {words.counted(len(retention), each)})"
+            f"Of 100 who bought in one {each}, {words.number(100 * low, 1)} to {words.number(100 * high, 1)} bought in "
+            f"the next (over {words.counted(len(retention), each)})"
         )
     profit = _whole(table, "profit")
     if len(profit):

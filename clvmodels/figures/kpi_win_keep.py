@@ -67,13 +67,13 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     start, stop = (words.group(table[side].iloc[0]) for side in ("start", "stop"))
     when = f"{start} to {stop}" if start != stop else start
     sub = (
-        f"{when}{phrases.in_currency(about)}. Filled dot: cost of acquisition for each new customer. Hollow dot: cost of "
-        f"service and of keeping contacts for each active customer in a {each}."
+        f"{when}{phrases.in_currency(about)}. Filled dot: cost of acquisition for each new customer. Hollow dot: cost "
+        f"of service and of keeping contacts for each active customer in a {each}."
     )
     whole = rows_of(table, by="all").iloc[0]
     said = [
-        f"A new customer costs **{_money(whole.win, about)}** to win; an active one {_money(whole.keep, about)} a {each} "
-        "to keep"
+        f"A new customer costs **{_money(whole.win, about)}** to win; an active one {_money(whole.keep, about)} "
+        f"a {each} to keep"
     ]
     won = groups[groups["win"].notna() & (groups["won"] > 0)]
     if len(won) > 1:
@@ -146,8 +146,7 @@ def _labels(axes: Axes, line: pd.Series, high: float, each: str) -> None:
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
     rows = [
-        (_name(row), words.count(row.won), _money(row.winning, about), _money(row.win, about), _money(row.keeping, about),
-         _money(row.keep, about))
+        (_name(row), words.count(row.won), *(_money(row[n], about) for n in ("winning", "win", "keeping", "keep")))
         for _, row in table.iterrows()
     ]  # fmt: skip
     each = f"Cost to keep, a {_each(table)}"

@@ -85,7 +85,9 @@ KPIS: dict[str, Kpi] = {
     "spent to keep": Kpi(
         "currency", "cost of service and of contacts that are to keep customers", lambda c: (c.keeping, c.active)
     ),
-    "cost to win": Kpi("currency a new customer", "spent to win, over new customers", lambda c: _share(c.winning, c.new)),
+    "cost to win": Kpi(
+        "currency a new customer", "spent to win, over new customers", lambda c: _share(c.winning, c.new)
+    ),
     "cost to keep": Kpi(
         "currency an active customer", "spent to keep, over active customers", lambda c: _share(c.keeping, c.active)
     ),
