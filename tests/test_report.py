@@ -19,7 +19,7 @@ from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
 
-CHAPTERS = ["worth", "best", "trust", "data", "model", "checks", "limits", "reproduce"]
+CHAPTERS = ["worth", "best", "strategy", "trust", "data", "model", "checks", "limits", "reproduce"]
 
 
 class Page(HTMLParser):
@@ -96,7 +96,7 @@ def test_the_page_runs_nothing_and_loads_nothing(name):
         ("full", []),
         ("no-value", ["worth", "best"]),
         ("no-holdout", ["trust"]),
-        ("bare", ["worth", "best", "trust"]),
+        ("bare", ["worth", "best", "strategy", "trust"]),
     ],
 )
 def test_a_chapter_without_results_is_absent(name, absent):

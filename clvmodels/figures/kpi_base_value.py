@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 25
 ROW = 26
+TOTAL, EACH, OUT = "total", "customer", "left out"
 QUANTILES = ["q5", "q25", "q50", "q75", "q95"]
 
 
@@ -26,21 +27,21 @@ def table(run: Run) -> pd.DataFrame | None:
     if run.kpis is None or run.kpis.base_value.empty:
         return None
     told = run.kpis.base_value
-    told = told[(told["kind"] == "expected") | (told["left_out"] != "")].fillna({"of": "", "left_out": "", "note": ""})
+    told = told[(told["kind"] == "expected") | told["kind"].isna()]
     if not (told["of"] == "total").any():
         return None
     told = told[told["date"].isin(sorted(told["date"].unique())[-MOST:])]
-    columns = ["date", "of", "customers", "repeat_purchases", *QUANTILES]
-    return told[columns].assign(reason=told["left_out"], found=told["note"]).reset_index(drop=True)
+    names = {"level": told["of"].fillna(OUT), "reason": told["left_out"].fillna(""), "found": told["note"].fillna("")}
+    return told.assign(**names)[["date", *names, "customers", "repeat_purchases", *QUANTILES]].reset_index(drop=True)
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
     return "What the base was worth, date by date"
 
 
-def _ends(table: pd.DataFrame, of: str = "total") -> tuple[pd.Series, pd.Series]:
+def _ends(table: pd.DataFrame, level: str = TOTAL) -> tuple[pd.Series, pd.Series]:
     """The first and the last date."""
-    rows = rows_of(table, of=of)
+    rows = rows_of(table, level=level)
     return rows.iloc[0], rows.iloc[-1]
 
 
@@ -58,18 +59,18 @@ def describe(table: pd.DataFrame, about: About) -> Words:
             f"; on {words.date(first.date)} the {words.count(first.customers)} of then "
             f"{words.span(first.q5, first.q95, currency=about.currency)}"
         )
-        one, two = (words.span(row.q5, row.q95, currency=about.currency) for row in reversed(_ends(table, "customer")))
+        one, two = (words.span(row.q5, row.q95, currency=about.currency) for row in reversed(_ends(table, EACH)))
         said.append(f"A customer: {one} now, {two} then")
-    out = rows_of(table, of="")
+    out = rows_of(table, level=OUT)
     said += [f"{words.date(row.date)} is left out ({words.label(row.reason, 80)})" for _, row in out.head(2).iterrows()]
     said += [f"{len(out) - 2} more dates are left out"] * (len(out) > 2)
-    odd = rows_of(table, of="total")
-    odd = odd[odd["found"] != ""]
+    odd = rows_of(table, level=TOTAL)
+    odd = odd[odd["found"].fillna("") != ""]
     said += [
         f"A sampling check of {words.date(row.date)} {words.label(row.found, 60)}" for _, row in odd.head(1).iterrows()
     ]
     alt = (
-        f"Intervals of the base's expected {phrases.gain(about)} at {len(rows_of(table, of='total'))} dates; medians "
+        f"Intervals of the base's expected {phrases.gain(about)} at {len(rows_of(table, level=TOTAL))} dates; medians "
         f"from {_short(first)} to {_short(last)}."
     )
     return Words(sub, ". ".join(said) + ".", alt)
@@ -82,8 +83,8 @@ def _short(row: pd.Series) -> str:
 @style.styled
 def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     wide = width >= 500
-    rows = rows_of(table, of="total")
-    each = rows_of(table, of="customer").set_index("date")["q50"]
+    rows = rows_of(table, level=TOTAL)
+    each = rows_of(table, level=EACH).set_index("date")["q50"]
     names = [words.date(date) if wide else _brief(date) for date in rows["date"]]
     left, right = style.room(names), 190 if wide else 16
     figure = style.canvas(width, ROW * len(rows) + 76)
@@ -116,11 +117,11 @@ def _brief(date: str) -> str:
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    each = rows_of(table, of="customer").set_index("date")
+    each = rows_of(table, level=EACH).set_index("date")
     rows = []
-    for _, row in table[table["of"].isin(["total", ""])].iterrows():
+    for _, row in table[table["level"] != EACH].iterrows():
         told = [words.count(row.customers) if np.isfinite(row.customers) else "—"]
-        if row["of"] == "":
+        if row["level"] == OUT:
             rows.append((words.date(row.date), *told, words.label(row.reason, 60), "—", "—"))
             continue
         one, step = each.loc[row.date], words.width_step(row.q5, row.q95)

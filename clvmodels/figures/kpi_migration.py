@@ -67,7 +67,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     if size:
         stay, gone = (_share(table, groups[0], to) for to in (groups[0], SILENT))
         said.append(
-            f"Of the {words.count(size)} best customers of {before}, **{words.share(stay, 1)} are among the best again** "
+            f"Of the {words.count(size)} best customers of {before}, **{words.share(stay, 1)} were there again** "
             f"in {now}; {words.share(gone, 1)} did not buy"
         )
     back = rows_of(table, label=SILENT)
@@ -89,8 +89,8 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     rows = [name for name in [*groups, SILENT, NEW] if (table["label"] == name).any()]
     columns = [*groups, SILENT]
     left = style.room([_long(name, groups) for name in rows])
-    figure = style.canvas(width, CELL * len(rows) + 96)
-    axes = style.panel(figure, left, 8, 58, 38)
+    figure = style.canvas(width, CELL * len(rows) + 68)
+    axes = style.panel(figure, left, 8, 58, 10)
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(0.5 - len(rows), 0.5))
     for y, before in enumerate(rows):
         for x, now in enumerate(columns):

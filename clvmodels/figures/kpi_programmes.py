@@ -87,16 +87,16 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         armed = rows["treatment"].iloc[0] + rows["control"].iloc[0] > 0
         cells.append((
             words.capital(words.label(rows["name"].iloc[0], 60)),
-            both if armed else "no arms",
+            words.capital(verdict(rows)),
+            both if armed else "—",
             "—" if effect is None else _span(effect, about),
             "—" if cost is None else words.money(cost.value, about.currency, words.value_step(cost.value, 2)),
             "—" if roi is None else _percent(roi),
-            words.capital(verdict(rows)),
         ))  # fmt: skip
         odds = _number(rows, "P(roi > 0)")
         if odds is not None and np.isfinite(odds.value) and odds.value <= 1 - SURE:
             tones[place] = "bad"
-    titles = ("Programme", "Treated and not", "Effect a customer, 90%", "Cost", "Return on cost, 90%", "Verdict")
+    titles = ("Programme", "Verdict", "Treated and not", "Effect a customer, 90%", "Cost", "Return on cost, 90%")
     return Numbers(titles, cells, tones)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from clvmodels.results import About, Run
 
-MOST, ROW = 12, 24
+MOST, ROW, CHANCE = 12, 24, 0.01
 NAMES = {"nps": "Net promoter score", "csat mean": "Satisfaction, 1 to 5", "ces mean": "Effort, 1 to 7"}
 
 
@@ -56,10 +56,9 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     when = words.group(last.period)
     said = [f"In {when} {words.counted(last.n, 'answer')} came: the score is **{_span(last, net)}** (90%)"]
     if len(table) > 1:
-        clear = (table["lower"].max() > table["upper"].min())  # fmt: skip
         said.append(
-            "At least two of these periods differ beyond what few answers explain"
-            if clear else "Every two of these intervals overlap: a change from one period to the next may be noise"
+            "These periods differ by more than few answers explain"
+            if _differ(table) else "So few answers alone may make periods differ as much as these"
         )  # fmt: skip
     said.append("Those who answer may differ from those who do not")
     alt = (
@@ -67,6 +66,16 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"{words.count(last.n)} answers."
     )
     return Words(sub, ". ".join(said) + ".", alt)
+
+
+def _differ(table: pd.DataFrame) -> bool:
+    """Whether scores as unlike as these come once in 100 or less where nothing changes: Cochran's Q."""
+    from scipy.stats import chi2
+
+    variance = ((table["upper"] - table["lower"]) / (2 * 1.645)) ** 2
+    weights = 1 / variance.clip(lower=1e-12)
+    mean = (weights * table["value"]).sum() / weights.sum()
+    return bool(chi2.sf((weights * (table["value"] - mean) ** 2).sum(), len(table) - 1) < CHANCE)
 
 
 def _number(value: float, net: bool) -> str:

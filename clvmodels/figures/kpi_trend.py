@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST = 60
 SHOWN = ("active customers", "retention", "revenue", "profit")
 COLUMNS = ["period", "name", "value", "n", "whole"]
-HEIGHT, TOP, BOTTOM = 120, 42, 30
+HEIGHT, TOP, BOTTOM, LEFT = 120, 42, 34, 54
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -102,7 +102,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     for place, name in enumerate(names):
         row, column = divmod(place, columns)
         axes = style.panel(
-            figure, column * across + 54, width - (column + 1) * across + 18,
+            figure, column * across + LEFT, width - (column + 1) * across + 18,
             row * (HEIGHT + TOP + BOTTOM) + TOP, (lines - row - 1) * (HEIGHT + TOP + BOTTOM) + BOTTOM + 6,
         )  # fmt: skip
         _panel(axes, rows_of(table, name=name).set_index("period").reindex(periods), name, about, wide)
@@ -130,7 +130,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, about: About, wide: bool) 
     style.x_ticks(axes, *_years(list(rows.index), 8 if wide else 7))
     of = {"retention": ", of the period before"}.get(name, "")
     money = f", {about.currency}" if about.currency and name in ("revenue", "profit") else ""
-    style.name_y(axes, words.capital(name) + of + money, style.INK, rise=10)
+    style.say(axes, 0, 1, words.capital(name) + of + money, va="bottom", transform=style.above(axes, 10, 1 - LEFT))
 
 
 def _years(periods: list[str], most: int) -> tuple[list[float], list[str]]:

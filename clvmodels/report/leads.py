@@ -241,7 +241,7 @@ def strategy(stored: Stored) -> str:
     """What grew or shrank, and what a new customer costs."""
     tables, about, said = stored.tables, stored.about, []
     if "kpi_base_value" in tables:
-        totals = rows_of(tables["kpi_base_value"], of="total")
+        totals = rows_of(tables["kpi_base_value"], level="total")
         first, last = totals.iloc[0], totals.iloc[-1]
         change = "stayed within its range"
         if last.q5 > first.q95 or last.q95 < first.q5:
