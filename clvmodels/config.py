@@ -249,6 +249,36 @@ class EconomicsSection(Section):
     referral: ReferralSection | None = None
 
 
+class SatisfactionSection(Section):
+    """`prior_answers`: what the prior of the answers to surveys is worth, in answers."""
+
+    prior_answers: Annotated[float, Field(gt=0, le=1000)] = 1.0
+
+
+class ProgrammeSection(Section):
+    """A campaign whose customers chance dealt to treatment and control; its outcome counts for so many weeks."""
+
+    campaign: Text
+    weeks: Annotated[float, Field(gt=0, le=520)]
+
+
+class KpiSection(Section):
+    """KPIs of the strategy by month or quarter, and by these groups; see `kpis`.
+
+    `dates`: at how many ends of quarters, the date of value the last of them, the base is valued as of that day (0:
+    none; left out: 4 where there are economics), by so many `draws`; each is a fit of all models. `value_groups`: how
+    many groups of value customers move between.
+    """
+
+    period: Literal["month", "quarter"] = "quarter"
+    by: Annotated[tuple[Text, ...], Field(max_length=10)] = ()
+    dates: Annotated[int | None, Field(ge=0, le=40)] = None
+    draws: Annotated[int, Field(ge=100, le=10_000)] = 400
+    satisfaction: SatisfactionSection = SatisfactionSection()
+    programmes: Annotated[tuple[ProgrammeSection, ...], Field(max_length=20)] = ()
+    value_groups: Annotated[int, Field(ge=2, le=10)] = 5
+
+
 class ReportSection(Section):
     """`public`: the report is to be published, so customers are shown by place and never by id."""
 
@@ -266,6 +296,7 @@ class Experiment(Section):
     costs: dict[str, CostSection] = {}
     sampler: SamplerSection = SamplerSection()
     economics: EconomicsSection | None = None
+    kpis: KpiSection | None = None
     metrics: tuple[str, ...]
     figures: tuple[str, ...]
     value_at: Literal["data_end", "calibration_end"] = "data_end"

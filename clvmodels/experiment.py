@@ -29,6 +29,7 @@ from clvmodels.metrics import METRICS
 from clvmodels.metrics.compare import compare, compare_elpd
 from clvmodels.metrics.elpd import rows_of
 from clvmodels.results import About, EntryResult, Run, machine, store
+from clvmodels.strategy import follow
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def run(
             _scores(experiment, entries, both[0]), company, consolidated(company, both[1].customers),
         )  # fmt: skip
         result = _with_past(experiment, result)
-        result = replace(result, checks=all_checks(result))
+        result = replace(result, checks=all_checks(result), kpis=follow(work, company, valued, both[1]))
         say("Computing the figures' tables")
         tables = {name: FIGURES[name].table(result) for name in experiment.figures}
         result = replace(result, about=replace(about, **machine(started)))

@@ -19,6 +19,7 @@ from clvmodels.experience import EXPERIENCE, with_experience
 from clvmodels.ledger import Windows, with_costs
 from clvmodels.reading import is_url
 from clvmodels.sources import Policies, Transactions, read_transactions
+from clvmodels.window import Day
 
 
 def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
@@ -118,32 +119,40 @@ def windows_of(experiment: Experiment) -> Windows:
 def splits(experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar]) -> tuple[Split, Split]:
     """The customers at the calibration's end with the holdout, and those at the date of value; each with what cost
     models observe of them up to then, and the experience that effects read."""
-    data, transactions = experiment.data, company.transactions
-    between = data.acquired_between
+    data = experiment.data
     holdout = data.holdout.isoformat() if isinstance(data.holdout, date) else data.holdout
+    end = None if data.calibration_end is None else data.calibration_end.isoformat()
+    split = _customers(experiment, company, calendars, calibration_end=end, holdout=holdout)
+    if split.holdout is None or experiment.value_at == "calibration_end":
+        return split, split
+    return split, customers_at(experiment, company, calendars, split.holdout.end)
+
+
+def customers_at(
+    experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar], day: Day
+) -> Split:
+    """The customers known at a day, as of that day."""
+    return _customers(experiment, company, calendars, calibration_end=day)
+
+
+def _customers(
+    experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar], **days: Any
+) -> Split:
+    data, transactions = experiment.data, company.transactions
+    between: Any = data.acquired_between and tuple(day.isoformat() for day in data.acquired_between)
     effects = [effect for section in experiment.models.values() for effect in section.effects]
     of_costs = [effect for section in experiment.costs.values() for effect in section.effects]
     groups, named = columns_of([*effects, *of_costs])
+    groups = [*groups, *(experiment.kpis.by if experiment.kpis else ())]
     named = list(dict.fromkeys((*data.covariates, *named)))
     covariates = [name for name in named if name in transactions.covariates or name not in EXPERIENCE]
-    common: dict[str, Any] = {
-        "time_unit": data.time_unit,
-        "time": data.time,
-        "groups": tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
-        "covariates": tuple(covariates),
-        "acquired_between": between and tuple(day.isoformat() for day in between),
-        "amount_unit": data.amount_unit,
-        "calendars": list(calendars.values()),
-    }
-    end = None if data.calibration_end is None else data.calibration_end.isoformat()
-    lived = [name for name in named if name not in covariates]
-    split = _enriched(
-        experiment, company, summarize(transactions, calibration_end=end, holdout=holdout, **common), lived
-    )
-    if split.holdout is None or experiment.value_at == "calibration_end":
-        return split, split
-    later = summarize(transactions, calibration_end=split.holdout.end, **common)
-    return split, _enriched(experiment, company, later, lived)
+    split = summarize(
+        transactions, **days, time_unit=data.time_unit, time=data.time,
+        groups=tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
+        covariates=tuple(covariates), acquired_between=between,
+        amount_unit=data.amount_unit, calendars=list(calendars.values()),
+    )  # fmt: skip
+    return _enriched(experiment, company, split, [name for name in named if name not in covariates])
 
 
 def _enriched(experiment: Experiment, company: Company, split: Split, lived: Sequence[str]) -> Split:

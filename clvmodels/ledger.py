@@ -49,17 +49,12 @@ def purchases(company: Company, windows: Windows, until: pd.Timestamp) -> ibis.T
     customer_id, date, amount, cost (of the goods; null where not known), returned (value that came back within the
     window, at most the amount), unpaid (whether it was written off within the window).
     """
-    table = company.transactions.table
-    table = table.filter(_.date <= ibis.date(until.date()))
-    columns = {"amount": _.amount.cast(EXACT).sum().cast("float64")}
-    known = _.cost.notnull().all().ifelse(_.cost.cast(EXACT).sum().cast("float64"), ibis.null("float64"))
-    columns["cost"] = known if "cost" in table.columns else ibis.null("float64")
-    days = table.group_by(["customer_id", "date"]).agg(**columns)
+    table, days = orders_and_days(company, until)
     events = company.events.filter(_.date <= ibis.date(until.date()))
-    back = _of_purchases(events.filter(_.role == "returns"), table, days, windows.returns)
+    back = of_purchases(events.filter(_.role == "returns"), table, days, windows.returns)
     back = back.group_by(["customer_id", "bought"]).agg(returned=_.amount.cast(EXACT).sum().cast("float64"))
     owed = events.filter(_.role == "payments", _.kind == BAD_DEBT)
-    owed = _of_purchases(owed, table, days, windows.bad_debt).select("customer_id", "bought").distinct()
+    owed = of_purchases(owed, table, days, windows.bad_debt).select("customer_id", "bought").distinct()
     joined = days.left_join(back, [days.customer_id == back.customer_id, days.date == back.bought])
     joined = joined.select(
         "customer_id", "date", "amount", "cost", returned=ibis.least(joined.returned.fill_null(0.0), joined.amount)
@@ -68,7 +63,19 @@ def purchases(company: Company, windows: Windows, until: pd.Timestamp) -> ibis.T
     return both.select("customer_id", "date", "amount", "cost", "returned", unpaid=both.bought.notnull())
 
 
-def _of_purchases(events: ibis.Table, orders: ibis.Table, days: ibis.Table, window: int) -> ibis.Table:
+def orders_and_days(company: Company, until: pd.Timestamp) -> tuple[ibis.Table, ibis.Table]:
+    """The orders up to that day, and one row a purchase: customer_id, date, amount, cost (null where not known)."""
+    table = company.transactions.table
+    table = table.filter(_.date <= ibis.date(until.date()))
+    table = table if "amount" in table.columns else table.mutate(amount=ibis.null("float64"))
+    columns = {"amount": _.amount.cast(EXACT).sum().cast("float64")}
+    known = _.cost.notnull().all().ifelse(_.cost.cast(EXACT).sum().cast("float64"), ibis.null("float64"))
+    columns["cost"] = known if "cost" in table.columns else ibis.null("float64")
+    days = table.group_by(["customer_id", "date"]).agg(**columns)
+    return table, days
+
+
+def of_purchases(events: ibis.Table, orders: ibis.Table, days: ibis.Table, window: int) -> ibis.Table:
     """Events with `bought`, the day of the purchase that they belong to, not later than `window` days after it."""
     events = events.select("customer_id", "date", "amount", "order_id")
     last = days.select("customer_id", bought=days.date)

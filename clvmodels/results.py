@@ -22,6 +22,7 @@ from clvmodels.export import write_table
 if TYPE_CHECKING:
     from clvmodels.consolidation import Company
     from clvmodels.customers import Split
+    from clvmodels.kpis import Kpis
     from clvmodels.metrics import Judged
     from clvmodels.posterior import Posterior
     from clvmodels.value import Values
@@ -109,6 +110,7 @@ class Run:
     """Revenue and profit of each customer up to the date of value, by part; see `accounts.profit_made`."""
     payback: pd.DataFrame | None = None
     """What a new customer of each channel costs and brings; see `decisions.payback`."""
+    kpis: Kpis | None = None
 
 
 def machine(started: float) -> dict[str, Any]:
@@ -151,6 +153,7 @@ def store(
     write_atomically(folder / "config.yaml", config)
     for name, table in (("account", run.account), ("scores", run.scores), ("checks", run.checks)):
         write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+    _store_kpis(folder, run.kpis)
     if run.company is not None:
         _store_company(folder, run.company)
     by_customer = {"customers": customers.set_index("customer_id"), "consolidated": run.consolidated}
@@ -160,6 +163,14 @@ def store(
                 write_table(table, folder / f"{name}.{ending}")
     write_table(totals(run), folder / "totals.parquet")
     write_atomically(folder / "run.json", json.dumps(asdict(run.about), indent=1, ensure_ascii=False))
+
+
+def _store_kpis(folder: Path, kpis: Kpis | None) -> None:
+    """The tables of the strategy, in place of an older run's."""
+    for name in ("kpis", "migration", "programmes", "base_value"):
+        (folder / f"{name}.csv").unlink(missing_ok=True)
+    for name, table in ({} if kpis is None else kpis.tables()).items():
+        write_table(table.set_index(table.columns[0]), folder / f"{name}.csv")
 
 
 def _store_company(folder: Path, company: Company) -> None:

@@ -25,6 +25,7 @@ from clvmodels.entry_rules import entry_findings, laplace_findings
 from clvmodels.errors import Problem, unknown
 from clvmodels.experience import available
 from clvmodels.finding import SAFE_NAME, Finding, as_list, as_text, file_finding, known_source
+from clvmodels.kpi_rules import kpi_findings
 from clvmodels.source_rules import source_findings
 from clvmodels.window import period_end
 
@@ -53,6 +54,7 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
     columns = {kind: _available(raw, kind) for kind in DERIVED}
     yield from entry_findings(raw, columns)
     yield from cost_findings(raw, columns)
+    yield from kpi_findings(raw, columns["groups"])
 
 
 def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:

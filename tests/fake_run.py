@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from fake_company import with_company
+from fake_kpis import fake_kpis
 
 from clvmodels.customers import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
@@ -278,7 +279,8 @@ def fake_run(
     if not value:
         said = replace(said, value_at=None, horizon=None, margin=None, annual_discount_rate=None, currency=None)
     said = replace(said, **changes)
-    return Run(said, ACCOUNT, split, split, entries, "pareto", valued, comparison, checks, _scores(entries))
+    told = fake_kpis(count, groups, rng, value=value) if value or holdout else None
+    return Run(said, ACCOUNT, split, split, entries, "pareto", valued, comparison, checks, _scores(entries), kpis=told)
 
 
 def _valued(entry: SimpleNamespace, worth: Values | None, first: Judged) -> SimpleNamespace:
@@ -319,6 +321,8 @@ def hostile_run() -> Run:
     ids = [f"{HOSTILE[i % 5]}{i}" for i in range(50)]
     entries = {"pareto": HOSTILE[4], "bg": HOSTILE[0], "last": HOSTILE[1]}
     run = fake_run(50, 100, ids=ids, groups=list(HOSTILE), checks=checks, entries=entries, **names)
+    told = fake_kpis(50, list(HOSTILE), np.random.default_rng(1), campaigns=(HOSTILE[0], HOSTILE[4]))
+    run = replace(run, kpis=told)
     return replace(run, account=run.account.assign(reason=list(HOSTILE), where=list(HOSTILE[::-1])))
 
 

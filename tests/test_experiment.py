@@ -59,9 +59,10 @@ def test_the_results_folder_is_complete_and_nothing_else_is_there(done):
 
 
 def tables_of(done: Outcome) -> list[str]:
-    """All figures but those that one entry without groups, and one table without costs, have nothing to show in."""
+    """All figures but those that one entry without groups and KPIs, and one table without costs, have nothing to show
+    in."""
     absent = ("group_effects", "model_comparison", "value_parts", "payback", "origins")
-    return [name for name in FIGURES if name not in absent]
+    return [name for name in FIGURES if name not in absent and not name.startswith("kpi_")]
 
 
 def test_scores_are_flat_rows_of_every_metric(done):

@@ -173,7 +173,8 @@ def test_a_run_without_results_for_a_figure_has_none():
     absent = {name for name, figure in FIGURES.items() if figure.table(bare) is None}
     assert absent == {
         "total_value", "value_parts", "concentration", "revenue_profit", "payback", "origins", "top_odds",
-        "value_ranking", "tracking", "calibration", "reliability", "pit", "model_comparison",
+        "value_ranking", "tracking", "calibration", "reliability", "pit", "model_comparison", "kpi_base_value",
+        "kpi_trend", "kpi_win_keep", "kpi_migration", "kpi_satisfaction", "kpi_programmes",
     }  # fmt: skip
 
 
@@ -187,7 +188,7 @@ def test_public_tables_name_customers_by_place_only():
 
 def test_hostile_names_are_words_in_a_drawing():
     hostile = fake_run(50, draws=100, ids=[f"{HOSTILE[i % 5]}{i}" for i in range(50)], groups=list(HOSTILE))
-    for name in ("value_ranking", "top_odds", "group_effects"):
+    for name in ("value_ranking", "top_odds", "group_effects", "kpi_win_keep"):
         table = stored(FIGURES[name].table(hostile))
         raw = svg.render(FIGURES[name].draw(table, hostile.about, 328))
         text = svg.for_page(raw, name, "small", "alt")

@@ -19,7 +19,7 @@ from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
 
-CHAPTERS = ["worth", "best", "spend", "trust", "data", "model", "checks", "limits", "reproduce"]
+CHAPTERS = ["worth", "best", "spend", "strategy", "trust", "data", "model", "checks", "limits", "reproduce"]
 
 
 class Page(HTMLParser):
@@ -97,7 +97,7 @@ def test_the_page_runs_nothing_and_loads_nothing(name):
         ("full", ["spend"]),
         ("no-value", ["worth", "best", "spend"]),
         ("no-holdout", ["spend", "trust"]),
-        ("bare", ["worth", "best", "spend", "trust"]),
+        ("bare", ["worth", "best", "spend", "strategy", "trust"]),
     ],
 )
 def test_a_chapter_without_results_is_absent(name, absent):

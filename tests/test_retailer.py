@@ -109,7 +109,7 @@ def test_the_same_seed_writes_the_same_and_replaces_what_is_there(tmp_path):
     for name in SOURCES:
         pd.testing.assert_frame_equal(read(tmp_path / "one", name), read(tmp_path / "two", name))
         assert not other[name].equals(read(tmp_path / "one", name))
-    for name in ("orders.csv", "surveys.csv.gz", "order_lines.parquet", "crm.sqlite"):
+    for name in ("orders.csv", "surveys.csv.gz", "order_lines.parquet", "crm.sqlite", "returns.xlsx"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 

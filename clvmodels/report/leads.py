@@ -256,6 +256,28 @@ def trust(stored: Stored) -> str:
     return f"{start} holds for {words.listing(good)}; it fails for {words.listing(bad)}."
 
 
+def strategy(stored: Stored) -> str:
+    """What grew or shrank, and what a new customer costs."""
+    tables, about, said = stored.tables, stored.about, []
+    if "kpi_base_value" in tables:
+        totals = rows_of(tables["kpi_base_value"], level="total")
+        first, last = totals.iloc[0], totals.iloc[-1]
+        change = "stayed within its range"
+        if last.q5 > first.q95 or last.q95 < first.q5:
+            change = "grew" if last.q5 > first.q95 else "shrank"
+        if len(totals) > 1:
+            said.append(
+                f"from {words.date(first.date)} to {words.date(last.date)} the expected worth of the base {change}"
+            )
+    if "kpi_win_keep" in tables:
+        whole = row_of(tables["kpi_win_keep"], by="all")
+        if pd.notna(whole.win):
+            cost = words.money(whole.win, about.currency, words.value_step(whole.win, 3))
+            said.append(f"a new customer cost {cost} to win")
+    said = said or ["what the tables tell of each period, counted and not modelled"]
+    return f"{words.capital('; '.join(said))}."
+
+
 def data(stored: Stored) -> str:
     return data_cleaning.lead(stored.tables["data_cleaning"], stored.about)
 
@@ -322,4 +344,12 @@ COSTS = {
     "retention": "retention marketing",
 }  # fmt: skip
 """The parts of value that are costs, in words."""
-LEADS = {"worth": worth, "best": best, "spend": spend, "trust": trust, "data": data, "model": model}
+LEADS = {
+    "worth": worth,
+    "best": best,
+    "spend": spend,
+    "strategy": strategy,
+    "trust": trust,
+    "data": data,
+    "model": model,
+}

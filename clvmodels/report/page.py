@@ -18,6 +18,7 @@ CHAPTERS = {
     "worth": "What the base is worth",
     "best": "Who the best customers are",
     "spend": "How much may be spent",
+    "strategy": "What the strategy does",
     "trust": "Can the forecast be trusted",
     "data": "Data: what came in, what was used",
     "model": "Model and priors",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,19 @@ def _write_excel(table: pd.DataFrame, path: Path, source: Mapping[str, Any]) -> 
     for row in table.astype(object).itertuples(index=False):
         sheet.append([value.to_pydatetime() if isinstance(value, pd.Timestamp) else value for value in row])
     book.save(path)
+    _without_time(path)
+
+
+def _without_time(path: Path) -> None:
+    """The same bytes whenever a workbook is written: what is read from it is known by them."""
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    parts["docProps/core.xml"] = re.sub(
+        rb"\d{4}-\d\d-\d\dT[\d:]+Z", b"2025-12-28T20:00:00Z", parts["docProps/core.xml"]
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, content in parts.items():
+            book.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def _write_sqlite(table: pd.DataFrame, path: Path, source: Mapping[str, Any]) -> None:

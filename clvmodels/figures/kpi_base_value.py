@@ -1,0 +1,139 @@
+"""What the base was expected to be worth at the ends of quarters, each as it could have been said on that day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import phrases, style
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+MOST = 25
+ROW = 26
+TOTAL, EACH, OUT = "total", "customer", "left out"
+QUANTILES = ["q5", "q25", "q50", "q75", "q95"]
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """The last dates: expected value of the base and of a customer in it, and the dates that are left out."""
+    if run.kpis is None or run.kpis.base_value.empty:
+        return None
+    told = run.kpis.base_value
+    told = told[(told["kind"] == "expected") | told["kind"].isna()]
+    if not (told["of"] == "total").any():
+        return None
+    told = told[told["date"].isin(sorted(told["date"].unique())[-MOST:])]
+    names = {"level": told["of"].fillna(OUT), "reason": told["left_out"].fillna(""), "found": told["note"].fillna("")}
+    return told.assign(**names)[["date", *names, "customers", "repeat_purchases", *QUANTILES]].reset_index(drop=True)
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "What the base was worth, date by date"
+
+
+def _ends(table: pd.DataFrame, level: str = TOTAL) -> tuple[pd.Series, pd.Series]:
+    """The first and the last date."""
+    rows = rows_of(table, level=level)
+    return rows.iloc[0], rows.iloc[-1]
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    sub = (
+        f"Expected {phrases.gain(about)} of {phrases.horizon(about)} from each date on{phrases.in_currency(about)}, "
+        f"{phrases.discounted(about)}, of the customers known then, by models fitted to the data up to then. "
+        "Dot: median; bars: 50% and 90% intervals."
+    )
+    first, last = _ends(table)
+    said = [f"On {words.date(last.date)} the {words.count(last.customers)} customers were expected to bring "
+            f"**{words.span(last.q5, last.q95, currency=about.currency)}** (90%)"]  # fmt: skip
+    if first.date != last.date:
+        said[0] += (
+            f"; on {words.date(first.date)} the {words.count(first.customers)} of then "
+            f"{words.span(first.q5, first.q95, currency=about.currency)}"
+        )
+        one, two = (words.span(row.q5, row.q95, currency=about.currency) for row in reversed(_ends(table, EACH)))
+        said.append(f"A customer: {one} now, {two} then")
+    out = rows_of(table, level=OUT)
+    said += [f"{words.date(row.date)} is left out ({words.label(row.reason, 80)})" for _, row in out.head(2).iterrows()]
+    said += [f"{len(out) - 2} more dates are left out"] * (len(out) > 2)
+    odd = rows_of(table, level=TOTAL)
+    odd = odd[odd["found"].fillna("") != ""]
+    said += [
+        f"A sampling check of {words.date(row.date)} {words.label(row.found, 60)}" for _, row in odd.head(1).iterrows()
+    ]
+    alt = (
+        f"Intervals of the base's expected {phrases.gain(about)} at {len(rows_of(table, level=TOTAL))} dates; medians "
+        f"from {_short(first)} to {_short(last)}."
+    )
+    return Words(sub, ". ".join(said) + ".", alt)
+
+
+def _short(row: pd.Series) -> str:
+    return words.compact(row.q50, words.width_step(row.q5, row.q95))
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    wide = width >= 500
+    rows = rows_of(table, level=TOTAL)
+    each = rows_of(table, level=EACH).set_index("date")["q50"]
+    names = [words.date(date) if wide else _brief(date) for date in rows["date"]]
+    left, right = style.room(names), 190 if wide else 16
+    figure = style.canvas(width, ROW * len(rows) + 76)
+    axes = style.panel(figure, left, right, 36, 40)
+    heights = -np.arange(len(rows), dtype=float)
+    low, high = min(0.0, float(rows["q5"].min())), max(0.0, float(rows["q95"].max()))
+    axes.set(xlim=(low, high + 0.02 * (high - low)), ylim=(heights[-1] - 0.5, 0.5))
+    for y, (_, row) in zip(heights, rows.iterrows(), strict=True):
+        style.interval(axes, y, phrases.quantiles(row))
+    style.y_ticks(axes, heights, names, grid=False)
+    axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
+    style.x_ticks(axes, style.ticks(low, high, 6 if wide else 4))
+    axes.grid(axis="x")
+    style.name_y(axes, "as of", rise=8)
+    style.name_x(axes, f"expected {phrases.gain(about)}, {phrases.horizon(about)}")
+    if wide:
+        step = words.value_step(float(each.abs().max()), 3)
+        columns = (("customers", 80, [words.count(n) for n in rows["customers"]]),
+                   ("a customer", 182, [words.number(each[date], step) for date in rows["date"]]))  # fmt: skip
+        for title, move, cells in columns:
+            style.say(axes, 1, 1, title, style.MUTED, ha="right", va="bottom", transform=style.above(axes, 8, move))
+            for y, cell in zip(heights, cells, strict=True):
+                style.say(axes, 1, y, cell, ha="right", va="center", transform=style.beside(axes, move))
+    return figure
+
+
+def _brief(date: str) -> str:
+    day, month, year = words.date(date).split(" ")
+    return f"{day} {month[:3]} {year}"
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    each = rows_of(table, level=EACH).set_index("date")
+    rows = []
+    for _, row in table[table["level"] != EACH].iterrows():
+        told = [words.count(row.customers) if np.isfinite(row.customers) else "—"]
+        if row["level"] == OUT:
+            rows.append((words.date(row.date), *told, words.label(row.reason, 60), "—", "—"))
+            continue
+        one, step = each.loc[row.date], words.width_step(row.q5, row.q95)
+        rows.append((
+            words.date(row.date), *told, words.money(row.q50, about.currency, step),
+            words.span(row.q5, row.q95, currency=about.currency),
+            words.span(one.q5, one.q95, currency=about.currency),
+        ))  # fmt: skip
+    return Numbers(("As of", "Customers", "Middle", "90% interval", "A customer, 90%"), rows)
+
+
+FIGURE = Figure(
+    "kpi_base_value", "expected value of the base at the ends of quarters, without look ahead", "strategy", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

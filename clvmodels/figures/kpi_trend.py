@@ -1,0 +1,167 @@
+"""Active customers, retention, revenue and profit by month or quarter: what happened, in small panels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import style
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+MOST = 60
+SHOWN = ("active customers", "retention", "revenue", "profit")
+COLUMNS = ["period", "name", "value", "n", "whole"]
+HEIGHT, TOP, BOTTOM, LEFT = 120, 42, 34, 54
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """The last periods of the whole base; revenue and profit where they are known."""
+    if run.kpis is None:
+        return None
+    told = run.kpis.kpis
+    told = told[(told["by"] == "all") & told["kpi"].isin(SHOWN)]
+    last = sorted(told["period"].unique())[-MOST:]
+    told = told[told["period"].isin(last)].assign(name=lambda t: t["kpi"])
+    order = told["name"].map(SHOWN.index)
+    return told.assign(order=order).sort_values(["order", "period"])[COLUMNS].reset_index(drop=True)
+
+
+def period_name(period: str) -> str:
+    """`2025 Q1` as it is, `2025-01` as January 2025."""
+    return words.group(period)
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "Customers, retention, revenue and profit"
+
+
+def _each(table: pd.DataFrame) -> str:
+    return "month" if "-" in str(table["period"].iloc[0]) else "quarter"
+
+
+def _whole(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Whole periods of one KPI that have a value."""
+    rows = rows_of(table, name=name)
+    return rows[rows["whole"].astype(bool) & rows["value"].notna()]
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    each = _each(table)
+    partial = table.loc[~table["whole"].astype(bool), "period"].unique()
+    sub = f"By {each}, as it happened. Retention: of those who bought in the {each} before, the share who bought again."
+    currency = f" Money in {about.currency}." if about.currency else ""
+    sub += currency + (
+        f" Hollow: {words.listing([period_name(p) for p in partial])} is not over in the data." if len(partial) else ""
+    )
+    said = []
+    retention, active = _whole(table, "retention"), _whole(table, "active customers")
+    if len(active):
+        last = active.iloc[-1]
+        said.append(f"In {period_name(last.period)} **{words.count(last.value)} customers** bought")
+        year = 12 if each == "month" else 4
+        if len(active) > year:
+            said[-1] += f", after {words.count(active.iloc[-1 - year].value)} a year before"
+    if len(retention):
+        low, high = retention["value"].min(), retention["value"].max()
+        said.append(
+            f"Of 100 who bought in one {each}, {words.number(100 * low, 1)} to {words.number(100 * high, 1)} bought in "
+            f"the next (over {words.counted(len(retention), each)})"
+        )
+    profit = _whole(table, "profit")
+    if len(profit):
+        lost = int((profit["value"] < 0).sum())
+        total = words.money(profit["value"].sum(), about.currency, words.value_step(profit["value"].sum()))
+        said.append(
+            f"Whole {each}s brought {total} of profit after all costs" + (f"; {lost} of them lost money" * (lost > 0))
+        )
+    names = words.listing(list(dict.fromkeys(table["name"])))
+    alt = f"Lines of {names} by {each}, {table['period'].min()} to {table['period'].max()}."
+    if len(active):
+        alt += f" Active customers from {words.count(active.iloc[0].value)} to {words.count(active.iloc[-1].value)}."
+    return Words(sub, ". ".join(said) + "." if said else f"No {each} is whole in the data.", alt)
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    wide = width >= 500
+    names = list(dict.fromkeys(table["name"]))
+    columns = 2 if wide else 1
+    lines = -(-len(names) // columns)
+    figure = style.canvas(width, lines * (HEIGHT + TOP + BOTTOM) + 6)
+    across = width / columns
+    periods = sorted(table["period"].unique())
+    for place, name in enumerate(names):
+        row, column = divmod(place, columns)
+        axes = style.panel(
+            figure, column * across + LEFT, width - (column + 1) * across + 18,
+            row * (HEIGHT + TOP + BOTTOM) + TOP, (lines - row - 1) * (HEIGHT + TOP + BOTTOM) + BOTTOM + 6,
+        )  # fmt: skip
+        _panel(axes, rows_of(table, name=name).set_index("period").reindex(periods), name, about, wide)
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, name: str, about: About, wide: bool) -> None:
+    x, y = np.arange(len(rows)), rows["value"].to_numpy(dtype=float)
+    known = y[np.isfinite(y)]
+    low, high = min(0.0, known.min(initial=0.0)), max(0.0, known.max(initial=0.0))
+    high = high if high > low else low + 1
+    axes.set(xlim=(-0.4, max(len(rows) - 0.6, 0.4)), ylim=(low - 0.03 * (high - low) * (low < 0), high * 1.06))
+    whole = rows["whole"].fillna(True).astype(bool).to_numpy()
+    axes.plot(x[whole], y[whole], color=style.INK, linewidth=1.6)
+    loose = len(rows) <= 24
+    if (~whole).any() and whole.any():
+        axes.plot(x[-2:], y[-2:], ":", color=style.INK, linewidth=1.2)
+    marks = np.isfinite(y) & (whole if loose else np.zeros(len(y), dtype=bool))
+    axes.plot(x[marks], y[marks], "o", color=style.INK, markersize=5)
+    axes.plot(x[~whole], y[~whole], "o", markersize=6, markerfacecolor=style.PAPER, markeredgecolor=style.INK)
+    if low < 0:
+        axes.axhline(0, color=style.RULE, linewidth=1)
+    ticks = style.ticks(low, high, 4)
+    style.y_ticks(axes, ticks, [f"{100 * t:.0f}%" for t in ticks] if name == "retention" else None)
+    style.x_ticks(axes, *_years(list(rows.index), 8 if wide else 7))
+    of = {"retention": ", of the period before"}.get(name, "")
+    money = f", {about.currency}" if about.currency and name in ("revenue", "profit") else ""
+    style.say(axes, 0, 1, words.capital(name) + of + money, va="bottom", transform=style.above(axes, 10, 1 - LEFT))
+
+
+def _years(periods: list[str], most: int) -> tuple[list[float], list[str]]:
+    """Ticks where years begin; of a short line all periods, the year at its first."""
+    firsts = [k for k, p in enumerate(periods) if p.endswith(("-01", "Q1"))]
+    if len(periods) <= most:
+        short = [p[5:] if "Q" in p else words.MONTHS[int(p[5:]) - 1][:3] for p in periods]
+        return [float(k) for k in range(len(periods))], [
+            f"{s}\n{p[:4]}" if k == 0 or k in firsts else s for k, (s, p) in enumerate(zip(short, periods, strict=True))
+        ]
+    firsts = firsts or [0]
+    every = -(-len(firsts) // most)
+    return [float(k) for k in firsts[::every]], [periods[k][:4] for k in firsts[::every]]
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    names = list(dict.fromkeys(table["name"]))
+    wide = table.pivot(index="period", columns="name", values="value")
+    rows = [
+        (period_name(str(period)), *(_cell(name, line[name]) for name in names)) for period, line in wide.iterrows()
+    ]
+    return Numbers((words.capital(_each(table)), *(words.capital(name) for name in names)), rows)
+
+
+def _cell(name: str, value: float) -> str:
+    if not np.isfinite(value):
+        return "—"
+    return words.share(value, 1) if name == "retention" else words.number(value, 1)
+
+
+FIGURE = Figure(
+    "kpi_trend", "active customers, retention, revenue and profit by period", "strategy", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

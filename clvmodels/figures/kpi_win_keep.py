@@ -1,0 +1,159 @@
+"""What it costs to win a customer against what it costs to keep one, by channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import phrases, style
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from clvmodels.results import About, Run
+
+MOST = 12
+ROW = 30
+SPENT = {"won": "new customers", "active": "active customers", "winning": "spent to win", "keeping": "spent to keep"}
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """The last year of whole periods, by channel (else the first group that was asked for): customers won, active
+    customers summed over the periods, what was spent on both, and the two quotients; groups by customers won."""
+    if run.kpis is None:
+        return None
+    told = run.kpis.kpis
+    ways = [by for by in dict.fromkeys(told["by"]) if by != "cohort"]
+    by = "channel" if "channel" in ways else ways[min(1, len(ways) - 1)]
+    told = told[told["kpi"].isin(SPENT.values()) & told["by"].isin(["all", by]) & told["whole"].astype(bool)]
+    if not {"spent to win", "spent to keep"} <= set(told["kpi"]) or told.empty:
+        return None
+    last = sorted(told["period"].unique())[-_a_year(str(told["period"].iloc[0])) :]
+    sums = told[told["period"].isin(last)].pivot_table(
+        index=["by", "label"], columns="kpi", values="value", aggfunc="sum"
+    )
+    found = pd.DataFrame({name: sums[kpi] for name, kpi in SPENT.items()}).reset_index()
+    found["win"] = found["winning"] / found["won"].where(found["won"] > 0)
+    found["keep"] = found["keeping"] / found["active"].where(found["active"] > 0)
+    found = found.sort_values(["won", "label"], ascending=[False, True])
+    groups = found[(found["by"] != "all") & (found["win"].notna() | found["keep"].notna())].head(MOST)
+    found = pd.concat([groups, found[found["by"] == "all"]])
+    return found.assign(start=last[0], stop=last[-1]).reset_index(drop=True)
+
+
+def _a_year(period: str) -> int:
+    return 12 if "-" in period else 4
+
+
+def _each(table: pd.DataFrame) -> str:
+    return "month" if "-" in str(table["start"].iloc[0]) else "quarter"
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "The cost to win a customer, and to keep one"
+
+
+def _name(row: pd.Series) -> str:
+    return "All" if row.by == "all" else words.label(row.label, 40)
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    each, groups = _each(table), table[table["by"] != "all"]
+    start, stop = (words.group(table[side].iloc[0]) for side in ("start", "stop"))
+    when = f"{start} to {stop}" if start != stop else start
+    sub = (
+        f"{when}{phrases.in_currency(about)}. Filled dot: cost of acquisition for each new customer. Hollow dot: cost "
+        f"of service and of keeping contacts for each active customer in a {each}."
+    )
+    whole = rows_of(table, by="all").iloc[0]
+    said = [
+        f"A new customer costs **{_money(whole.win, about)}** to win; an active one {_money(whole.keep, about)} "
+        f"a {each} to keep"
+    ]
+    won = groups[groups["win"].notna() & (groups["won"] > 0)]
+    if len(won) > 1:
+        dear, cheap = won.loc[won["win"].idxmax()], won.loc[won["win"].idxmin()]
+        said.append(
+            f"The dearest to win come by {_name(dear)} ({_money(dear.win, about)}), the cheapest by {_name(cheap)} "
+            f"({_money(cheap.win, about)})"
+        )
+    said.append("Costs are averages of what was spent, not what one more customer would cost")
+    alt = f"Two dots for each of {words.counted(len(groups), 'group')}: cost to win and cost to keep"
+    alt += f"; all together {_money(whole.win, about)} and {_money(whole.keep, about)}."
+    return Words(sub, ". ".join(said) + ".", alt)
+
+
+def _money(value: float, about: About) -> str:
+    return words.money(value, about.currency, words.value_step(value, 3)) if np.isfinite(value) else "—"
+
+
+@style.styled
+def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+    wide = width >= 500
+    names = style.row_names([_name(row) for _, row in table.iterrows()], wide)
+    left, right = style.room(names), 120 if wide else 18
+    row = ROW + 8 * any("\n" in name for name in names)
+    figure = style.canvas(width, row * len(table) + 84)
+    axes = style.panel(figure, left, right, 44, 40)
+    heights = -np.arange(len(table), dtype=float)
+    high = float(np.nanmax([1e-9, *table["win"], *table["keep"]]))
+    axes.set(xlim=(0, high * 1.08), ylim=(heights[-1] - 0.5, 0.5))
+    for y, (_, line) in zip(heights, table.iterrows(), strict=True):
+        ends = [v for v in (line.win, line.keep) if np.isfinite(v)]
+        axes.plot(ends, [y] * len(ends), color=style.GRID, linewidth=3, zorder=1)
+        _dots(axes, y, line)
+    if len(table) > 1:
+        axes.axhline(heights[-1] + 0.5, color=style.RULE, linewidth=1)
+    style.y_ticks(axes, heights, names, grid=False)
+    axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
+    style.x_ticks(axes, style.ticks(0, high, 6 if wide else 4))
+    axes.grid(axis="x")
+    style.name_x(axes, "for each customer" + phrases.in_currency(about))
+    _labels(axes, table.iloc[0], high, _each(table))
+    if wide:
+        style.say(axes, 1, 1, "new customers", style.MUTED, ha="right", va="bottom",
+                  transform=style.above(axes, 8, 112))  # fmt: skip
+        for y, (_, line) in zip(heights, table.iterrows(), strict=True):
+            style.say(axes, 1, y, words.count(line.won), ha="right", va="center", transform=style.beside(axes, 112))
+    return figure
+
+
+def _dots(axes: Axes, y: float, line: pd.Series) -> None:
+    axes.plot(line.win, y, "o", color=style.INK, markersize=8, clip_on=False, zorder=3)
+    axes.plot(
+        line.keep, y, "o", markersize=8, markerfacecolor=style.PAPER, markeredgecolor=style.TEAL, markeredgewidth=2,
+        clip_on=False, zorder=3,
+    )  # fmt: skip
+
+
+def _labels(axes: Axes, line: pd.Series, high: float, each: str) -> None:
+    """The two dots of the first row are named, above it."""
+    across = style.pixels(axes)[0]
+    named = [(line.win, "to win", style.INK), (line.keep, f"to keep a {each}", style.TEAL)]
+    named = sorted((one for one in named if np.isfinite(one[0])), key=lambda one: one[0])
+    widths = [style.text_width(text, "bold") for _, text, _ in named]
+    scale = across / (high * 1.08)
+    centres = style.spread([value * scale for value, *_ in named], widths, 0, across + 12)
+    for centre, (_, text, colour) in zip(centres, named, strict=True):
+        style.say(axes, centre / across, 1, text, colour, ha="center", va="bottom", weight="bold",
+                  transform=style.above(axes, 8))  # fmt: skip
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    rows = [
+        (_name(row), words.count(row.won), *(_money(row[n], about) for n in ("winning", "win", "keeping", "keep")))
+        for _, row in table.iterrows()
+    ]  # fmt: skip
+    each = f"Cost to keep, a {_each(table)}"
+    return Numbers(("Group", "New customers", "Spent to win", "Cost to win", "Spent to keep", each), rows)
+
+
+FIGURE = Figure(
+    "kpi_win_keep", "cost to win a customer against cost to keep one, by channel", "strategy", "wide",
+    heading, table, describe, draw, numbers,
+)  # fmt: skip

@@ -1,0 +1,65 @@
+"""What the keys of an experiment's kpis say together with its data, sources and economics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from clvmodels.document import as_mapping
+from clvmodels.errors import Problem, unknown
+from clvmodels.finding import Finding, as_list, known_source
+
+ALWAYS = ("all", "cohort")
+"""What the customers are divided by without being asked."""
+
+
+def kpi_findings(raw: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Finding]:
+    """Every problem that the keys of kpis have; `groups` are the columns that customers may be divided by."""
+    section = as_mapping(raw.get("kpis"))
+    yield from _by(section, groups)
+    yield from _dates(raw, section)
+    yield from _programmes(raw, section)
+
+
+def _by(section: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Finding]:
+    for place, name in enumerate(as_list(section.get("by"))):
+        path = ("kpis", "by", place)
+        if name in as_list(section["by"])[:place]:
+            yield Finding(path, [Problem(f"'{name}' is listed twice")])
+        elif name in ALWAYS:
+            yield Finding(path, [Problem(f"'{name}' is always told", known="Remove it")])
+        elif isinstance(name, str) and groups is not None and name not in groups:
+            yield Finding(path, [unknown("group", name, dict.fromkeys(groups))])
+
+
+def _dates(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Finding]:
+    """Values at dates need economics, and days at which customers can be told."""
+    dates = section.get("dates")
+    if dates and raw.get("economics") is None:
+        what = "What the base is worth at dates needs economics"
+        yield Finding(("kpis", "dates"), [Problem(what, known="Add economics, or write dates: 0")], key=True)
+    if dates and as_mapping(raw.get("data")).get("time") == "opportunities":
+        what = "Where time counts opportunities, the ends of quarters may cut one in two"
+        yield Finding(("kpis", "dates"), [Problem(what, known="Write dates: 0")], key=True)
+
+
+def _programmes(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Finding]:
+    programmes = as_list(section.get("programmes"))
+    if not programmes:
+        return
+    if raw.get("economics") is None:
+        what = "What a programme earned needs economics"
+        yield Finding(("kpis", "programmes"), [Problem(what, known="Add economics, or remove programmes")], key=True)
+    if not _has_role(raw, "campaigns"):
+        what = "No source has the role campaigns, which tells whom a programme reached"
+        yield Finding(("kpis", "programmes"), [Problem(what, known="Add one, or remove programmes")], key=True)
+    for place, one in enumerate(programmes):
+        if one in programmes[:place]:
+            what = f"The programme '{as_mapping(one).get('campaign')}' is listed twice"
+            yield Finding(("kpis", "programmes", place), [Problem(what)])
+
+
+def _has_role(raw: Mapping[str, Any], role: str) -> bool:
+    """Whether a source tells of it; where the data are not known, that is another rule's."""
+    sources = [as_mapping(source) for source in as_mapping(raw.get("sources")).values()]
+    return any(source.get("role") == role for source in sources) or not known_source(as_mapping(raw.get("data")))

@@ -1,0 +1,247 @@
+"""What a programme earned, where chance decided whom it reached: the return on what was spent on it.
+
+Of customers who were dealt to two arms by chance, and only of these, the difference of the arms' profits is the
+programme's effect. Where nothing says so, or the arms differ beyond chance before the programme began, it is refused:
+a programme that chose its customers (the best, the willing) shows whom it chose, not what it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+from scipy import stats
+
+from clvmodels.accounts import ACQUISITION
+from clvmodels.cleaning import EXACT
+from clvmodels.consolidation import Company
+from clvmodels.customers import Customers
+from clvmodels.errors import ConfigError, DataError, Problem, unknown
+from clvmodels.kpis.book import Book, Terms, keep_book
+from clvmodels.kpis.engine import Bench, bench
+
+ARMS = ("treatment", "control")
+LEAST = 30
+"""Customers in each arm."""
+FALSE_ALARM = 0.01
+"""How often arms that chance made are refused as unlike each other."""
+BEFORE = ("purchases before", "revenue before", "day of the last purchase", "day of the assignment")
+"""What chance alone makes alike in both arms."""
+WEEK = pd.Timedelta(days=7)
+COLUMNS = (
+    "campaign", "weeks", "verdict", "reason", "first_day", "last_day", "treatment", "control", "balance",
+    "balance_limit", "of", "value", "q5", "q25", "q50", "q75", "q95",
+)  # fmt: skip
+
+
+class Programme(NamedTuple):
+    """A campaign, and for how many weeks after the assignment its outcome counts."""
+
+    campaign: str
+    weeks: float
+
+
+class Arms(NamedTuple):
+    """One customer a row: arm, day of the assignment, cost (told of it), and what is known of before and after."""
+
+    table: pd.DataFrame
+
+    def values(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """Of the treated, and of those who were not."""
+        one, other = (self.table.loc[self.table["arm"] == arm, column].to_numpy(dtype=float) for arm in ARMS)
+        return one, other
+
+
+def programmes(
+    company: Company, customers: Customers, terms: Terms, wanted: Sequence[Programme], *, least: int = LEAST
+) -> pd.DataFrame:
+    """What each programme earned for each customer treated, or why that cannot be said.
+
+    The effect is the difference of the arms' mean profits (margin less costs, without acquisition and without the
+    programme's own cost) of the purchases and contacts from the day of the assignment on, for so many weeks. Those who
+    did not answer, or never bought, are among them. Its posterior is Student's t with Welch's degrees of freedom, that
+    of the means with the reference prior.
+
+    Returns
+    -------
+    DataFrame
+        campaign, weeks, verdict (tested or refused), reason, first_day and last_day of the assignments, customers in
+        treatment and control, balance (largest standardised difference of `BEFORE`) and its limit (exceeded by one
+        sound experiment in 100), and for each `of` a value and its quantiles: profit in treatment and in control,
+        effect, cost, gain (effect - cost), all for one treated customer; roi (gain / cost), P(roi > 0) as a value. A
+        refused programme has one row.
+
+    Raises
+    ------
+    ConfigError
+        No economics, a number of weeks that is none.
+    DataError
+        A campaign that no row tells of.
+    """
+    _check(company, terms, wanted)
+    rows = []
+    for one in wanted:
+        with bench(company.transactions.backend) as kept:
+            rows += _programme(company, customers, terms, one, least, kept)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _check(company: Company, terms: Terms, wanted: Sequence[Programme]) -> None:
+    problems = [
+        Problem("weeks must be positive", f"programmes, {one.campaign}", str(one.weeks))
+        for one in wanted if not 0 < one.weeks < np.inf
+    ]  # fmt: skip
+    if terms.economics is None:
+        problems.append(Problem("a programme's profit needs economics", "programmes"))
+    if problems:
+        raise ConfigError(problems)
+    rows = company.events.filter(_.role == "campaigns").select("kind").distinct().order_by("kind").execute()
+    known = list(rows["kind"].dropna())
+    if lacking := [
+        unknown("campaign", one.campaign, known, "programmes") for one in wanted if one.campaign not in known
+    ]:
+        raise DataError(lacking)
+
+
+def _programme(
+    company: Company, customers: Customers, terms: Terms, wanted: Programme, least: int, kept: Bench
+) -> list[dict]:
+    rows = _assigned(company, wanted.campaign)
+    told = {"campaign": wanted.campaign, "weeks": float(wanted.weeks), "verdict": "refused"}
+    told |= {"first_day": rows["day"].min().date().isoformat(), "last_day": rows["day"].max().date().isoformat()}
+    told |= {arm: int((rows["arm"] == arm).sum()) for arm in ARMS}
+    last = rows["day"].max() + wanted.weeks * WEEK - pd.Timedelta(days=1)
+    reason = _not_random(rows, least) or _not_over(last, customers.observation_end)
+    if reason:
+        return [told | {"reason": reason}]
+    arms = _outcomes(company, customers, terms, wanted, rows, kept)
+    found = {name: _distance(*arms.values(name)) for name in BEFORE}
+    limit = float(stats.norm.isf(FALSE_ALARM / (2 * len(BEFORE))))
+    worst = max(found, key=lambda name: found[name])
+    told |= {"balance": found[worst], "balance_limit": limit}
+    if found[worst] > limit:
+        return [told | {"reason": f"the arms differ in {worst} by more than chance explains"}]
+    return [told | {"verdict": "tested", "reason": "", **row} for row in _effect(arms)]
+
+
+# ------------------------------------------------------------------------------------------------- who, and by chance
+
+
+def _assigned(company: Company, campaign: str) -> pd.DataFrame:
+    """One row a customer: arms (how many different), arm, rows without one, first day, days, cost."""
+    events = company.events.filter(_.role == "campaigns", _.kind == campaign, _.customer_id.notnull())
+    events = events.mutate(arm=_.detail.strip().lower().nullif(""))
+    found = events.group_by("customer_id").agg(
+        arms=_.arm.nunique(), arm=_.arm.min(), unarmed=_.arm.isnull().sum(), day=_.date.min(), days=_.date.nunique(),
+        cost=_.amount.cast(EXACT).sum().cast("float64"),
+    )  # fmt: skip
+    rows = found.order_by("customer_id").execute()
+    return rows.assign(day=pd.to_datetime(rows["day"]).astype("datetime64[us]"))
+
+
+def _not_random(rows: pd.DataFrame, least: int) -> str:
+    """Why nothing says that chance decided; empty where something does."""
+    armed, n = rows["arm"].notna(), len(rows)
+    if not armed.any():
+        return "no row tells an arm: its customers were chosen, not dealt by chance"
+    if (rows["unarmed"] > 0).any():
+        return f"{int((rows['unarmed'] > 0).sum()):,} of {n:,} customers have rows without an arm"
+    if (rows["arms"] > 1).any():
+        return f"{int((rows['arms'] > 1).sum()):,} customers are in both arms"
+    if missing := [arm for arm in ARMS if not (rows["arm"] == arm).any()]:
+        return f"there is one arm only: nobody is in {missing[0]}"
+    if rows["day"].isna().any():
+        return f"{int(rows['day'].isna().sum()):,} customers have no day of assignment"
+    small = min(ARMS, key=lambda arm: int((rows["arm"] == arm).sum()))
+    if (count := int((rows["arm"] == small).sum())) < least:
+        return f"too few in {small}: {count:,}, at least {least} are needed"
+    return ""
+
+
+def _not_over(last: pd.Timestamp, end: pd.Timestamp) -> str:
+    return f"its weeks are not over: they end on {last:%Y-%m-%d}, the data on {end:%Y-%m-%d}" if last > end else ""
+
+
+# ------------------------------------------------------------------------------------------------- before and after
+
+
+def _outcomes(
+    company: Company, customers: Customers, terms: Terms, wanted: Programme, rows: pd.DataFrame, kept: Bench
+) -> Arms:
+    """Everybody who was assigned, with what was before and with the profit of the weeks after."""
+    terms = Terms(terms.economics, terms.roles, terms.windows, (wanted.campaign,))
+    book = keep_book(company, customers, terms, pd.DataFrame(index=customers.table.index), kept)
+    assigned = kept.keep(pd.DataFrame({"customer_id": rows["customer_id"], "day": rows["day"].dt.date}))
+    days = book.days.inner_join(assigned, "customer_id")
+    before = days.filter(_.date < _.day).group_by("customer_id").agg(
+        purchases=_.count(), revenue=_.revenue.cast(EXACT).sum().cast("float64"), last=_.date.max()
+    )  # fmt: skip
+    length = int(np.ceil(wanted.weeks * 7))
+    entries = _entries(book).filter(_.part != ACQUISITION).inner_join(assigned, "customer_id")
+    gap = entries.bought.delta(entries.day, unit="day")
+    profit = entries.filter((gap >= 0) & (gap < length)).group_by("customer_id").agg(
+        profit=_.amount.cast(EXACT).sum().cast("float64")
+    )  # fmt: skip
+    table = rows.set_index("customer_id")
+    old, after = before.execute().set_index("customer_id"), profit.execute().set_index("customer_id")
+    table = table.join(old).join(after).fillna({"purchases": 0.0, "revenue": 0.0, "profit": 0.0})
+    last = (pd.to_datetime(table["last"]) - table["day"]).dt.days
+    start = (table["day"] - table["day"].min()).dt.days
+    never = -float((table["day"].max() - company.transactions.data_start).days)  # nobody was silent for longer
+    names = dict(zip(BEFORE, (table["purchases"], table["revenue"], last.fillna(never), start), strict=True))
+    return Arms(table.assign(**names))
+
+
+def _entries(book: Book) -> ibis.Table:
+    """What was earned; there are economics, or nothing was asked for."""
+    if book.entries is None:
+        raise ValueError("a book without economics")
+    return book.entries
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    """The difference of two means in its standard errors."""
+    error = np.sqrt(one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other))
+    gap = abs(one.mean() - other.mean())
+    return float(gap / error) if error > 0 else (0.0 if gap == 0 else np.inf)
+
+
+def _effect(arms: Arms) -> list[dict]:
+    """Profit of both arms, effect, cost, gain and return, for one treated customer."""
+    one, other = arms.values("profit")
+    errors = [float(arm.var(ddof=1) / len(arm)) for arm in (one, other)]
+    effect, error = float(one.mean() - other.mean()), float(np.sqrt(sum(errors)))
+    freedom = _welch(errors, (len(one), len(other)))
+    spent, spared = (float(np.nan_to_num(costs).mean()) for costs in arms.values("cost"))
+    cost = spent - spared
+    made = [
+        _quantiles("profit, treatment", float(one.mean()), np.sqrt(errors[0]), len(one) - 1),
+        _quantiles("profit, control", float(other.mean()), np.sqrt(errors[1]), len(other) - 1),
+        _quantiles("effect", effect, error, freedom),
+        {"of": "cost", "value": cost},
+        _quantiles("gain", effect - cost, error, freedom),
+    ]
+    if not cost > 0:  # what cost nothing, or nobody told the cost of, has no return
+        return made
+    better = float(stats.t.sf(0.0, freedom, effect - cost, error)) if error > 0 else float(effect > cost)
+    return [*made, _quantiles("roi", (effect - cost) / cost, error / cost, freedom),
+            {"of": "P(roi > 0)", "value": better}]  # fmt: skip
+
+
+def _welch(errors: Sequence[float], sizes: Sequence[int]) -> float:
+    """Degrees of freedom of the difference of two means with these squared standard errors."""
+    parts = [error**2 / (size - 1) for error, size in zip(errors, sizes, strict=True)]
+    return sum(errors) ** 2 / sum(parts) if sum(parts) > 0 else np.inf
+
+
+def _quantiles(of: str, middle: float, scale: float, freedom: float) -> dict:
+    levels = {"q5": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+    return {
+        "of": of,
+        "value": middle,
+        **{q: middle + scale * float(stats.t.ppf(p, freedom)) for q, p in levels.items()},
+    }
