@@ -1,6 +1,6 @@
 """Bad debt: some orders are never paid; the chance is the customer's own (`beta_binomial`).
 
-`billed` counts the purchases that are old enough to tell, `unpaid` those written off.
+`billed` counts the purchases that are old enough to tell and were not sent back, `unpaid` those written off.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ class LogNormalHandling(LogNormalSpend):
     name = "lognormal_handling"
     title = "Log-normal handling cost"
     provides = frozenset({"handling"})
-    observes = tuple(READS.values())
+    observes = ("handling_count", "handling_log_sum", "handling_log_ss")
     conditions_on = ("handling_count", "handling_log_sum")
-    meanings = (
+    meanings = (  # type: ignore[assignment]  # the inherited tuple has two
         Meaning(
             "mean cost of a contact", "{currency}",
             lambda theta: theta["m"] * np.exp((theta["tau"] ** 2 + theta["sigma"] ** 2) / 2),

@@ -43,9 +43,9 @@ class LogNormalSpend(SpendModel):
     name = "lognormal_spend"
     title = "Log-normal spend"
     reference = "Borle, Singh & Jain (2008), Customer Lifetime Value Measurement"
-    observes: tuple[str, ...] = ("amount_count", "amount_log_sum", "amount_log_ss")
-    conditions_on: tuple[str, ...] = ("amount_count", "amount_log_sum")
-    meanings: tuple[Meaning, ...] = (
+    observes = ("amount_count", "amount_log_sum", "amount_log_ss")
+    conditions_on = ("amount_count", "amount_log_sum")
+    meanings = (
         Meaning(
             "mean amount of a purchase", "{currency}",
             lambda theta: theta["m"] * np.exp((theta["tau"] ** 2 + theta["sigma"] ** 2) / 2),
