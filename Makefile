@@ -1,10 +1,10 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check slow calibration benchmark format clean
+.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study benchmark format clean
 python := .venv/bin/python
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 20
 
 setup: ## .venv as requirements.lock says (other commands do it themselves)
 	@PYTHON="$(PYTHON)" sh tools/setup
@@ -24,8 +24,17 @@ check: setup ## style, types, and who may import whom
 slow: setup ## tests that take minutes to hours: samplers against each other, a million customers
 	$(python) -m pytest -q -m slow
 
+test-db: setup ## a company in PostgreSQL: starts a server of its own on loopback, where one is installed
+	$(python) -m pytest -q -m db
+
 calibration: setup ## are posteriors as wide as they should be? 200 simulated bases a model, into reports/calibration; resumes
 	$(python) experiments/calibration/run.py
+
+profit-study: setup ## is the forecast of each customer's profit right? 20 simulated companies, into reports/profit; resumes
+	$(python) experiments/profit/run.py
+
+profit-calibration: setup ## the same of the expected profit, its parts and all cost models, into reports/profit-calibration; resumes
+	$(python) experiments/calibration/run_profit.py
 
 benchmark: setup ## time and memory of summarising ten million transactions
 	$(python) experiments/benchmarks/summarize.py

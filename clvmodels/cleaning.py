@@ -167,13 +167,14 @@ def _largest(column: ibis.Value) -> float:
 def judge_rows(
     raw: Raw, names: Mapping[str, str], date_format: str | None, timezone: str, data_end: pd.Timestamp | None,
     policies: Policies, groups: Sequence[str] = (), covariates: Sequence[str] = (), converted: Collection[str] = (),
+    needs_order: bool = False,
 ) -> ibis.Table:  # fmt: skip
     """Every row with its meaning (customer_id, date, amount, ...), and the reason why it can't count, if there is one.
 
     `moment` is the date as it came: two orders of one day at different times are no duplicates.
     `names` maps the meaning of each of raw's columns c0, c1, ... to the name in the file. Where another table told them
     the rows carry `owner` and `unowned` (whose the key is, or why it is nobody's) and `rate` (to the result's currency,
-    which the meanings `converted` are in already).
+    which the meanings `converted` are in already). `needs_order`: a row without an order id does not count.
     """
     table = raw.table
     columns = dict(zip(names, (table[f"c{i}"] for i in range(len(names))), strict=True))
@@ -191,6 +192,7 @@ def judge_rows(
     nobody = table.unowned == reasons.NO_ID if owned else meaning["customer_id"].isnull()
     cases = [
         (nobody, reasons.NO_ID),
+        *([(id_text(source["order_id"]).isnull(), reasons.NO_ORDER)] if needs_order else []),
         (is_empty(source["date"]), reasons.NO_DATE),
         (meaning["date"].isnull(), reasons.BAD_DATE),
     ]

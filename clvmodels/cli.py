@@ -260,10 +260,12 @@ def score(
 
 
 @app.command("list", epilog="Example: clvmodels list models")
-def list_members(family: Annotated[str, typer.Argument(help="models, datasets, metrics or figures.")]) -> None:
+def list_members(family: Annotated[str, typer.Argument(help="models, costs, roles, datasets, metrics or figures.")]) -> None:
     """Say what a family holds: the names that an experiment may use."""
     registries: dict[str, Callable[[], dict[str, Any]]] = {
         "models": lambda: __import__("clvmodels.models", fromlist=["MODELS"]).MODELS,
+        "costs": lambda: __import__("clvmodels.models", fromlist=["COSTS"]).COSTS,
+        "roles": lambda: __import__("clvmodels.roles", fromlist=["ROLES"]).ROLES,
         "datasets": lambda: __import__("clvmodels.datasets", fromlist=["DATASETS"]).DATASETS,
         "metrics": lambda: __import__("clvmodels.metrics", fromlist=["METRICS"]).METRICS,
         "figures": lambda: __import__("clvmodels.figures", fromlist=["FIGURES"]).FIGURES,

@@ -22,6 +22,7 @@ from clvmodels.events import (
     EVENT,
     Judged,
     account_of,
+    copies_warning,
     dropped_of,
     events_of,
     in_shape,
@@ -161,7 +162,7 @@ def consolidate(
     DataError
         With every problem of every table, before anything is computed of them.
     """
-    problems: list[Problem] = policies.problems()
+    problems: list[Problem] = []
     end = None if data_end is None else as_day(data_end, "data_end", problems)
     backend = connect()
     base = Path(folder) if folder is not None else Path()
@@ -196,7 +197,7 @@ def _company(backend: ibis.BaseBackend, told: list[Told], found: Found, end_is_s
     for judged in found.judged:
         accounts[judged.told.name] = account_of(judged, undecided.get(judged.told.name))
         left_out[judged.told.name] = dropped_of(backend, judged)
-        warnings += unused_warning(judged)
+        warnings += (*copies_warning(judged), *unused_warning(judged))
     warnings += _no_orders(transactions, events, known, found.identity)
     warnings += [] if end_is_stated else _later(transactions, events)
     contradicting = [c for c in conflicts if len(c)]

@@ -5,6 +5,7 @@ Money is in the data's amounts times `amount_unit`, the currency. Shapes: P = pe
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -30,20 +31,15 @@ _COSTS = {
 class Retention:
     """What the firm spends to keep customers, by a rule that it can follow: it does not see who has left.
 
-    Every `every` time units from the date of value on, each customer who has bought within the last `until_silent` time
-    units is contacted, at `cost` in the currency. `campaigns` names those of the past that were such contacts, whose
-    costs count in the profit made; all of them where none is named.
+    At the date of value, and every `every` time units from then on, each customer who has bought within the last
+    `until_silent` time units is contacted, at `cost` in the currency. `campaigns` names those of the past that were
+    such contacts, whose costs count in the profit made; all of them where none is named.
     """
 
     cost: float
     every: float
     until_silent: float
     campaigns: tuple[str, ...] = ()
-
-    @property
-    def memory(self) -> int:
-        """How many contact dates a purchase is remembered for."""
-        return round(self.until_silent / self.every)
 
     def problems(self) -> list[Problem]:
         found = [
@@ -104,7 +100,8 @@ class Economics:
         In the currency: of each purchase; of each that comes back, beside what it loses; of each service contact,
         where no cost model tells it.
     cost_per_minute
-        Of service, in the currency, where contacts are told in minutes.
+        Of service, in the currency, where contacts are told in minutes: it makes them the costs that a cost model of
+        handling reads.
     resold, written_off
         Of what comes back: the share of its value sold again at its price, which loses no margin; and the share whose
         goods are worth nothing any more, which loses their cost too. Together at most 1.
@@ -174,8 +171,8 @@ class Economics:
 
 
 def period_edges(horizon: float, time_unit: str, time: str = "continuous", retention: Retention | None = None) -> Array:
-    """Bounds of equal periods of at most a month, from 0 to the horizon, in time units; the dates of retention's
-    contacts where there are such; or the opportunities. [P+1]
+    """Bounds of periods of at most a month, from 0 to the horizon, in time units; equal ones, or from one date of
+    retention's contacts to the next; or the opportunities. [P+1]
 
     Raises
     ------
@@ -189,11 +186,17 @@ def period_edges(horizon: float, time_unit: str, time: str = "continuous", reten
         if retention is not None:
             raise ConfigError(Problem("retention needs continuous time", "economics", "opportunities"))
         return np.arange(horizon + 1.0)
+    dates: Array = np.zeros(1)
     if retention is not None:
-        edges: Array = retention.every * np.arange(np.floor(horizon / retention.every + 1e-9) + 1.0)
-        return edges if np.isclose(edges[-1], horizon) else np.append(edges, horizon)
-    months = horizon * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
-    return np.linspace(0.0, horizon, int(np.ceil(months - 1e-9)) + 1)
+        dates = retention.every * np.arange(np.floor(horizon / retention.every + 1e-9) + 1.0)
+    marks = [*dates[dates < horizon * (1.0 - 1e-9)], horizon]
+    return np.concatenate([[0.0], *(_months(*piece, time_unit) for piece in itertools.pairwise(marks))])
+
+
+def _months(start: float, end: float, time_unit: str) -> Array:
+    """Ends of as few equal periods as are no longer than a month. [P]"""
+    months = (end - start) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
+    return np.linspace(start, end, max(1, int(np.ceil(months - 1e-9))) + 1)[1:]
 
 
 def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, time: str = "continuous") -> Array:
@@ -201,9 +204,19 @@ def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, 
 
     An opportunity counts at the end of its period.
     """
-    force = np.log1p(annual_discount_rate) * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR
     if time == "opportunities":
-        return np.exp(-force * edges[1:])
-    if force == 0.0:
-        return np.ones(len(edges) - 1)
-    return -np.diff(np.exp(-force * edges)) / (force * np.diff(edges))
+        return discount_at(edges[1:], annual_discount_rate, time_unit)
+    passed = _force(annual_discount_rate, time_unit) * np.diff(edges)
+    small = np.where(passed == 0.0, 1.0, passed)
+    within = np.where(passed == 0.0, 1.0, -np.expm1(-passed) / small)
+    return discount_at(edges[:-1], annual_discount_rate, time_unit) * within
+
+
+def discount_at(times: Array, annual_discount_rate: float, time_unit: str) -> Array:
+    """(1 + d)^(-t / 365.25 days) at times after the date of value, in time units."""
+    return np.exp(-_force(annual_discount_rate, time_unit) * times)
+
+
+def _force(annual_discount_rate: float, time_unit: str) -> float:
+    """Of the discount, per time unit."""
+    return float(np.log1p(annual_discount_rate)) * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR

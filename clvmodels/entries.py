@@ -306,7 +306,8 @@ class Work:
         data = self.experiment.data.model_dump(exclude={"calibration_end", "holdout"})  # `end` says what is fitted
         sources = {name: source.model_dump() for name, source in self.experiment.sources.items()}
         watched = {role: section.window for role, section in self.experiment.costs.items() if role == wanted.role}
-        minute = self.economics.cost_per_minute if self.economics is not None and wanted.role == "handling" else 0.0
+        priced = self.economics is not None and wanted.role in ("contacts", "handling")
+        minute = self.economics.cost_per_minute if self.economics is not None and priced else 0.0
         parts = (
             __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, sources, watched, minute, end,
             wanted.model.name, dict(wanted.model.options), priors, [effect.to_mapping() for effect in wanted.effects],

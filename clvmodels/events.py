@@ -30,6 +30,8 @@ EVENT = {
 tells), for how much money; minutes, a score, or 1 and 0 for yes and no; the order; arm, channel, referred customer."""
 LONGEST = 500
 """Characters of an id; longer ones are misread columns."""
+HTML, FORMULA = r"<\s*[A-Za-z/!][^<>]*>", r"^\s*(=|[-+@].*[(|])"
+PLAIN = "Ids are plain text: correct the table, or name another column"
 IDS = ("key", "order_id", "referred", "customer_id")
 ARMS = ("treatment", "control")
 
@@ -53,21 +55,24 @@ class Judged(NamedTuple):
         return rows if self.marks is None else rows.anti_join(self.marks, "row")
 
 
-def length_problems(told: Told) -> list[Problem]:
+def id_problems(told: Told) -> list[Problem]:
     """Ids that are no ids."""
     found = []
     for meaning in (m for m in IDS if m in told.names and m not in told.kept):
         column = told.raw.table[told.column(meaning)]
         if not column.type().is_string():
             continue
-        long = told.raw.table.filter(column.length() > LONGEST)
-        first = long.order_by("row").limit(1).select("row", n=column.length(), text=column.substr(0, 40)).execute()
-        if len(first):
-            line = int(told.raw.line_of(first["row"].to_numpy())[0])
-            what = (
-                f"an id of {first['n'][0]:,} characters in column '{told.names[meaning]}', at {told.raw.place} {line}"
-            )
-            found.append(Problem(what, told.where, repr(first["text"][0]) + "...", f"Ids have at most {LONGEST}"))
+        for what, wrong, known in (
+            (f"an id of over {LONGEST} characters", column.length() > LONGEST, "Ids are short: is it another column?"),
+            ("an id that is HTML", column.re_search(HTML), PLAIN),
+            ("an id that is a spreadsheet's formula", column.re_search(FORMULA), PLAIN),
+        ):
+            rows = told.raw.table.filter(wrong).order_by("row").limit(1)
+            first = rows.select("row", text=column.substr(0, 40)).execute()
+            if len(first):
+                line = int(told.raw.line_of(first["row"].to_numpy())[0])
+                place = f"in column '{told.names[meaning]}', first at {told.raw.place} {line}"
+                found.append(Problem(f"{what} {place}", told.where, repr(first["text"][0]), known))
     return found
 
 
@@ -92,7 +97,9 @@ def judge(
     rows = _judged(told, raw.table, timezone, data_end, policies)
     judged = tally.in_engine(told.where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
-    problems = tally.refusals(judged, raw, counts, told.where, policies, told.table.date_format, _kind_hint(told))
+    problems = tally.refusals(
+        judged, raw, counts, told.where, told.names, policies, told.table.date_format, _kind_hint(told)
+    )  # fmt: skip
     problems += _sign_problems(told, judged)
     if problems:
         raise DataError(problems)
@@ -284,6 +291,19 @@ def account_of(judged: Judged, changed: Mapping[str, int] | None = None) -> pd.D
 def dropped_of(backend: ibis.BaseBackend, judged: Judged) -> ibis.Table:
     """The rows of a table that do not count."""
     return tally.dropped(backend, judged.table, judged.marks, judged.raw, judged.told.where)
+
+
+def copies_warning(judged: Judged) -> tuple[str, ...]:
+    """A table that was loaded twice doubles what it tells."""
+    if not judged.told.role.is_event:
+        return ()
+    names = [name for name in judged.told.names if name in judged.table.columns]
+    each = judged.used.group_by(["moment" if name == "date" else name for name in names]).agg(n_=_.count())
+    copies = int(each.aggregate(copies=(each.n_ - 1).sum()).execute().iloc[0, 0] or 0)
+    if not copies:
+        return ()
+    text = f"{judged.told.where}: {copies:,} rows equal an earlier row in every mapped column and are kept"
+    return (f"{text}; if they are copies, the policy duplicates: drop leaves them out",)
 
 
 def unused_warning(judged: Judged) -> tuple[str, ...]:

@@ -113,8 +113,9 @@ def read_identity(backend: ibis.BaseBackend, rows: ibis.Table, rules: Mapping[st
         Naming the customers, and their lines, who were merged in a circle.
     """
     rule = rules.get(CUSTOMER, "exact")
+    exact = normal(rows.key, "exact")
     keys = ibis.cases(*((rows.system == system, normal(rows.key, name)) for system, name in rules.items()),
-                      else_=normal(rows.key, "exact"))  # fmt: skip
+                      (True, exact))  # fmt: skip
     place = ("source", "row", "where", "line")
     pairs = stored(backend, "pairs", rows.select(*place, "system", key=keys, direct=normal(rows[CUSTOMER], rule)))
     nothing = pairs.filter(_.key.isnull() | _.direct.isnull()).select(

@@ -168,11 +168,17 @@ def _old(bought: ibis.Table, customers: Customers, days: int) -> ibis.Table:
 
 
 def _contacts(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
-    return _purchases(bought) | _by_customer(_since(company, customers, "contacts", bought), contacts=_["count"].sum())
+    """Where minutes are priced, of those that cost something: what one costs is the mean of these."""
+    events = _since(company, customers, "contacts", bought)
+    if cost_per_minute:
+        events = events.filter(cost_of_contacts(events, cost_per_minute) > 0)
+    return _purchases(bought) | _by_customer(events, contacts=_["count"].sum())
 
 
 def _referrals(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
     brought = _since(company, customers, "referrals", bought)
+    if bool(brought.detail.notnull().any().execute()):  # the table tells whom: an invitation alone brings nobody
+        brought = brought.filter(_.detail.notnull())
     return _purchases(bought) | _by_customer(brought, referrals=_["count"].sum())
 
 

@@ -5,6 +5,8 @@ currency, costs negative, not discounted. Shapes: D = draw, C = customer_id, P =
 
 Purchases, amounts and what comes with them are independent given the parameters, so that the mean of a product is the
 product of the means. What comes with a purchase (a return, a contact, a referral) counts in the purchase's period.
+Where several purchases of a customer fall in one period, what comes back of those returned in part, and what is left of
+the margins' own spread, are drawn as if their amounts were equal: the mean is exact, the spread a little too small.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import pandas as pd
 
 from clvmodels import simulation
 from clvmodels.economics import Economics
-from clvmodels.models import CostModel, CountModel, SpendModel
+from clvmodels.models import CostModel, CountModel, Model, SpendModel
 from clvmodels.models.contract import Array, Rows, State, Theta
 from clvmodels.models.normal_margin import NormalMargin
 from clvmodels.models.returns import Returns, returned_share
@@ -33,6 +35,11 @@ class Flow(NamedTuple):
 
     expected: Array
     realised: Array
+
+
+def read_of(model: Model) -> tuple[str, ...]:
+    """The statistics that the draws of a model read."""
+    return model.conditions_on if isinstance(model, SpendModel) else model.observes
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,7 @@ class Block:
     def seen(self, role: str) -> tuple[Rows, Theta]:
         """The rows and the parameters of a role's model. [1, C] and [D, 1] or [D, C]"""
         posterior = self.posteriors[role]
-        model = posterior.model
-        names = model.conditions_on if isinstance(model, SpendModel) else model.observes
-        return simulation.rows_of(self.table, names), posterior.theta(self.table, self.draws)
+        return simulation.rows_of(self.table, read_of(posterior.model)), posterior.theta(self.table, self.draws)
 
     @cached_property
     def people(self) -> simulation.Present:
@@ -256,7 +261,7 @@ def retention(block: Block) -> Flow | None:
     silence = (block.table["T"] - block.table["recency"]).to_numpy(dtype=float)
     drawn = contacts_of(after, silence, block.edges, rule)
     mean = expected_contacts(
-        block.posteriors["purchases"], block.table, silence, block.edges, rule, block.draws, block.seed
+        block.posteriors["purchases"], block.table, block.people.p_alive, silence, block.edges, rule, block.seed
     )
     both = Flow(-rule.cost * mean, -rule.cost * drawn)
     return Flow(*(_with_nothing_first(one) for one in both)) if block.first_order else both
@@ -300,6 +305,8 @@ PARTS: dict[str, Callable[[Block], Flow | None]] = {
 """In the order in which they are told. Acquisition, the last part, is sunk for a customer that the firm has."""
 CREDIT = "referrals"
 """The part that base totals leave out: the customers brought are in the base themselves, or will be."""
+DATED = "retention"
+"""The part whose money is spent at the very beginning of each period; that of the others comes at any time in it."""
 
 
 def flows(block: Block) -> dict[str, Flow]:

@@ -59,6 +59,15 @@ REFUSABLE = {
     AFTER_ENDED: ("after_ended", "lie after the customer's own end"),
 }
 
+ABOUT = {
+    NO_ID: ("customer_id", "key"), NO_ORDER: ("order_id",),
+    NO_NAME: ("system", "key", "customer_id", "channel", "currency"),
+    NO_DATE: ("date",), BAD_DATE: ("date",), NO_KIND: ("kind",), BAD_KIND: ("kind",), NO_AMOUNT: ("amount",),
+    BAD_AMOUNT: ("amount",), NO_CURRENCY: ("currency",), BAD_ARM: ("arm",), BAD_END: ("ended",),
+    BAD_NUMBER: ("cost", "discount", "count", "minutes", "score", "rate", "responded"), NEGATIVE: ("amount",),
+}  # fmt: skip
+"""Meanings of the columns that a reason is about."""
+
 HINTS = {
     BAD_DATE: "State date_format, e.g. '%d/%m/%Y'; without one dates are YYYY-MM-DD. ",
     BAD_END: "Ends are dates as the others are, and empty where the customer has not ended. ",

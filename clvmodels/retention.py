@@ -1,7 +1,8 @@
 """Retention contacts: who is contacted, by the rule that a customer is as long as silence has not lasted too long.
 
-At each contact date t_1, t_2, ... (multiples of `every` after T) a customer is contacted who has bought within the
-last `until_silent`, before T or after; gone or not, which the firm does not see. Periods end at the contact dates.
+At each contact date (T, T + `every`, T + 2 `every`, ..., before the horizon) a customer is contacted who has bought
+within the last `until_silent`, before T or after; gone or not, which the firm does not see. Every contact date begins a
+period (`economics.period_edges`), and a contact belongs to the period that it begins.
 
 Shapes: D = draw, C = customer_id, P = period.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import gammaincc
 
 from clvmodels import simulation
@@ -17,8 +19,10 @@ from clvmodels.economics import Retention
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.contract import Array, State
 from clvmodels.posterior import Posterior
-from clvmodels.randomness import keyed_generator
+from clvmodels.randomness import KeyedRandom
 
+NEAR = 1e-6
+"""How far from a multiple of `every`, relative to it, a contact date may be: rounding, and no more."""
 STATES = 8
 """States of a customer that the mean is taken over in each posterior draw; given a state it is exact."""
 
@@ -38,35 +42,35 @@ def check_rule(posterior: Posterior) -> None:
 
 
 def contacts_of(counts: Array, silence: Array, edges: Array, rule: Retention) -> Array:
-    """1 in each period at whose end the customer is contacted, 0 elsewhere. counts and result: [D, C, P]
+    """1 in each period at whose beginning the customer is contacted, 0 elsewhere. counts and result: [D, C, P]
 
     silence: time from the last purchase to T. [C]
     """
-    recent = np.zeros(counts.shape)
-    for back in range(min(rule.memory, counts.shape[-1])):
-        recent[..., back:] += counts[..., : counts.shape[-1] - back]
-    before = silence[:, None] + edges[1:] < rule.until_silent
-    return ((recent > 0) | before) * _full(edges, rule)
+    made = np.concatenate([np.zeros_like(counts[..., :1]), np.cumsum(counts, axis=-1)], axis=-1)
+    start = np.searchsorted(edges, edges[:-1] - rule.until_silent - NEAR * rule.every)  # contact dates are edges
+    recent = made[..., :-1] > made[..., start]
+    return np.where(contact_dates(edges, rule), recent | _remembered(silence, edges, rule), 0.0)
 
 
 def expected_contacts(
-    posterior: Posterior, table: pd.DataFrame, silence: Array, edges: Array, rule: Retention, draws: int, seed: int
+    posterior: Posterior, table: pd.DataFrame, p_alive: Array, silence: Array, edges: Array, rule: Retention, seed: int
 ) -> Array:
-    """P(contacted at the end of each period | history, parameters). [D, C, P]
+    """P(contacted at the beginning of each period | history, parameters). p_alive: [D, C]; result [D, C, P]
 
-    Given a customer's state (own rate, end) the chance of a purchase in a window is exact; it is averaged over several
-    states drawn for each posterior draw.
+    Given that a customer is alive and the state (own rate, end) the chance of a purchase in a window is exact; it is
+    averaged over several states drawn for each posterior draw.
     """
     check_rule(posterior)
-    start = np.maximum(edges[1:] - rule.until_silent, 0.0)
-    total = np.zeros((draws, len(table), len(edges) - 1))
+    model, draws = simulation.purchase_model(posterior), len(p_alive)
+    rows, theta = simulation.rows_of(table, model.observes), posterior.theta(table, draws)
+    total, dates = np.zeros((*p_alive.shape, len(edges) - 1)), contact_dates(edges, rule)
     for k in range(STATES):
-        own_seed = int(keyed_generator(seed, "retention states", str(k)).integers(2**31))
-        state = simulation.present(posterior, table, draws, own_seed).state
-        for p, (u, v) in enumerate(zip(start, edges[1:], strict=True)):
-            total[..., p] += chance_of_purchase(state, u, v)
-    before = silence[:, None] + edges[1:] < rule.until_silent
-    return np.where(before, 1.0, total / STATES) * _full(edges, rule)
+        stream = KeyedRandom(seed, f"retention {k}", list(table.index), draws)
+        state = simulation.drawn_alive(model, rows, theta, stream)
+        for p in np.flatnonzero(dates):
+            total[..., p] += chance_of_purchase(state, max(edges[p] - rule.until_silent, 0.0), edges[p])
+    before = _remembered(silence, edges, rule)
+    return np.where(dates, np.where(before, 1.0, p_alive[..., None] * total / STATES), 0.0)
 
 
 def chance_of_purchase(state: State, start: float, end: float) -> Array:
@@ -75,17 +79,22 @@ def chance_of_purchase(state: State, start: float, end: float) -> Array:
     Until the clock's end, 1 - exp(-rate x time left of the window); a coin that falls after R purchases leaves the
     window to those who have made fewer by its start: P(Poisson(rate x start) < R). [D, C]
     """
-    left = np.minimum(end, state.residual_lifetime) - np.minimum(start, state.residual_lifetime)
-    bought: Array = -np.expm1(-state.purchase_rate * left)
+    since = state.purchase_rate * np.minimum(start, state.residual_lifetime)
+    until = state.purchase_rate * np.minimum(end, state.residual_lifetime)
+    bought: Array = -np.expm1(since - until)
     most = state.residual_purchases
     if np.isinf(most).all():
         return bought
     counted = np.isfinite(most) & (most > 0)
-    made = state.purchase_rate * np.minimum(start, state.residual_lifetime)
-    fewer = np.where(counted, gammaincc(np.where(counted, most, 1.0), made), (most > 0) * 1.0)
-    return bought * fewer
+    return bought * np.where(counted, gammaincc(np.where(counted, most, 1.0), since), (most > 0) * 1.0)
 
 
-def _full(edges: Array, rule: Retention) -> Array:
-    """1 for periods that end at a contact date; the last may be cut short by the horizon. [P]"""
-    return np.where(np.isclose(np.diff(edges), rule.every), 1.0, 0.0)
+def contact_dates(edges: Array, rule: Retention) -> NDArray[np.bool_]:
+    """Which periods begin at a contact date, a multiple of `every`, 0 too. [P]"""
+    steps = edges[:-1] / rule.every
+    return np.abs(steps - np.round(steps)) < NEAR
+
+
+def _remembered(silence: Array, edges: Array, rule: Retention) -> NDArray[np.bool_]:
+    """Whether the last purchase before T still counts at the beginning of each period. [C, P]"""
+    return silence[:, None] + edges[:-1] < rule.until_silent

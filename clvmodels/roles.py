@@ -235,11 +235,15 @@ def map_columns(table: Table, source: Source, is_base: bool) -> tuple[dict[str, 
     elif role.reached_by:
         reach = [m for m in role.reached_by if m in table.columns or m in source.columns]
         required = [*(reach[:1] or role.reached_by[:1]), *required]
-    own = [m for m in role.meanings if m in table.columns or (m in source.columns and m not in kept)]
+    itself = {*source.columns} - {*kept, "ended"}  # ended, as of transactions, only where a column is named for it
+    own = [m for m in role.meanings if m in table.columns or m in itself]
     if table.role == "order_lines" and not is_base:
         own = [m for m in own if m not in ("key", "date")]
     names = {m: table.columns.get(m, m) for m in dict.fromkeys((*required, *own))} | {k: k for k in kept}
     problems = []
+    if table.currency == AS_ORDER and table.role != "order_lines" and ("key" in names or "order_id" not in names):
+        what = f"currency: {AS_ORDER} is of rows that are reached by their order_id"
+        problems.append(Problem(what, where, known="Name the column of order ids and none of keys"))
     for meaning, name in names.items():
         if (n := source.columns.count(name)) > 1:
             problems.append(Problem(f"{n} columns are called '{name}'", where))

@@ -101,7 +101,7 @@ def together(backend: ibis.BaseBackend, each: list[ibis.Table]) -> ibis.Table:
     several = found.owners > 1
     unowned = ibis.cases((several, reasons.ORDER_OF_SEVERAL), (found.owner.isnull(), found.why))
     owner = several.ifelse(ibis.null("string"), found.owner)
-    return stored(backend, "orders", found.drop("why").mutate(unowned=unowned, owner=owner))
+    return stored(backend, "orders", found.mutate(unowned=unowned, owner=owner).drop("why"))
 
 
 def conflicts(several: ibis.Table, where: str) -> pd.DataFrame:

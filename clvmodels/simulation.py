@@ -18,7 +18,7 @@ from clvmodels.density import condense, numbers
 from clvmodels.effects import check_columns
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models import PurchaseModel, State
-from clvmodels.models.contract import Array
+from clvmodels.models.contract import Array, Rows, Theta
 from clvmodels.models.evaluate import dert as evaluate_dert
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
 from clvmodels.posterior import Posterior
@@ -119,9 +119,15 @@ def present(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) ->
     theta, rows, labels = posterior.theta(table, draws), rows_of(table, model.observes), list(table.index)
     size = len(next(iter(theta.values())))
     p_alive = _condensed(posterior, table, draws, lambda rows, theta: evaluate_p_alive(model, rows, theta))
-    if_alive = model.draw_alive(rows, theta, KeyedRandom(seed, "if alive", labels, size))
+    if_alive = drawn_alive(model, rows, theta, KeyedRandom(seed, "if alive", labels, size))
     alive = KeyedRandom(seed, "alive", labels, size).uniform() < p_alive
     return Present(p_alive, if_alive, _among(if_alive, alive))
+
+
+def drawn_alive(model: PurchaseModel, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
+    """The model's states of those alive; who leaves at a rate near 0 stays for ever, without a warning."""
+    with np.errstate(over="ignore"):
+        return model.draw_alive(rows, theta, rng)
 
 
 def _among(state: State, alive: NDArray[np.bool_]) -> State:
@@ -205,7 +211,7 @@ def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Ser
         part = table.iloc[block]
         labels, rows = list(part.index), model.blank(rows_of(part, model.observes))
         theta = posterior.theta(part, draws)
-        state = model.draw_alive(rows, theta, KeyedRandom(seed, "past state", labels, draws))
+        state = drawn_alive(model, rows, theta, KeyedRandom(seed, "past state", labels, draws))
         stays = KeyedRandom(seed, "past stays", labels, draws).uniform() < evaluate_p_alive(model, rows, theta)
         stream = KeyedRandom(seed, "past", labels, draws)
         total += model.draw_counts(rows, theta, _among(state, stays), bounds[block], stream).sum(axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def _table(source: Mapping[str, Any], role: str) -> Table:
     known = {f.name for f in fields(Policies)}
     return Table(
         path="any", role=role, columns=texts["columns"], kinds=texts["kinds"], rules=texts["rules"],
-        policies=replace(Policies(), **{key: value for key, value in texts["policies"].items() if key in known}),
+        policies=Policies(**{key: value for key, value in texts["policies"].items() if key in known}),  # type: ignore[arg-type]
         date_format=as_text(source.get("date_format")), groups=_names(source.get("groups")),
         covariates=_names(source.get("covariates")),
     )  # fmt: skip

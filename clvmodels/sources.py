@@ -185,24 +185,25 @@ def own_column(names: Mapping[str, str], meaning: str) -> str:
 def clean(
     backend: ibis.BaseBackend, raw: Raw, where: str, names: Mapping[str, str], rates: Rates, *, date_format: str | None,
     timezone: str, data_end: pd.Timestamp | None, policies: Policies, groups: Sequence[str], covariates: Sequence[str],
-    converted: Collection[str] = (),
+    converted: Collection[str] = (), needs_order: bool = False, borrowed: Collection[str] = (),
 ) -> Transactions:  # fmt: skip
     """Judge the rows of a table of orders and make transactions of those that count; the arguments are good.
 
     `names` maps each meaning to the table's own name, in the order of raw's columns. What another table knows of the
-    rows, they carry: see `cleaning.judge_rows`.
+    rows, they carry: see `cleaning.judge_rows`; `borrowed` meanings are from there, and do not tell copies apart.
     """
     if "currency" in names and "currency" not in (*groups, *covariates) and "rate" not in raw.table.columns:
         day = cleaning.calendar_day(raw.table[own_column(names, "date")], date_format, timezone)
         raw = tally.in_engine(where, lambda: with_rate(raw, own_column(names, "currency"), day, where, rates))
     rows = cleaning.judge_rows(
-        raw, names, date_format, timezone, data_end, policies, groups, covariates, converted
+        raw, names, date_format, timezone, data_end, policies, groups, covariates, converted, needs_order
     )  # fmt: skip
     judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
-    if problems := tally.refusals(judged, raw, counts, where, policies, date_format):
+    if problems := tally.refusals(judged, raw, counts, where, names, policies, date_format):
         raise DataError(problems)
-    used, marks = _compare_rows(backend, judged, tuple(names), policies)
+    own_names = tuple(name for name in names if name not in borrowed)
+    used, marks = _compare_rows(backend, judged, own_names, policies)
     counts = tally.marks_counted(counts, marks)
     orders, returns = _returns_apart(used, policies)
     returned = 0 if returns is None else int(returns.count().execute())
@@ -217,7 +218,7 @@ def clean(
     return Transactions(
         table=orders.select("customer_id", "date", *kept),
         account=tally.account(counts, where, {NETTED: netted}, {RETURNED: returned}),
-        dropped=tally.dropped(backend, judged, marks, raw, where), warnings=_warnings(used, tuple(names), policies),
+        dropped=tally.dropped(backend, judged, marks, raw, where), warnings=_warnings(used, own_names, policies),
         has_amount="amount" in names, currency=rates.currency, groups=tuple(groups), covariates=tuple(covariates),
         source=where, sha256=raw.sha256, data_start=pd.Timestamp(start), data_end=data_end or pd.Timestamp(last),
         backend=backend, returns=returns, columns=dict(names),

@@ -22,7 +22,7 @@ from clvmodels import cleaning, rollup, tally
 from clvmodels.cleaning import check_covariates, check_types
 from clvmodels.currencies import Rates, only_currency, read_rates, rows_by_currency
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.events import Judged, Owners, judge, length_problems, rated
+from clvmodels.events import Judged, Owners, id_problems, judge, rated
 from clvmodels.identity import Identity, known_systems, read_identity, systems_problem
 from clvmodels.reading import ENCODINGS, Source, is_url, open_source
 from clvmodels.reasons import Policies
@@ -83,7 +83,7 @@ def read(
             before = len(problems)
             attempt(problems, partial(check_types, raw, names, one.where, table.date_format, one.kept))
             attempt(problems, partial(check_covariates, raw, names, table.covariates, one.where))
-            problems += length_problems(one)
+            problems += id_problems(one)
             told += [one] if len(problems) == before else []
     return told
 
@@ -159,6 +159,7 @@ def judge_all(
     identity = _identity(backend, keys, problems) if complete else None
     found = Found(_sum(told), identity or Identity())
     found.judged += _used_keys(keys, found.identity)
+    found.conflicts += [] if found.identity.conflicts is None else [found.identity.conflicts]
     if identity is not None:
         known = known_systems(identity)
         for one in told:
@@ -166,6 +167,11 @@ def judge_all(
                 problems += systems_problem(one.table.system, known, one.where)
     rates = _rates(by_role["rates"], told, currency, whole["rates"], judged, found, problems)
     index = _orders(backend, by_role, found, rates, timezone, data_end, policies, judged, problems)
+
+    orders_are_whole = whole["orders"] and whole["order_lines"]
+    numbered = not orders_are_whole or any(
+        "order_id" in one.names for one in by_role["orders"] or by_role["order_lines"]
+    )  # fmt: skip
 
     def owners(one: Told, table: ibis.Table) -> ibis.Table:
         if "key" not in one.names:
@@ -177,7 +183,7 @@ def judge_all(
 
     for one in (one for one in told if one.role.is_event or one.table.role in ("attributes", "channel_costs")):
         by_its_order = bool(one.role.reached_by) and "key" not in one.names
-        if by_its_order and index is None and not problems:
+        if by_its_order and not numbered:
             advice = "No table of orders has order_id: name its column"
             problems.append(Problem("rows are reached by their orders", one.where, known=advice))
         can = not (by_its_order and index is None)
@@ -292,7 +298,7 @@ def _transactions(
         one = one._replace(raw=rated(one, day, rates))
     resolved = identity.resolve(one.raw.table, one.column("key"), one.table.system)
     one = one._replace(raw=one.raw._replace(table=stored(backend, "resolved", resolved)))
-    known = rollup.known_orders(backend, one)
+    known, own = rollup.known_orders(backend, one), one.names
     converted: tuple[str, ...] = ()
     if lines is not None:
         if known is None:
@@ -303,7 +309,7 @@ def _transactions(
     transactions = clean(
         backend, one.raw, one.where, names, rates or Rates(), date_format=one.table.date_format, timezone=timezone,
         data_end=data_end, policies=policies, groups=one.table.groups, covariates=one.table.covariates,
-        converted=converted,
+        converted=converted, needs_order=one.table.role == "order_lines", borrowed=one.names.keys() - own.keys(),
     )  # fmt: skip
     return transactions, known
 

@@ -17,7 +17,7 @@ from ibis import _
 
 from clvmodels.errors import DataError, Problem
 from clvmodels.reading import Raw
-from clvmodels.reasons import BAD_DATE, HINTS, ORPHANED, REASONS, REFUSABLE, UNREADABLE, USED, Policies
+from clvmodels.reasons import ABOUT, BAD_DATE, HINTS, ORPHANED, REASONS, REFUSABLE, UNREADABLE, USED, Policies
 
 _LISTED = 6  # places named in an error
 
@@ -44,10 +44,11 @@ def count(judged: ibis.Table, raw: Raw) -> pd.Series:
 
 
 def refusals(
-    judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, policies: Policies, date_format: str | None,
-    hints: Mapping[str, str] | None = None,
+    judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, names: Mapping[str, str], policies: Policies,
+    date_format: str | None, hints: Mapping[str, str] | None = None,
 ) -> list[Problem]:  # fmt: skip
-    """Everything that the policies refuse, each with its first places. `hints` are the table's own, by reason."""
+    """Everything that the policies refuse, each with its first places and the own names of its columns. `hints` are
+    the table's own, by reason."""
     problems, total = [], int(counts.sum())
     for reason, (policy, verb) in REFUSABLE.items():
         if counts[reason] and getattr(policies, policy) == "refuse":
@@ -56,6 +57,8 @@ def refusals(
                 hint = f"They do not follow date_format {date_format!r}. {hint}"
             else:
                 hint = (hints or {}).get(reason, HINTS.get(reason, "")) + hint
+            about = [f"'{names[meaning]}'" for meaning in ABOUT.get(reason, ()) if meaning in names]
+            hint = f"Column {' or '.join(about)}. {hint}" if about else hint
             problems.append(_refusal(judged, raw, reason, f"{counts[reason]} of {total} rows {verb}", hint, where))
     return problems
 

@@ -1,14 +1,15 @@
 """Value: from futures to what each customer brings, in profit, draw by draw and part by part.
 
-Value of a draw = sum over parts and periods of the part's money x discount factor of the period (`profit`,
-`economics`). Money is in the currency. Shapes: D = draw, C = customer_id, P = period, M = simulated newcomer.
+Value of a draw = sum over parts and periods of the part's money x discount factor of the period, or of its end where
+the part is dated there (`profit`, `economics`). Money is in the currency. Shapes: D = draw, C = customer_id,
+P = period, M = simulated newcomer.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +18,13 @@ import pandas as pd
 
 from clvmodels import simulation
 from clvmodels.customers import Customers
-from clvmodels.economics import Economics, discount_factors, period_edges
+from clvmodels.economics import Economics, Referral, discount_at, discount_factors, period_edges
 from clvmodels.effects import check_columns
-from clvmodels.errors import ConfigError, Problem
+from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.models.contract import Array
 from clvmodels.newcomers import newcomer_table
 from clvmodels.posterior import Posterior
-from clvmodels.profit import CREDIT, PARTS, Block, Flow, Newcomers, flows
+from clvmodels.profit import CREDIT, DATED, PARTS, Block, Flow, Newcomers, flows, read_of
 from clvmodels.retention import check_rule
 
 BROUGHT = 200
@@ -90,6 +91,8 @@ class Valuation:
     ----------
     posteriors
         purchases and spend, and cost models by their role.
+    weights, starts
+        Discount factors of the periods, and of their beginnings. [P] each
     """
 
     posteriors: Mapping[str, Posterior]
@@ -99,6 +102,7 @@ class Valuation:
     seed: int
     edges: Array
     weights: Array
+    starts: Array
     newcomers: Newcomers | None = None
 
     def flows(self, table: pd.DataFrame) -> dict[str, Flow]:
@@ -107,7 +111,7 @@ class Valuation:
 
     def parts(self, table: pd.DataFrame) -> dict[str, Part]:
         """The parts of some customers, discounted; the same for any block that holds them. [D, C]"""
-        return {name: Part(*(_weighted(one, self.weights) for one in flow)) for name, flow in self.flows(table).items()}
+        return self.discounted(self.flows(table))
 
     def new_customers(self, size: int, group: Mapping[str, str] | None = None) -> tuple[pd.DataFrame, dict[str, Flow]]:
         """`size` new customers of those group labels, and the parts of their value from the first purchase on.
@@ -116,6 +120,24 @@ class Valuation:
         """
         table = newcomer_table(self.posteriors, size, dict(group or {}))
         return table, flows(self._block(table, first_order=True))
+
+    def worth(self, table: pd.DataFrame) -> Part:
+        """The whole value of new customers of a `newcomer_table`, the first purchase in it. [D, M]"""
+        parts = self.discounted(flows(self._block(table, first_order=True))).values()
+        return Part(*(np.asarray(sum(of_parts)) for of_parts in zip(*parts, strict=True)))
+
+    def discounted(self, found: Mapping[str, Flow]) -> dict[str, Part]:
+        """Parts period by period, as `flows` or `new_customers` have them, to their sums. [D, C, P] -> [D, C]"""
+        parts = {}
+        for name, flow in found.items():
+            weights = self.starts if name == DATED else self.weights
+            first = np.ones(flow.realised.shape[-1] - len(weights))  # a first purchase at the date of value
+            parts[name] = Part(*(_weighted(one, np.concatenate([first, weights])) for one in flow))
+        return parts
+
+    def blocks(self, size: int) -> Iterator[slice]:
+        """Slices of customers for whom the arrays of all parts together stay bounded."""
+        return simulation.blocks(size, self.draws, len(self.edges) * max(len(self.posteriors) - 1, 1))
 
     def _block(self, table: pd.DataFrame, first_order: bool = False) -> Block:
         return Block(
@@ -132,9 +154,13 @@ def valuation(
     Raises
     ------
     ConfigError
-        Posteriors in other units than the customers, or with different numbers of draws; economics that need a model
-        that there is none of; a rule that does not go with the model.
+        No posterior of purchases or of spend, or one that tells nothing of its role; posteriors in other units than the
+        customers, or with different numbers of draws; economics that need a model that there is none of; a rule that
+        does not go with the model.
+    DataError
+        Columns that a model observes are missing.
     """
+    _check_roles(posteriors, customers)
     check_units(posteriors, customers, draws)
     check_economics(posteriors, economics)
     for posterior in posteriors.values():
@@ -144,21 +170,17 @@ def valuation(
     weights = discount_factors(edges, economics.annual_discount_rate, unit, time)
     purchases = posteriors["purchases"]
     draws = len(purchases.stacked(purchases.model.parameters[0].name, draws))
-    made = Valuation(posteriors, economics, customers, draws, seed, edges, weights)
-    if economics.referral is None or "referrals" not in posteriors:
-        return made
-    return Valuation(
-        posteriors, economics, customers, draws, seed, edges, weights, _brought(made, dict(economics.referral.group))
-    )
+    starts = weights if time == "opportunities" else discount_at(edges[:-1], economics.annual_discount_rate, unit)
+    made = Valuation(posteriors, economics, customers, draws, seed, edges, weights, starts)
+    return made if economics.referral is None else replace(made, newcomers=_brought(made, economics.referral))
 
 
-def _brought(made: Valuation, group: Mapping[str, str]) -> Newcomers:
+def _brought(made: Valuation, rule: Referral) -> Newcomers:
     """What those who are brought are worth, each from the first purchase on."""
-    _, parts = made.new_customers(BROUGHT, group)
-    weights = np.append(1.0, made.weights)
-    expected = np.sum([_weighted(flow.expected, weights) for flow in parts.values()], axis=0)
-    realised = np.sum([_weighted(flow.realised, weights) for flow in parts.values()], axis=0)
-    return Newcomers(expected[:, 0], realised)  # the mean is the same for all of them
+    table = newcomer_table(made.posteriors, BROUGHT, dict(rule.group))
+    found = [made.worth(table.iloc[block]) for block in made.blocks(BROUGHT)]
+    expected, realised = (np.concatenate(of_blocks, axis=1) for of_blocks in zip(*found, strict=True))
+    return Newcomers(expected.mean(axis=1), realised)  # of contacts to keep them, each knows the mean a little only
 
 
 def value(
@@ -190,7 +212,7 @@ def value(
     names: list[str] = []
     parts: dict[str, Part] = {}
     whole = _store(folder, "value", shape)
-    for block in simulation.blocks(len(table), made.draws, len(made.weights)):
+    for block in made.blocks(len(table)):
         found = made.parts(table.iloc[block])
         names = list(found)
         if not parts:  # of one part alone, the part is the whole
@@ -223,6 +245,25 @@ def _weighted(periods: Array, weights: Array) -> Array:
     return total
 
 
+def _check_roles(posteriors: Mapping[str, Posterior], customers: Customers) -> None:
+    """Refuse posteriors that do not tell of what they are given for, and customers without what they observe."""
+    wrong = [
+        Problem(f"no posterior of {role}", "posteriors") for role in ("purchases", "spend") if role not in posteriors
+    ]
+    wrong += [
+        Problem(f"{p.model.title} tells nothing of {role}", f"{role} posterior", ", ".join(p.model.provides))
+        for role, p in posteriors.items() if role not in p.model.provides
+    ]  # fmt: skip
+    if wrong:
+        raise ConfigError(wrong)
+    missing = [
+        Problem(f"no column '{name}', which {p.model.title} observes", "customers")
+        for p in posteriors.values() for name in read_of(p.model) if name not in customers.table
+    ]  # fmt: skip
+    if missing:
+        raise DataError(list(dict.fromkeys(missing)))
+
+
 def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws: int) -> None:
     """Refuse posteriors in other units than the customers, or with different numbers of draws, all at once.
 
@@ -237,10 +278,11 @@ def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws
     if purchases.model.counts != customers.time:
         got = f"{purchases.model.counts} and {customers.time}"
         problems.append(Problem("the posterior and the customers differ in their time", "", got, "Summarise again"))
-    spend = posteriors.get("spend")
-    if spend is not None and spend.amount_unit != customers.amount_unit:
-        got = f"{spend.amount_unit:g} and {customers.amount_unit:g}"
-        problems.append(Problem("the posterior and the customers differ in amount unit", "", got))
+    for role, p in posteriors.items():
+        if any(q.unit == "money" for q in p.model.parameters) and p.amount_unit != customers.amount_unit:
+            got = f"{p.amount_unit:g} and {customers.amount_unit:g}"
+            place = "" if role == "spend" else f"{role} posterior"
+            problems.append(Problem("the posterior and the customers differ in amount unit", place, got))
     sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
     if len(set(sizes.values())) > 1:
         known = "Fit all parts with the same number of draws, or ask for fewer"
@@ -252,13 +294,13 @@ def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws
 
 NEEDED = {
     "cost_per_return": "returns", "cost_per_contact": "contacts", "resold": "returns", "written_off": "returns",
-    "recovered": "bad_debt", "referral": "referrals",
+    "recovered": "bad_debt", "referral": "referrals", "cost_per_minute": "handling",
 }  # fmt: skip
 """What of the economics says nothing without a cost model of that role."""
 
 
 def check_economics(posteriors: Mapping[str, Posterior], economics: Economics) -> None:
-    """Refuse economics that speak of what no model tells, and models whose cost nothing tells.
+    """Refuse economics that speak of what no model tells or what one tells already.
 
     Raises
     ------
@@ -277,6 +319,9 @@ def check_economics(posteriors: Mapping[str, Posterior], economics: Economics) -
     if economics.cost_per_contact and "handling" in posteriors:
         what = "a contact's cost is both stated and modelled"
         problems.append(Problem(what, "economics", f"{economics.cost_per_contact:g}", "Leave one of them out"))
+    if "handling" in posteriors and "contacts" not in posteriors:
+        what = "a cost model tells what a contact costs, and none how many there are"
+        problems.append(Problem(what, "economics", known="Add contacts: under costs"))
     if economics.retention is not None:
         try:
             check_rule(posteriors["purchases"])

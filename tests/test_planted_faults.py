@@ -8,6 +8,7 @@ import importlib
 from typing import NamedTuple
 
 import numpy as np
+import profit_contracts
 import pytensor.tensor as pt
 import pytest
 import spend_contracts
@@ -31,7 +32,7 @@ from line_contracts import (
 )
 from toys_calendar import CALENDAR_CASES
 
-from clvmodels import density, histories, posterior, randomness, simulation, value
+from clvmodels import density, histories, posterior, profit, randomness, retention, simulation, value
 from clvmodels.models import compose
 from clvmodels.models.beta_bernoulli import BetaBernoulli
 from clvmodels.models.beta_coin import BetaCoin
@@ -238,3 +239,52 @@ def test_an_unsorted_fit_turns_the_order_of_rows_red(monkeypatch):
     assert same()
     monkeypatch.setattr(posterior, "condense", as_given)
     assert not same()
+
+
+# ---------------------------------------------------------------------------------------------- of the parts of value
+
+
+def against_brute_force():
+    profit_contracts.the_parts_are_those_of_brute_force("bg_nbd", "gamma_gamma")
+
+
+PROFIT_FAULTS = [  # owner, name, make(original), contract
+    (profit, "returned_share", lambda f: lambda theta: 0.0 * f(theta) + 1.0, against_brute_force),
+    (
+        profit, "contacts_of", lambda f: lambda counts, silence, edges, rule: f(counts, 0.0 * silence, edges, rule),
+        against_brute_force,
+    ),
+    (retention, "chance_of_purchase", lambda f: lambda state, start, end: f(state, 0.0, end), against_brute_force),
+    (
+        profit.Block, "_with_first", lambda f: lambda self, counts: np.concatenate([0.0 * counts[..., :1], counts], -1)
+        if self.first_order else counts, profit_contracts.a_new_customers_first_order_counts_whole,
+    ),
+    (
+        value, "discount_at", lambda f: lambda times, rate, unit: f(times - 2.0, rate, unit),
+        profit_contracts.contacts_fall_on_their_dates,
+    ),
+    (
+        value.Values, "base", lambda f: lambda self, kind: getattr(self, kind).sum(axis=1, dtype=float),
+        profit_contracts.the_base_leaves_the_credit_out,
+    ),
+    (  # the reward not paid
+        profit, "_sum_of_picks", lambda f: lambda pool, n, rng: f(pool + 5.0, n, rng),
+        profit_contracts.the_credit_for_referrals_is_its_formula,
+    ),
+    (  # contacts of the others alone: the first purchase brings none
+        profit.Block, "events", lambda f: lambda self, role, n: f(self, role, np.maximum(n - 1.0, 0.0)),
+        profit_contracts.realised_parts_average_to_the_expected,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", PROFIT_FAULTS, ids=lambda fault: f"{fault[1]}-{fault[3].__name__}")
+def test_a_fault_in_the_parts_turns_its_contract_red(fault, monkeypatch):
+    owner, name, make, contract = fault
+    monkeypatch.setattr(value, "BROUGHT", 30)
+    monkeypatch.setattr(profit_contracts, "BROUGHT", 30)
+    if contract is not against_brute_force:  # green in test_profit.py, at some cost
+        contract()
+    monkeypatch.setattr(owner, name, make(getattr(owner, name)))
+    with pytest.raises(AssertionError):
+        contract()

@@ -133,7 +133,13 @@ DATASETS: dict[str, Dataset] = {
             "Country": "country, a group column as `country`",
         },
         loader="clvmodels.datasets.online_retail:load",
-        defaults={"time_unit": "week", "currency": "GBP", "calibration_end": "2011-06-30", "holdout": 23, "groups": ()},
+        defaults={
+            "time_unit": "week",
+            "currency": "GBP",
+            "calibration_end": "2011-06-30",
+            "holdout": 23,
+            "groups": ("country",),
+        },
     ),
     "apparel": Dataset(
         name="apparel",

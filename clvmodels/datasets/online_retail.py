@@ -50,7 +50,8 @@ CONTENT = Content(541909, 4372, 135080, 5176450, 974774793, "2010-12-01 08:26", 
 
 
 def load(seed: int = 0) -> Transactions:
-    """The lines with a customer and a positive amount; cancellations and free items dropped; groups: country."""
+    """The lines with a customer and a positive amount, free items dropped; what is cancelled or sent back is kept as
+    returns; groups: country."""
     path = find(*PATHS) or download(WORKBOOK)
     lines = read_workbook(path) if path.suffix == ".xlsx" else read_csv(path)
     check_content(content(lines)._asdict(), CONTENT._asdict(), path)
@@ -59,7 +60,7 @@ def load(seed: int = 0) -> Transactions:
         columns={"order_id": "order_line", "customer_id": "CustomerID", "date": "InvoiceDate"},
         currency="GBP",
         groups=("country",),
-        policies=Policies(zero_amounts="drop"),
+        policies=Policies(zero_amounts="drop", refunds="returns"),
         name=path.name,
     )
     return replace(transactions, sha256=_sha256(path))

@@ -6,8 +6,11 @@ between customers, shape r and mean mu. Of n purchases came k events:
     P(k | n) = Gamma(r + k) / (Gamma(r) k!) (r / (r + n mu))^r (n mu / (r + n mu))^k
     c_i | k, n ~ Gamma(r + k, r / mu + n)
 
-The exposure is the number of purchases, the first among them. Greenwood & Yule (1920), Journal of the Royal Statistical
-Society 83(2); with an exposure as in Gelman et al. (2013), Bayesian Data Analysis, section 2.6.
+The exposure is the number of purchases, the first among them. Where customers are alike (r large) P(k | n) is nearly
+Poisson: it is written so that what depends on r, however little, is no difference of large log gammas.
+
+Greenwood & Yule (1920), Journal of the Royal Statistical Society 83(2); with an exposure as in Gelman et al. (2013),
+Bayesian Data Analysis, section 2.6.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import pytensor.tensor as pt
 
 from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta
 from clvmodels.models.cost import CountModel
+from clvmodels.models.gamma_gamma import stirling_error
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -41,8 +45,9 @@ class GammaPoisson(CountModel):
         n, k = (rows[name] for name in self.observes)
         r, mean = theta["r"], pt.switch(pt.gt(n, 0), n, 1.0) * theta["mu"]
         log_p = (
-            pt.gammaln(r + k) - pt.gammaln(r) - pt.gammaln(k + 1.0)
-            - r * pt.log1p(mean / r) - k * pt.log1p(r / mean)
+            (r + k) * pt.log1p((k - mean) / (r + mean)) - pt.log1p(k / r) / 2
+            + stirling_error(r + k) - stirling_error(r)
+            + k * pt.log(mean) - k - pt.gammaln(k + 1.0)
         )  # fmt: skip
         return pt.switch(pt.gt(n, 0), log_p, 0.0)
 

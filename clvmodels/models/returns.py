@@ -21,6 +21,7 @@ import pytensor.tensor as pt
 
 from clvmodels.models.beta_binomial import BetaBinomial
 from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta
+from clvmodels.models.gamma_gamma import LOG_2PI, stirling_error
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -48,9 +49,9 @@ class Returns(BetaBinomial):
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
         """log f; 0 where nothing was bought. [R]"""
         part = rows["returned"] - rows["returned_whole"]
-        a, b = theta["share"] * theta["precision"], (1.0 - theta["share"]) * theta["precision"]
-        log_beta = pt.gammaln(a) + pt.gammaln(b) - pt.gammaln(a + b)
-        shares = (a - 1.0) * rows["returned_log_sum"] + (b - 1.0) * rows["returned_log1m_sum"] - part * log_beta
+        shares = log_beta_densities(
+            part, rows["returned_log_sum"], rows["returned_log1m_sum"], theta["share"], theta["precision"]
+        )
         wholes = rows["returned_whole"] * pt.log(theta["whole"]) + part * pt.log1p(-theta["whole"])
         return super().log_prob(rows, theta) + wholes + shares
 
@@ -64,6 +65,19 @@ class Returns(BetaBinomial):
         precision = part * (theta["precision"][..., None] + 1.0) - 1.0
         mean = theta["share"][..., None]
         return whole, rng.beta_periods(*np.broadcast_arrays(mean * precision, (1.0 - mean) * precision))
+
+
+def log_beta_densities(n, log_sum, log1m_sum, mean, precision):
+    """Sum of the log densities of n numbers that are Beta(mean precision, (1 - mean) precision), from the sums of their
+    logs and of those of what is left of them. Where they are much alike, large log gammas would cancel: they are
+    written by what is left over of Stirling's formula."""
+    a, b = mean * precision, (1.0 - mean) * precision
+    log_mean, log1m_mean = pt.log(mean), pt.log1p(-mean)
+    about_mean = a * (log_sum - n * log_mean) + b * (log1m_sum - n * log1m_mean)
+    of_one = (pt.log(precision) + log_mean + log1m_mean - LOG_2PI) / 2 + (
+        stirling_error(precision) - stirling_error(a) - stirling_error(b)
+    )
+    return about_mean + n * of_one - log_sum - log1m_sum
 
 
 def returned_share(theta: Theta) -> Array:

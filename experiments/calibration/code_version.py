@@ -9,16 +9,37 @@ import tokenize
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "clvmodels"
+PROFIT_STUDY = ("run_profit.py", "simulated_company.py")
+PROFIT_MODELS = (
+    "bg_nbd", "gamma_gamma", "returns", "bad_debt", "gamma_poisson", "lognormal_handling", "normal_margin",
+)  # fmt: skip
+VALUE = ("economics.py", "newcomers.py", "profit.py", "retention.py", "simulation.py", "value.py")
 SILENT = (tokenize.COMMENT, tokenize.NL)
 
 
 def code_version(model: str) -> str:
     """sha256 of all that a calibration rests on: the model, the simulator of histories, the fit. First 16 digits."""
+    return version_of({*model_files(model), *_of_histories_and_fit()})
+
+
+def version_of_profit() -> str:
+    """The same of all that the calibration of the value rests on: its models, the value, and the study's simulator."""
+    models = set().union(*(model_files(file) for file in PROFIT_MODELS))
+    study = {Path(__file__).parent / name for name in PROFIT_STUDY}
+    return version_of({*models, *_of_histories_and_fit(), *(PACKAGE / name for name in VALUE), *study})
+
+
+def _of_histories_and_fit() -> set[Path]:
     fit = {PACKAGE / "density.py", *(PACKAGE / "inference").glob("*.py")} - {PACKAGE / "inference" / "nuts.py"}
-    files = sorted({*model_files(model), PACKAGE / "histories.py", *fit})
+    return {PACKAGE / "histories.py", *fit}
+
+
+def version_of(files: set[Path]) -> str:
+    """sha256 of the code of these files. First 16 digits."""
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.relative_to(PACKAGE).as_posix()}\n{code_of(file)}\n".encode())
+    for file in sorted(files):
+        above = PACKAGE if file.is_relative_to(PACKAGE) else PACKAGE.parent
+        digest.update(f"{file.relative_to(above).as_posix()}\n{code_of(file)}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -40,7 +61,9 @@ def code_of(file: Path) -> str:
     """The file's tokens without comments, layout, annotations, and texts in which there is a space: docstrings,
     titles, meanings."""
     kept = []
-    for token in tokenize.generate_tokens(io.StringIO(ast.unparse(_Bare().visit(ast.parse(file.read_text())))).readline):
+    for token in tokenize.generate_tokens(
+        io.StringIO(ast.unparse(_Bare().visit(ast.parse(file.read_text())))).readline
+    ):
         words = token.type == tokenize.STRING and " " in token.string
         if token.type not in SILENT and not words:
             kept.append(token.string if token.string.strip() else tokenize.tok_name[token.type])

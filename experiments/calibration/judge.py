@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ FALSE_ALARM = 0.01
 """Chance that a calibrated model fails in any of its quantities."""
 HELD = (82, 96)
 """Of 100 nominal 90% intervals (seeds 1 to 100), how many may hold the truth."""
+TITLE = "Blue: population parameters. Brown: customers' own variables. Grey: chance alone, 99%."
 
 
 def surplus(ranks: np.ndarray) -> np.ndarray:
@@ -33,47 +35,56 @@ def _band(size: int, level: float = 0.99) -> tuple[np.ndarray, np.ndarray]:
     return band(size, PLACES[1:-1], level)
 
 
-def judge(rows: pd.DataFrame, seeds: int) -> pd.DataFrame:
+def judge(rows: pd.DataFrame, seeds: int, held: tuple[int, int] | None = HELD) -> pd.DataFrame:
     """One row a quantity: seeds, refusals, whether its ranks are in the band, and 90% intervals that hold.
 
     The own variables of the watched customers make one row by name: each customer's ranks have to be in the band, and
-    of the intervals the fewest that hold are told.
+    of the intervals the fewest that hold are told. `held` bounds those of population quantities; None judges by ranks
+    alone.
     """
     kind = rows["quantity"].str.replace(r" of c\d+$", " of customers", regex=True)
     level = 1.0 - FALSE_ALARM / rows["quantity"].nunique()
     found = []
     for name, of_kind in rows.groupby(kind, sort=False):
-        inside, held = [], []
+        inside, holding = [], []
         for _, of in of_kind.groupby("quantity"):
             low, high = _band(len(of), level)
             curve = surplus(of["rank"].to_numpy())[1:-1] + PLACES[1:-1]
             inside.append(bool(np.all((curve >= low - 1e-9) & (curve <= high + 1e-9))))
-            held.append(int(of.loc[of["seed"] <= 100, "rank"].between(0.05, 0.95).sum()))
+            holding.append(int(of.loc[of["seed"] <= 100, "rank"].between(0.05, 0.95).sum()))
         refused = of_kind.loc[of_kind["refused"] != "", "seed"].nunique()
-        found.append((name, of_kind["seed"].nunique(), refused, all(inside), min(held)))
+        found.append((name, of_kind["seed"].nunique(), refused, all(inside), min(holding)))
     table = pd.DataFrame(found, columns=["quantity", "seeds", "refused", "in_band", "held_of_first_100"])
     population = ~table["quantity"].str.endswith(" of customers")
-    enough = table["held_of_first_100"].between(*HELD) | ~population | (seeds < 100)
+    enough = table["held_of_first_100"].between(*(held or (0, 100))) | ~population | (seeds < 100)
     return table.assign(passed=(table["seeds"] == seeds) & table["in_band"] & enough)
 
 
 def judge_all(folder: Path) -> pd.DataFrame:
     """Judge every study that is stored and of this code; write summary.csv and calibration.svg."""
-    tables, all_rows = {}, {}
+    runs = {}
     for name, study in STUDIES.items():
         rows = stored(folder / f"{name}.csv", code_version(study.model))
         if len(rows):
-            all_rows[name], tables[name] = rows, judge(rows, study.seeds)
+            runs[name] = rows, study.seeds
+    return verdicts(folder, runs, MUST_FAIL)
+
+
+def verdicts(
+    folder: Path, runs: Mapping[str, tuple[pd.DataFrame, int]], must_fail: Collection[str],
+    held: tuple[int, int] | None = HELD, title: str = TITLE,
+) -> pd.DataFrame:  # fmt: skip
+    """Judge rows of ranks against the seeds that they should have, by study; write summary.csv and calibration.svg."""
+    tables = {name: judge(rows, seeds, held) for name, (rows, seeds) in runs.items()}
     table = pd.concat(tables, names=["study"]).droplevel(1).reset_index()
     failed = ~table.groupby("study")["passed"].transform("all")
-    must_fail = table["study"].isin(MUST_FAIL)
-    table["as_expected"] = np.where(must_fail, failed, table["passed"])
+    table["as_expected"] = np.where(table["study"].isin(must_fail), failed, table["passed"])
     table.to_csv(folder / "summary.csv", index=False)
-    draw(all_rows, folder / "calibration.svg")
+    draw({name: rows for name, (rows, _) in runs.items()}, folder / "calibration.svg", title)
     return table
 
 
-def draw(all_rows: dict[str, pd.DataFrame], path: Path) -> None:
+def draw(all_rows: Mapping[str, pd.DataFrame], path: Path, title: str = TITLE) -> None:
     """A panel a study: surplus of ranks for every quantity, in the 99% band of one of them."""
     columns = 3
     lines = -(-len(all_rows) // columns)
@@ -95,6 +106,6 @@ def draw(all_rows: dict[str, pd.DataFrame], path: Path) -> None:
             panel.spines[["top", "right"]].set_visible(False)
         figure.supxlabel("place of the truth among the posterior's draws")
         figure.supylabel("share of truths below, less the place")
-        figure.suptitle("Blue: population parameters. Brown: customers' own variables. Grey: chance alone, 99%.")
+        figure.suptitle(title)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)

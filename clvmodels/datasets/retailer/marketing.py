@@ -16,7 +16,7 @@ from clvmodels.datasets.retailer.story import END, START, stream, visit_spend
 NEWSLETTER, VOUCHER, CALL = "newsletter", "welcome-back voucher", "VIP call"
 COST = {NEWSLETTER: 0.9, VOUCHER: 0.9, CALL: 12.0}  # EUR a customer
 WINDOW = {NEWSLETTER: 14, VOUCHER: 56, CALL: 28}  # days in which an order is taken for a response
-ACTIVE = pd.Timedelta(weeks=26)  # silent for longer: no newsletter
+EVERY, ACTIVE = pd.Timedelta(weeks=4), pd.Timedelta(weeks=24)  # of newsletters; silent for longer: none
 VOUCHER_DAY, SILENT = pd.Timestamp("2025-03-03"), pd.Timedelta(weeks=13)
 VOUCHER_EFFECT = 0.15  # probability of one more visit, of treated customers who are still there
 CALL_DAYS, BEST = (pd.Timestamp("2024-11-04"), pd.Timestamp("2025-06-02")), 0.05  # share of the active customers
@@ -89,7 +89,7 @@ def _matched(invited: np.ndarray, joined: np.ndarray, within: np.timedelta64) ->
 def simulate_campaigns(customers: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     """customer_id, time, kind (the campaign), arm (of the voucher), cost (EUR), responded (ordered in time, by END)."""
     visits = orders[["customer_id", "time"]]
-    sent = [(NEWSLETTER, day, _active(visits, day)) for day in pd.date_range(START, END, freq="MS")[1:]]
+    sent = [(NEWSLETTER, day, _active(visits, day)) for day in pd.date_range(START, END, freq=EVERY)[1:]]
     sent += [(VOUCHER, VOUCHER_DAY, customers.index[customers["voucher_arm"].notna()])]
     sent += [(CALL, day, _best(orders, day)) for day in CALL_DAYS]
     mails = [pd.DataFrame({"customer_id": ids, "time": day, "kind": kind}) for kind, day, ids in sent]
