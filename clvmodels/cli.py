@@ -260,7 +260,9 @@ def score(
 
 
 @app.command("list", epilog="Example: clvmodels list models")
-def list_members(family: Annotated[str, typer.Argument(help="models, costs, roles, datasets, metrics or figures.")]) -> None:
+def list_members(
+    family: Annotated[str, typer.Argument(help="models, costs, roles, datasets, metrics or figures.")],
+) -> None:
     """Say what a family holds: the names that an experiment may use."""
     registries: dict[str, Callable[[], dict[str, Any]]] = {
         "models": lambda: __import__("clvmodels.models", fromlist=["MODELS"]).MODELS,

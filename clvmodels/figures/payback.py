@@ -84,8 +84,8 @@ def _paid(channels: pd.DataFrame, about: About) -> str:
 def _most(channels: pd.DataFrame, about: About) -> str:
     """What may be paid at most, of the channel that allows the most and of the one that allows the least."""
     return (
-        f"Pay at most {_paid(channels, about)}: with 95% probability an average new customer is worth more than that over "
-        f"{phrases.horizon(about)}. One customer may bring much more or nothing."
+        f"Pay at most {_paid(channels, about)}: with 95% probability an average new customer is worth more than that "
+        f"over {phrases.horizon(about)}. One customer may bring much more or nothing."
     )
 
 
