@@ -193,7 +193,8 @@ def totals(run: Run) -> pd.DataFrame:
     if values is not None:
         for kind in ("expected", "realised"):
             sums = {"value": values.base(kind)}
-            sums |= {name: getattr(part, kind).sum(axis=1, dtype=float) for name, part in values.parts.items()}
+            several = values.parts if len(values.parts) > 1 else {}  # of one part alone, the part is the whole
+            sums |= {name: getattr(part, kind).sum(axis=1, dtype=float) for name, part in several.items()}
             parts += [
                 pd.DataFrame({"entry": run.recommended, "total": f"{kind} {name}", "value": draws})
                 for name, draws in sums.items()

@@ -72,15 +72,20 @@ def _verdict(channels: pd.DataFrame, rule: str) -> str:
     return first + (f"; the others by probability: {told}." if others else ".")
 
 
-def _most(channels: pd.DataFrame, about: About) -> str:
-    """What may be paid at most, of the channel that allows the most and of the one that allows the least."""
+def _paid(channels: pd.DataFrame, about: About) -> str:
+    """The most that may be paid, in the channel that allows the most and in the one that allows the least."""
     ends = channels.loc[[channels["most_q5"].idxmax(), channels["most_q5"].idxmin()]].drop_duplicates("channel")
-    paid = [
+    each = [
         f"{_money(line.most_q5, about)} for a customer of {words.label(line.channel, 24)}" for line in ends.itertuples()
     ]
+    return words.listing(each)
+
+
+def _most(channels: pd.DataFrame, about: About) -> str:
+    """What may be paid at most, of the channel that allows the most and of the one that allows the least."""
     return (
-        f"Pay at most {words.listing(paid)}: with 95% probability an average new customer is worth more than that over "
-        f"{phrases.horizon(about)}. One customer may bring much more or nothing."
+        f"Pay at most {_paid(channels, about)}: with 95% probability an average new customer is worth more than that "
+        f"over {phrases.horizon(about)}. One customer may bring much more or nothing."
     )
 
 
@@ -199,12 +204,8 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 def lead(table: pd.DataFrame, about: About) -> str:
     """The chapter's first sentence: what may be paid at most."""
     channels = judged(table)
-    ends = channels.loc[[channels["most_q5"].idxmax(), channels["most_q5"].idxmin()]].drop_duplicates("channel")
-    paid = [
-        f"{_money(line.most_q5, about)} for a {words.label(line.channel, 24)} customer" for line in ends.itertuples()
-    ]
     above = [words.label(line.channel, 24) for line in channels.itertuples() if line.cost > line.most_q5]
-    said = f"Pay at most {words.listing(paid)}."
+    said = f"Pay at most {_paid(channels, about)}."
     return said + (
         f" {words.listing(above[:4])} cost{'s' if len(above) == 1 else ''} more than that now." if above else ""
     )
