@@ -35,6 +35,11 @@ def table(run: Run) -> pd.DataFrame | None:
     return told.assign(**names)[["date", *names, "customers", "repeat_purchases", *QUANTILES]].reset_index(drop=True)
 
 
+def _gain(about: About) -> str:
+    """Profit: there are economics, and where no margin is stated a cost model tells it."""
+    return "revenue" if about.margin == 1 else "profit"
+
+
 def heading(table: pd.DataFrame, about: About) -> str:
     return "What the base was worth, date by date"
 
@@ -47,7 +52,7 @@ def _ends(table: pd.DataFrame, level: str = TOTAL) -> tuple[pd.Series, pd.Series
 
 def describe(table: pd.DataFrame, about: About) -> Words:
     sub = (
-        f"Expected {phrases.gain(about)} of {phrases.horizon(about)} from each date on{phrases.in_currency(about)}, "
+        f"Expected {_gain(about)} of {phrases.horizon(about)} from each date on{phrases.in_currency(about)}, "
         f"{phrases.discounted(about)}, of the customers known then, by models fitted to the data up to then. "
         "Dot: median; bars: 50% and 90% intervals."
     )
@@ -70,7 +75,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"A sampling check of {words.date(row.date)} {words.label(row.found, 60)}" for _, row in odd.head(1).iterrows()
     ]
     alt = (
-        f"Intervals of the base's expected {phrases.gain(about)} at {len(rows_of(table, level=TOTAL))} dates; medians "
+        f"Intervals of the base's expected {_gain(about)} at {len(rows_of(table, level=TOTAL))} dates; medians "
         f"from {_short(first)} to {_short(last)}."
     )
     return Words(sub, ". ".join(said) + ".", alt)
@@ -99,7 +104,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     style.x_ticks(axes, style.ticks(low, high, 6 if wide else 4))
     axes.grid(axis="x")
     style.name_y(axes, "as of", rise=8)
-    style.name_x(axes, f"expected {phrases.gain(about)}, {phrases.horizon(about)}")
+    style.name_x(axes, f"expected {_gain(about)}, {phrases.horizon(about)}")
     if wide:
         step = words.value_step(float(each.abs().max()), 3)
         columns = (("customers", 80, [words.count(n) for n in rows["customers"]]),

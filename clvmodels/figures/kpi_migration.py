@@ -59,8 +59,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     groups = _groups(table)
     before, now = (words.group(table[side].iloc[0]) for side in ("from_period", "to_period"))
     sub = (
-        f"Rows: who bought in {before}, in {len(groups)} groups of one size by profit; columns: the same customers in "
-        f"{now}. Percent of the row; stronger blue: more."
+        f"Rows: customers in {before}, those who bought in {len(groups)} groups of one size by profit; columns: the "
+        f"same customers in {now}. Percent of the row; stronger blue: more."
     )
     size = int(rows_of(table, label=groups[0])["customers"].sum()) if groups else 0
     said = []

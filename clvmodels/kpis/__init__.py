@@ -151,7 +151,7 @@ def kpis(
             rows += [row for kpi, one in KPIS.items() for row in _rows(one.of(told), name, kpi, sums.periods)]
             rows += _scores(told, name, sums.periods, prior_answers)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
-        return table[~_unborn(table)].reset_index(drop=True), migration_of(sums, value_groups)
+        return table[~_unborn(table)].reset_index(drop=True), migration_of(sums, value_groups, kept)
 
 
 def _rows(found: tuple[Grid, Grid], by: str, kpi: str, periods: list[Period]) -> Iterator[tuple]:

@@ -12,13 +12,14 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.kpis.cells import Sums
+from clvmodels.kpis.engine import Bench
 
 NEW, SILENT = "new", "silent"
 """Not yet a customer in the first period; did not buy in it."""
 COLUMNS = ("of", "from_period", "to_period", "from_group", "to_group", "customers", "share", "whole")
 
 
-def migration_of(sums: Sums, groups: int) -> pd.DataFrame:
+def migration_of(sums: Sums, groups: int, bench: Bench) -> pd.DataFrame:
     """Customers by group of profit in a period and in the next one.
 
     Returns
@@ -32,7 +33,7 @@ def migration_of(sums: Sums, groups: int) -> pd.DataFrame:
     earned = sums.extent.left_join(sums.money, ["customer_id", "period"])
     earned = earned.select("customer_id", "period", profit=_.profit.fill_null(0.0))
     rank = ibis.window(group_by=earned.period, order_by=[earned.profit.desc(), earned.customer_id])
-    ranked = earned.mutate(group=(ibis.ntile(groups).over(rank) + 1).cast("string"))
+    ranked = bench.keep(earned.mutate(group=(ibis.ntile(groups).over(rank) + 1).cast("string")))
     return pd.concat(
         [_moved(sums, ranked, place) for place in range(1, len(sums.periods))]
         or [pd.DataFrame({name: [] for name in COLUMNS})], ignore_index=True,
