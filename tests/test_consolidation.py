@@ -198,7 +198,7 @@ def test_the_order_of_the_rows_changes_nothing(seed):
     assert plain(consolidate(tables(mixed))) == plain(consolidate(tables()))
 
 
-KEY = st.sampled_from(["a", "b", " a", "", "z", "=1+1", "<b>"])
+KEY = st.sampled_from(["a", "b", " a", "", "z", "+1", "<3"])
 DAYS = st.sampled_from(["2024-01-01", "2024-01-02", "2025-01-01", "", "soon"])
 AMOUNTS = st.sampled_from(["1", "2.5", "0", "-3", "", "x"])
 ROWS = st.lists(st.tuples(KEY, DAYS, AMOUNTS, KEY), max_size=8)
@@ -346,7 +346,7 @@ def refused(tmp_path: Path, content: str | bytes, name: str = "bad.csv", role: s
         (GOOD + "b;01.02.2024;1\n", "1 of 2 rows have a date that cannot be read, first at line 3; got key=b | "),
         ((GOOD + "José;2024-01-01;1\n").encode("latin-1"), "bad.csv: is not utf-8 text, first at line 3"),
         (GOOD + "b;2024-01-02;cheap\n", "bad.csv: 1 of 2 rows have an amount that cannot be read, first at line 3"),
-        (GOOD + "x" * 10_000 + ";2024-01-02;1\n", "bad.csv: an id of 10,000 characters in column 'key', at line 3"),
+        (GOOD + "x" * 10_000 + ";2024-01-02;1\n", "an id of over 500 characters in column 'key', first at line 3"),
         ("key;date;amount;currency\na;2024-01-01;1;EUR\nb;2024-01-01;2;CHF\n", "CHF in 1 rows, first at line 3; EUR"),
         ("key;date;date\na;2024-01-01;2024-01-01\n", "bad.csv: 2 columns are called 'date'"),
     ],

@@ -319,6 +319,7 @@ def test_a_programme_that_cannot_be_meant():
         outcome(assigned(), terms=Terms())
 
 
+@pytest.mark.slow
 def test_the_effect_of_the_retailers_voucher():
     """Its true effect lies in the 90% interval about as often as it should; the calls were never dealt by chance."""
     inside, off = [], []

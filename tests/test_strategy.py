@@ -22,6 +22,8 @@ from clvmodels.report import write_report
 from clvmodels.results import EntryResult
 from clvmodels.strategy import LEAST_CUSTOMERS, follow, quarter_ends
 
+SOURCES = datasets.DATASETS["retailer"].sources
+
 KPIS = {"by": ["channel"], "dates": 3, "draws": 100}
 LAST = pd.Timestamp("2025-12-28")
 
@@ -35,7 +37,8 @@ def of_data(model, customers, **options):
 
 
 def work_of(folder: Path, **changes) -> Work:
-    of = experiment(kpis={**KPIS, **changes.pop("kpis", {})}, data={"dataset": "retailer", "customers": 260}, **changes)
+    of = experiment(kpis={**KPIS, **changes.pop("kpis", {})}, data={"dataset": "retailer", "customers": 260},
+                    sources=SOURCES, **changes)  # fmt: skip
     return Work(of, folder, folder, "sha", lambda text: None, False, economics=economics_of(of))
 
 
@@ -126,7 +129,8 @@ def test_a_run_stores_its_tables_and_resumes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(posterior, "fit", counted)
     programmes = [{"campaign": "welcome-back voucher", "weeks": 4}, {"campaign": "VIP call", "weeks": 4}]
-    of = experiment(kpis={**KPIS, "dates": 2, "programmes": programmes}, data={"dataset": "retailer", "customers": 260})
+    of = experiment(kpis={**KPIS, "dates": 2, "programmes": programmes}, data={"dataset": "retailer", "customers": 260},
+                    sources=SOURCES)  # fmt: skip
     done = run(of, tmp_path / "one")
     page = write_report(done.folder).read_text(encoding="utf-8")
     assert asked.count("2025-09-30") == 2  # purchases and spend
@@ -150,7 +154,7 @@ def test_a_run_stores_its_tables_and_resumes(tmp_path, monkeypatch):
 def test_the_section_reads_back_as_it_was_written():
     import yaml
 
-    of = experiment(kpis={"by": ["segment", "channel"], "period": "month"})
+    of = experiment(kpis={"by": ["segment", "channel"], "period": "month"}, sources=SOURCES)
     assert Experiment.from_dict(yaml.safe_load(dump(of))) == of
     bare = experiment(kpis={}, economics=None)
     assert Experiment.from_dict(yaml.safe_load(dump(bare))) == bare
