@@ -8,17 +8,13 @@ from typing import Any
 from clvmodels import models
 from clvmodels.document import Path as KeyPath
 from clvmodels.document import as_mapping
+from clvmodels.economics import NEEDED
 from clvmodels.entry_rules import effect_findings, laplace_findings, prior_finding
 from clvmodels.errors import Problem, unknown
 from clvmodels.finding import Finding, as_list, as_text, known_source
 
 WATCHED = ("returns", "bad_debt")
 """Roles of cost models that watch a purchase for a while."""
-NEEDED = {
-    "cost_per_return": "returns", "cost_per_contact": "contacts", "resold": "returns", "written_off": "returns",
-    "recovered": "bad_debt", "referral": "referrals", "cost_per_minute": "handling",
-}  # fmt: skip
-"""Keys of economics that say nothing without a cost model of that role."""
 
 
 def cost_findings(raw: Mapping[str, Any], columns: Mapping[str, Sequence[str] | None]) -> Iterator[Finding]:

@@ -26,6 +26,12 @@ _COSTS = {
     "cost_per_minute": "a minute of service", "payment_fee_per_order": "an order",
 }  # fmt: skip
 
+NEEDED = {
+    "cost_per_return": "returns", "cost_per_contact": "contacts", "resold": "returns", "written_off": "returns",
+    "recovered": "bad_debt", "referral": "referrals", "cost_per_minute": "handling",
+}  # fmt: skip
+"""What of the economics says nothing without a cost model of that role."""
+
 
 @dataclass(frozen=True)
 class Retention:

@@ -14,14 +14,13 @@ import pandas as pd
 from ibis import _
 
 from clvmodels import reasons, tally
-from clvmodels.cleaning import MONEY, as_text, id_text
+from clvmodels.cleaning import EXACT, MONEY, as_text, id_text
 from clvmodels.events import Judged, in_shape
 from clvmodels.identity import LISTED, conflict_table
 from clvmodels.roles import Told
 from clvmodels.sources import Transactions
 from clvmodels.tally import stored
 
-EXACT = "decimal(38, 6)"  # sums do not depend on the order of the rows
 SAME = 0.005  # half a hundredth: sums of rounded amounts differ by less
 
 

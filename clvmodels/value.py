@@ -18,7 +18,7 @@ import pandas as pd
 
 from clvmodels import simulation
 from clvmodels.customers import Customers
-from clvmodels.economics import Economics, Referral, discount_at, discount_factors, period_edges
+from clvmodels.economics import NEEDED, Economics, Referral, discount_at, discount_factors, period_edges
 from clvmodels.effects import check_columns
 from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.models.contract import Array
@@ -290,13 +290,6 @@ def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws
         problems.append(Problem("the parts have different numbers of draws", "", got, known))
     if problems:
         raise ConfigError(problems)
-
-
-NEEDED = {
-    "cost_per_return": "returns", "cost_per_contact": "contacts", "resold": "returns", "written_off": "returns",
-    "recovered": "bad_debt", "referral": "referrals", "cost_per_minute": "handling",
-}  # fmt: skip
-"""What of the economics says nothing without a cost model of that role."""
 
 
 def check_economics(posteriors: Mapping[str, Posterior], economics: Economics) -> None:
