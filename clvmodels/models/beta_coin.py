@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytensor.tensor as pt
 from scipy.special import gammaln
 
 from clvmodels.models.contract import Array, Handle, Meaning, Parameter, Rows, Theta
+from clvmodels.models.kernels import kernel, over_times
 from clvmodels.models.parts import CoinLifetime, Purchases
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
@@ -112,19 +112,16 @@ class BetaCoin(CoinLifetime):
         """
         a = np.asarray(theta["a"], dtype=float)
         b = np.asarray(theta["b"] + self.tosses(rows), dtype=float)
-        total, k = 0.0, float(purchases.stages)
+        total: Array | float = 0.0
+        k = float(purchases.stages)
         for phase in purchases.phases(rows, until, theta):
-            found = _expected_until_coin(phase.shape, phase.exposure, a, b, k, float(phase.passed), t)
+            found = over_times(_until_coins, phase.shape, phase.exposure, a, b, k, float(phase.passed), t=t)
             total = total + np.asarray(phase.weight)[..., None] * found
         return np.asarray(total)
 
 
-@numba.guvectorize(
-    ["void(float64, float64, float64, float64, float64, float64, float64[:], float64[:])"],
-    "(),(),(),(),(),(),(p)->(p)",
-    cache=True,
-)
-def _expected_until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
+@kernel("void(float64, float64, float64, float64, float64, float64, float64[::1], float64[::1])")
+def _until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
     """All periods at once: they share the coins' sums, and each has its own q, relative to q_0, which may underflow.
 
     `first` is the first period that is not yet exact: where they increase, it ends before the later ones do.
@@ -159,3 +156,10 @@ def _expected_until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cov
                 log_scale[p] += 200.0 * np.log(10.0)
     for p in range(t.size):
         out[p] = total[p] * np.exp(log_scale[p])
+
+
+@kernel(f"void({'float64[::1], ' * 6}float64[:, ::1], float64[:, ::1])")
+def _until_coins(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
+    """`_until_coin` of every row."""
+    for i in range(len(out)):
+        _until_coin(shape[i], exposure[i], a[i], b[i], k[i], j[i], t[i], out[i])

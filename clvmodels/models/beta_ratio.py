@@ -16,8 +16,9 @@ from pytensor.scalar.basic import ScalarOp, lt, switch, upgrade_to_float
 from pytensor.scalar.math import tri_gamma
 from pytensor.tensor.elemwise import Elemwise
 
+from clvmodels.models.kernels import kernel
+
 SHIFT = 8  # beyond which Stirling's series, to z^-11, is right to 1e-12
-FIT = numba.njit(cache=True, error_model="numpy")
 
 
 def log_beta_ratio(a: Any, z: Any, h: Any, xp: Any = np) -> Any:
@@ -32,28 +33,7 @@ def log_beta_ratio(a: Any, z: Any, h: Any, xp: Any = np) -> Any:
     return _of_arrays(a, z, h) if xp is np else _OF_GRAPHS(a, z, h)
 
 
-@FIT
-def _log_beta_ratio(a, z, h):
-    total = 0.0
-    for step in range(SHIFT):
-        total += np.log1p((a / (z + step)) * (h / (z + step + a + h)))
-    z = z + SHIFT
-    main = (z - 0.5) * np.log1p((a / z) * (h / (z + a + h))) - h * np.log1p(a / (z + h)) - a * np.log1p(h / (z + a))
-    first = -(a / (z + a)) * (h / (z + h)) * ((2.0 * z + a + h) / (z * (z + a + h))) / 12.0
-    return main + first + _second_difference(z, a, h) - total
-
-
-@FIT
-def _second_difference(z, a, h):
-    """What is left of Stirling's series at z + a and z + h, less at z and z + a + h; by its slope if one is small."""
-    if abs(a) > abs(h):
-        a, h = h, a
-    if abs(a) < 1e-3:
-        return a * (_digamma_series(z + a / 2.0) - _digamma_series(z + h + a / 2.0))
-    return (_stirling(z + a) - _stirling(z)) - (_stirling(z + a + h) - _stirling(z + h))
-
-
-@FIT
+@kernel("float64(float64)")
 def _stirling(z):
     """What Stirling's series adds to (z - 1/2) log z - z + log(2 pi) / 2 + 1 / (12 z)."""
     square = 1.0 / (z * z)
@@ -61,7 +41,14 @@ def _stirling(z):
     return square / z * series
 
 
-@FIT
+@kernel("float64(float64)")
+def _digamma_series(u):
+    """What the series of digamma adds to log u - 1 / (2 u) - 1 / (12 u^2)."""
+    square = 1.0 / (u * u)
+    return square * square * (1 / 120 + square * (-1 / 252 + square * (1 / 240 - square * (1 / 132))))
+
+
+@kernel("float64(float64, float64)")
 def _digamma_difference(u, v):
     """digamma(u + v) - digamma(u), as exact."""
     total = 0.0
@@ -74,14 +61,31 @@ def _digamma_difference(u, v):
     return total + np.log1p(v / u) + ratio / 2.0 + ratio * (1.0 / u + 1.0 / w) / 12.0 + rest
 
 
-@FIT
-def _digamma_series(u):
-    """What the series of digamma adds to log u - 1 / (2 u) - 1 / (12 u^2)."""
-    square = 1.0 / (u * u)
-    return square * square * (1 / 120 + square * (-1 / 252 + square * (1 / 240 - square * (1 / 132))))
+@kernel("float64(float64, float64, float64)")
+def _second_difference(z, a, h):
+    """What is left of Stirling's series at z + a and z + h, less at z and z + a + h; by its slope if one is small."""
+    if abs(a) > abs(h):
+        a, h = h, a
+    if abs(a) < 1e-3:
+        return a * (_digamma_series(z + a / 2.0) - _digamma_series(z + h + a / 2.0))
+    return (_stirling(z + a) - _stirling(z)) - (_stirling(z + a + h) - _stirling(z + h))
 
 
-_of_arrays = numba.vectorize(["float64(float64, float64, float64)"], cache=True)(_log_beta_ratio.py_func)
+@kernel("float64(float64, float64, float64)")
+def _log_beta_ratio(a, z, h):
+    total = 0.0
+    for step in range(SHIFT):
+        total += np.log1p((a / (z + step)) * (h / (z + step + a + h)))
+    z = z + SHIFT
+    main = (z - 0.5) * np.log1p((a / z) * (h / (z + a + h))) - h * np.log1p(a / (z + h)) - a * np.log1p(h / (z + a))
+    first = -(a / (z + a)) * (h / (z + h)) * ((2.0 * z + a + h) / (z * (z + a + h))) / 12.0
+    return main + first + _second_difference(z, a, h) - total
+
+
+@numba.vectorize(["float64(float64, float64, float64)"], cache=True)
+def _of_arrays(a, z, h):
+    """`_log_beta_ratio` of arrays that broadcast."""
+    return _log_beta_ratio(a, z, h)
 
 
 class LogBetaRatio(ScalarOp):

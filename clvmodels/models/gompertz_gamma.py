@@ -26,11 +26,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.models.contract import Array, Meaning, Parameter, Rows, Theta
+from clvmodels.models.kernels import kernel, over_times
 from clvmodels.models.parts import ClockLifetime
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
@@ -118,7 +118,7 @@ class GompertzGamma(ClockLifetime):
         No closed form but by a hypergeometric function; integrated to about 1e-14 of the result.
         """
         b, s, w = (np.asarray(v, dtype=float) for v in (theta["b"], theta["s"], hold(rows["T"], theta, np)))
-        return _mean_moved(s, w, b[..., None] * t) / b[..., None]
+        return over_times(_means_moved, s, w, t=b[..., None] * t) / b[..., None]
 
     def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Time left of a customer alive at T: eta ~ Gamma(s, beta + e^(b T) - 1), then eta (e^(b T + b tau) - e^(b T))
@@ -142,13 +142,13 @@ SHORT, LONG = np.polynomial.legendre.leggauss(5), np.polynomial.legendre.leggaus
 """Nodes and weights for panels of length 0.2 and of length 1."""
 
 
-@numba.vectorize(["float64(float64, float64)"], cache=True)
+@kernel("float64(float64, float64)")
 def _grown(z, w):  # pragma: no cover - compiled
     """`grown` for compiled code."""
     return np.log1p(np.expm1(min(z, HUGE)) / w) + max(z - HUGE, 0.0)
 
 
-@numba.guvectorize(["void(float64, float64, float64[:], float64[:])"], "(),(),(p)->(p)", cache=True)
+@kernel("void(float64, float64, float64[::1], float64[::1])")
 def _mean_moved(s, w, x, out):  # pragma: no cover - compiled
     """Integral over z from 0 to each x of e^(-s grown(z, w)).
 
@@ -175,3 +175,10 @@ def _mean_moved(s, w, x, out):  # pragma: no cover - compiled
                 total += 0.5 * step * weights[node] * value * np.exp(y) / c
         start = end
         out[p] = total
+
+
+@kernel("void(float64[::1], float64[::1], float64[:, ::1], float64[:, ::1])")
+def _means_moved(s, w, x, out):  # pragma: no cover - compiled
+    """`_mean_moved` of every row."""
+    for i in range(len(out)):
+        _mean_moved(s[i], w[i], x[i], out[i])

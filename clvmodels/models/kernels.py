@@ -1,0 +1,34 @@
+"""Kernels: compiled functions of numbers and of a customer's times, and their loop over all draws and customers.
+
+What Numba makes by `guvectorize` cannot be kept on disk where two processes compile at once: of each function it keeps
+two files, and one process's with another's ends the interpreter. `njit` keeps one, whole in itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numba
+import numpy as np
+
+from clvmodels.models.contract import Array
+
+
+def kernel(signature: str) -> Callable[[Callable], Callable]:
+    """Compiles a function when it is defined, for these types alone; kept on disk. Division by 0 is NumPy's."""
+    return numba.njit(signature, cache=True, error_model="numpy")
+
+
+def over_times(loop: Callable[..., None], *numbers: Array | float, t: Array) -> Array:
+    """What a compiled loop(*numbers, t, out) makes of numbers [D, C] and times [P], or [D, C, P]. [D, C, P]
+
+    The loop gets each number as [N], t and out as [N, P], and fills out; N counts draws times customers.
+    """
+    t = np.asarray(t, dtype=float)
+    shape = np.broadcast_shapes(*(np.shape(number) for number in numbers), t.shape[:-1])
+    out = np.empty((*shape, t.shape[-1]))
+    flat = [np.array(np.broadcast_to(number, shape), dtype=float, order="C").reshape(-1) for number in numbers]
+    wide = np.array(np.broadcast_to(t, out.shape), order="C").reshape(math.prod(shape), t.shape[-1])
+    loop(*flat, wide, out.reshape(wide.shape))
+    return out
