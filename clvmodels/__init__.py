@@ -14,8 +14,9 @@ __version__ = "0.1.0"
 
 _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "errors": ("ClvError",),
-    "sources": ("Policies", "Transactions", "read_transactions"),
-    "consolidation": ("Company", "Table", "consolidate"),
+    "sources.reasons": ("Policies",),
+    "sources.transactions": ("Transactions", "read_transactions"),
+    "sources.consolidation": ("Company", "Table", "consolidate"),
     "calendars": ("SuppliedCalendar", "holiday_weeks", "read_calendar"),
     "datasets": ("DATASETS",),
     "customers": ("Customers", "Holdout", "Split", "summarize"),
@@ -32,7 +33,7 @@ _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "metrics": ("METRICS", "Judged"),
     "metrics.compare": ("compare",),
     "figures": ("FIGURES", "plot"),
-    "config": ("Experiment", "load_experiment"),
+    "config.experiment": ("Experiment", "load_experiment"),
     "experiment": ("run",),
     "report": ("write_report",),
 }

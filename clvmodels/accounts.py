@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.cleaning import EXACT
-from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.economics import Economics
 from clvmodels.ledger import FEE, Windows, cost_of_contacts, purchases
 from clvmodels.models.contract import Array
 from clvmodels.profit import CREDIT, PARTS
+from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.consolidation import Company
 from clvmodels.value import Values
 
 ACQUISITION = "acquisition"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from clvmodels.customers import Customers
     from clvmodels.effects import Effect
-    from clvmodels.sources import Transactions
+    from clvmodels.sources.transactions import Transactions
 
 STALE_DAYS = 14
 
@@ -70,7 +70,7 @@ def read_customers(
     know about them."""
     from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS, Customers, summarize
     from clvmodels.effects import columns_of
-    from clvmodels.sources import read_transactions
+    from clvmodels.sources.transactions import read_transactions
 
     own, end = read_columns(columns), read_day(end)
     groups, covariates = columns_of(effects)

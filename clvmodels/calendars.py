@@ -21,9 +21,9 @@ import pandas as pd
 from ibis import _
 from numpy.typing import NDArray
 
-from clvmodels.cleaning import EXACT_LOG, id_text
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.reading import Raw, connect, open_source
+from clvmodels.sources.cleaning import EXACT_LOG, id_text
+from clvmodels.sources.reading import Raw, connect, open_source
 from clvmodels.window import DAYS_PER_UNIT, Day, Window, as_day
 
 Array = NDArray[np.float64]

@@ -22,7 +22,7 @@ from clvmodels.arguments import check_economics, common_unit, read_customers, re
 from clvmodels.errors import ClvError, ConfigError, unknown
 
 if TYPE_CHECKING:
-    from clvmodels.config import Experiment
+    from clvmodels.config.experiment import Experiment
 
 FAILED_CHECK, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -89,7 +89,7 @@ def demo(
     fresh: Fresh = False,
 ) -> None:
     """Simulate a retailer, fit, value its customers, write the report."""
-    from clvmodels.config import Experiment
+    from clvmodels.config.experiment import Experiment
 
     experiment = Experiment.from_dict(demo_experiment(customers))
     _run(experiment, folder / "demo", Path(), fresh, f"clvmodels demo --customers {customers}")
@@ -116,7 +116,7 @@ def run(
     fresh: Fresh = False,
 ) -> None:
     """Run an experiment and write its report; a run that was stopped goes on at the model it was at."""
-    from clvmodels.config import load_experiment
+    from clvmodels.config.experiment import load_experiment
 
     command = f"clvmodels run {shlex.quote(str(experiment))}"
     _run(load_experiment(experiment), folder / experiment.stem, experiment.parent, fresh, command)
@@ -267,7 +267,7 @@ def list_members(
     registries: dict[str, Callable[[], dict[str, Any]]] = {
         "models": lambda: __import__("clvmodels.models", fromlist=["MODELS"]).MODELS,
         "costs": lambda: __import__("clvmodels.models", fromlist=["COSTS"]).COSTS,
-        "roles": lambda: __import__("clvmodels.roles", fromlist=["ROLES"]).ROLES,
+        "roles": lambda: __import__("clvmodels.sources.roles", fromlist=["ROLES"]).ROLES,
         "datasets": lambda: __import__("clvmodels.datasets", fromlist=["DATASETS"]).DATASETS,
         "metrics": lambda: __import__("clvmodels.metrics", fromlist=["METRICS"]).METRICS,
         "figures": lambda: __import__("clvmodels.figures", fromlist=["FIGURES"]).FIGURES,

@@ -22,10 +22,10 @@ from ibis import _
 from pandas.api.types import is_numeric_dtype
 
 from clvmodels.calendars import SuppliedCalendar
-from clvmodels.cleaning import id_text
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.rfm import checked_rfm
-from clvmodels.sources import Transactions
+from clvmodels.sources.cleaning import id_text
+from clvmodels.sources.transactions import Transactions
 from clvmodels.summary import STATISTICS, by_customer, notes, purchase_days, tracked_purchases
 from clvmodels.window import (
     DAYS_PER_UNIT,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from clvmodels import __version__, posterior, regularity, simulation
 from clvmodels.calendars import SuppliedCalendar
-from clvmodels.config import EntrySection, Experiment
+from clvmodels.config.experiment import EntrySection, Experiment
 from clvmodels.customers import DAYS_PER_UNIT, Split
 from clvmodels.decisions.rank import rank
 from clvmodels.density import check_data

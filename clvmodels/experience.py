@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.cleaning import EXACT
-from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
+from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.consolidation import Company
 
 Aggregate = Callable[[ibis.Table], ibis.Value]
 

@@ -16,8 +16,7 @@ import pandas as pd
 
 from clvmodels.accounts import profit_made
 from clvmodels.checks import all_checks, sampling_failed
-from clvmodels.config import Experiment, dump
-from clvmodels.consolidation import Company
+from clvmodels.config.experiment import Experiment, dump
 from clvmodels.customers import Split
 from clvmodels.decisions.payback import payback
 from clvmodels.entries import Say, Work
@@ -29,6 +28,7 @@ from clvmodels.metrics import METRICS
 from clvmodels.metrics.compare import compare, compare_elpd
 from clvmodels.metrics.elpd import rows_of
 from clvmodels.results import About, EntryResult, Run, machine, store
+from clvmodels.sources.consolidation import Company
 from clvmodels.strategy import follow
 
 

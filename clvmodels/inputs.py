@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from clvmodels.calendars import SuppliedCalendar, holiday_weeks, read_calendar
-from clvmodels.config import Experiment, PolicySection
-from clvmodels.consolidation import Company, Table, consolidate
+from clvmodels.config.experiment import Experiment
 from clvmodels.customers import Split, summarize
 from clvmodels.datasets import DATASETS
 from clvmodels.economics import Economics, Referral, Retention
 from clvmodels.effects import columns_of
 from clvmodels.experience import EXPERIENCE, with_experience
 from clvmodels.ledger import Windows, with_costs
-from clvmodels.reading import is_url
-from clvmodels.sources import Policies, Transactions, read_transactions
+from clvmodels.sources.consolidation import Company, Table, consolidate
+from clvmodels.sources.reading import is_url
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import Transactions, read_transactions
 from clvmodels.window import Day
 
 
@@ -40,19 +41,12 @@ def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
 
 def _consolidated(experiment: Experiment, folder: Path) -> Company:
     data = experiment.data
-    tables = {
-        name: Table(**{**section.model_dump(exclude={"policies"}), "policies": _policies(section.policies)})
-        for name, section in experiment.sources.items()
-    }
+    tables = {name: Table.from_mapping(section.model_dump()) for name, section in experiment.sources.items()}
     end = None if data.data_end is None else data.data_end.isoformat()
     return consolidate(
         tables, folder=folder, currency=data.currency, timezone=data.timezone or "UTC", data_end=end,
-        policies=_policies(data.policies) or Policies(), groups=data.groups, covariates=data.covariates,
+        policies=data.policies or Policies(), groups=data.groups, covariates=data.covariates,
     )  # fmt: skip
-
-
-def _policies(section: PolicySection | None) -> Policies | None:
-    return None if section is None else Policies(**section.model_dump())
 
 
 def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
@@ -67,7 +61,7 @@ def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
         currency=data.currency,
         groups=data.groups,
         covariates=data.covariates,
-        policies=_policies(data.policies) or Policies(),
+        policies=data.policies or Policies(),
         data_end=None if data.data_end is None else data.data_end.isoformat(),
         delimiter=data.delimiter,
         encoding=data.encoding or "utf-8",

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.cleaning import EXACT, EXACT_LOG
-from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.models.cost import ROLES
 from clvmodels.models.returns import WHOLE
+from clvmodels.sources.cleaning import EXACT, EXACT_LOG
+from clvmodels.sources.consolidation import Company
 
 BAD_DEBT, FEE = "bad_debt", "fee"
 """Kinds of payments."""

@@ -20,11 +20,11 @@ import pandas as pd
 from clvmodels.export import write_table
 
 if TYPE_CHECKING:
-    from clvmodels.consolidation import Company
     from clvmodels.customers import Split
     from clvmodels.kpis import Kpis
     from clvmodels.metrics import Judged
     from clvmodels.posterior import Posterior
+    from clvmodels.sources.consolidation import Company
     from clvmodels.value import Values
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.reading import arrow_column
+from clvmodels.sources.reading import arrow_column
 from clvmodels.summary import MISSING_GROUP, STATISTICS
 
 NUMBERS = ("frequency", "recency", "T")

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clvmodels.config import KpiSection
-from clvmodels.consolidation import Company
+from clvmodels.config.experiment import KpiSection
 from clvmodels.customers import Split
 from clvmodels.entries import Work
 from clvmodels.errors import ClvError
@@ -25,6 +24,7 @@ from clvmodels.kpis import Kpis, Terms, kpis
 from clvmodels.kpis.migration import NEW, as_table
 from clvmodels.kpis.programmes import Programme, programmes
 from clvmodels.results import EntryResult
+from clvmodels.sources.consolidation import Company
 from clvmodels.value import Values, value
 
 LEAST_CUSTOMERS, LEAST_REPEATS = 100, 100

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.cleaning import EXACT, EXACT_LOG
-from clvmodels.sources import Transactions
+from clvmodels.sources.cleaning import EXACT, EXACT_LOG
+from clvmodels.sources.transactions import Transactions
 from clvmodels.window import Acquired, Window, period_end, period_of
 
 MISSING_GROUP = "(missing)"

@@ -8,8 +8,8 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.consolidation import Company, Table, consolidate
 from clvmodels.customers import Customers, summarize
+from clvmodels.sources.consolidation import Company, Table, consolidate
 
 COLUMNS = {
     "orders": ("key", "date", "amount", "cost", "order_id"),

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from clvmodels.consolidation import Company
 from clvmodels.decisions.rank import rank
 from clvmodels.effects import Effect
 from clvmodels.figures.arrays import NAMES
 from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.results import Run
+from clvmodels.sources.consolidation import Company
 from clvmodels.terms import make_terms
 from clvmodels.value import Part, Values
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from contract_cases import CASES, posterior_of
 
-from clvmodels.config import Experiment
+from clvmodels.config.experiment import Experiment
 from clvmodels.posterior import Posterior
 
 DRAWS = 200

@@ -15,7 +15,7 @@ from toys_calendar import CALENDAR_CASES
 
 from clvmodels import simulation
 from clvmodels.calendars import holiday_weeks, read_calendar
-from clvmodels.config import Experiment
+from clvmodels.config.experiment import Experiment
 from clvmodels.customers import summarize
 from clvmodels.datasets import DATASETS
 from clvmodels.density import numbers
@@ -26,7 +26,7 @@ from clvmodels.models import MODELS, get_model
 from clvmodels.models.evaluate import dert, log_prob
 from clvmodels.posterior import fit, load, loo
 from clvmodels.report import write_report
-from clvmodels.sources import read_transactions
+from clvmodels.sources.transactions import read_transactions
 
 ORDERS = pd.DataFrame(
     {

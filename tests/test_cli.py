@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from clvmodels import __version__, cli
 from clvmodels.arguments import read_columns
-from clvmodels.config import Experiment
+from clvmodels.config.experiment import Experiment
 from clvmodels.errors import ConfigError
 from clvmodels.export import write_table
 

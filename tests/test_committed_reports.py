@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clvmodels.config import dump, load_experiment
+from clvmodels.config.experiment import dump, load_experiment
 from clvmodels.report import write_report
 
 ROOT = Path(__file__).parents[1]

@@ -8,22 +8,19 @@ import pytest
 from ibis import _
 
 from clvmodels.accounts import profit_made
-from clvmodels.consolidation import Company, Table, consolidate
 from clvmodels.customers import summarize
 from clvmodels.datasets import retailer
 from clvmodels.economics import Economics
 from clvmodels.experience import EXPERIENCE, available, experience
 from clvmodels.ledger import Windows, purchases, with_costs
-from clvmodels.sources import Policies
+from clvmodels.sources.consolidation import Company, Table, consolidate
 
 SIZE, SEED = 800, 3
 ROLES = ("returns", "bad_debt", "contacts", "handling", "referrals", "margin")
 
 
 def tables() -> dict[str, Table]:
-    of = {name: dict(source) for name, source in retailer.SOURCES.items()}
-    return {name: Table(**{**s, "policies": Policies(**s["policies"]) if "policies" in s else None})
-            for name, s in of.items()}  # fmt: skip
+    return {name: Table.from_mapping(told) for name, told in retailer.SOURCES.items()}
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from fake_company import SHARES, with_company
 from fake_run import fake_run
 
 from clvmodels import words
-from clvmodels.consolidation import Table, consolidate
 from clvmodels.customers import summarize
 from clvmodels.experience import column_origins, consolidated
 from clvmodels.figures import FIGURES, phrases
 from clvmodels.report import leads
 from clvmodels.report.stored import Stored
 from clvmodels.results import totals
+from clvmodels.sources.consolidation import Table, consolidate
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import FrozenInstanceError
 from datetime import date
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import pytest
 
-from clvmodels.config import DataSection, Experiment, PolicySection, dump, load_experiment
+from clvmodels.config.experiment import Experiment, dump, load_experiment
+from clvmodels.config.sections import DataSection
 from clvmodels.customers import DAYS_PER_UNIT
 from clvmodels.datasets import DATASETS
 from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import METRICS
-from clvmodels.sources import Policies
+from clvmodels.sources.reasons import Policies
 
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").glob("*.yaml"))
 
@@ -130,9 +131,9 @@ def test_a_file_of_ones_own(tmp_path):
     experiment = load(tmp_path, OWN)
     assert experiment.data.holdout == date(2007, 6, 30)
     assert experiment.data.acquired_between == (date(2005, 1, 1), date(2005, 12, 31))
-    assert experiment.data.policies == PolicySection(refunds="net")
+    assert experiment.data.policies == Policies(refunds="net")
     assert load(tmp_path, dump(experiment)) == experiment
-    assert load(tmp_path, OWN.replace("  policies: {refunds: net}\n", "")).data.policies == PolicySection()
+    assert load(tmp_path, OWN.replace("  policies: {refunds: net}\n", "")).data.policies == Policies()
 
 
 def test_a_missing_file_is_told_before_anything_runs(tmp_path):
@@ -394,13 +395,21 @@ def test_an_experiment_cannot_be_changed():
 
 def test_sections_agree_with_the_stages_they_speak_to():
     """The file's sections repeat what heavy modules define, so that reading one needs none of them."""
-    hints = get_type_hints(Policies)
-    for field in fields(Policies):
-        section = PolicySection.model_fields[field.name]
-        assert set(get_args(section.annotation)) == set(get_args(hints[field.name]))
-        assert section.default == field.default
-    assert len(PolicySection.model_fields) == len(fields(Policies))
     assert get_args(DataSection.model_fields["time_unit"].annotation) == tuple(DAYS_PER_UNIT)
+
+
+def test_policies_are_as_strict_as_the_sections(tmp_path):
+    (tmp_path / "orders.csv").touch()
+    told = problems(tmp_path, OWN.replace("{refunds: net}", "{refunds: nett, unreadabel: drop, zero_amounts: true}"))
+    assert [line.split(": ")[1] for line in told] == [
+        "data.policies.refunds", "data.policies.unreadabel", "data.policies.zero_amounts",
+    ]  # fmt: skip
+    assert "Unknown key 'unreadabel'; did you mean 'unreadable'?" in told[1]
+    (whole,) = problems(tmp_path, OWN.replace("{refunds: net}", "[net]"))
+    assert "data.policies: Must be a mapping of keys" in whole
+    frozen = load(tmp_path, OWN).data.policies
+    with pytest.raises(FrozenInstanceError):
+        frozen.refunds = "drop"
 
 
 def test_every_data_set_is_enough_by_itself():
@@ -413,6 +422,6 @@ def test_every_data_set_is_enough_by_itself():
 
 def test_reading_the_module_imports_nothing_heavy():
     heavy = ["pymc", "pytensor", "arviz", "duckdb", "ibis", "pandas", "numpy", "matplotlib"]
-    code = f"import sys, clvmodels.config; sys.exit(', '.join(set({heavy}) & set(sys.modules)) or None)"
+    code = f"import sys, clvmodels.config.experiment; sys.exit(', '.join(set({heavy}) & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

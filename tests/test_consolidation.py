@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import clvmodels as clv
-from clvmodels.consolidation import Company, Table, consolidate
 from clvmodels.errors import DataError
 from clvmodels.export import write_table
-from clvmodels.reasons import Policies
-from clvmodels.sources import read_transactions
+from clvmodels.sources.consolidation import Company, Table, consolidate
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import read_transactions
 
 SHOP = {"key": "account", "date": "day", "order_id": "order_no", "amount": "gross"}
 ORDERS = pd.DataFrame(

@@ -8,7 +8,7 @@ import pytest
 
 from clvmodels.customers import Customers, summarize
 from clvmodels.errors import DataError
-from clvmodels.sources import read_transactions
+from clvmodels.sources.transactions import read_transactions
 
 ORDERS = """customer_id,date,amount,nps,business,kind,n
 b,2024-01-01,5,,true,web,1

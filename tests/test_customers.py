@@ -18,7 +18,8 @@ from clvmodels.customers import Customers, Split, summarize
 from clvmodels.datasets import cdnow
 from clvmodels.errors import DataError
 from clvmodels.rfm import plain_ids
-from clvmodels.sources import Policies, Transactions, read_transactions
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import Transactions, read_transactions
 from clvmodels.summary import STATISTICS, Statistic
 from clvmodels.window import DAYS_PER_UNIT
 

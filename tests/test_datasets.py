@@ -10,7 +10,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from clvmodels.config import DataSection
+from clvmodels.config.experiment import DataSection
 from clvmodels.customers import summarize
 from clvmodels.datasets import DATASETS, apparel, cdnow, online_retail, retailer
 from clvmodels.errors import DataError

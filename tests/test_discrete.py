@@ -25,7 +25,7 @@ from clvmodels.models.beta_ratio import log_beta_ratio
 from clvmodels.models.evaluate import dert, log_prob, p_alive
 from clvmodels.posterior import fit
 from clvmodels.randomness import KeyedRandom
-from clvmodels.sources import read_transactions
+from clvmodels.sources.transactions import read_transactions
 from clvmodels.window import period_of
 
 DISCRETE = [name for name, model in MODELS.items() if model.counts == "opportunities"]

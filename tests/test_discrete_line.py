@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from contract_cases import CASES, customers_of, posterior_of, table_of
 
-from clvmodels.config import Experiment
+from clvmodels.config.experiment import Experiment
 from clvmodels.datasets import donations, subscriptions
 from clvmodels.errors import ConfigError, DataError
 from clvmodels.experiment import run

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clvmodels.config import load_experiment
-from clvmodels.document import parse_document, read_document, write_document
+from clvmodels.config.document import parse_document, read_document, write_document
+from clvmodels.config.experiment import load_experiment
 from clvmodels.errors import ConfigError
 
 REFUSED = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from clvmodels.consolidation import Company, Table, consolidate
 from clvmodels.errors import DataError
-from clvmodels.events import EVENT
-from clvmodels.reasons import Policies
-from clvmodels.roles import ROLES
+from clvmodels.sources.consolidation import Company, Table, consolidate
+from clvmodels.sources.events import EVENT
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.roles import ROLES
 
 ORDERS = pd.DataFrame(
     {"key": ["a", "a", "b"], "date": ["2024-01-01", "2024-03-01", "2024-02-01"], "amount": [10.0, 20.0, 30.0],

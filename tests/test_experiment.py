@@ -17,7 +17,7 @@ import pytest
 from runs import DRAWS, KINDS, LEVELS, MAPPING, Fits, experiment, no_fit
 
 from clvmodels import posterior
-from clvmodels.config import load_experiment
+from clvmodels.config.experiment import load_experiment
 from clvmodels.experiment import Outcome, run
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import METRICS

@@ -12,7 +12,7 @@ from runs import LEVELS, MAPPING, Fits, experiment, made_up, no_fit
 
 from clvmodels import posterior
 from clvmodels.checks import sampling_failed
-from clvmodels.config import Experiment, load_experiment
+from clvmodels.config.experiment import Experiment, load_experiment
 from clvmodels.datasets.retailer import generate
 from clvmodels.errors import ClvError, DataError, FitError, Problem, ResultsError
 from clvmodels.experiment import run

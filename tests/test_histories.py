@@ -12,7 +12,7 @@ from clvmodels.customers import summarize
 from clvmodels.errors import DataError
 from clvmodels.histories import orders, simulate_amounts, simulate_histories, simulate_purchases, statistics
 from clvmodels.models import MODELS
-from clvmodels.sources import read_transactions
+from clvmodels.sources.transactions import read_transactions
 
 SIZE = 300
 PURCHASES = [name for name, model in MODELS.items() if "purchases" in model.provides]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clvmodels.errors import DataError
-from clvmodels.identity import CUSTOMER, RULES, Identity, known_systems, normal, read_identity
-from clvmodels.reading import connect
+from clvmodels.sources.identity import CUSTOMER, RULES, Identity, known_systems, normal, read_identity
+from clvmodels.sources.reading import connect
 
 BACKEND = connect()
 

@@ -12,8 +12,7 @@ import pytest
 from companies import company_of, customers_of, cut
 
 from clvmodels.accounts import profit_made
-from clvmodels.config import Experiment
-from clvmodels.consolidation import Company
+from clvmodels.config.experiment import Experiment
 from clvmodels.customers import Customers
 from clvmodels.datasets.retailer import generate
 from clvmodels.economics import Economics, Retention
@@ -23,6 +22,7 @@ from clvmodels.kpis import KPIS, Terms, kpis
 from clvmodels.kpis.periods import periods
 from clvmodels.kpis.programmes import LEAST, Programme, programmes
 from clvmodels.kpis.satisfaction import mean_score, net_promoter_score
+from clvmodels.sources.consolidation import Company
 
 ECONOMICS = Economics(None, 0.1, 52, cost_per_order=1, cost_per_return=5, cost_per_contact=2,
                       retention=Retention(1.0, 4, 8, ("mail",)))  # fmt: skip

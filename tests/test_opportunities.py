@@ -8,7 +8,8 @@ import pytest
 
 from clvmodels.customers import Customers, summarize
 from clvmodels.errors import DataError
-from clvmodels.sources import Policies, read_transactions
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import read_transactions
 
 GIFTS = [
     ("a", "1995-03-01", 10), ("a", "1995-11-30", 5),  # twice in the first year

@@ -10,9 +10,9 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from clvmodels.config import Experiment
+from clvmodels.config.experiment import Experiment
 from clvmodels.errors import ConfigError, DataError
-from clvmodels.sources import read_transactions
+from clvmodels.sources.transactions import read_transactions
 
 ROWS = [("1", date(2024, 1, 1), 2.5), ("1", date(2024, 1, 9), 1e6 / 3), ("017", date(2024, 2, 29), 0.01)]
 

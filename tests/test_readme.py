@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clvmodels.config import load_experiment
+from clvmodels.config.experiment import load_experiment
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

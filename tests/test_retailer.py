@@ -18,7 +18,7 @@ import pytest
 from clvmodels.datasets import retailer
 from clvmodels.datasets.retailer import habits, marketing, story
 from clvmodels.datasets.retailer.aftermath import CONTACT_DAYS, RETURN_DAYS, WRITTEN_OFF_DAYS
-from clvmodels.reading import connect, open_source
+from clvmodels.sources.reading import connect, open_source
 
 N, SEED = 3000, 1
 SOURCES = retailer.SOURCES

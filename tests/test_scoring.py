@@ -17,7 +17,7 @@ from clvmodels.effects import Effect
 from clvmodels.errors import ConfigError, DataError
 from clvmodels.models import MODELS
 from clvmodels.scoring import behaviour, score
-from clvmodels.sources import read_transactions
+from clvmodels.sources.transactions import read_transactions
 
 DRAWS = 300
 MONEY = {"margin": 0.3, "annual_discount_rate": 0.12}

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clvmodels.errors import DataError
-from clvmodels.sources import Policies, Transactions, read_transactions
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import Transactions, read_transactions
 
 HEADER = "customer_id,date,amount\n"
 DROP_ALL = Policies(unreadable="drop", missing_date="drop", missing_amount="drop")

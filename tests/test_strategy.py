@@ -12,14 +12,14 @@ from companies import cut
 from runs import MAPPING, experiment, made_up
 
 from clvmodels import datasets, posterior
-from clvmodels.config import Experiment, dump
-from clvmodels.consolidation import Company
+from clvmodels.config.experiment import Experiment, dump
 from clvmodels.entries import Work
 from clvmodels.errors import ConfigError, FitError, Problem
 from clvmodels.experiment import run
 from clvmodels.inputs import customers_at, economics_of
 from clvmodels.report import write_report
 from clvmodels.results import EntryResult
+from clvmodels.sources.consolidation import Company
 from clvmodels.strategy import LEAST_CUSTOMERS, follow, quarter_ends
 
 SOURCES = datasets.DATASETS["retailer"].sources

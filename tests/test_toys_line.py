@@ -10,7 +10,7 @@ from toys_discrete import DISCRETE_TOYS
 from toys_whole import SEASON_STATISTICS, WHOLE_TOYS
 
 from clvmodels import models, summary
-from clvmodels.config import Experiment
+from clvmodels.config.experiment import Experiment
 from clvmodels.experiment import run
 from clvmodels.histories import orders, simulate_amounts, simulate_purchases
 from clvmodels.report import write_report

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clvmodels.calendars import SuppliedCalendar
-    from clvmodels.consolidation import Company
-    from clvmodels.sources import Transactions
+    from clvmodels.sources.consolidation import Company
+    from clvmodels.sources.transactions import Transactions
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Dataset:
 
     def load_company(self, seed: int = 0, **options: Any) -> Company:
         """Its orders, with what they themselves tell of returns."""
-        from clvmodels.consolidation import Company
+        from clvmodels.sources.consolidation import Company
 
         return Company.of(self.load(seed=seed, **options))
 

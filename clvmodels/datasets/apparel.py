@@ -21,7 +21,7 @@ import pandas as pd
 from clvmodels.calendars import SuppliedCalendar, read_calendar
 from clvmodels.datasets.fetch import VARIABLE, cache_folder, check_content, find
 from clvmodels.errors import DataError, Problem
-from clvmodels.sources import Transactions, read_transactions
+from clvmodels.sources.transactions import Transactions, read_transactions
 
 ORDERS, STATIC = "apparel/apparelTrans.csv", "apparel/apparelStaticCov.csv"
 WEEKS = "apparel/apparelDynCov.csv"

@@ -18,7 +18,7 @@ import pandas as pd
 
 from clvmodels.datasets.fetch import Remote, check_content, download, find
 from clvmodels.errors import DataError, Problem
-from clvmodels.sources import Transactions, read_transactions
+from clvmodels.sources.transactions import Transactions, read_transactions
 
 RECORD = r"^\s*(?P<master_id>\d+)\s+(?:(?P<sample_id>\d+)\s+)?(?P<date>\d{8})\s+(?P<cds>\d+)\s+(?P<amount>[\d.]+)\s*$"
 LICENCE = "free for research, no licence stated (Fader & Hardie)"

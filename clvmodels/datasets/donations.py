@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from clvmodels.sources import Transactions, read_transactions
+from clvmodels.sources.transactions import Transactions, read_transactions
 
 FIRST_YEAR, YEARS = 1995, 6
 CELLS = {  # (frequency, recency): donors

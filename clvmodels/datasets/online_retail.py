@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from clvmodels.datasets.fetch import Remote, cache_folder, check_content, download, find
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.sources import Policies, Transactions, read_transactions
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import Transactions, read_transactions
 
 WORKBOOK = Remote(
     path="online_retail/Online Retail.xlsx",

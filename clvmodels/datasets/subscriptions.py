@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clvmodels.sources import Transactions, read_transactions
+from clvmodels.sources.transactions import Transactions, read_transactions
 
 FIRST_YEAR, SIZE = 2000, 1000
 ALIVE = {  # per cent after 0, 1, ... 12 years

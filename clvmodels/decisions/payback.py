@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.accounts import ACQUISITION, CHANNEL
-from clvmodels.consolidation import Company
 from clvmodels.customers import DAYS_PER_UNIT, Customers
 from clvmodels.decisions.rank import PERCENTS
 from clvmodels.economics import Economics
 from clvmodels.effects import group_labels
 from clvmodels.posterior import Posterior
+from clvmodels.sources.consolidation import Company
 from clvmodels.value import Valuation, valuation
 
 SMALLEST, MOST, RULE = 20, 20, 12.0

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.kpis.book import Terms
@@ -22,6 +21,7 @@ from clvmodels.kpis.engine import bench
 from clvmodels.kpis.migration import migration_of
 from clvmodels.kpis.periods import LENGTHS, Length, Period
 from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, mean_score, net_promoter_score
+from clvmodels.sources.consolidation import Company
 
 COLUMNS = ("period", "by", "label", "kpi", "value", "lower", "upper", "n", "whole")
 

@@ -18,13 +18,13 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.accounts import ACQUISITION
-from clvmodels.cleaning import EXACT
-from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.economics import Economics
 from clvmodels.kpis.engine import Bench
 from clvmodels.kpis.periods import Length, place
 from clvmodels.ledger import BAD_DEBT, FEE, Windows, cost_of_contacts, of_purchases, orders_and_days
+from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.consolidation import Company
 
 COLUMNS = ("customer_id", "date", "bought", "part", "amount")
 WON_BY = "won_by"

@@ -11,13 +11,13 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.accounts import ACQUISITION, CHANNEL
-from clvmodels.cleaning import EXACT
-from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.kpis.book import KEEPING, WON_BY, Terms, keep_book
 from clvmodels.kpis.engine import Bench
 from clvmodels.kpis.periods import Length, Period, periods, place, quarter_names
+from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.consolidation import Company
 
 ALL, COHORT, BY = "all", "cohort", "by_"
 MOST_LABELS = 200

@@ -17,12 +17,12 @@ from ibis import _
 from scipy import stats
 
 from clvmodels.accounts import ACQUISITION
-from clvmodels.cleaning import EXACT
-from clvmodels.consolidation import Company
 from clvmodels.customers import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.kpis.book import Book, Terms, keep_book
 from clvmodels.kpis.engine import Bench, bench
+from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.consolidation import Company
 
 ARMS = ("treatment", "control")
 LEAST = 30

@@ -50,7 +50,8 @@ def write(path: Path, rows: int, customers: int, piece: int = 1_000_000) -> None
 def measure(path: Path, groups: bool, drop_duplicates: bool) -> None:
     """In the child process: read, summarise, report."""
     from clvmodels.customers import summarize
-    from clvmodels.sources import Policies, read_transactions
+    from clvmodels.sources.reasons import Policies
+    from clvmodels.sources.transactions import read_transactions
 
     chosen = ("channel",) if groups else ()
     columns = {"order_id": "order id"} if drop_duplicates else None

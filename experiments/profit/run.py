@@ -73,13 +73,12 @@ def code_version() -> str:
 def places(seed: int) -> np.ndarray:
     """Where each customer's realised profit lies in its forecast. [C]"""
     from clvmodels.accounts import profit_made
-    from clvmodels.consolidation import Table, consolidate
     from clvmodels.customers import summarize
     from clvmodels.datasets import retailer
     from clvmodels.economics import Economics, Retention
     from clvmodels.ledger import Windows, with_costs
     from clvmodels.posterior import fit
-    from clvmodels.sources import Policies
+    from clvmodels.sources.consolidation import Table, consolidate
     from clvmodels.value import value
 
     economics = Economics(
@@ -89,10 +88,7 @@ def places(seed: int) -> np.ndarray:
     windows = Windows(returns=21, bad_debt=90)
     with tempfile.TemporaryDirectory() as folder:
         retailer.write(Path(folder), CUSTOMERS, seed)
-        tables = {
-            name: Table(**{**told, "policies": Policies(**told["policies"]) if "policies" in told else None})
-            for name, told in retailer.SOURCES.items()
-        }
+        tables = {name: Table.from_mapping(told) for name, told in retailer.SOURCES.items()}
         company = consolidate(tables, folder=folder, currency="EUR", data_end=retailer.END)
     split = summarize(company.transactions, calibration_end=CALIBRATION_END, holdout=WEEKS)
     customers = with_costs(company, split.customers, COSTS, windows=windows, cost_per_minute=economics.cost_per_minute)

@@ -7,17 +7,15 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
-from clvmodels.consolidation import Table, consolidate
 from clvmodels.datasets import retailer
 from clvmodels.errors import DataError
-from clvmodels.sources import Policies, read_transactions
+from clvmodels.sources.consolidation import Table, consolidate
+from clvmodels.sources.transactions import read_transactions
 
 pytestmark = pytest.mark.db
 
@@ -85,11 +83,11 @@ def test_a_company_is_the_same_from_a_database(shop, tmp_path):
     """Orders and payments read from PostgreSQL give what the files give: customers, money and account."""
     url, _ = shop
     retailer.write(tmp_path, SIZE, SEED)
-    files = {name: Table(**{**told, "policies": retailer_policies(told)}) for name, told in retailer.SOURCES.items()}
+    files = {name: Table.from_mapping(told) for name, told in retailer.SOURCES.items()}
     stored = dict(files)
     for name, table in (("orders", "orders"), ("payments", "payments")):
         told = {k: v for k, v in retailer.SOURCES[name].items() if k not in ("delimiter", "date_format", "encoding")}
-        stored[name] = Table(**{**told, "path": url, "table": table, "policies": retailer_policies(told)})
+        stored[name] = Table.from_mapping({**told, "path": url, "table": table})
     found = [consolidate(tables, folder=tmp_path, currency="EUR", data_end=retailer.END) for tables in (files, stored)]
     rows = [one.transactions.table.execute().sort_values(["order_id", "amount"], ignore_index=True) for one in found]
     pd.testing.assert_frame_equal(rows[0], rows[1], check_dtype=False)
@@ -97,10 +95,6 @@ def test_a_company_is_the_same_from_a_database(shop, tmp_path):
     pd.testing.assert_series_equal(*counts)
     where = found[1].account.set_index("source")["where"]
     assert where["orders"].iloc[0].endswith("/postgres, orders") and "clv@127.0.0.1" in where["orders"].iloc[0]
-
-
-def retailer_policies(told: Mapping[str, Any]) -> Policies | None:
-    return Policies(**told["policies"]) if "policies" in told else None
 
 
 def test_transactions_are_read_by_url(shop):

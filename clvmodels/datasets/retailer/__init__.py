@@ -35,7 +35,8 @@ from clvmodels.datasets.retailer.marketing import (
 from clvmodels.datasets.retailer.sales import simulate_lines, simulate_orders, simulate_rates
 from clvmodels.datasets.retailer.story import CHANNELS, END, START, simulate_customers, simulate_visits
 from clvmodels.datasets.retailer.tables import UNKNOWN, count_dirt, raw_tables
-from clvmodels.sources import Policies, Transactions, read_transactions
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import Transactions, read_transactions
 
 __all__ = ["CHANNELS", "END", "HABITS", "SOURCES", "START", "Retailer", "generate", "load", "truth", "write"]
 

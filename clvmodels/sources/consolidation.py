@@ -16,9 +16,9 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels import attributes, tables
 from clvmodels.errors import DataError, Problem
-from clvmodels.events import (
+from clvmodels.sources import attributes, tables
+from clvmodels.sources.events import (
     EVENT,
     Judged,
     account_of,
@@ -29,13 +29,13 @@ from clvmodels.events import (
     no_events,
     unused_warning,
 )
-from clvmodels.identity import MERGED_COLUMNS, Identity, no_conflicts
-from clvmodels.reading import connect
-from clvmodels.reasons import DEFAULT_POLICIES, Policies
-from clvmodels.roles import Table, Told
-from clvmodels.sources import Transactions
-from clvmodels.tables import Found
-from clvmodels.tally import stored
+from clvmodels.sources.identity import MERGED_COLUMNS, Identity, no_conflicts
+from clvmodels.sources.reading import connect
+from clvmodels.sources.reasons import DEFAULT_POLICIES, Policies
+from clvmodels.sources.roles import Table, Told
+from clvmodels.sources.tables import Found
+from clvmodels.sources.tally import stored
+from clvmodels.sources.transactions import Transactions
 from clvmodels.window import as_day
 
 __all__ = ["Company", "Table", "consolidate"]

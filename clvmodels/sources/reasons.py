@@ -6,7 +6,7 @@ The reasons are data: whoever reads a table, of orders or of anything else, judg
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from typing import ClassVar, Literal, get_args, get_type_hints
 
 from clvmodels.errors import Problem, unknown
 
@@ -99,6 +99,8 @@ class Policies:
     after_ended
         Orders of a day after the customer's own end, where a column tells the end.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}  # as the sections of an experiment file
 
     unreadable: Literal["refuse", "drop"] = "refuse"
     missing_id: Literal["drop", "refuse"] = "drop"

@@ -17,10 +17,10 @@ from ibis import _
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from clvmodels import reasons
-from clvmodels.cleaning import id_text
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.tally import stored
+from clvmodels.sources import reasons
+from clvmodels.sources.cleaning import id_text
+from clvmodels.sources.tally import stored
 
 CUSTOMER = "customer_id"
 """The system of the result itself: its keys are customers, and those in the table were merged into others."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from clvmodels.document import as_mapping
+from clvmodels.config.document import as_mapping
+from clvmodels.config.finding import Finding, as_list, known_source
 from clvmodels.errors import Problem, unknown
-from clvmodels.finding import Finding, as_list, known_source
 
 ALWAYS = ("all", "cohort")
 """What the customers are divided by without being asked."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading.contract import Raw, Source, internal, no_rejects, sha256_of
+from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects, sha256_of
 
 
 def open_parquet(path: Path, where: str) -> Source:

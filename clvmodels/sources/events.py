@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels import cleaning, reasons, tally
-from clvmodels.cleaning import MONEY, NUMBERS, amount_number, covariate_number, id_text, is_empty
-from clvmodels.currencies import Rates, with_rate
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading import Raw
-from clvmodels.reasons import Policies
-from clvmodels.roles import AS_ORDER, SCALES, Role, Told
+from clvmodels.sources import cleaning, reasons, tally
+from clvmodels.sources.cleaning import MONEY, NUMBERS, amount_number, covariate_number, id_text, is_empty
+from clvmodels.sources.currencies import Rates, with_rate
+from clvmodels.sources.reading import Raw
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.roles import AS_ORDER, SCALES, Role, Told
 
 EVENT = {
     "source": "string", "role": "string", "line": "int64", "customer_id": "string", "date": "date", "kind": "string",

@@ -15,7 +15,7 @@ import ibis
 import pyarrow as pa
 
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.reading.contract import Raw, Source, internal, no_rejects, no_rows
+from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects, no_rows
 
 FILES = {".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".duckdb": "duckdb"}
 """Endings of files that are databases."""

@@ -18,17 +18,17 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels import cleaning, rollup, tally
-from clvmodels.cleaning import check_covariates, check_types
-from clvmodels.currencies import Rates, only_currency, read_rates, rows_by_currency
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.events import Judged, Owners, id_problems, judge, rated
-from clvmodels.identity import Identity, known_systems, read_identity, systems_problem
-from clvmodels.reading import ENCODINGS, Source, is_url, open_source
-from clvmodels.reasons import Policies
-from clvmodels.roles import AS_ORDER, ROLES, Table, Told, map_columns
-from clvmodels.sources import Transactions, argument_problems, clean, scan
-from clvmodels.tally import stored, with_lines
+from clvmodels.sources import cleaning, rollup, tally
+from clvmodels.sources.cleaning import check_covariates, check_types
+from clvmodels.sources.currencies import Rates, only_currency, read_rates, rows_by_currency
+from clvmodels.sources.events import Judged, Owners, id_problems, judge, rated
+from clvmodels.sources.identity import Identity, known_systems, read_identity, systems_problem
+from clvmodels.sources.reading import ENCODINGS, Source, is_url, open_source
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.roles import AS_ORDER, ROLES, Table, Told, map_columns
+from clvmodels.sources.tally import stored, with_lines
+from clvmodels.sources.transactions import Transactions, argument_problems, clean, scan
 
 DERIVED = ("first_month",)  # groups that the summary makes itself
 

@@ -17,16 +17,16 @@ from zoneinfo import ZoneInfo, available_timezones
 import pandas as pd
 
 from clvmodels import datasets, figures, metrics, models
-from clvmodels.cost_rules import cost_findings
+from clvmodels.config.cost_rules import cost_findings
+from clvmodels.config.document import Path as KeyPath
+from clvmodels.config.document import as_mapping
+from clvmodels.config.entry_rules import entry_findings, laplace_findings
+from clvmodels.config.finding import SAFE_NAME, Finding, as_list, as_text, file_finding, known_source
+from clvmodels.config.kpi_rules import kpi_findings
+from clvmodels.config.source_rules import source_findings
 from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS
-from clvmodels.document import Path as KeyPath
-from clvmodels.document import as_mapping
-from clvmodels.entry_rules import entry_findings, laplace_findings
 from clvmodels.errors import Problem, unknown
 from clvmodels.experience import available
-from clvmodels.finding import SAFE_NAME, Finding, as_list, as_text, file_finding, known_source
-from clvmodels.kpi_rules import kpi_findings
-from clvmodels.source_rules import source_findings
 from clvmodels.window import period_end
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from clvmodels.errors import DataError
-from clvmodels.reading.contract import Raw, Source, internal, no_rejects, no_rows
+from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects, no_rows
 
 
 def open_frame(frame: pd.DataFrame, where: str) -> Source:

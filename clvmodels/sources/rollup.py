@@ -13,13 +13,13 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels import reasons, tally
-from clvmodels.cleaning import EXACT, MONEY, as_text, id_text
-from clvmodels.events import Judged, in_shape
-from clvmodels.identity import LISTED, conflict_table
-from clvmodels.roles import Told
-from clvmodels.sources import Transactions
-from clvmodels.tally import stored
+from clvmodels.sources import reasons, tally
+from clvmodels.sources.cleaning import EXACT, MONEY, as_text, id_text
+from clvmodels.sources.events import Judged, in_shape
+from clvmodels.sources.identity import LISTED, conflict_table
+from clvmodels.sources.roles import Told
+from clvmodels.sources.tally import stored
+from clvmodels.sources.transactions import Transactions
 
 SAME = 0.005  # half a hundredth: sums of rounded amounts differ by less
 

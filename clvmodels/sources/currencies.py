@@ -9,9 +9,9 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.cleaning import id_text
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading import Raw
+from clvmodels.sources.cleaning import id_text
+from clvmodels.sources.reading import Raw
 
 _KNOWN = "State the currency of the result and give a table of rates (role rates; columns currency, rate, and date)"
 

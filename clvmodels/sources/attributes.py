@@ -8,10 +8,10 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels import reasons, tally
-from clvmodels.events import Judged
-from clvmodels.identity import LISTED, conflict_table
-from clvmodels.tally import stored
+from clvmodels.sources import reasons, tally
+from clvmodels.sources.events import Judged
+from clvmodels.sources.identity import LISTED, conflict_table
+from clvmodels.sources.tally import stored
 
 
 def one_row_each(backend: ibis.BaseBackend, judged: Judged) -> tuple[ibis.Table, list[pd.DataFrame], dict[str, int]]:

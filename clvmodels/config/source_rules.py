@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from clvmodels import datasets
-from clvmodels.document import as_mapping
+from clvmodels.config.document import as_mapping
+from clvmodels.config.finding import SAFE_NAME, Finding, as_list, as_text, file_finding
 from clvmodels.errors import Problem, unknown
-from clvmodels.finding import SAFE_NAME, Finding, as_list, as_text, file_finding
-from clvmodels.reasons import Policies
-from clvmodels.roles import ROLES, Table
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.roles import ROLES, Table
 
 ORDERS = ("orders", "order_lines")
 

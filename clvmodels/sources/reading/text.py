@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading.contract import Raw, Source, internal, sha256_of
+from clvmodels.sources.reading.contract import Raw, Source, internal, sha256_of
 
 ENCODINGS = ("utf-8", "latin-1", "utf-16")
 DELIMITERS = (",", ";", "\t", "|")

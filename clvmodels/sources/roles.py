@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from clvmodels.errors import Problem, unknown
-from clvmodels.identity import CUSTOMER, rule_problems
-from clvmodels.reading import Raw, Source
-from clvmodels.reasons import Policies
-from clvmodels.sources import RESERVED, argument_problems, own_column
+from clvmodels.sources.identity import CUSTOMER, rule_problems
+from clvmodels.sources.reading import Raw, Source
+from clvmodels.sources.reasons import Policies
+from clvmodels.sources.transactions import RESERVED, argument_problems, own_column
 
 AS_ORDER = "order"
 """Instead of a table's currency: amounts are in the currency of the order they belong to."""
@@ -157,6 +157,12 @@ class Table:
     policies: Policies | None = None
     sign: Literal["positive", "negative"] = "positive"
     currency: str | None = None
+
+    @classmethod
+    def from_mapping(cls, told: Mapping[str, Any]) -> Table:
+        """A table as an experiment file tells of it, its policies a mapping too."""
+        policies = told.get("policies")
+        return cls(**{**told, "policies": None if policies is None else Policies(**policies)})
 
     def problems(self, name: str) -> list[Problem]:
         """What is wrong with what was said, before the table is looked at."""

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels import reasons
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading import Raw
-from clvmodels.reasons import Policies
+from clvmodels.sources import reasons
+from clvmodels.sources.reading import Raw
+from clvmodels.sources.reasons import Policies
 
 EARLIEST, LATEST = "1700-01-01", "2261-12-31"  # days outside are misread years; pandas' nanoseconds hold these
 LARGEST_AMOUNT = 1e15

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clvmodels import models
-from clvmodels.document import Path as KeyPath
-from clvmodels.document import as_mapping
+from clvmodels.config.document import Path as KeyPath
+from clvmodels.config.document import as_mapping
+from clvmodels.config.entry_rules import effect_findings, laplace_findings, prior_finding
+from clvmodels.config.finding import Finding, as_list, as_text, known_source
 from clvmodels.economics import NEEDED
-from clvmodels.entry_rules import effect_findings, laplace_findings, prior_finding
 from clvmodels.errors import Problem, unknown
-from clvmodels.finding import Finding, as_list, as_text, known_source
 
 WATCHED = ("returns", "bad_debt")
 """Roles of cost models that watch a purchase for a while."""

@@ -1,27 +1,18 @@
-"""The experiment file: YAML -> strict, frozen dataclass-like models; every problem at once, before anything runs.
+"""The sections of the experiment file: each key is a field here, and what a field alone can say is its type.
 
-Each key of the file is a field below; names of models, metrics, figures and data sets come from their registries.
-What a field alone can say (type, range) is checked here, what fields say together in `rules.py` and
-`entry_rules.py`. This file imports nothing heavy: the registries are met only when a file is checked.
+What fields say together is checked in the files of rules beside this one.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import re
-import typing
-from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
-from clvmodels.document import Document, read_document, write_document
-from clvmodels.document import Path as KeyPath
-from clvmodels.errors import ConfigError, Problem, unknown
+from clvmodels.sources.reasons import Policies
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -64,19 +55,6 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class PolicySection(Section):
-    """What is done with rows that are not plain orders; the meaning is in `sources.Policies`."""
-
-    unreadable: Literal["refuse", "drop"] = "refuse"
-    missing_id: Literal["drop", "refuse"] = "drop"
-    missing_date: Literal["refuse", "drop"] = "refuse"
-    missing_amount: Literal["refuse", "drop"] = "refuse"
-    duplicates: Literal["keep", "drop"] = "keep"
-    refunds: Literal["drop", "net", "returns", "refuse"] = "drop"
-    zero_amounts: Literal["keep", "drop"] = "keep"
-    after_ended: Literal["refuse", "drop"] = "refuse"
-
-
 class ColumnSection(Section):
     """The file's own names of the columns that are read; a name not given stands for itself, but `ended`: without one
     nobody's end is known."""
@@ -112,7 +90,7 @@ class DataSection(Section):
     amount_unit: Annotated[float, Field(gt=0)] = 1.0
     groups: tuple[Text, ...] = ()
     covariates: tuple[Text, ...] = ()
-    policies: PolicySection | None = None
+    policies: Policies | None = None
     acquired_between: Annotated[tuple[Day, ...], Field(min_length=2, max_length=2)] | None = None
     time: Literal["continuous", "opportunities"] = "continuous"
     time_unit: Literal["day", "week", "month", "year"] = "week"
@@ -148,7 +126,7 @@ class SourceSection(Section):
     groups: tuple[Text, ...] = ()
     covariates: tuple[Text, ...] = ()
     rules: dict[str, Text] = {}
-    policies: PolicySection | None = None
+    policies: Policies | None = None
     sign: Literal["positive", "negative"] = "positive"
     currency: Text | None = None
 
@@ -283,160 +261,3 @@ class ReportSection(Section):
     """`public`: the report is to be published, so customers are shown by place and never by id."""
 
     public: bool = False
-
-
-class Experiment(Section):
-    """One experiment: the whole file, defaults filled in."""
-
-    title: Text
-    data: DataSection
-    sources: dict[str, SourceSection] = {}
-    calendars: dict[str, CalendarSection] = {}
-    models: Annotated[dict[str, EntrySection], Field(min_length=1)]
-    costs: dict[str, CostSection] = {}
-    sampler: SamplerSection = SamplerSection()
-    economics: EconomicsSection | None = None
-    kpis: KpiSection | None = None
-    metrics: tuple[str, ...]
-    figures: tuple[str, ...]
-    value_at: Literal["data_end", "calibration_end"] = "data_end"
-    top_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    report: ReportSection = ReportSection()
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
-
-    @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any], *, config_dir: Path | str | None = None) -> Experiment:
-        """The experiment that a nested dict describes, checked as a file is.
-
-        `config_dir` is the folder that relative paths start from; without it no file is looked for.
-        Raises ConfigError with every problem found.
-        """
-        value = json.loads(json.dumps(mapping, default=_plain))
-        return _check(Document(value), None if config_dir is None else Path(config_dir))
-
-
-def load_experiment(path: Path | str) -> Experiment:
-    """Read and check an experiment file; paths in it are relative to the file.
-
-    Raises ConfigError with every problem found, each with file, line and column.
-    """
-    path = Path(path)
-    return _check(read_document(path), path.parent)
-
-
-def dump(experiment: Experiment) -> str:
-    """The experiment as YAML text with every default written out; `load_experiment` reads it back as an equal one."""
-    return write_document(json.loads(json.dumps(experiment.model_dump(), default=_plain)))
-
-
-def _plain(value: Any) -> Any:
-    """Dates, paths and NumPy's scalars as JSON has them; anything else has no place in an experiment."""
-    if isinstance(value, date):
-        return value.isoformat()[:10]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "item"):
-        return value.item()
-    raise ConfigError(Problem("An experiment holds text, numbers, dates, lists and dicts only", got=repr(value)))
-
-
-def _check(document: Document, config_dir: Path | None) -> Experiment:
-    from clvmodels.rules import findings, with_defaults  # meets the registries, which import the models
-
-    if not isinstance(document.value, dict):
-        known = "Begin with title:, data: and models:"
-        raise ConfigError(Problem("An experiment is a mapping of keys", document.name, known=known))
-    raw = with_defaults(document.value)
-    located = [*document.problems]
-    experiment: Experiment | None = None
-    try:
-        experiment = Experiment.model_validate_json(json.dumps(raw))
-    except ValidationError as error:
-        located += _located(document, error)
-    for finding in findings(raw, config_dir):
-        where = document.where(finding.path, key=finding.key)
-        mark = document.mark(finding.path, key=finding.key)
-        located += [(mark, _at(where, problem)) for problem in finding.problems]
-    if located or experiment is None:
-        raise ConfigError([problem for _, problem in sorted(located, key=lambda item: item[0])])
-    return experiment
-
-
-def _at(where: str, problem: Problem) -> Problem:
-    return Problem(problem.what, where, problem.got, problem.known)
-
-
-def _located(document: Document, error: ValidationError) -> Iterable[tuple[tuple[int, int], Problem]]:
-    """Pydantic's errors as problems that stand at a line and column and say what is allowed."""
-    for item in error.errors(include_url=False):
-        path: KeyPath = tuple(part for part in item["loc"] if part != "[key]")
-        key = item["type"] in ("extra_forbidden", "missing")
-        problem = _problem(path, dict(item))
-        yield document.mark(path, key=key), _at(document.where(path, key=key), problem)
-
-
-def _problem(path: KeyPath, item: dict[str, Any]) -> Problem:
-    """What one of pydantic's errors means to somebody who wrote a file."""
-    if item["type"] == "extra_forbidden":
-        return unknown("key", path[-1], _section(path[:-1]).model_fields)
-    if item["type"] == "missing":
-        return Problem(f"The key '{path[-1]}' is missing")
-    message = _MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, ").replace("Input should", "Must"))
-    if item["type"] == "too_short":
-        message = f"Must have at least {item['ctx']['min_length']} of them"
-    field = ".".join(str(part) for part in path if isinstance(part, str))
-    advice = _ADVICE.get(field, "") or _advice(item["type"], item["input"])
-    if field == "sampler.method" and item["input"] == "mle":
-        advice = "mle gives one point and no posterior, so no ranges: use it in Python or with clvmodels fit"
-    return Problem(message[0].upper() + message[1:], got=_shown(item["input"]), known=advice)
-
-
-def _shown(value: Any) -> str:
-    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-_MESSAGES = {
-    "string_type": "Must be text",
-    "string_too_short": "Must not be empty",
-    "string_pattern_mismatch": "Is not written as it should be",
-    "int_type": "Must be a whole number",
-    "float_type": "Must be a number",
-    "bool_type": "Must be true or false, in these words",
-    "tuple_type": "Must be a list, as in [a, b]",
-    "dict_type": "Must be a mapping of keys, as in {a: 1, b: 2}",
-    "model_type": "Must be a mapping of keys, as in {a: 1, b: 2}",
-    "finite_number": "Must be a finite number",
-}
-_ADVICE = {
-    "data.currency": "Three capital letters, such as EUR or USD",
-    "economics.margin": "A share of revenue: 0.3 means 30%",
-    "economics.annual_discount_rate": "A yearly rate: 0.12 means 12%",
-    "economics.horizon": "A number of the data's time units, such as 52 with weeks",
-    "top_share": "A share of the customers: 0.2 means the best 20%",
-}
-
-
-def _advice(kind: str, value: Any) -> str:
-    """A hint for text that stands where YAML 1.1 would have seen a number, or the other way round."""
-    if kind == "string_type" and isinstance(value, bool | int | float):
-        return "Put it in quotes"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and re.match(r"[-+]?[.\d]", value):
-        return "Write numbers as plain decimals without quotes, such as 1000, 0.12 or 1e-3"
-    return ""
-
-
-def _section(path: KeyPath) -> type[Section]:
-    """The section that stands at `path`, found through the annotations."""
-    section: type[Section] = Experiment
-    for part in path:
-        if part in section.model_fields:
-            section = next(_sections(section.model_fields[str(part)].annotation), section)
-    return section
-
-
-def _sections(annotation: Any) -> Iterator[type[Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for argument in typing.get_args(annotation):
-        yield from _sections(argument)

@@ -18,12 +18,12 @@ import ibis
 import pandas as pd
 
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading.contract import Raw, Source, no_rows
-from clvmodels.reading.database import FILES, is_url, open_database
-from clvmodels.reading.excel import open_excel
-from clvmodels.reading.frame import arrow_column, open_frame
-from clvmodels.reading.parquet import open_parquet
-from clvmodels.reading.text import ENCODINGS, open_csv
+from clvmodels.sources.reading.contract import Raw, Source, no_rows
+from clvmodels.sources.reading.database import FILES, is_url, open_database
+from clvmodels.sources.reading.excel import open_excel
+from clvmodels.sources.reading.frame import arrow_column, open_frame
+from clvmodels.sources.reading.parquet import open_parquet
+from clvmodels.sources.reading.text import ENCODINGS, open_csv
 
 MEMORY_LIMIT = "1GB"  # of the engine; what does not fit is spilled to the temporary folder
 _NOT_TABLES = {".xls": "an old spreadsheet", ".ods": "a spreadsheet", ".zip": "an archive"}

@@ -13,8 +13,8 @@ import pandas as pd
 from openpyxl.utils.exceptions import InvalidFileException
 
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.reading.contract import Raw, Source, no_rows, sha256_of
-from clvmodels.reading.frame import open_frame
+from clvmodels.sources.reading.contract import Raw, Source, no_rows, sha256_of
+from clvmodels.sources.reading.frame import open_frame
 
 
 def open_excel(path: Path, where: str, sheet: str | None) -> Source:

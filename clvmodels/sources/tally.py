@@ -16,8 +16,8 @@ import pyarrow as pa
 from ibis import _
 
 from clvmodels.errors import DataError, Problem
-from clvmodels.reading import Raw
-from clvmodels.reasons import ABOUT, BAD_DATE, HINTS, ORPHANED, REASONS, REFUSABLE, UNREADABLE, USED, Policies
+from clvmodels.sources.reading import Raw
+from clvmodels.sources.reasons import ABOUT, BAD_DATE, HINTS, ORPHANED, REASONS, REFUSABLE, UNREADABLE, USED, Policies
 
 _LISTED = 6  # places named in an error
 
