@@ -8,7 +8,8 @@ each customer in the 24 weeks after is placed in its forecast. Places are random
 it is for the many who will not buy. If the forecast is right, 90 of 100 places lie between .05 and .95.
 
 One row a seed in reports/profit/places.csv, written whole after each: an interrupted run goes on where it was; rows of
-older code are dropped. A refused fit counts as no place inside. Seeds are 1 to n, all stored.
+older code are dropped. A refused fit counts as no place inside. Seeds are 1 to n, all stored. places.svg beside it
+draws each seed's share with the band that chance alone would keep it in, were customers independent.
 """
 # ruff: noqa: T201  (a command: it prints)
 
@@ -35,6 +36,9 @@ from code_version import code_of, model_files  # noqa: E402
 PATH = ROOT / "reports" / "profit" / "places.csv"
 CUSTOMERS, DRAWS, WEEKS, CALIBRATION_END = 1000, 1000, 24, "2025-06-15"
 LEVELS = (0.05, 0.95)
+ALLOWED = (0.87, 0.93)
+CHANCE = (0.005, 0.995)
+"""Ends of the binomial bands."""
 CENT = 0.005  # profits closer than half a cent are the same
 MODEL_FILES = (
     "pareto_nbd", "gamma_gamma", "returns", "bad_debt", "gamma_poisson", "lognormal_handling", "normal_margin",
@@ -103,6 +107,11 @@ def places(seed: int) -> np.ndarray:
     return below + np.random.default_rng([seed, 7]).random(len(came)) * same
 
 
+def binomial_band(customers: int) -> np.ndarray:
+    """Where the share inside would lie in 99 of 100 cases, of so many independent customers. [2]"""
+    return stats.binom.ppf(CHANCE, customers, LEVELS[1] - LEVELS[0]) / customers
+
+
 def row(seed: int) -> dict[str, object]:
     """One seed: how many places lie inside, and the binomial band of their share."""
     from clvmodels.errors import FitError
@@ -114,7 +123,7 @@ def row(seed: int) -> dict[str, object]:
         print(f"seed {seed}: refused: {error}")
         found = np.zeros(1)
     inside = int(((found > LEVELS[0]) & (found < LEVELS[1])).sum())
-    low, high = stats.binom.ppf([0.005, 0.995], len(found), LEVELS[1] - LEVELS[0]) / len(found)
+    low, high = binomial_band(len(found))
     return {
         "seed": seed, "customers": len(found), "inside": inside, "share": inside / len(found),
         "below": float((found <= LEVELS[0]).mean()), "above": float((found >= LEVELS[1]).mean()),
@@ -147,10 +156,46 @@ def main() -> None:
             table.sort_values("seed").to_csv(part, index=False)
             part.replace(PATH)
             print(f"seed {done['seed']}: {done['share']:.3f} inside, {done['seconds']} s", flush=True)
-    share = table["inside"].sum() / table["customers"].sum()
-    low, high = stats.binom.ppf([0.005, 0.995], table["customers"].sum(), 0.9) / table["customers"].sum()
-    print(f"{len(table)} seeds: {share:.3f} of places inside; of independent customers {low:.3f} to {high:.3f} (99%)")
-    print(f"seeds within 0.87 to 0.93: {table['share'].between(0.87, 0.93).sum()} of {len(table)}")
+    summary = summarized(table)
+    print(summary)
+    draw(table, PATH.with_name("places.svg"), summary)
+
+
+def summarized(table: pd.DataFrame) -> str:
+    """All seeds in a sentence."""
+    customers = int(table["customers"].sum())
+    low, high = binomial_band(customers)
+    within = int(table["share"].between(*ALLOWED).sum())
+    return (
+        f"{table['inside'].sum() / customers:.1%} of {customers:,} places inside (of independent customers "
+        f"{low:.1%} to {high:.1%}); {within} of {len(table)} seeds within {ALLOWED[0]:.0%} to {ALLOWED[1]:.0%}"
+    )
+
+
+def draw(table: pd.DataFrame, path: Path, title: str) -> None:
+    """A row a seed: its share inside, its own binomial band, and what is allowed."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"svg.hashsalt": "places", "font.size": 8}):
+        figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+        axes.axvspan(*(100 * end for end in ALLOWED), color="0.93", linewidth=0)
+        axes.axvline(100 * (LEVELS[1] - LEVELS[0]), color="0.6", linewidth=0.8)
+        axes.hlines(table["seed"], 100 * table["band_low"], 100 * table["band_high"], color="#7fa8c4", linewidth=4)
+        axes.plot(100 * table["share"], table["seed"], "o", color="#1b1e23", markersize=4)
+        axes.set_yticks(table["seed"])
+        axes.invert_yaxis()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel(
+            "customers whose profit lies in the middle 90% of its forecast, %\n"
+            "(blue: chance alone, 99% of independent customers; grey: 90 ± 3%)"
+        )
+        axes.set_ylabel("simulated company (seed)")
+        axes.set_title(title.replace("; ", ";\n"), loc="left")
+        figure.savefig(path, metadata={"Date": None})
+        plt.close(figure)
 
 
 if __name__ == "__main__":
