@@ -9,7 +9,7 @@ help: ## this list
 setup: ## .venv as requirements.lock says (other commands do it themselves)
 	@PYTHON="$(PYTHON)" sh tools/setup
 
-demo: setup ## simulate a retailer, fit, value its customers, write results/demo/report.html
+demo: setup ## simulate a company's tables, join them, value its customers in profit: results/demo/report.html
 	@$(python) -m clvmodels demo
 
 test: check ## the checks and the tests; the first time models are compiled, and it takes longer

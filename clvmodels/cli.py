@@ -84,11 +84,11 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of goin
 
 @app.command(epilog="Example: clvmodels demo --customers 1000")
 def demo(
-    customers: Annotated[int, typer.Option(min=200, help="How many customers to simulate.")] = 3000,
+    customers: Annotated[int, typer.Option(min=200, help="How many customers to simulate.")] = 1000,
     folder: OutFolder = Path("results"),
     fresh: Fresh = False,
 ) -> None:
-    """Simulate a retailer, fit, value its customers, write the report."""
+    """Simulate a company's tables, join them, fit, value its customers in profit, write the report."""
     from clvmodels.config.experiment import Experiment
 
     experiment = Experiment.from_dict(demo_experiment(customers))
@@ -96,16 +96,30 @@ def demo(
 
 
 def demo_experiment(customers: int) -> dict[str, Any]:
-    """The experiment of `clvmodels demo`: the simulated retailer with all defaults, at the given size."""
+    """The experiment of `clvmodels demo`: a simulated company's ten tables, and what its customers earn after returns,
+    service and retention marketing."""
     return {
-        "title": "What are the customers of the simulated retailer worth?",
+        "title": "Which customers of the simulated retailer earn money?",
         "data": {"dataset": "retailer", "customers": customers},
         "models": {
             "pareto_nbd": {"purchases": "pareto_nbd", "spend": "gamma_gamma"},
             "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
         },
+        "costs": {
+            "margin": {"model": "normal_margin"},
+            "returns": {"model": "beta_binomial_returns", "window": 21},
+            "contacts": {"model": "gamma_poisson_contacts"},
+        },
         "sampler": {"draws": 500},
-        "economics": {"margin": 0.3, "annual_discount_rate": 0.12, "horizon": 52},
+        "economics": {
+            "annual_discount_rate": 0.12,
+            "horizon": 52,
+            "cost_per_order": 2.5,
+            "cost_per_return": 4.0,
+            "cost_per_contact": 6.0,
+            "written_off": 0.2,
+            "retention": {"cost": 0.9, "every": 4, "until_silent": 24, "campaigns": ["newsletter"]},
+        },
     }
 
 

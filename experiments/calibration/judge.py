@@ -9,8 +9,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from code_version import code_version
-from run import MUST_FAIL, STUDIES, stored
 
 from clvmodels.figures.pit import band
 
@@ -58,16 +56,6 @@ def judge(rows: pd.DataFrame, seeds: int, held: tuple[int, int] | None = HELD) -
     population = ~table["quantity"].str.endswith(" of customers")
     enough = table["held_of_first_100"].between(*(held or (0, 100))) | ~population | (seeds < 100)
     return table.assign(passed=(table["seeds"] == seeds) & table["in_band"] & enough)
-
-
-def judge_all(folder: Path) -> pd.DataFrame:
-    """Judge every study that is stored and of this code; write summary.csv and calibration.svg."""
-    runs = {}
-    for name, study in STUDIES.items():
-        rows = stored(folder / f"{name}.csv", code_version(study.model))
-        if len(rows):
-            runs[name] = rows, study.seeds
-    return verdicts(folder, runs, MUST_FAIL)
 
 
 def verdicts(
