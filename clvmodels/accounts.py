@@ -2,7 +2,8 @@
 
 profit to date + residual value = lifetime value. Amounts are in the currency, costs negative, not discounted. What
 comes with a purchase (a return, an unpaid bill) counts on the purchase's day, as in the forecast; contacts, campaigns
-and fees on their own.
+and fees on their own; own costs of acquisition on the first purchase, where they have no later day. What is still to
+come back of the latest purchases is in neither the profit made nor the residual value.
 """
 
 from __future__ import annotations
@@ -43,13 +44,16 @@ class _Ledger:
     end: pd.Timestamp
 
     def events(self, role: str) -> ibis.Table:
-        between = _.date.between(ibis.date(self.start.date()), ibis.date(self.end.date()))
-        return self.company.events.filter(_.role == role, between)
+        return self.company.events.filter(_.role == role, self.between(_.date))
+
+    def between(self, date: ibis.Value) -> ibis.Value:
+        return date.between(ibis.date(self.start.date()), ibis.date(self.end.date()))
 
 
 def profit_made(
     company: Company, customers: Customers, economics: Economics, *, roles: Iterable[str] = (),
-    start: pd.Timestamp | None = None, end: pd.Timestamp | None = None, windows: Windows | None = None,
+    start: pd.Timestamp | None = None, end: pd.Timestamp | None = None, known_at: pd.Timestamp | None = None,
+    windows: Windows | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Profit of each customer from `start` to `end`, both days included, by part.
 
@@ -60,6 +64,8 @@ def profit_made(
         role is among these, as in the forecast.
     start, end
         By default the first day of the data, and the customers' end of observation.
+    known_at
+        The day up to which returns and unpaid bills are known; by default the end of the data.
     windows
         How long a purchase is watched for what comes back; of late purchases not all is known yet.
 
@@ -70,9 +76,10 @@ def profit_made(
         (the amounts), `purchases` and `profit`, the sum of the parts.
     """
     first, last = start or company.transactions.data_start, end or customers.observation_end
-    bought = purchases(company, windows or Windows(), company.transactions.data_end)
+    bought = purchases(company, windows or Windows(), known_at or company.transactions.data_end)
     bought = bought.filter(_.date.between(ibis.date(first.date()), ibis.date(last.date())))
-    told = _Ledger(company, customers, economics, _with_margin(bought, economics), first, last)
+    money = {name: bought[name] * customers.amount_unit for name in ("amount", "cost", "returned")}
+    told = _Ledger(company, customers, economics, _with_margin(bought.mutate(**money), economics), first, last)
     roles, people = set(roles), customers.table.index
     parts: dict[str, pd.Series] = {}
     for name in ACCOUNTS:
@@ -93,14 +100,15 @@ def lifetime_value(made: pd.DataFrame, values: Values, kind: str = "realised") -
 
 def _with_margin(bought: ibis.Table, economics: Economics) -> ibis.Table:
     """Purchases with `margin`, their rate: the stated one, or what the goods' cost leaves; where that is not known,
-    what it leaves of all purchases together."""
+    what it leaves of all purchases together. And `given_away`: what goods cost for which nothing was paid."""
     if economics.margin is not None:
-        return bought.mutate(margin=ibis.literal(economics.margin))
+        return bought.mutate(margin=ibis.literal(economics.margin), given_away=0.0)
     known = bought.filter(_.cost.notnull())
     all_in_all = known.aggregate(amount=_.amount.sum(), cost=_.cost.sum()).execute().iloc[0]
     rate = 1.0 - float(all_in_all.cost) / float(all_in_all.amount) if all_in_all.amount else 0.0
     own = 1.0 - bought.cost / bought.amount.nullif(0)
-    return bought.mutate(margin=ibis.coalesce(own, rate))
+    free = (bought.amount == 0).ifelse(bought.cost, 0.0).fill_null(0.0)
+    return bought.mutate(margin=ibis.coalesce(own, rate), given_away=free)
 
 
 def _sums(table: ibis.Table, **aggregates: ibis.Value) -> pd.DataFrame:
@@ -114,7 +122,8 @@ def _sum(table: ibis.Table, value: ibis.Value) -> pd.Series:
 
 
 def _gross_margin(told: _Ledger, roles: set[str]) -> pd.Series:
-    return _sum(told.bought, told.bought.amount * told.bought.margin)
+    t = told.bought
+    return _sum(t, t.amount * t.margin - t.given_away)
 
 
 def _returns(told: _Ledger, roles: set[str]) -> pd.Series | None:
@@ -166,14 +175,23 @@ def _retention(told: _Ledger, roles: set[str]) -> pd.Series | None:
 
 def _acquisition(told: _Ledger, roles: set[str]) -> pd.Series | None:
     """Own costs, and the share of what the channel cost in the month of the first purchase."""
-    own, by_channel = told.events(ACQUISITION), told.company.channel_costs
-    found = None
+    by_channel, found = told.company.channel_costs, None
     if ACQUISITION in told.company.roles:
+        own = acquisition_events(told.company, told.customers)
+        own = own.filter(told.between(own.date))
         found = -_sum(own, own.amount)
     if len(by_channel) and CHANNEL in told.customers.table:
         share = -acquisition_shares(told.customers, by_channel, told.start, told.end)
         found = share if found is None else found.add(share, fill_value=0.0)
     return found
+
+
+def acquisition_events(company: Company, customers: Customers) -> ibis.Table:
+    """Own costs of acquisition, each on its day, or on the first purchase where it has none or an earlier one."""
+    first = customers.table["first_purchase"].dt.date.rename("first").rename_axis("customer_id").reset_index()
+    people = ibis.memtable(first.astype({"customer_id": "str"}))
+    events = company.events.filter(_.role == ACQUISITION, _.amount.notnull()).inner_join(people, "customer_id")
+    return events.mutate(date=ibis.greatest(ibis.coalesce(events.date, events.first), events.first))
 
 
 def acquisition_shares(

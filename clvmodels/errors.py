@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -74,3 +74,12 @@ def unknown(kind: str, name: object, known: Iterable[str], where: str = "") -> P
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     return Problem(f"Unknown {kind} '{name}'{hint} Known: {', '.join(known)}", where)
+
+
+def attempt[T](problems: list[Problem], step: Callable[[], T]) -> T | None:
+    """What the step gives, or its problems among the others."""
+    try:
+        return step()
+    except DataError as error:
+        problems += error.problems
+        return None

@@ -115,7 +115,7 @@ def experience(company: Company, customers: Customers, names: Iterable[str] | No
     columns = {}
     for name in names:
         column = EXPERIENCE[name]
-        events = company.events.filter(_.role == column.role, _.date <= end)
+        events = company.events.filter(_.role == column.role, _.date.isnull() | (_.date <= end))
         events = events.filter(column.keep(events))
         found = events.group_by("customer_id").agg(value=column.of(events)).execute().set_index("customer_id")["value"]
         found = found.astype(float).reindex(customers.table.index).fillna(column.absent)

@@ -148,7 +148,10 @@ def _with_past(experiment: Experiment, result: Run) -> Run:
     if values is None or company is None or known is None:
         return result
     customers = replace(result.value_split.customers, table=known)
-    made = profit_made(company, customers, values.economics, roles=experiment.costs, windows=windows_of(experiment))
+    made = profit_made(
+        company, customers, values.economics, roles=experiment.costs, known_at=customers.observation_end,
+        windows=windows_of(experiment),
+    )  # fmt: skip
     back = payback(
         dict(result.valued.posteriors), company, customers, values.economics, seed=experiment.seed,
         draws=experiment.sampler.draws,

@@ -103,10 +103,10 @@ def with_costs(
 
     purchases (of all kinds of days, the first too); returnable, returned, returned_whole, returned_log_sum,
     returned_log1m_sum (purchases old enough to tell, those sent back, those sent back whole, logs of the shares of the
-    others and of what is left of them); billed, unpaid (old enough and not sent back; written off); contacts,
-    referrals; handling_count, handling_log_sum, handling_log_ss (contacts that cost something, the logs of their costs
-    and their squares about the mean); margin_count, margin_sum, margin_ss (purchases whose margin rate is known, the
-    rates and their squares about the mean).
+    others and of what is left of them); billed, unpaid (old enough and, beside returns, not sent back; written off);
+    contacts (beside handling those that cost something); referrals; handling_count, handling_log_sum, handling_log_ss
+    (contacts that cost something, the logs of their costs and their squares about the mean); margin_count, margin_sum,
+    margin_ss (purchases whose margin rate is known, the rates and their squares about the mean).
 
     Parameters
     ----------
@@ -127,12 +127,13 @@ def with_costs(
         raise ConfigError(problems)
     if problems := [problem for role in roles if (problem := _untold(company, role))]:
         raise DataError(problems)
-    windows, end = windows or Windows(), customers.observation_end
-    bought = purchases(company, windows, end)
+    windows = windows or Windows()
+    bought = purchases(company, windows, customers.observation_end)
+    seen = _Seen(company, customers, bought, windows, cost_per_minute, frozenset(roles))
     people = pd.Index(customers.table.index)
     columns: dict[str, pd.Series] = {}
     for role in roles:
-        columns |= _STATISTICS[role](company, customers, bought, windows, cost_per_minute)
+        columns |= _STATISTICS[role](seen)
     table = customers.table.assign(**{name: c.reindex(people, fill_value=0.0) for name, c in columns.items()})
     return replace(customers, table=table)
 
@@ -151,8 +152,36 @@ def _untold(company: Company, role: str) -> Problem | None:
     return Problem(f"no table tells of {ROLES[role]}", f"costs: {role}", known=known)
 
 
-def _returns(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
-    old = _old(bought, customers, windows.returns).filter(_.amount > 0)
+@dataclass(frozen=True)
+class _Seen:
+    """What statistics are made of: the purchases of the customers up to their end of observation, and the events."""
+
+    company: Company
+    customers: Customers
+    bought: ibis.Table
+    windows: Windows
+    cost_per_minute: float
+    roles: frozenset[str]
+
+    def old(self, days: int) -> ibis.Table:
+        """Purchases that were watched for so many days."""
+        return self.bought.filter(
+            _.date <= ibis.date((self.customers.observation_end - pd.Timedelta(days=days)).date())
+        )
+
+    def since_first(self, role: str) -> ibis.Table:
+        """A role's events from the customer's first purchase to the end of observation: what the exposure speaks of."""
+        first = self.bought.group_by("customer_id").agg(first=_.date.min())
+        until = ibis.date(self.customers.observation_end.date())
+        events = self.company.events.filter(_.role == role, _.date <= until)
+        return events.inner_join(first, "customer_id").filter(_.date >= _.first)
+
+    def purchases(self) -> dict[str, pd.Series]:
+        return _by_customer(self.bought, purchases=_.count())
+
+
+def _returns(seen: _Seen) -> dict[str, pd.Series]:
+    old = seen.old(seen.windows.returns).filter(_.amount > 0)
     share = old.returned / old.amount
     back, part = share > 0, (share > 0) & (share < WHOLE)
     log = part.ifelse(share, 1.0).ln().cast(EXACT_LOG)
@@ -164,45 +193,33 @@ def _returns(company, customers, bought, windows, cost_per_minute) -> dict[str, 
     )  # fmt: skip
 
 
-def _bad_debt(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
-    old = _old(bought, customers, windows.bad_debt).filter(_.returned == 0)
+def _bad_debt(seen: _Seen) -> dict[str, pd.Series]:
+    """Of purchases not sent back, where a returns model says how many these are; else of all."""
+    old = seen.old(seen.windows.bad_debt)
+    old = old.mutate(unpaid=old.unpaid & (old.returned == 0))
+    if "returns" in seen.roles:
+        old = old.filter(_.returned == 0)
     return _by_customer(old, billed=_.count(), unpaid=_.unpaid.sum())
 
 
-def _old(bought: ibis.Table, customers: Customers, days: int) -> ibis.Table:
-    """Purchases that were watched for so many days."""
-    return bought.filter(_.date <= ibis.date((customers.observation_end - pd.Timedelta(days=days)).date()))
+def _contacts(seen: _Seen) -> dict[str, pd.Series]:
+    """Where handling is modelled, of those that cost something: what one costs is the mean of these."""
+    events = seen.since_first("contacts")
+    if "handling" in seen.roles:
+        events = events.filter(cost_of_contacts(events, seen.cost_per_minute) > 0)
+    return seen.purchases() | _by_customer(events, contacts=_["count"].sum())
 
 
-def _contacts(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
-    """Where minutes are priced, of those that cost something: what one costs is the mean of these."""
-    events = _since(company, customers, "contacts", bought)
-    if cost_per_minute:
-        events = events.filter(cost_of_contacts(events, cost_per_minute) > 0)
-    return _purchases(bought) | _by_customer(events, contacts=_["count"].sum())
-
-
-def _referrals(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
-    brought = _since(company, customers, "referrals", bought)
+def _referrals(seen: _Seen) -> dict[str, pd.Series]:
+    brought = seen.since_first("referrals")
     if bool(brought.detail.notnull().any().execute()):  # the table tells whom: an invitation alone brings nobody
         brought = brought.filter(_.detail.notnull())
-    return _purchases(bought) | _by_customer(brought, referrals=_["count"].sum())
+    return seen.purchases() | _by_customer(brought, referrals=_["count"].sum())
 
 
-def _purchases(bought: ibis.Table) -> dict[str, pd.Series]:
-    return _by_customer(bought, purchases=_.count())
-
-
-def _since(company: Company, customers: Customers, role: str, bought: ibis.Table) -> ibis.Table:
-    """A role's events from the customer's first purchase to the end of observation: what the exposure speaks of."""
-    first = bought.group_by("customer_id").agg(first=_.date.min())
-    events = company.events.filter(_.role == role, _.date <= ibis.date(customers.observation_end.date()))
-    return events.inner_join(first, "customer_id").filter(_.date >= _.first)
-
-
-def _handling(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
-    events = _since(company, customers, "contacts", bought)
-    cost = cost_of_contacts(events, cost_per_minute) / customers.amount_unit
+def _handling(seen: _Seen) -> dict[str, pd.Series]:
+    events = seen.since_first("contacts")
+    cost = cost_of_contacts(events, seen.cost_per_minute) / seen.customers.amount_unit
     each = events.select("customer_id", cost=cost).filter(_.cost > 0).mutate(log=_.cost.ln())
     if not int(each.count().execute()):
         known = "Name columns: {minutes: ...} and say economics: cost_per_minute, or columns: {amount: ...}"
@@ -215,8 +232,8 @@ def cost_of_contacts(events: ibis.Table, cost_per_minute: float) -> ibis.Value:
     return ibis.coalesce(events.amount, events.value * cost_per_minute)
 
 
-def _margin(company, customers, bought, windows, cost_per_minute) -> dict[str, pd.Series]:
-    known = bought.filter(_.amount > 0, _.cost.notnull())
+def _margin(seen: _Seen) -> dict[str, pd.Series]:
+    known = seen.bought.filter(_.amount > 0, _.cost.notnull())
     each = known.select("customer_id", rate=1.0 - known.cost / known.amount)
     return _about_mean(each, "rate", "margin_count", "margin_sum", "margin_ss")
 

@@ -118,7 +118,7 @@ def _no_idle() -> pd.DataFrame:
 def _with_margin(days: ibis.Table, economics: Economics, start: pd.Timestamp, length: Length) -> ibis.Table:
     """Purchases with `margin`, their rate, as in `profit_made` but for purchases of unknown cost: no look ahead."""
     if economics.margin is not None:
-        return days.mutate(margin=ibis.literal(economics.margin))
+        return days.mutate(margin=ibis.literal(economics.margin), given_away=0.0)
     days = days.mutate(period=place(_.date, start, length))
     known = days.filter(_.cost.notnull()).group_by("period").agg(a=_.amount.sum(), c=_.cost.sum()).execute()
     sums = known.set_index("period").sort_index().cumsum()
@@ -127,7 +127,9 @@ def _with_margin(days: ibis.Table, economics: Economics, start: pd.Timestamp, le
     rate = np.where(sums["a"] > 0, 1.0 - sums["c"] / sums["a"].where(sums["a"] > 0, 1.0), 0.0)
     rates = ibis.memtable(pd.DataFrame({"period": np.arange(last + 1), "usual": rate}))
     joined = days.inner_join(rates, "period")
-    return joined.mutate(margin=ibis.coalesce(1.0 - _.cost / _.amount.nullif(0), _.usual)).drop("period", "usual")
+    free = (joined.amount == 0).ifelse(joined.cost, 0.0).fill_null(0.0)
+    margin = ibis.coalesce(1.0 - joined.cost / joined.amount.nullif(0), joined.usual)
+    return joined.mutate(margin=margin, given_away=free).drop("period", "usual")
 
 
 def _entry(table: ibis.Table, part: str, amount: ibis.Value, date: str = "date", bought: str = "date") -> ibis.Table:
@@ -171,7 +173,7 @@ class _Making:
     def of_purchases(self) -> list[ibis.Table]:
         """Margin and fulfilment, and of the roles in use what came back and what was not paid."""
         e, days = self.economics, self.days
-        found = [_entry(days, "gross margin", _.revenue * _.margin)]
+        found = [_entry(days, "gross margin", _.revenue * _.margin - _.given_away * self.unit)]
         if e.cost_per_order:
             found.append(_entry(days, "fulfilment", ibis.literal(-e.cost_per_order)))
         back = self._returned() if {"returns", "bad_debt"} & set(self.terms.roles) else None

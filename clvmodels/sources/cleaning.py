@@ -27,7 +27,13 @@ DAYS = ("date", "ended")
 MONEY = ("amount", "cost", "discount")
 NUMBERS = (*MONEY, "count", "minutes", "score", "rate")
 IDS = ("customer_id", "key", "order_id", "referred")
+LONGEST = 500
+"""Characters of an id; longer ones are misread columns."""
+HTML, FORMULA, PHONE = r"<\s*[A-Za-z/!][^<>]*>", r"^\s*(=|[-+@].*[(|])", r"^\+?[\d\s()./-]+$"
+PLAIN = "Ids are plain text: correct the table, or name another column"
 
+_NAIVE = r"^\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d\d(:\d\d(\.\d+)?)?)?$"
+_INSTANT = r"^\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d\d:\d\d(\.\d+)?\s*(Z|z|UTC|[+-]\d\d(:?\d\d)?)$"
 INSTANT = dt.Timestamp(timezone="UTC")
 
 
@@ -78,9 +84,9 @@ def _day_of_text(text: ibis.Value, date_format: str | None, timezone: str) -> ib
         return wall_clock(timezone, try_strptime_zoned(text, date_format)).date()
     if date_format:
         return try_strptime(text, date_format).date()
-    has_offset = text.re_search(r":\d\d(\.\d+)?\s*(Z|z|[+-]\d\d(:?\d\d)?)$")
     instant = wall_clock(timezone, text.try_cast(INSTANT))
-    return has_offset.ifelse(instant, text.try_cast("timestamp")).try_cast("date")
+    day = ibis.cases((text.re_search(_INSTANT), instant), (text.re_search(_NAIVE), text.try_cast("timestamp")))
+    return day.try_cast("date")
 
 
 def amount_number(column: ibis.Value) -> ibis.Value:
@@ -162,6 +168,27 @@ def _type_problem(meaning: str, column: ibis.Value, date_format: str | None) -> 
 
 def _largest(column: ibis.Value) -> float:
     return column.abs().max(where=~column.isnan()).execute() or 0.0
+
+
+def id_problems(raw: Raw, names: Mapping[str, str], ids: Mapping[str, str], where: str) -> list[Problem]:
+    """Ids that are no ids, in the columns (meaning -> the table's own name) that hold some."""
+    found = []
+    for meaning, own in ids.items():
+        column = raw.table[f"c{list(names).index(meaning)}"]
+        if not column.type().is_string():
+            continue
+        for what, wrong, known in (
+            (f"an id of over {LONGEST} characters", column.length() > LONGEST, "Ids are short: is it another column?"),
+            ("an id that is HTML", column.re_search(HTML), PLAIN),
+            ("an id that is a spreadsheet's formula", column.re_search(FORMULA) & ~column.re_search(PHONE), PLAIN),
+        ):
+            rows = raw.table.filter(wrong).order_by("row").limit(1)
+            first = rows.select("row", text=column.substr(0, 40)).execute()
+            if len(first):
+                line = int(raw.line_of(first["row"].to_numpy())[0])
+                place = f"in column '{own}', first at {raw.place} {line}"
+                found.append(Problem(f"{what} {place}", where, repr(first["text"][0]), known))
+    return found
 
 
 def judge_rows(

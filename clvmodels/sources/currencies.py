@@ -15,6 +15,8 @@ from clvmodels.sources.reading import Raw
 
 _KNOWN = "State the currency of the result and give a table of rates (role rates; columns currency, rate, and date)"
 
+_UNDATED = "The rates are of days and this table tells none: give it a date, or a rate for all days"
+
 
 class Rates(NamedTuple):
     """What one unit of a currency is in the currency of the result.
@@ -73,8 +75,9 @@ def with_rate(raw: Raw, column: str, day: ibis.Value | None, where: str, rates: 
         lines = raw.line_of(found["first"].to_numpy())
         each = zip(found["code"], found["rows"], lines, strict=True)
         told = "; ".join(f"{code} in {rows:,} rows, first at {raw.place} {line}" for code, rows, line in each)
+        known = _UNDATED if rates.dated and day is None else _KNOWN
         what = f"no rate turns these currencies into {rates.currency}" if rates.currency else "several currencies"
-        raise DataError(Problem(what, where, told, _KNOWN))
+        raise DataError(Problem(what, where, told, known))
     return raw._replace(table=rated.drop("code", "on_day"))
 
 

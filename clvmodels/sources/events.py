@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.errors import DataError, Problem
+from clvmodels.errors import DataError, Problem, attempt
 from clvmodels.sources import cleaning, reasons, tally
 from clvmodels.sources.cleaning import MONEY, NUMBERS, amount_number, covariate_number, id_text, is_empty
 from clvmodels.sources.currencies import Rates, with_rate
 from clvmodels.sources.reading import Raw
 from clvmodels.sources.reasons import Policies
-from clvmodels.sources.roles import AS_ORDER, SCALES, Role, Told
+from clvmodels.sources.roles import AS_ORDER, ROLES, SCALES, Role, Told
 
 EVENT = {
     "source": "string", "role": "string", "line": "int64", "customer_id": "string", "date": "date", "kind": "string",
@@ -28,11 +28,6 @@ EVENT = {
 }  # fmt: skip
 """The shape of events: where a row stood (source, role, line); whose, when, of what kind, how many (1 where nothing
 tells), for how much money; minutes, a score, or 1 and 0 for yes and no; the order; arm, channel, referred customer."""
-LONGEST = 500
-"""Characters of an id; longer ones are misread columns."""
-HTML, FORMULA = r"<\s*[A-Za-z/!][^<>]*>", r"^\s*(=|[-+@].*[(|])"
-PLAIN = "Ids are plain text: correct the table, or name another column"
-IDS = ("key", "order_id", "referred", "customer_id")
 ARMS = ("treatment", "control")
 
 Owners = Callable[[Told, ibis.Table], ibis.Table]
@@ -55,27 +50,6 @@ class Judged(NamedTuple):
         return rows if self.marks is None else rows.anti_join(self.marks, "row")
 
 
-def id_problems(told: Told) -> list[Problem]:
-    """Ids that are no ids."""
-    found = []
-    for meaning in (m for m in IDS if m in told.names and m not in told.kept):
-        column = told.raw.table[told.column(meaning)]
-        if not column.type().is_string():
-            continue
-        for what, wrong, known in (
-            (f"an id of over {LONGEST} characters", column.length() > LONGEST, "Ids are short: is it another column?"),
-            ("an id that is HTML", column.re_search(HTML), PLAIN),
-            ("an id that is a spreadsheet's formula", column.re_search(FORMULA), PLAIN),
-        ):
-            rows = told.raw.table.filter(wrong).order_by("row").limit(1)
-            first = rows.select("row", text=column.substr(0, 40)).execute()
-            if len(first):
-                line = int(told.raw.line_of(first["row"].to_numpy())[0])
-                place = f"in column '{told.names[meaning]}', first at {told.raw.place} {line}"
-                found.append(Problem(f"{what} {place}", told.where, repr(first["text"][0]), known))
-    return found
-
-
 def judge(
     backend: ibis.BaseBackend, told: Told, timezone: str, data_end: pd.Timestamp | None, policies: Policies,
     rates: Rates | None, owners: Owners | None = None,
@@ -87,17 +61,17 @@ def judge(
     DataError
         With everything that the policies refuse, currencies without a rate, and amounts of the wrong sign.
     """
-    raw, day = told.raw, None
+    raw, day, problems = told.raw, None, list[Problem]()
     if "date" in told.names:
         day = cleaning.calendar_day(raw.table[told.column("date")], told.table.date_format, timezone)
     if rates is not None:
-        raw = rated(told, day, rates)
+        raw = attempt(problems, lambda: rated(told, day, rates)) or raw
     if owners is not None and told.role.reached_by:
         raw = raw._replace(table=owners(told, raw.table))
     rows = _judged(told, raw.table, timezone, data_end, policies)
     judged = tally.in_engine(told.where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
-    problems = tally.refusals(
+    problems += tally.refusals(
         judged, raw, counts, told.where, told.names, policies, told.table.date_format, _kind_hint(told)
     )  # fmt: skip
     problems += _sign_problems(told, judged)
@@ -138,7 +112,7 @@ def _judged(
         meaning["customer_id"] = table.owner
     if "whom" in table.columns:
         meaning |= {"referred": table.whom, "referred_key": id_text(source["referred"])}
-    cases = [*_owner_cases(told, table, source, first=True), *_own_cases(role, source, meaning)]
+    cases = [*_owner_cases(told, table, source, first=True), *_own_cases(role, table, source, meaning)]
     if data_end is not None and "date" in source:
         cases.append(((meaning["date"] > ibis.date(data_end.date())).fill_null(False), reasons.AFTER_END))
     cases += _owner_cases(told, table, source, first=False)
@@ -211,7 +185,7 @@ def _owner_cases(
 
 
 def _own_cases(
-    role: Role, source: dict[str, ibis.Value], meaning: dict[str, ibis.Value]
+    role: Role, table: ibis.Table, source: dict[str, ibis.Value], meaning: dict[str, ibis.Value]
 ) -> list[tuple[ibis.Value, str]]:
     """What can be wrong with a row by itself."""
     names = [m for m in ("system", "key", "customer_id", "channel", "currency") if m in role.required]
@@ -222,11 +196,15 @@ def _own_cases(
     if "kind" in role.meanings:
         cases.append((meaning["kind"].isnull(), reasons.NO_KIND))
         cases += [] if role.open else [(meaning["kind"].notin(role.kinds), reasons.BAD_KIND)]
-    cases += cleaning.money_cases(source, "amount" in role.required)
+    cases += cleaning.money_cases(source, "amount" in role.required or role is ROLES["order_lines"])
+    if "rate" in table.columns and "date" in source:  # rates of days; a day that cannot be read is told before
+        paid = ibis.or_(*(~is_empty(source[m]) for m in MONEY if m in source))
+        cases.append((paid & meaning["date"].isnull() & table.rate.isnull(), reasons.NO_RATE))
     if "rate" in role.required:
         cases.append((meaning["rate"].isnull(), reasons.BAD_NUMBER))
     if "responded" in source:
         cases.append((~is_empty(source["responded"]) & meaning["responded"].isnull(), reasons.BAD_NUMBER))
+    cases += [(meaning[m] < 0, reasons.BELOW_ZERO) for m in ("count", "minutes") if m in source]
     if "score" in source:
         cases += [((meaning["kind"] == kind) & ~meaning["score"].between(low, high), reasons.OUT_OF_SCALE)
                   for kind, (low, high) in SCALES.items()]  # fmt: skip

@@ -21,6 +21,9 @@ BAD_END, AFTER_ENDED = "end of the customer cannot be read", "after the customer
 ORPHAN, SEVERAL = "key is in no identity table", "key belongs to several customers"
 UNKNOWN_ORDER, UNUSED_ORDER = "order is in no table of orders", "its order was not used"
 ORDER_OF_SEVERAL = "order of several customers"
+NO_RATE = "no date, which the rate of its currency needs"
+BELOW_ZERO = "number is below 0"
+ORDER_AT_RATES = "its order has several currencies"
 NEGATIVE, ZERO, DUPLICATE = "negative amount", "zero amount", "duplicate of an earlier row"
 NOTHING_TO_NET, NETTED_OUT = "refund on a day without an order", "order refunded in full on the same day"
 NETTED = "negative amount, subtracted from the orders of that day"
@@ -32,8 +35,8 @@ USED = "rows used"
 # In the order in which they are looked for.
 REASONS = (
     UNREADABLE, NO_ID, NO_ORDER, NO_NAME, NO_DATE, BAD_DATE, NO_KIND, BAD_KIND, NO_AMOUNT, BAD_AMOUNT, NO_CURRENCY,
-    BAD_NUMBER, OUT_OF_SCALE, BAD_ARM, BAD_END, AFTER_END, ORPHAN, SEVERAL, UNKNOWN_ORDER, UNUSED_ORDER,
-    ORDER_OF_SEVERAL, AFTER_ENDED, NEGATIVE, ZERO, DUPLICATE, NOTHING_TO_NET, NETTED_OUT,
+    NO_RATE, BAD_NUMBER, BELOW_ZERO, OUT_OF_SCALE, BAD_ARM, BAD_END, AFTER_END, ORPHAN, SEVERAL, UNKNOWN_ORDER,
+    UNUSED_ORDER, ORDER_OF_SEVERAL, ORDER_AT_RATES, AFTER_ENDED, NEGATIVE, ZERO, DUPLICATE, NOTHING_TO_NET, NETTED_OUT,
 )  # fmt: skip
 
 ORPHANED = (ORPHAN, UNKNOWN_ORDER)
@@ -52,7 +55,9 @@ REFUSABLE = {
     NO_AMOUNT: ("missing_amount", "have no amount"),
     BAD_AMOUNT: ("unreadable", "have an amount that cannot be read"),
     NO_CURRENCY: ("missing_amount", "have an amount and no currency"),
+    NO_RATE: ("missing_date", "have money in another currency and no date to convert it by"),
     BAD_NUMBER: ("unreadable", "have a number that cannot be read"),
+    BELOW_ZERO: ("unreadable", "have a number below 0"),
     BAD_ARM: ("unreadable", "have an arm that is neither treatment nor control"),
     NEGATIVE: ("refunds", "have a negative amount"),
     BAD_END: ("unreadable", "have an end that cannot be read"),
@@ -64,7 +69,8 @@ ABOUT = {
     NO_NAME: ("system", "key", "customer_id", "channel", "currency"),
     NO_DATE: ("date",), BAD_DATE: ("date",), NO_KIND: ("kind",), BAD_KIND: ("kind",), NO_AMOUNT: ("amount",),
     BAD_AMOUNT: ("amount",), NO_CURRENCY: ("currency",), BAD_ARM: ("arm",), BAD_END: ("ended",),
-    BAD_NUMBER: ("cost", "discount", "count", "minutes", "score", "rate", "responded"), NEGATIVE: ("amount",),
+    BAD_NUMBER: ("cost", "discount", "count", "minutes", "score", "rate", "responded"),
+    BELOW_ZERO: ("count", "minutes"), NO_RATE: ("currency", "date"), NEGATIVE: ("amount",),
 }  # fmt: skip
 """Meanings of the columns that a reason is about."""
 

@@ -14,7 +14,7 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.sources import reasons, tally
-from clvmodels.sources.cleaning import EXACT, MONEY, as_text, id_text
+from clvmodels.sources.cleaning import EXACT, MONEY, amount_number, as_text, id_text
 from clvmodels.sources.events import Judged, in_shape
 from clvmodels.sources.identity import LISTED, conflict_table
 from clvmodels.sources.roles import Told
@@ -42,27 +42,39 @@ def sum_lines(backend: ibis.BaseBackend, judged: Judged) -> Lines:
     return Lines(judged, stored(backend, "sums", sums), own)
 
 
-def known_orders(backend: ibis.BaseBackend, told: Told) -> ibis.Table | None:
-    """Every order number of a table whose rows know their owners: order_id, its first row, its owners, its rate."""
+def known_orders(backend: ibis.BaseBackend, told: Told, day: ibis.Value) -> ibis.Table | None:
+    """Every order number of a table whose rows know their owners: order_id, its first row, its owners, its rate, and
+    how many different rates its rows have. The first row is one that may count, if there is one: it has an owner and a
+    day, and is no refund."""
     if "order_id" not in told.names:
         return None
     table = told.raw.table
     rate = table.rate if "rate" in table.columns else ibis.literal(1.0)
-    rows = table.select("row", "owner", order_id=id_text(table[told.column("order_id")]), rate=rate)
-    each = rows.filter(_.order_id.notnull()).group_by("order_id")
-    return stored(backend, "known", each.agg(first=_["row"].min(), owners=_.owner.nunique(), rate=_.rate.max()))
+    good = table.owner.notnull() & day.notnull()
+    if "amount" in told.names:
+        good = good & (amount_number(table[told.column("amount")]) >= 0).fill_null(False)
+    rows = table.select("row", "owner", order_id=id_text(table[told.column("order_id")]), rate=rate, good=good)
+    known = rows.filter(_.order_id.notnull()).group_by("order_id").agg(
+        first=ibis.coalesce(_["row"].min(where=_.good), _["row"].min()), owners=_.owner.nunique(), rate=_.rate.max(),
+        rates=_.rate.nunique(),
+    )  # fmt: skip
+    return stored(backend, "known", known)
 
 
 def with_sums(told: Told, known: ibis.Table, lines: Lines) -> tuple[Told, tuple[str, ...]]:
-    """The table of orders with what only its lines tell, in the first row of each order; and which meanings of these
-    are in the result's currency already. An order of several customers gets nothing."""
+    """The table of orders with what only its lines tell, in the first row of each order, and 0 in its others; and which
+    meanings of these are in the result's currency already. An order of several customers gets nothing."""
     new = [name for name in MONEY if name in lines.sums.columns and name not in told.names]
     if not new:
         return told, ()
     width = len(told.names)
     found = known.filter(_.owners <= 1).inner_join(lines.sums, "order_id")
-    found = found.select(**{f"c{width + i}": found[name] for i, name in enumerate(new)}, row=found["first"])
-    raw = told.raw._replace(table=told.raw.table.left_join(found, "row").drop("row_right"))
+    found = found.select(first="first", of_order="order_id", **{f"sum_{name}": found[name] for name in new})
+    table = told.raw.table.mutate(of_order=id_text(told.raw.table[told.column("order_id")]))
+    met = table.left_join(found, "of_order")
+    sums = {f"c{width + i}": (met.row == met["first"]).ifelse(met[f"sum_{n}"], met[f"sum_{n}"] * 0.0)
+            for i, n in enumerate(new)}  # fmt: skip
+    raw = told.raw._replace(table=met.select(*told.raw.table.columns, **sums))
     names = told.names | {name: f"{lines.judged.told.names[name]} of {lines.judged.told.name}" for name in new}
     return told._replace(names=names, raw=raw), tuple(new) if lines.own_currency else ()
 
@@ -82,7 +94,10 @@ def order_index(backend: ibis.BaseBackend, known: ibis.Table, transactions: Tran
         back = transactions.returns.group_by("order_id").agg(returner=_.customer_id.min())
         index = index.left_join(back, "order_id").drop("order_id_right")
         index = index.mutate(owner=ibis.coalesce(index.owner, index.returner)).drop("returner")
-    why = ibis.cases((index.owners > 1, reasons.ORDER_OF_SEVERAL), (index.owner.isnull(), reasons.UNUSED_ORDER))
+    why = ibis.cases(
+        (index.owners > 1, reasons.ORDER_OF_SEVERAL), (index.owner.isnull(), reasons.UNUSED_ORDER),
+        (index.rates > 1, reasons.ORDER_AT_RATES),
+    )  # fmt: skip
     index = index.mutate(unowned=why)
     return stored(
         backend, "orders", index.mutate(owner=index.unowned.isnull().ifelse(index.owner, ibis.null("string")))
@@ -90,24 +105,30 @@ def order_index(backend: ibis.BaseBackend, known: ibis.Table, transactions: Tran
 
 
 def together(backend: ibis.BaseBackend, each: list[ibis.Table]) -> ibis.Table:
-    """The order numbers of several tables: one that leads to several customers leads to nobody."""
+    """The order numbers of several tables, and in how many each is: one that leads to several customers, or to money of
+    several currencies, leads to nobody."""
     shared = sorted(set.intersection(*(set(one.columns) for one in each)))
     rows = ibis.union(*(one.select(*shared) for one in each)).group_by("order_id")
     found = rows.agg(
         owners=ibis.greatest(_.owners.max(), _.owner.nunique()), owner=_.owner.min(), on_day=_.on_day.min(),
-        rate=_.rate.max(), why=_.unowned.min(),
+        rate=_.rate.max(), rates=ibis.greatest(_.rates.max(), _.rate.nunique()), why=_.unowned.min(), tables=_.count(),
     )  # fmt: skip
-    several = found.owners > 1
-    unowned = ibis.cases((several, reasons.ORDER_OF_SEVERAL), (found.owner.isnull(), found.why))
-    owner = several.ifelse(ibis.null("string"), found.owner)
-    return stored(backend, "orders", found.mutate(unowned=unowned, owner=owner).drop("why"))
+    unowned = ibis.cases(
+        (found.owners > 1, reasons.ORDER_OF_SEVERAL), (found.owner.isnull(), found.why),
+        (found.rates > 1, reasons.ORDER_AT_RATES),
+    )  # fmt: skip
+    found = found.mutate(unowned=unowned).drop("why")
+    return stored(
+        backend, "orders", found.mutate(owner=found.unowned.isnull().ifelse(found.owner, ibis.null("string")))
+    )
 
 
-def conflicts(several: ibis.Table, where: str) -> pd.DataFrame:
-    """Order numbers of several customers."""
-    table = several.select("order_id", "owners").order_by("order_id").limit(LISTED).execute()
-    told = {"what": "order of several customers", "system": "order_id", "where": where}
-    values = [[f"{n} customers"] for n in table["owners"]]
+def conflicts(several: ibis.Table, of: str, where: str) -> pd.DataFrame:
+    """Order numbers of several customers, or in several tables: what the column `of` counts."""
+    table = several.select("order_id", of).order_by("order_id").limit(LISTED).execute()
+    what = "customers" if of == "owners" else "tables"
+    told = {"what": f"order of several {what}", "system": "order_id", "where": where}
+    values = [[f"{n} {what}"] for n in table[of]]
     return conflict_table(table.assign(key=table["order_id"], values=values, lines=[[]] * len(table), **told))
 
 
@@ -129,8 +150,8 @@ def lines_met(backend: ibis.BaseBackend, lines: Lines, index: ibis.Table) -> Jud
     told = as_text({name: met[name] for name in names if name in met.columns}, names)
     reason = ibis.coalesce(met.reason, met.unowned)
     table = met.mutate(reason=reason, text=ibis.coalesce(met.text, reason.notnull().ifelse(told, ibis.null("string"))))
-    table = stored(backend, "lines", table)
-    counts = tally.count(table if judged.marks is None else table.anti_join(judged.marks, "row"), judged.raw)
+    table = stored(backend, "lines", table if judged.marks is None else table.anti_join(judged.marks, "row"))
+    counts = tally.count(table, judged.raw)
     if judged.marks is not None:
         more = judged.marks.group_by("reason").agg(rows=_.count()).execute().set_index("reason")["rows"]
         counts = counts.add(more, fill_value=0).reindex(counts.index).astype("int64")

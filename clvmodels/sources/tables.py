@@ -18,11 +18,11 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import cleaning, rollup, tally
-from clvmodels.sources.cleaning import check_covariates, check_types
+from clvmodels.sources.cleaning import IDS, check_covariates, check_types, id_problems
 from clvmodels.sources.currencies import Rates, only_currency, read_rates, rows_by_currency
-from clvmodels.sources.events import Judged, Owners, id_problems, judge, rated
+from clvmodels.sources.events import Judged, Owners, judge, rated
 from clvmodels.sources.identity import Identity, known_systems, read_identity, systems_problem
 from clvmodels.sources.reading import ENCODINGS, Source, is_url, open_source
 from clvmodels.sources.reasons import Policies
@@ -44,15 +44,6 @@ class Found:
     ranges: list[ibis.Table] = field(default_factory=list)
     conflicts: list[pd.DataFrame] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-
-
-def attempt[T](problems: list[Problem], step: Callable[[], T]) -> T | None:
-    """What the step gives, or its problems among the others."""
-    try:
-        return step()
-    except DataError as error:
-        problems += error.problems
-        return None
 
 
 def read(
@@ -83,8 +74,9 @@ def read(
             before = len(problems)
             attempt(problems, partial(check_types, raw, names, one.where, table.date_format, one.kept))
             attempt(problems, partial(check_covariates, raw, names, table.covariates, one.where))
-            problems += id_problems(one)
             told += [one] if len(problems) == before else []
+            ids = {m: own for m, own in names.items() if m in IDS and m not in one.kept}
+            problems += id_problems(raw, names, ids, one.where)
     return told
 
 
@@ -109,6 +101,17 @@ def _set_problems(sources: Mapping[str, Table]) -> list[Problem]:
         found.append(Problem(what, "sources", known="Give one table of lines, and one of orders at most"))
     if roles.count("rates") > 1:
         found.append(Problem("more than one table of rates", "sources"))
+    if orders:
+        found += [
+            Problem(f"groups and covariates are those of orders: '{column}' of their lines means nothing", name)
+            for name, table in sources.items()
+            if table.role == "order_lines"
+            for column in (*table.groups, *table.covariates)
+        ]
+    systems = dict.fromkeys(t.system for t in sources.values() if t.role in ROLES and "key" in ROLES[t.role].reached_by)
+    if "identity" not in roles and len(systems) > 1:
+        what = f"keys of several systems and no table that says whose they are: {', '.join(systems)}"
+        found.append(Problem(what, "sources", known="Give a table of the role identity, or one system to all"))
     return found
 
 
@@ -165,6 +168,9 @@ def judge_all(
         for one in told:
             if one.role.reached_by and "key" in one.names and identity.keys is not None:
                 problems += systems_problem(one.table.system, known, one.where)
+        for one in by_role["identity"]:
+            unmet = [system for system in one.table.rules if system not in known]
+            problems += [unknown("system", system, known, f"{one.where}, rules") for system in unmet]
     rates = _rates(by_role["rates"], told, currency, whole["rates"], judged, found, problems)
     index = _orders(backend, by_role, found, rates, timezone, data_end, policies, judged, problems)
 
@@ -293,12 +299,14 @@ def _transactions(
     timezone: str, data_end: pd.Timestamp | None, policies: Policies,
 ) -> tuple[Transactions, ibis.Table | None]:  # fmt: skip
     """The transactions of a table of orders, and its order numbers."""
-    if rates is not None:
-        day = cleaning.calendar_day(one.raw.table[one.column("date")], one.table.date_format, timezone)
-        one = one._replace(raw=rated(one, day, rates))
-    resolved = identity.resolve(one.raw.table, one.column("key"), one.table.system)
-    one = one._replace(raw=one.raw._replace(table=stored(backend, "resolved", resolved)))
-    known, own = rollup.known_orders(backend, one), one.names
+    problems: list[Problem] = []
+    day = cleaning.calendar_day(one.raw.table[one.column("date")], one.table.date_format, timezone)
+    raw = None if rates is None else attempt(problems, partial(rated, one, day, rates))
+    raw = raw or one.raw._replace(table=one.raw.table.mutate(rate=ibis.literal(1.0)))
+    resolved = identity.resolve(raw.table, one.column("key"), one.table.system)
+    one = one._replace(raw=raw._replace(table=stored(backend, "resolved", resolved)))
+    day = cleaning.calendar_day(one.raw.table[one.column("date")], one.table.date_format, timezone)
+    known, own = rollup.known_orders(backend, one, day), one.names
     converted: tuple[str, ...] = ()
     if lines is not None:
         if known is None:
@@ -306,11 +314,14 @@ def _transactions(
             raise DataError(Problem("order lines need the order ids of the orders", one.where, known=known_as))
         one, converted = rollup.with_sums(one, known, lines)
     names = {"customer_id" if meaning == "key" else meaning: own for meaning, own in one.names.items()}
-    transactions = clean(
-        backend, one.raw, one.where, names, rates or Rates(), date_format=one.table.date_format, timezone=timezone,
-        data_end=data_end, policies=policies, groups=one.table.groups, covariates=one.table.covariates,
-        converted=converted, needs_order=one.table.role == "order_lines", borrowed=one.names.keys() - own.keys(),
-    )  # fmt: skip
+    transactions = attempt(problems, partial(
+        clean, backend, one.raw, one.where, names, rates or Rates(), date_format=one.table.date_format,
+        timezone=timezone, data_end=data_end, policies=policies, groups=one.table.groups,
+        covariates=one.table.covariates, converted=converted, needs_order=one.table.role == "order_lines",
+        borrowed=one.names.keys() - own.keys(),
+    ))  # fmt: skip
+    if problems or transactions is None:
+        raise DataError(problems)
     return transactions, known
 
 
@@ -318,10 +329,18 @@ def _index(backend: ibis.BaseBackend, known: Sequence[tuple[ibis.Table, Transact
     """What the order numbers of all tables lead to; those of several customers are conflicts."""
     each = [rollup.order_index(backend, numbers, transactions) for numbers, transactions in known]
     index = each[0] if not each[1:] else rollup.together(backend, each)
+    where = ", ".join(one.source for one in found.orders.values())
     several = index.filter(_.owners > 1)
     if n := int(several.count().execute()):
         found.warnings.append(f"{n:,} order ids belong to several customers: what is reached by them is left out")
-        found.conflicts.append(rollup.conflicts(several, ", ".join(one.source for one in found.orders.values())))
+        found.conflicts.append(rollup.conflicts(several, "owners", where))
+    if "tables" in index.columns:
+        shared = index.filter(_.tables > 1, _.owners <= 1)
+        if n := int(shared.count().execute()):
+            found.warnings.append(
+                f"{n:,} order ids stand in several tables of orders: each row counts, as if they were several orders"
+            )
+            found.conflicts.append(rollup.conflicts(shared, "tables", where))
     return index
 
 

@@ -120,6 +120,8 @@ def account(
 
 def with_lines(backend: ibis.BaseBackend, raw: Raw, table: ibis.Table) -> ibis.Table:
     """The table and `line`, where each of its rows stood."""
+    if not int(raw.table.count().execute()):
+        return table.mutate(line=ibis.null("int64"))
     last = int(raw.table["row"].max().execute())
     first_line, last_line = (int(line) for line in raw.line_of(np.array([0, last])))
     if last_line - first_line == last:

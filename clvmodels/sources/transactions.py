@@ -13,7 +13,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import cleaning, tally
 from clvmodels.sources.currencies import Rates, only_currency, rows_by_currency, with_rate
 from clvmodels.sources.reading import ENCODINGS, Raw, Source, connect, no_rows, open_source
@@ -167,14 +167,19 @@ def read_transactions(
     raw = scan(backend, opened, list(names.values()))
     cleaning.check_types(raw, names, opened.where, date_format, (*groups, *covariates))
     cleaning.check_covariates(raw, names, covariates, opened.where)
+    ids = {m: own for m, own in names.items() if m in cleaning.IDS and m not in (*groups, *covariates)}
+    problems = cleaning.id_problems(raw, names, ids, opened.where)
     rates = Rates(currency)
     if "currency" in (columns or {}):
         found = rows_by_currency(raw.table, raw.table[own_column(names, "currency")])
         rates = Rates(only_currency(list(found.index), currency))
-    return clean(
+    transactions = attempt(problems, lambda: clean(
         backend, raw, opened.where, names, rates, date_format=date_format, timezone=timezone, data_end=end,
         policies=policies, groups=groups, covariates=covariates,
-    )  # fmt: skip
+    ))  # fmt: skip
+    if problems or transactions is None:
+        raise DataError(problems)
+    return transactions
 
 
 def own_column(names: Mapping[str, str], meaning: str) -> str:
@@ -192,15 +197,20 @@ def clean(
     `names` maps each meaning to the table's own name, in the order of raw's columns. What another table knows of the
     rows, they carry: see `cleaning.judge_rows`; `borrowed` meanings are from there, and do not tell copies apart.
     """
+    problems: list[Problem] = []
     if "currency" in names and "currency" not in (*groups, *covariates) and "rate" not in raw.table.columns:
         day = cleaning.calendar_day(raw.table[own_column(names, "date")], date_format, timezone)
-        raw = tally.in_engine(where, lambda: with_rate(raw, own_column(names, "currency"), day, where, rates))
+        column = own_column(names, "currency")
+        raw = (
+            attempt(problems, lambda: tally.in_engine(where, lambda: with_rate(raw, column, day, where, rates))) or raw
+        )
     rows = cleaning.judge_rows(
         raw, names, date_format, timezone, data_end, policies, groups, covariates, converted, needs_order
     )  # fmt: skip
     judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
-    if problems := tally.refusals(judged, raw, counts, where, names, policies, date_format):
+    problems += tally.refusals(judged, raw, counts, where, names, policies, date_format)
+    if problems:
         raise DataError(problems)
     own_names = tuple(name for name in names if name not in borrowed)
     used, marks = _compare_rows(backend, judged, own_names, policies)

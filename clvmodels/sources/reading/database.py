@@ -7,7 +7,8 @@ URL is shown nowhere: better leave it to the environment (PGPASSWORD, or the dri
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects
 
 FILES = {".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".duckdb": "duckdb"}
 """Endings of files that are databases."""
+_PIECE = 100_000
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
 
 
@@ -46,7 +48,10 @@ def open_database(location: str | Path, where: str, table: str | None) -> Source
     def scan(backend: ibis.BaseBackend, wanted: Sequence[str]) -> Raw:
         names = internal(wanted)
         try:
-            reader = found.select(*wanted).rename(dict(zip(names, wanted, strict=True))).to_pyarrow_batches()
+            if connection.name == "sqlite":
+                reader = _as_stored(connection, table or tables[0], dict(zip(names, wanted, strict=True)))
+            else:
+                reader = found.select(*wanted).rename(dict(zip(names, wanted, strict=True))).to_pyarrow_batches()
             raw = _stored(backend, reader)
         except Exception as error:
             raise DataError(Problem("cannot be read", where, _first_line(error, location))) from error
@@ -70,6 +75,40 @@ def _connect(location: str | Path, where: str) -> ibis.BaseBackend:
         raise DataError(Problem("the driver of this database is not installed", where, scheme, known)) from error
     except Exception as error:
         raise DataError(Problem("cannot be opened as a database", where, _first_line(error, location))) from error
+
+
+def _as_stored(connection: ibis.BaseBackend, table: str, columns: Mapping[str, str]) -> pa.RecordBatchReader:
+    """The values of a table of SQLite as they are: it lets any value into any column, whatever that is declared to
+    hold, so a conversion to the declared type would change some. A column is of whole numbers, of numbers, or text."""
+    file = connection.con.execute("PRAGMA database_list").fetchone()[2]
+    stored = sqlite3.connect(f"{Path(file).as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    own = {name: _quoted(column) for name, column in columns.items()}
+    kinds = stored.execute(
+        f"SELECT {', '.join(f'group_concat(DISTINCT typeof({c}))' for c in own.values())} FROM {_quoted(table)}"
+    ).fetchone()
+    types = [_type_of(set((told or "null").split(",")) - {"null"}) for told in kinds]
+    chosen = [f"CAST({c} AS TEXT)" if t == pa.string() else c for c, t in zip(own.values(), types, strict=True)]
+    rows = stored.execute(f"SELECT {', '.join(chosen)} FROM {_quoted(table)}")
+    schema = pa.schema(list(zip(own, types, strict=True)))
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        while piece := rows.fetchmany(_PIECE):
+            values = zip(*piece, strict=True)
+            yield pa.record_batch([pa.array(v, t) for v, t in zip(values, types, strict=True)], schema=schema)
+        stored.close()
+
+    return pa.RecordBatchReader.from_batches(schema, pieces())
+
+
+def _type_of(kinds: set[str]) -> pa.DataType:
+    """What holds all values of these storage classes of SQLite without a change."""
+    if kinds <= {"integer"}:
+        return pa.int64() if kinds else pa.string()
+    return pa.float64() if kinds <= {"integer", "real"} else pa.string()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _stored(backend: ibis.BaseBackend, reader: pa.RecordBatchReader) -> ibis.Table:

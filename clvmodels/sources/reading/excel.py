@@ -28,7 +28,7 @@ def open_excel(path: Path, where: str, sheet: str | None) -> Source:
     if len(filled) == 1:
         raise DataError(no_rows(where))
     places = np.array(filled[1:])
-    values = [[rows[i][k] for k in kept] for i in filled[1:]]
+    values = [[rows[i][k] if k < len(rows[i]) else None for k in kept] for i in filled[1:]]  # rows may be short
     frame = pd.DataFrame(values, columns=[str(header[k]).strip() for k in kept], dtype=object).infer_objects()
     inner = open_frame(frame, where)
 

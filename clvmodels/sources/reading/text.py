@@ -24,8 +24,6 @@ _BLOCK = 1 << 20
 _REJECTED = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
-    "UNQUOTED VALUE": "a quote that does not close",
-    "LINE SIZE OVER MAXIMUM": "a line of more than 2 MB",
 }
 
 
@@ -80,6 +78,14 @@ def _wrong_encoding(where: str, encoding: str, line: int) -> Problem:
     )
 
 
+def _runaway(where: str, reject: pd.Series) -> Problem:
+    """A record that may hold the rest of the file: how many rows are lost in it, nobody knows."""
+    what = "a quote opens and does not close" if reject["reason"] == "UNQUOTED VALUE" else "a record is over 2 MB long"
+    known = "A quote within a value is written twice; a value with a line break or a delimiter stands in quotes"
+    what = f"{what}, at line {reject['line']}: nothing after it can be read"
+    return Problem(what, where, str(reject["text"])[:80], known)
+
+
 def _scan_csv(
     backend: ibis.BaseBackend,
     path: Path,
@@ -107,6 +113,8 @@ def _scan_csv(
     ).df()
     if (wrong := rejects["reason"] == "INVALID ENCODING").any():
         raise DataError(_wrong_encoding(where, encoding, int(rejects.loc[wrong, "line"].iloc[0])))
+    if (wide := rejects["reason"].isin(["UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"])).any():
+        raise DataError(_runaway(where, rejects[wide].iloc[0]))
     rejects["reason"] = rejects["reason"].map(lambda r: _REJECTED.get(r, r.lower()))
     return table, rejects
 
