@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -295,6 +296,193 @@ def test_negative_orders_as_returns_and_a_company_of_orders_alone():
     assert none.roles == {"orders"} and none.events.count().execute() == 0
     assert none.attributes.empty and none.conflicts.empty and none.merged.empty and none.channel_costs.empty
     adds_up(none)
+
+
+# what a second reading found ------------------------------------------------------------------------------------
+
+
+def frame(text: str) -> pd.DataFrame:
+    """Rows of words, the first the names; - is empty."""
+    names, *rows = (line.split() for line in text.strip().splitlines())
+    table = pd.DataFrame(rows, columns=names).replace("-", None)
+    numbers = [name for name in names if name in ("amount", "cost", "rate", "minutes", "count")]
+    return table.astype(dict.fromkeys(numbers, float))
+
+
+@pytest.mark.parametrize(
+    ("declared", "values"),
+    [("integer", [1, 19.99, 0.005]), ("", [1, 19.99]), ("decimal(10,2)", [0.005]), ("boolean", [7, 2])],
+)
+def test_sqlite_gives_what_is_stored_whatever_the_column_is_declared_to_hold(tmp_path, declared, values):
+    with sqlite3.connect(tmp_path / "s.sqlite") as shop:
+        shop.execute(f"create table t (key integer, date date, amount {declared})")
+        shop.executemany(
+            "insert into t values (?, ?, ?)", [(2**53 + k, f"2024-01-{k + 10}", v) for k, v in enumerate(values)]
+        )
+        shop.execute("insert into t values (null, '2024-01-01', 1)")
+    table = consolidate({"o": Table(path=tmp_path / "s.sqlite")}).transactions.table.order_by("date").execute()
+    assert table["amount"].tolist() == values and table["customer_id"].nunique() == len(values)
+
+
+@pytest.mark.parametrize(
+    ("days", "format_", "expected"),
+    [
+        (("01/02/2024", "13/02/2024"), None, "2 of 2 rows have a date that cannot be read"),
+        ((1706745600, 1706845600), None, "whole numbers, not dates"),
+        (("31/01/2024", "01/02/2024"), "%d/%m/%Y", ["2024-01-31", "2024-02-01"]),
+    ],
+)
+def test_dates_of_sqlite_are_never_guessed(tmp_path, days, format_, expected):
+    with sqlite3.connect(tmp_path / "s.sqlite") as shop:
+        shop.execute("create table t (key text, date date)")
+        shop.executemany("insert into t values (?, ?)", [("a", day) for day in days])
+    told = {"o": Table(path=tmp_path / "s.sqlite", date_format=format_)}
+    if isinstance(expected, str):
+        with pytest.raises(DataError, match=expected):
+            consolidate(told)
+    else:
+        found = consolidate(told).transactions.table.order_by("date").date.execute()
+        assert [str(day)[:10] for day in found] == expected
+
+
+def test_a_quote_that_does_not_close_loses_no_rows_in_silence(tmp_path):
+    rows = [f"c{k},2024-01-{1 + k % 28:02d},4" for k in range(1000)]
+    rows[3] = 'c3,"2024-01-04,4'
+    (tmp_path / "q.csv").write_text("\n".join(["key,date,amount", *rows]) + "\n")
+    with pytest.raises(DataError, match=r"q\.csv: a quote opens and does not close, at line 5"):
+        consolidate({"o": Table(path=tmp_path / "q.csv")}, policies=Policies(unreadable="drop"))
+
+
+def test_times_with_a_zone_are_instants_however_it_is_written():
+    times = ["2024-01-05 02:00:00 UTC", "2024-01-05 02:00:00+00", "2024-01-05T02:00:00Z", "2024-01-05 02:00:00"]
+    orders = pd.DataFrame({"key": list("abcd"), "date": times})
+    found = consolidate({"o": Table(frame=orders)}, timezone="America/New_York").transactions.table.order_by(
+        "customer_id"
+    )
+    assert [str(day)[:10] for day in found.date.execute()] == ["2024-01-04"] * 3 + ["2024-01-05"]
+    with pytest.raises(DataError, match="2 of 2 rows have a date that cannot be read"):
+        consolidate({"o": Table(frame=orders[:2].assign(date=["epoch", "now"]))})
+
+
+def test_foreign_money_without_a_day_has_no_rate():
+    won = "key date amount currency\na 2024-01-01 100 USD\nb - 100 USD\nb - 3 EUR"
+    told = {
+        "o": Table(frame=frame("key date amount\na 2024-01-01 1\nb 2024-01-01 1")),
+        "won": Table(frame=frame(won), role="acquisition"),
+        "rates": Table(frame=frame("currency date rate\nUSD 2023-01-01 0.5"), role="rates"),
+    }  # fmt: skip
+    with pytest.raises(DataError, match=r"1 of 3 rows have money in another currency and no date.*first at row 2"):
+        consolidate(told, currency="EUR")
+    found = consolidate(told, currency="EUR", policies=Policies(missing_date="drop"))
+    adds_up(found)
+    events = found.events.execute()
+    assert events.loc[events["role"] == "acquisition", "amount"].tolist() == [50.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("orders", "policies", "cost"),
+    [
+        ("order_id key date amount\n1 a soon 10\n1 a 2024-01-02 10", Policies(unreadable="drop"), 6.0),
+        ("order_id key date amount\n1 a 2024-01-01 -4\n1 a 2024-01-02 10", Policies(refunds="returns"), 6.0),
+        ("order_id key date amount\n1 a 2024-01-01 -4\n1 a 2024-01-02 10", Policies(), 6.0),
+        ("order_id key date amount\n1 a 2024-01-01 5\n1 a 2024-01-01 5", Policies(duplicates="drop"), 6.0),
+        ("order_id key date amount\n1 a 2024-01-01 5\n1 a 2024-01-01 5", Policies(), 6.0),
+    ],
+)
+def test_what_lines_tell_stays_with_an_order_that_counts(orders, policies, cost):
+    lines = frame("order_id cost\n1 2\n1 4")
+    found = consolidate(
+        {"o": Table(frame=frame(orders)), "l": Table(frame=lines, role="order_lines")}, policies=policies
+    )
+    adds_up(found)
+    assert found.transactions.table.cost.sum().execute() == cost
+
+
+def test_a_copied_order_whose_amount_its_lines_tell_is_a_copy():
+    orders = frame("order_id key date\n1 a 2024-01-01\n1 a 2024-01-01\n2 b 2024-01-01")
+    lines = frame("order_id amount\n1 2\n1 4\n2 5")
+    told = {"o": Table(frame=orders), "l": Table(frame=lines, role="order_lines")}
+    found = consolidate(told, policies=Policies(duplicates="drop"))
+    adds_up(found)
+    assert sorted(found.transactions.table.amount.execute()) == [5.0, 6.0]
+
+
+def test_an_order_number_of_two_tables_is_told_and_no_rate_is_guessed():
+    back = frame("order_id date amount\n1 2024-02-01 50")
+    told = {
+        "one": Table(frame=frame("order_id key date amount currency\n1 a 2024-01-01 5 EUR")),
+        "two": Table(frame=frame("order_id key date amount currency\n1 a 2024-01-02 50 USD")),
+        "back": Table(frame=back, role="returns", currency="order"),
+        "rates": Table(frame=frame("currency rate\nUSD 0.5"), role="rates"),
+    }
+    found = consolidate(told, currency="EUR")
+    adds_up(found)
+    assert counts(found, "back") == {"rows read": 1, "its order has several currencies": 1, "rows used": 0}
+    assert any("1 order ids stand in several tables of orders" in text for text in found.warnings)
+    assert "order of several tables" in set(found.conflicts["what"])
+
+
+def test_lines_without_an_amount_and_numbers_below_0_are_told():
+    orders = Table(frame=frame("order_id key date\n1 a 2024-01-01"))
+    lines = Table(frame=frame("order_id amount\n1 5\n1 -"), role="order_lines")
+    with pytest.raises(DataError, match="l: 1 of 2 rows have no amount, first at row 2"):
+        consolidate({"o": orders, "l": lines})
+    calls = Table(frame=frame("key date minutes\na 2024-01-01 -50\na 2024-01-02 5"), role="contacts")
+    with pytest.raises(DataError, match="c: 1 of 2 rows have a number below 0, first at row 1"):
+        consolidate({"o": orders, "c": calls})
+
+
+def test_keys_of_systems_that_nothing_joins_are_refused():
+    orders = Table(frame=frame("key date\na 2024-01-01"), system="crm")
+    mail = Table(frame=frame("key date\na@x 2024-01-01"), role="contacts", system="email")
+    with pytest.raises(DataError, match="keys of several systems and no table that says whose they are: crm, email"):
+        consolidate({"o": orders, "m": mail})
+    ids = Table(frame=frame("system key customer_id\ncrm a c\nemail a@x c"), role="identity", rules={"emial": "email"})
+    with pytest.raises(DataError, match="rules: Unknown system 'emial'; did you mean 'email'"):
+        consolidate({"o": orders, "m": mail, "i": ids})
+
+
+def test_groups_of_lines_beside_orders_are_refused():
+    lines = Table(frame=frame("order_id colour\n1 red"), role="order_lines", groups=("colour",))
+    with pytest.raises(DataError, match="'colour' of their lines means nothing"):
+        consolidate({"o": Table(frame=frame("order_id key date\n1 a 2024-01-01")), "l": lines})
+
+
+def test_a_duplicate_line_of_an_unknown_order_is_left_out_once():
+    lines = Table(frame=frame("order_id amount\n9 5\n9 5\n1 5"), role="order_lines")
+    orders = Table(frame=frame("order_id key date amount\n1 a 2024-01-01 5"))
+    found = consolidate({"o": orders, "l": lines}, policies=Policies(duplicates="drop"))
+    adds_up(found)
+    assert found.dropped.count().execute() == 2
+
+
+def test_a_table_of_which_nothing_can_be_read_is_left_out_whole(tmp_path):
+    (tmp_path / "c.csv").write_text("key,date\na,2024-01-01,x\nb,2024-01-01,y\n")
+    told = {"o": Table(frame=frame("key date\na 2024-01-01")), "c": Table(path=tmp_path / "c.csv", role="contacts")}
+    found = consolidate(told, policies=Policies(unreadable="drop"))
+    adds_up(found)
+    assert found.dropped.count().execute() == 2
+
+
+def test_a_workbook_may_have_short_rows(tmp_path):
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in (["key", "date", "amount", "note"], ["a", "2024-01-01", 4], ["b", "2024-01-02", 5, "x"]):
+        sheet.append(row)
+    book.save(tmp_path / "o.xlsx")
+    assert len(consolidate({"o": Table(path=tmp_path / "o.xlsx")}).transactions) == 2
+
+
+def test_a_currency_without_a_rate_does_not_hide_what_else_is_wrong():
+    orders = frame("key date amount currency\na 2024-01-01 1 EUR\nb soon 1 EUR\nc 2024-01-01 1 JPY")
+    for told in ({"o": Table(frame=orders)}, {"o": Table(frame=orders[:1]), "r": Table(frame=orders, role="returns")}):
+        with pytest.raises(DataError) as caught:
+            consolidate(told, currency="EUR")
+        text = str(caught.value)
+        assert "JPY in 1 rows, first at row 3" in text and "1 of 3 rows have a date that cannot be read" in text
+
+
+# hostile text -----------------------------------------------------------------------------------------------------
 
 
 def test_hostile_ids_are_refused_each_with_its_place():

@@ -13,14 +13,15 @@ from companies import company_of, customers_of, cut
 
 from clvmodels.accounts import profit_made
 from clvmodels.config.experiment import Experiment
-from clvmodels.customers import Customers
+from clvmodels.customers import Customers, summarize
 from clvmodels.datasets.retailer import generate
 from clvmodels.economics import Economics, Retention
 from clvmodels.errors import ClvError, ConfigError, DataError
 from clvmodels.inputs import economics_of, read, windows_of
 from clvmodels.kpis import KPIS, Terms, kpis
 from clvmodels.kpis.periods import periods
-from clvmodels.kpis.programmes import LEAST, Programme, programmes
+from clvmodels.kpis.programmes import LEAST, Arms, Programme, programmes
+from clvmodels.kpis.programmes import _effect as effect_of
 from clvmodels.kpis.satisfaction import mean_score, net_promoter_score
 from clvmodels.sources.consolidation import Company
 
@@ -91,6 +92,15 @@ def test_by_channel_and_cohort():
     assert list(cohort.index) == ["2025 Q2", "2025 Q3", "2025 Q4"]  # none before there is anybody in it
     assert list(values(table, "cohort", "2025 Q1")["customers"]) == [0, 2, 2, 2]
     assert values(table, column="n")["nps"].iloc[0] == 2
+
+
+def test_channel_costs_count_where_the_channel_is_no_group():
+    company = small()
+    with_group, without = customers_of(company), summarize(company.transactions).customers
+    assert "channel" in with_group.table and "channel" not in without.table
+    for name in ("profit", "spent to win"):
+        one, other = (values(told(company, known, by=()))[name] for known in (with_group, without))
+        assert one.notna().any() and one.equals(other)
 
 
 def test_months():
@@ -308,6 +318,63 @@ def test_what_chance_did_not_decide_is_refused(rows, reason):
 
 def test_weeks_that_are_not_over_are_refused():
     assert "not over: they end on 2025-07-26" in outcome(assigned(), end="2025-07-25")["reason"].iloc[0]
+
+
+def test_weeks_whose_returns_are_not_known_yet_are_refused():
+    """Each treated customer buys in the seventh week and sends everything back in the tenth."""
+    rows, back = assigned(), []
+    rows["orders"] = [order for order in rows["orders"] if order[4].endswith("x")]
+    for who, *_, told, _cost in rows["campaigns"]:
+        if told == "treatment":
+            rows["orders"].append((who, "2025-07-20", 40 + len(back) % 3, 1.0, f"{who}z"))
+            back.append((f"{who}z", "2025-08-10", 40.0 + len(back) % 3))
+    terms = Terms(HALF.economics, ("returns",))
+    young = outcome({**rows, "returns": [("0x", "2025-03-02", 1.0)]}, terms=terms, end="2025-07-26")
+    assert "not known for 30 days after them" in young["reason"].iloc[0]
+    found = outcome({**rows, "returns": back}, terms=terms).set_index("of")
+    assert found.loc["effect", "value"] == pytest.approx(0.0)
+
+
+def test_only_what_its_weeks_cost_counts_and_nothing_later_is_seen():
+    rows = assigned()
+    again = [
+        (who, "2025-09-15", kind, told, 5.0 * (told == "treatment")) for who, _, kind, told, _ in rows["campaigns"]
+    ]
+    company = company_of("2025-09-30", **{**rows, "campaigns": [*rows["campaigns"], *again]})
+    for day in ("2025-09-30", "2025-07-31"):
+        found = programmes(company, customers_of(company, day), HALF, [VOUCHER]).set_index("of")
+        assert found.loc["cost", "value"] == 2.0
+    early = programmes(company, customers_of(company, "2025-05-31"), HALF, [VOUCHER])
+    assert early["reason"].tolist() == ["none of these customers was assigned by 2025-05-31"]
+
+
+def test_customers_of_another_cohort_have_no_outcome():
+    rows = assigned(120)
+    rows["orders"] += [(f"c{k:03d}", "2024-06-01", 50.0, 1.0, f"{k}z") for k in range(60)]
+    company = company_of("2025-09-30", **rows)
+    cohort = summarize(company.transactions, acquired_between=("2025-01-01", None)).customers
+    found = programmes(company, cohort, HALF, [VOUCHER]).set_index("of")
+    assert (found["treatment"] == 30).all() and (found["control"] == 30).all()
+    assert found.loc["effect", "value"] == pytest.approx(5.0, abs=0.3)
+
+
+@pytest.mark.parametrize("amount", [49.99, 0.1, 29.9])
+def test_arms_that_are_the_same_before_are_alike(amount):
+    rows = assigned(90, arm=lambda k: "treatment" if k % 3 == 0 else "control")
+    rows["orders"] = [(w, d, amount if o.endswith("x") else a, c, o) for w, d, a, c, o in rows["orders"]]
+    assert set(outcome(rows)["verdict"]) == {"tested"}
+
+
+def test_a_cost_that_differs_is_as_uncertain_as_it_is():
+    """One in 20 of the treated costs 60, whatever they earn: the 90% interval of the gain holds in 90 of 100."""
+    rng, n, runs = np.random.default_rng(1), 200, 2000
+    held = 0
+    for _ in range(runs):
+        profit, cost = rng.normal(10.0, 5.0, 2 * n), np.r_[60.0 * (rng.random(n) < 0.05), np.zeros(n)]
+        table = pd.DataFrame({"arm": np.repeat(["treatment", "control"], n), "profit": profit, "cost": cost})
+        gain = next(row for row in effect_of(Arms(table)) if row["of"] == "gain")
+        held += gain["q5"] <= -3.0 <= gain["q95"]
+    assert abs(held / runs - 0.9) < 3 * np.sqrt(0.09 / runs)
 
 
 def test_a_programme_that_cannot_be_meant():

@@ -110,11 +110,24 @@ def test_floats_too_long_for_ids_are_refused():
     assert "ids too long for floats" in text
 
 
+def test_ids_that_are_none_are_refused(write):
+    """HTML, a formula, another column's text: each with its column and row; a telephone number is an id."""
+    ids = ["+49 (30) 12345", "<script>alert(1)</script>", "=HYPERLINK(1)", "x" * 10_000]
+    frame = pd.DataFrame({"customer_id": ids, "date": "2024-01-01", "amount": 1.0})
+    for source, place in ((frame, "row"), (write(frame.to_csv(index=False)), "line")):
+        text, first = message(source), 1 if place == "row" else 2
+        assert f"an id of over 500 characters in column 'customer_id', first at {place} {first + 3}" in text
+        assert f"an id that is HTML in column 'customer_id', first at {place} {first + 1}" in text
+        assert f"an id that is a spreadsheet's formula in column 'customer_id', first at {place} {first + 2}" in text
+    assert rows(read_transactions(frame[:1]))[0][0] == "+49 (30) 12345"
+
+
 def test_hostile_text_passes_untouched(write):
     ids = [
-        "<script>alert(1)</script>",
-        "=HYPERLINK(1)",
-        "x" * 10_000,
+        "<script",
+        "-2+3",
+        "@anna",
+        "x" * 500,
         "a'b",
         'q"q',
         "日本 \u202e",
@@ -222,7 +235,7 @@ def test_lines_stay_rows_where_quoted_breaks_or_blank_lines_shift_them(write):
         ((HEADER + "a,2024-01-01,1\n" * 99_999 + "José,2024-01-01,1\n").encode("latin-1"), "first at line 100001"),
         (HEADER + ",2024-01-01,1\n1,2024-01-01,-1\n", "no row is left of 2; got 1 no customer id; 1 negative amount"),
         ("customer_id,date,date\n1,2024-01-01,2024-01-01\n", "2 columns are called 'date'"),
-        (HEADER + '1,2024-01-01,1\n"2,2024-01-01,1\n', "a quote that does not close"),
+        (HEADER + '1,2024-01-01,1\n"2,2024-01-01,1\n', "a quote opens and does not close, at line 3: nothing"),
         (HEADER + "1,0024-01-01,1\n", "a date that cannot be read"),
     ],
 )

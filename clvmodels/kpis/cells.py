@@ -84,6 +84,8 @@ def sum_up(
     columns = labels(customers, by)
     if CHANNEL in customers.table:
         columns[WON_BY] = customers.table[CHANNEL].astype("str")
+    elif CHANNEL in company.attributes:  # channels cost what they cost, whether they are groups or not
+        columns[WON_BY] = company.attributes[CHANNEL].reindex(customers.table.index).astype("str")
     book = keep_book(company, customers, terms, columns, bench, length)
     days = book.days.mutate(period=place(_.date, book.start, length))
     extent = days.group_by(["customer_id", "period"]).agg(

@@ -46,7 +46,8 @@ class Programme(NamedTuple):
 
 
 class Arms(NamedTuple):
-    """One customer a row: arm, day of the assignment, cost (told of it), and what is known of before and after."""
+    """One customer a row: arm, day of the assignment, cost (told of its weeks; 0 where nothing is), and what is known
+    of before and after."""
 
     table: pd.DataFrame
 
@@ -63,8 +64,10 @@ def programmes(
 
     The effect is the difference of the arms' mean profits (margin less costs, without acquisition and without the
     programme's own cost) of the purchases and contacts from the day of the assignment on, for so many weeks. Those who
-    did not answer, or never bought, are among them. Its posterior is Student's t with Welch's degrees of freedom, that
-    of the means with the reference prior.
+    did not answer, or never bought, are among them; of other cohorts than the customers' nobody is. Its posterior is
+    Student's t with Welch's degrees of freedom, that of the means with the reference prior. A cost that differs from
+    customer to customer is uncertain with the profit: the gain is the difference of the arms' means of profit less
+    cost. Nothing after the customers' end of observation is looked at.
 
     Returns
     -------
@@ -110,12 +113,15 @@ def _check(company: Company, terms: Terms, wanted: Sequence[Programme]) -> None:
 def _programme(
     company: Company, customers: Customers, terms: Terms, wanted: Programme, least: int, kept: Bench
 ) -> list[dict]:
-    rows = _assigned(company, wanted.campaign)
+    rows = _of_these(company, customers, _assigned(company, wanted, customers.observation_end))
     told = {"campaign": wanted.campaign, "weeks": float(wanted.weeks), "verdict": "refused"}
+    if rows.empty:
+        nobody = f"none of these customers was assigned by {customers.observation_end:%Y-%m-%d}"
+        return [told | {"treatment": 0, "control": 0, "reason": nobody}]
     told |= {"first_day": rows["day"].min().date().isoformat(), "last_day": rows["day"].max().date().isoformat()}
     told |= {arm: int((rows["arm"] == arm).sum()) for arm in ARMS}
     last = rows["day"].max() + wanted.weeks * WEEK - pd.Timedelta(days=1)
-    reason = _not_random(rows, least) or _not_over(last, customers.observation_end)
+    reason = _not_random(rows, least) or _not_over(last, _watched(terms), customers.observation_end)
     if reason:
         return [told | {"reason": reason}]
     arms = _outcomes(company, customers, terms, wanted, rows, kept)
@@ -131,16 +137,37 @@ def _programme(
 # ------------------------------------------------------------------------------------------------- who, and by chance
 
 
-def _assigned(company: Company, campaign: str) -> pd.DataFrame:
-    """One row a customer: arms (how many different), arm, rows without one, first day, days, cost."""
-    events = company.events.filter(_.role == "campaigns", _.kind == campaign, _.customer_id.notnull())
+def _assigned(company: Company, wanted: Programme, end: pd.Timestamp) -> pd.DataFrame:
+    """One row a customer: arms (how many different), arm, rows without one, first day, cost of the weeks from it on."""
+    known = _.date.isnull() | (_.date <= ibis.date(end.date()))
+    events = company.events.filter(_.role == "campaigns", _.kind == wanted.campaign, _.customer_id.notnull(), known)
     events = events.mutate(arm=_.detail.strip().lower().nullif(""))
-    found = events.group_by("customer_id").agg(
-        arms=_.arm.nunique(), arm=_.arm.min(), unarmed=_.arm.isnull().sum(), day=_.date.min(), days=_.date.nunique(),
-        cost=_.amount.cast(EXACT).sum().cast("float64"),
+    first = events.date.min().over(ibis.window(group_by="customer_id"))
+    since = events.mutate(gap=events.date.delta(first, unit="day"))
+    found = since.group_by("customer_id").agg(
+        arms=_.arm.nunique(), arm=_.arm.min(), unarmed=_.arm.isnull().sum(), day=_.date.min(),
+        cost=_.amount.cast(EXACT).sum(where=_.gap < _length(wanted)).fill_null(0).cast("float64"),
     )  # fmt: skip
     rows = found.order_by("customer_id").execute()
     return rows.assign(day=pd.to_datetime(rows["day"]).astype("datetime64[us]"))
+
+
+def _length(wanted: Programme) -> int:
+    """Days in which the outcome counts."""
+    return int(np.ceil(wanted.weeks * 7))
+
+
+def _of_these(company: Company, customers: Customers, rows: pd.DataFrame) -> pd.DataFrame:
+    """Without those who had bought and are not among the customers: of another cohort, they have no outcome here."""
+    end = ibis.date(customers.observation_end.date())
+    bought = company.transactions.table.filter(_.date <= end).select("customer_id").distinct().execute()["customer_id"]
+    others = set(bought) - set(customers.table.index)
+    return rows[~rows["customer_id"].isin(others)].reset_index(drop=True)
+
+
+def _watched(terms: Terms) -> int:
+    """For how many days after a purchase something may come of it, by the cost models in use."""
+    return max((getattr(terms.windows, role) for role in ("returns", "bad_debt") if role in terms.roles), default=0)
 
 
 def _not_random(rows: pd.DataFrame, least: int) -> str:
@@ -162,8 +189,14 @@ def _not_random(rows: pd.DataFrame, least: int) -> str:
     return ""
 
 
-def _not_over(last: pd.Timestamp, end: pd.Timestamp) -> str:
-    return f"its weeks are not over: they end on {last:%Y-%m-%d}, the data on {end:%Y-%m-%d}" if last > end else ""
+def _not_over(last: pd.Timestamp, watched: int, end: pd.Timestamp) -> str:
+    """Why not all is known of its weeks; empty where it is."""
+    told = f"they end on {last:%Y-%m-%d}, the data on {end:%Y-%m-%d}"
+    if last > end:
+        return f"its weeks are not over: {told}"
+    if last + pd.Timedelta(days=watched) > end:
+        return f"what comes back of its weeks is not known for {watched} days after them: {told}"
+    return ""
 
 
 # ------------------------------------------------------------------------------------------------- before and after
@@ -180,10 +213,9 @@ def _outcomes(
     before = days.filter(_.date < _.day).group_by("customer_id").agg(
         purchases=_.count(), revenue=_.revenue.cast(EXACT).sum().cast("float64"), last=_.date.max()
     )  # fmt: skip
-    length = int(np.ceil(wanted.weeks * 7))
     entries = _entries(book).filter(_.part != ACQUISITION).inner_join(assigned, "customer_id")
     gap = entries.bought.delta(entries.day, unit="day")
-    profit = entries.filter((gap >= 0) & (gap < length)).group_by("customer_id").agg(
+    profit = entries.filter((gap >= 0) & (gap < _length(wanted))).group_by("customer_id").agg(
         profit=_.amount.cast(EXACT).sum().cast("float64")
     )  # fmt: skip
     table = rows.set_index("customer_id")
@@ -204,31 +236,42 @@ def _entries(book: Book) -> ibis.Table:
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    """The difference of two means in its standard errors."""
-    error = np.sqrt(one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other))
+    """How far two means are apart: the standard normal deviate that is as unlikely as their Welch t."""
     gap = abs(one.mean() - other.mean())
-    return float(gap / error) if error > 0 else (0.0 if gap == 0 else np.inf)
+    if gap <= 1e-9 * max(np.abs(one).max(), np.abs(other).max()):  # equal values have means that differ by rounding
+        return 0.0
+    effect = _difference(one, other)
+    return float(stats.norm.isf(stats.t.sf(gap / effect.error, effect.freedom))) if effect.error > 0 else np.inf
+
+
+class _Difference(NamedTuple):
+    """Of two means: its standard error, and Welch's degrees of freedom."""
+
+    middle: float
+    error: float
+    freedom: float
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> _Difference:
+    errors = [float(arm.var(ddof=1) / len(arm)) for arm in (one, other)]
+    freedom = _welch(errors, (len(one), len(other)))
+    return _Difference(float(one.mean() - other.mean()), float(np.sqrt(sum(errors))), freedom)
 
 
 def _effect(arms: Arms) -> list[dict]:
     """Profit of both arms, effect, cost, gain and return, for one treated customer."""
-    one, other = arms.values("profit")
-    errors = [float(arm.var(ddof=1) / len(arm)) for arm in (one, other)]
-    effect, error = float(one.mean() - other.mean()), float(np.sqrt(sum(errors)))
-    freedom = _welch(errors, (len(one), len(other)))
-    spent, spared = (float(np.nan_to_num(costs).mean()) for costs in arms.values("cost"))
-    cost = spent - spared
+    profit, costs = arms.values("profit"), arms.values("cost")
+    effect, cost = _difference(*profit), float(costs[0].mean() - costs[1].mean())
+    gain = _difference(profit[0] - costs[0], profit[1] - costs[1])
     made = [
-        _quantiles("profit, treatment", float(one.mean()), np.sqrt(errors[0]), len(one) - 1),
-        _quantiles("profit, control", float(other.mean()), np.sqrt(errors[1]), len(other) - 1),
-        _quantiles("effect", effect, error, freedom),
-        {"of": "cost", "value": cost},
-        _quantiles("gain", effect - cost, error, freedom),
+        _quantiles(f"profit, {arm}", float(own.mean()), float(np.sqrt(own.var(ddof=1) / len(own))), len(own) - 1)
+        for arm, own in zip(ARMS, profit, strict=True)
     ]
+    made += [_quantiles("effect", *effect), {"of": "cost", "value": cost}, _quantiles("gain", *gain)]
     if not cost > 0:  # what cost nothing, or nobody told the cost of, has no return
         return made
-    better = float(stats.t.sf(0.0, freedom, effect - cost, error)) if error > 0 else float(effect > cost)
-    return [*made, _quantiles("roi", (effect - cost) / cost, error / cost, freedom),
+    better = float(stats.t.sf(0.0, gain.freedom, gain.middle, gain.error)) if gain.error > 0 else float(gain.middle > 0)
+    return [*made, _quantiles("roi", gain.middle / cost, gain.error / cost, gain.freedom),
             {"of": "P(roi > 0)", "value": better}]  # fmt: skip
 
 

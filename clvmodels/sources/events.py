@@ -180,7 +180,7 @@ def _owner_cases(
     if "unowned" not in table.columns:
         return []
     known = (reasons.NO_ID, reasons.ORPHAN, reasons.SEVERAL, reasons.UNKNOWN_ORDER, reasons.UNUSED_ORDER,
-             reasons.ORDER_OF_SEVERAL)  # fmt: skip
+             reasons.ORDER_OF_SEVERAL, reasons.ORDER_AT_RATES)  # fmt: skip
     return [(table.unowned == reason, reason) for reason in known]
 
 
