@@ -309,6 +309,7 @@ def line(folder, size=400):
     orders(purchases, births, "week").round({"amount": 2}).to_csv(folder / "orders.csv", index=False)
 
 
+@pytest.mark.slow
 def test_a_calendar_goes_from_its_file_to_the_report(tmp_path):
     line(tmp_path)
     outcome = run(Experiment.from_dict(MAPPING, config_dir=tmp_path), tmp_path / "r", config_dir=tmp_path)

@@ -15,8 +15,8 @@ from clvmodels import summary
 from clvmodels.models import MODELS, Model
 
 ALL_TOYS = TOYS | WHOLE_TOYS | DISCRETE_TOYS
-SLOW = ("one hazard",)
-"""A lifetime by the clock made of its parts, as `weibull` is too, which stays in the default run."""
+SLOW = ("one hazard", "one chance")
+"""A lifetime by the clock made of its parts, as `weibull` is too, and discrete opportunities, as members have them."""
 BY_PART = {"purchases": PURCHASE_CONTRACTS, "spend": SPEND_CONTRACTS}
 
 

@@ -204,8 +204,8 @@ def test_handling_of_n_contacts(theta):
 
 
 SLOPE = 0.4
-TWINS = ("beta_binomial_bad_debt", "gamma_poisson_referrals")  # of another's formulas
-FITTED = [pytest.param(name, marks=[pytest.mark.slow] if name in TWINS else []) for name in COSTS]
+QUICK = ("beta_binomial_returns", "normal_margin")
+FITTED = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in COSTS]
 
 
 def by_channel(case: CostCase) -> Effect:

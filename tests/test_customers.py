@@ -134,7 +134,7 @@ DAY = st.integers(0, 70).map(lambda d: pd.Timestamp("2024-01-01") + pd.Timedelta
 ROW = st.tuples(st.sampled_from(["10", "2", "a", "Z"]), DAY, st.integers(0, 99_999).map(lambda c: c / 100))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     rows=st.lists(ROW, min_size=1, max_size=25),
     unit=st.sampled_from(list(DAYS_PER_UNIT)),

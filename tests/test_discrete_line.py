@@ -133,6 +133,7 @@ def test_contracts_go_from_a_table_of_payments_to_a_report(tmp_path):
     assert set(customers["p_alive"]) == {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_without_a_holdout_entries_are_compared_by_elpd(tmp_path):
     gifts = donations.gifts()
     few = gifts[gifts["customer_id"].isin(gifts["customer_id"].unique()[::40])]

@@ -276,7 +276,8 @@ def test_a_density_that_is_nowhere_finite_is_an_error_not_a_hang():
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
 @pytest.mark.parametrize(("seconds", "after"), [
-    (0.2, 100), (30.0, 100),
+    (30.0, 100),
+    pytest.param(0.2, 100, marks=pytest.mark.slow),
     pytest.param(30.0, 0, marks=pytest.mark.slow),  # from the first evaluation on, where the one above stalls later
 ])  # fmt: skip
 def test_a_sampler_that_stalls_ends_within_its_time(seconds, after):
@@ -291,7 +292,13 @@ def test_a_sampler_that_stalls_ends_within_its_time(seconds, after):
 
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
-@pytest.mark.parametrize(("after", "message"), [(0, "no such customer"), (8, "NUTS died.*initialization")])
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        pytest.param(0, "no such customer", marks=pytest.mark.slow),
+        (8, "NUTS died.*initialization"),
+    ],
+)
 def test_an_error_in_the_density_ends_nuts_with_what_is_known(after, message):
     target = Target(("a",), lambda u: pt.sum(Hold(error="no such customer", after=after)(u)), np.zeros((1, 1)))
     with pytest.raises(FitError, match=message):

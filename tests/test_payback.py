@@ -11,23 +11,29 @@ import pytest
 from clvmodels.accounts import acquisition_shares
 from clvmodels.customers import Customers
 from clvmodels.decisions.payback import costs_to_win, reached, told
-from clvmodels.profit import Flow
+from clvmodels.profit import DATED, Flow
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
 LEVELS = [5, 25, 50, 75, 95]
 
 
-def made(first: np.ndarray, later: np.ndarray, weeks: float = 52.0, periods: int = 4, weight: float = 1.0):
-    """In place of a valuation: a new customer brings `first` at once and `later` evenly over the horizon, in two parts.
+def made(
+    first: np.ndarray, later: np.ndarray, weeks: float = 52.0, periods: int = 4, weight: float = 1.0, dated: float = 0.0
+):
+    """In place of a valuation: a new customer brings `first` at once and `later` evenly over the horizon, in two parts,
+    and costs `dated` at the beginning of each period; half of the customers nothing of it, half twice as much.
     first, later: [D]"""
 
     def new_customers(size, group):
-        assert size == 1 and set(group) == {"channel"}
+        assert size >= 2 and set(group) == {"channel"}
         flow = np.concatenate([first[:, None], np.repeat(later[:, None] / periods, periods, axis=1)], axis=1)[:, None]
-        return None, {"gross margin": Flow(2 * flow, 2 * flow), "returns": Flow(-flow, -flow)}
+        flow, of_each = np.repeat(flow, size, axis=1), np.linspace(0.0, 2.0, size)[None, :, None]
+        kept = -dated * of_each * np.append(0.0, np.ones(periods)) * np.ones((len(first), 1, 1))
+        return None, {"gross margin": Flow(2 * flow, 2 * flow), "returns": Flow(-flow, -flow), DATED: Flow(kept, kept)}
 
-    edges = np.linspace(0, weeks, periods + 1)
-    return SimpleNamespace(edges=edges, weights=np.full(periods, weight), new_customers=new_customers)
+    edges, weights = np.linspace(0, weeks, periods + 1), np.full(periods, weight)
+    starts = np.append(1.0, weights[:-1])
+    return SimpleNamespace(edges=edges, weights=weights, starts=starts, new_customers=new_customers)
 
 
 def won(**costs: tuple[int, float]) -> pd.DataFrame:
@@ -49,6 +55,11 @@ def test_money_to_come_is_discounted_and_the_first_order_is_not():
     one = told(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5), won(A=(50, 30.0)), "week").iloc[0]
     assert one["most_q50"] == pytest.approx(4 + 26)
     assert one["q50"] == pytest.approx(52 / WEEKS_A_MONTH)
+
+
+def test_contacts_are_paid_at_the_beginning_of_their_period_and_averaged_over_customers():
+    one = told(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5, dated=2.0), won(A=(50, 30.0)), "week").iloc[0]
+    assert one["most_q50"] == pytest.approx(4 + 26 - 2.0 * (1 + 3 * 0.5))
 
 
 def test_a_first_order_may_pay_at_once_and_some_never_do():

@@ -39,7 +39,13 @@ def fitted(name, table, unit="week", amount_unit=1.0):
     return fit(case.model, customers, priors=priors_around(case), method="laplace", draws=DRAWS, seed=3)
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+QUICK = ("pareto_nbd", "bg_nbd", "sbg", "gamma_gamma")
+"""One by the clock, one by the coin, one of renewals, one of amounts; all others are slow."""
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in MODELS]
+)
 def fit_of_150(request):
     table = simulated(case_of(request.param))
     return request.param, table, fitted(request.param, table)

@@ -22,13 +22,16 @@ from clvmodels.errors import ConfigError
 from clvmodels.models import MODELS
 from clvmodels.randomness import KeyedRandom
 
+QUICK = ("pareto_nbd", "bg_nbd", "mbg_cnbd_k", "sbg", "gamma_gamma")
+"""One of each kind; the others are slow."""
+
 
 @pytest.fixture
 def set_block_bytes(monkeypatch):
     return lambda size: monkeypatch.setattr(simulation, "BLOCK_BYTES", size)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in MODELS])
 def test_a_customer_does_not_depend_on_company(name, set_block_bytes):
     a_customer_does_not_depend_on_company(case_of(name), set_block_bytes)
 

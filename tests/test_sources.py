@@ -344,7 +344,7 @@ POLICIES = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(table=TABLE, policies=POLICIES)
 def test_the_account_adds_up(table, policies):
     frame = pd.DataFrame([*table, ("z", "2024-01-01", "7")], columns=["customer_id", "date", "amount"])

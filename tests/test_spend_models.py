@@ -131,6 +131,7 @@ def test_both_gamma_gammas_have_the_same_individuals():
         close(one / other, np.ones_like(one))
 
 
+@pytest.mark.slow
 def test_more_is_learnt_of_p_from_amounts_than_from_means():
     """On one data set: p's posterior is narrower where each customer's amounts are seen."""
     table = simulated(CASES["gamma_gamma"], size=400)

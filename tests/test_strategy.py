@@ -120,6 +120,7 @@ def test_without_economics_only_what_can_be_counted(company, tmp_path, monkeypat
     assert "profit" not in set(found.kpis["kpi"]) and "revenue" in set(found.kpis["kpi"])
 
 
+@pytest.mark.slow
 def test_a_run_stores_its_tables_and_resumes(tmp_path, monkeypatch):
     asked = []
 

@@ -18,8 +18,8 @@ from clvmodels.window import period_of
 
 START, CALIBRATION_END, DATA_END = pd.Timestamp("2023-01-02"), "2023-12-31", pd.Timestamp("2024-06-30")
 SIZE = 250
-SLOW = ("weibull", "correlated rates", "observed end")
-"""Half a minute each. The season and the discrete toy go all the way in the default run; the contracts of all do."""
+SLOW = ("weibull", "correlated rates", "observed end", "one chance")
+"""Half a minute each. The season goes all the way in the default run; the contracts of most do."""
 
 
 def transactions_of(case, path) -> None:

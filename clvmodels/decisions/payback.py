@@ -20,11 +20,14 @@ from clvmodels.decisions.rank import PERCENTS
 from clvmodels.economics import Economics
 from clvmodels.effects import group_labels
 from clvmodels.posterior import Posterior
+from clvmodels.profit import DATED
 from clvmodels.sources.consolidation import Company
 from clvmodels.value import Valuation, valuation
 
 SMALLEST, MOST, RULE = 20, 20, 12.0
 """Customers that a channel needs to be told of; channels told of; months within which it should have paid."""
+NEWCOMERS = 25
+"""Whose expected profits are averaged; they differ by the simulated states of retention only."""
 OTHER = "other"
 
 Array = NDArray[np.float64]
@@ -110,10 +113,13 @@ def told(made: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMA
 
 def cumulated(made: Valuation, channel: str) -> Array:
     """Expected profit of a new customer of the channel, discounted and cumulated: at once, then to the end of each
-    period. [D, 1 + P]"""
-    _, flows = made.new_customers(1, {CHANNEL: channel})
-    profit = np.sum([flow.expected[:, 0] for flow in flows.values()], axis=0)
-    return np.cumsum(profit * np.append(1.0, made.weights), axis=1)
+    period; the mean of several, since retention contacts are expected over a few simulated states. [D, 1 + P]"""
+    _, flows = made.new_customers(NEWCOMERS, {CHANNEL: channel})
+    each = [
+        flow.expected.mean(axis=1) * np.append(1.0, made.starts if name == DATED else made.weights)
+        for name, flow in flows.items()
+    ]
+    return np.cumsum(np.sum(each, axis=0), axis=1)
 
 
 def reached(total: Array, cost: float, months: Array) -> Array:
