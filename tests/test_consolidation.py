@@ -464,6 +464,16 @@ def test_a_table_of_which_nothing_can_be_read_is_left_out_whole(tmp_path):
     assert found.dropped.count().execute() == 2
 
 
+def test_a_return_that_two_tables_tell_is_told_of():
+    orders = Table(frame=frame("order_id key date amount\n1 a 2024-01-01 10\n2 a 2024-01-09 -10"))
+    back = Table(frame=frame("order_id date amount\n1 2024-01-09 10"), role="returns")
+    found = consolidate({"o": orders, "b": back}, policies=Policies(refunds="returns"))
+    adds_up(found)
+    assert any("1 returns stand in several tables" in text for text in found.warnings)
+    alone = consolidate({"o": orders}, policies=Policies(refunds="returns"))
+    assert not any("returns stand" in text for text in alone.warnings)
+
+
 def test_a_workbook_may_have_short_rows(tmp_path):
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()

@@ -198,6 +198,7 @@ def _company(backend: ibis.BaseBackend, told: list[Told], found: Found, end_is_s
         accounts[judged.told.name] = account_of(judged, undecided.get(judged.told.name))
         left_out[judged.told.name] = dropped_of(backend, judged)
         warnings += (*copies_warning(judged), *unused_warning(judged))
+    warnings += _told_twice(events)
     warnings += _no_orders(transactions, events, known, found.identity)
     warnings += [] if end_is_stated else _later(transactions, events)
     contradicting = [c for c in conflicts if len(c)]
@@ -263,6 +264,16 @@ def _returned(transactions: Transactions, source: str) -> ibis.Table:
     told = {"source": ibis.literal(source), "role": ibis.literal("returns"), "kind": ibis.literal("return")}
     told |= {name: rows[name] for name in ("line", "customer_id", "date", "amount", "order_id") if name in rows.columns}
     return in_shape(rows, told)
+
+
+def _told_twice(events: ibis.Table) -> list[str]:
+    """Returns of one customer, day and amount that several tables tell."""
+    back = events.filter(_.role == "returns").group_by(["customer_id", "date", "amount"]).agg(n=_.source.nunique())
+    twice = int(back.filter(_.n > 1).count().execute())
+    if not twice:
+        return []
+    what = f"{twice:,} returns stand in several tables, with one customer, day and amount: each counts"
+    return [f"{what}; if they are the same, leave one table out, or the policy refunds: returns"]
 
 
 def _costs(tables_of_costs: Sequence[Judged]) -> pd.DataFrame:
