@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_company import SHARES, with_company
-from fake_run import fake_run
+from fake_run import about, fake_run
 
 from clvmodels import words
 from clvmodels.customers import summarize
@@ -155,6 +155,20 @@ def test_each_table_adds_up_and_all_of_them_do(run):
     assert "Dropped: exact duplicates (391); no customer id (214)" in rows[1][0]
     assert "Changed and kept: kind was empty, taken as contact (48)" in rows[2][0]
     assert rows[3][1:] == ("36,362", f"{words.MINUS}39", f"{words.MINUS}607", "35,716")
+
+
+def test_rows_that_are_returns_stand_apart_below_the_rows_used():
+    account = pd.DataFrame(
+        [(0, "rows read", "o.csv", 10, "read"), (1, "zero amount", "o.csv", 1, "dropped"),
+         (2, "negative amount, taken as a return", "o.csv", 3, "used"), (3, "rows used", "o.csv", 6, "used")],
+        columns=["step", "reason", "where", "rows", "kind"],
+    )  # fmt: skip
+    found = FIGURES["data_cleaning"].numbers(account, about())
+    assert [row[0] for row in found.rows] == [
+        "Rows read", "Zero amount", "Rows used", "of these: negative amount, taken as a return",
+    ]  # fmt: skip
+    assert [row[2] for row in found.rows] == ["10", f"{words.MINUS}1", "9", "3"] and found.rows[2][3] == "90.0%"
+    assert found.tones == {2: "total"}
 
 
 def test_merges_and_contradictions_are_counted(run):

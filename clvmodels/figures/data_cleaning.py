@@ -11,6 +11,7 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+from clvmodels.sources.reasons import USED
 
 if TYPE_CHECKING:
     from clvmodels.results import About, Run
@@ -96,17 +97,22 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 def _by_reason(table: pd.DataFrame) -> Numbers:
-    _, read = used(table)
-    rows, tones = [], {}
-    for place, (_, line) in enumerate(table.iterrows()):
-        amount = int(line["rows"])
+    """Rows read, less those that do not count, are those used; of these some may be used for something else."""
+    kept, read = used(table)
+    apart = table["kind"].eq("used") & table["reason"].ne(USED)
+    rows: list[tuple[str, ...]] = []
+    tones: dict[int, str] = {}
+    for line in pd.concat([table[~apart], table[apart]]).itertuples():
+        amount, reason = int(line.rows), words.capital(words.label(line.reason, 80))
+        if line.kind == "used":
+            amount = amount if line.reason != USED else kept
+            reason = f"of these: {words.label(line.reason, 80)}" if line.reason != USED else "Rows used"
         shown = words.count(-amount if line.kind in LOST else amount)
         shown += " changed" if line.kind == "changed" else ""
-        reason = "Rows used" if line.kind == "used" else words.capital(words.label(line.reason, 80))
-        where = "" if pd.isna(line["where"]) else words.label(line["where"], 40)
+        if line.kind == "used" and line.reason == USED:
+            tones[len(rows)] = "total"
+        where = "" if pd.isna(line.where) else words.label(line.where, 40)
         rows.append((reason, where, shown, words.share(amount, read)))
-        if line.kind == "used":
-            tones[place] = "total"
     return Numbers(("Step", "Where", "Rows", "Share"), rows, tones)
 
 
