@@ -137,7 +137,7 @@ def orders(tmp_path_factory):
     from clvmodels.datasets.retailer import generate
 
     table = generate(400, 1).orders.dropna().query("amount > 0")
-    table = table.assign(day=table["time"].dt.strftime("%d/%m/%Y"), cust="=" + table["customer_id"])
+    table = table.assign(day=table["time"].dt.strftime("%d/%m/%Y"), cust="-" + table["customer_id"])
     path = tmp_path_factory.mktemp("orders") / "orders.csv"
     table[["cust", "day", "amount", "channel"]].to_csv(path, index=False)
     return path
