@@ -84,7 +84,7 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of goin
 
 @app.command(epilog="Example: clvmodels demo --customers 1000")
 def demo(
-    customers: Annotated[int, typer.Option(min=200, help="How many customers to simulate.")] = 1000,
+    customers: Annotated[int, typer.Option(min=200, help="How many customers to simulate.")] = 600,
     folder: OutFolder = Path("results"),
     fresh: Fresh = False,
 ) -> None:
@@ -102,16 +102,16 @@ def demo_experiment(customers: int) -> dict[str, Any]:
         "title": "Which customers of the simulated retailer earn money?",
         "data": {"dataset": "retailer", "customers": customers},
         "models": {
-            "pareto_nbd": {"purchases": "pareto_nbd", "spend": "gamma_gamma"},
             "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
+            "mbg_nbd": {"purchases": "mbg_nbd", "spend": "gamma_gamma"},
         },
         "costs": {
-            "margin": {"model": "normal_margin"},
             "returns": {"model": "beta_binomial_returns", "window": 21},
             "contacts": {"model": "gamma_poisson_contacts"},
         },
         "sampler": {"draws": 500},
         "economics": {
+            "margin": 0.4,
             "annual_discount_rate": 0.12,
             "horizon": 52,
             "cost_per_order": 2.5,

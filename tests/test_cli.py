@@ -127,7 +127,7 @@ def test_an_interrupted_run_says_how_to_go_on(monkeypatch, tmp_path):
 def test_the_demo_is_a_sound_experiment():
     experiment = Experiment.from_dict(cli.demo_experiment(500))
     assert experiment.data.customers == 500
-    assert len(experiment.sources) == 12 and set(experiment.costs) == {"margin", "returns", "contacts"}
+    assert len(experiment.sources) == 12 and set(experiment.costs) == {"returns", "contacts"}
     assert experiment.economics is not None and experiment.economics.retention is not None
 
 
