@@ -17,28 +17,29 @@ _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "sources.reasons": ("Policies",),
     "sources.transactions": ("Transactions", "read_transactions"),
     "sources.consolidation": ("Company", "Table", "consolidate"),
-    "calendars": ("SuppliedCalendar", "holiday_weeks", "read_calendar"),
+    "sources.calendars": ("SuppliedCalendar", "holiday_weeks", "read_calendar"),
     "datasets": ("DATASETS",),
-    "customers": ("Customers", "Holdout", "Split", "summarize"),
+    "customers.table": ("Customers", "Holdout", "Split"),
+    "customers.summarize": ("summarize",),
     "models.prior": ("Prior",),
     "models": ("COSTS", "MODELS", "get_model"),
-    "effects": ("Effect",),
-    "posterior": ("Posterior", "fit", "load", "loo"),
-    "regularity": ("choose_k",),
-    "simulation": ("Futures", "dert", "expected_cumulative", "forecast", "individuals"),
-    "economics": ("Economics", "Referral", "Retention"),
-    "value": ("Values", "value_customers"),
-    "scoring": ("score",),
+    "inference.effects": ("Effect",),
+    "inference.posterior": ("Posterior", "fit", "load", "loo"),
+    "inference.regularity": ("choose_k",),
+    "futures.simulation": ("Futures", "dert", "expected_cumulative", "forecast", "individuals"),
+    "valuation.economics": ("Economics", "Referral", "Retention"),
+    "valuation.valuation": ("Values", "value", "value_customers"),
+    "valuation.scoring": ("score",),
     "decisions": ("concentration", "payback", "rank"),
     "metrics": ("METRICS", "Judged"),
     "metrics.compare": ("compare",),
     "figures": ("FIGURES", "plot"),
     "config.experiment": ("Experiment", "load_experiment"),
-    "experiment": ("run",),
+    "runs.experiment": ("run",),
     "report": ("write_report",),
 }
-_OWN_NAMES = {"value_customers": "value"}
-"""`clvmodels.value` is the stage's module, so its function of that name is called otherwise here."""
+_FORMER_NAMES = {"value_customers": "value"}
+"""Names that were public once, and what they are called now."""
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -48,7 +49,7 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
-    found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), _OWN_NAMES.get(name, name))
+    found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), _FORMER_NAMES.get(name, name))
     globals()[name] = found
     return found
 

@@ -1,5 +1,5 @@
 """`python -m clvmodels`."""
 
-from clvmodels.cli import app
+from clvmodels.cli.app import app
 
 app(prog_name="clvmodels")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from clvmodels.draws import Array
 
 
 def keyed_generator(seed: int, stage: str, label: str) -> np.random.Generator:

@@ -10,8 +10,8 @@ from clvmodels.config.document import Path as KeyPath
 from clvmodels.config.document import as_mapping
 from clvmodels.config.entry_rules import effect_findings, laplace_findings, prior_finding
 from clvmodels.config.finding import Finding, as_list, as_text, known_source
-from clvmodels.economics import NEEDED
 from clvmodels.errors import Problem, unknown
+from clvmodels.valuation.economics import NEEDED
 
 WATCHED = ("returns", "bad_debt")
 """Roles of cost models that watch a purchase for a while."""

@@ -10,9 +10,9 @@ from clvmodels import datasets, models
 from clvmodels.config.document import Path as KeyPath
 from clvmodels.config.document import as_mapping
 from clvmodels.config.finding import SAFE_NAME, Finding, as_list, as_text, known_source
+from clvmodels.dates import TIMES
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.prior import Prior
-from clvmodels.window import TIMES
 
 ONE_STEP = {
     "name": "any", "bounds": [0.0, 1.0], "log_index": [0.0], "log_mean": 0.0, "covariates": [], "values": [[[]]],

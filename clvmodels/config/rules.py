@@ -24,10 +24,10 @@ from clvmodels.config.entry_rules import entry_findings, laplace_findings
 from clvmodels.config.finding import SAFE_NAME, Finding, as_list, as_text, file_finding, known_source
 from clvmodels.config.kpi_rules import kpi_findings
 from clvmodels.config.source_rules import source_findings
-from clvmodels.customers import DAYS_PER_UNIT, DERIVED_GROUPS
+from clvmodels.customers.experience import available
+from clvmodels.customers.table import DERIVED_GROUPS
+from clvmodels.dates import DAYS_PER_UNIT, period_end
 from clvmodels.errors import Problem, unknown
-from clvmodels.experience import available
-from clvmodels.window import period_end
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
 """Columns for effects: those that are made from the transactions and need no name."""

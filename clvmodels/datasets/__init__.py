@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clvmodels.calendars import SuppliedCalendar
+    from clvmodels.sources.calendars import SuppliedCalendar
     from clvmodels.sources.consolidation import Company
     from clvmodels.sources.transactions import Transactions
 

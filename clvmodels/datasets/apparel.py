@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from clvmodels.calendars import SuppliedCalendar, read_calendar
 from clvmodels.datasets.fetch import VARIABLE, cache_folder, check_content, find
 from clvmodels.errors import DataError, Problem
+from clvmodels.sources.calendars import SuppliedCalendar, read_calendar
 from clvmodels.sources.transactions import Transactions, read_transactions
 
 ORDERS, STATIC = "apparel/apparelTrans.csv", "apparel/apparelStaticCov.csv"

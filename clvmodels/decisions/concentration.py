@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from clvmodels.decisions.rank import KINDS, PERCENTS, finite, top_count, value_draws
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.profit import CREDIT
-from clvmodels.value import Values
+from clvmodels.valuation.parts import CREDIT
+from clvmodels.valuation.valuation import Values
 
 
 def concentration(

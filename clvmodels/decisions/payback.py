@@ -12,25 +12,24 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from clvmodels.accounts import ACQUISITION, CHANNEL
-from clvmodels.customers import DAYS_PER_UNIT, Customers
+from clvmodels.accounts.profit_made import ACQUISITION, CHANNEL
+from clvmodels.customers.table import Customers
+from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.decisions.rank import PERCENTS
-from clvmodels.economics import Economics
-from clvmodels.effects import group_labels
-from clvmodels.posterior import Posterior
-from clvmodels.profit import DATED
+from clvmodels.draws import Array
+from clvmodels.inference.effects import group_labels
+from clvmodels.inference.posterior import Posterior
 from clvmodels.sources.consolidation import Company
-from clvmodels.value import Valuation, valuation
+from clvmodels.valuation.economics import Economics
+from clvmodels.valuation.parts import DATED
+from clvmodels.valuation.valuation import Valuation, valuation
 
 SMALLEST, MOST, RULE = 20, 20, 12.0
 """Customers that a channel needs to be told of; channels told of; months within which it should have paid."""
 NEWCOMERS = 25
 """Whose expected profits are averaged; they differ by the simulated states of retention only."""
 OTHER = "other"
-
-Array = NDArray[np.float64]
 
 
 def payback(

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.errors import ConfigError, DataError, Problem
-from clvmodels.value import Values
+from clvmodels.valuation.valuation import Values
 
 KINDS = ("expected", "realised")
 PERCENTS = (5, 25, 50, 75, 95)

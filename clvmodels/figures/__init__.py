@@ -42,7 +42,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 FIGURES: dict[str, Figure] = {
     "total_value": total_value.FIGURE,

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels.draws import Array
+
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 NAMES = ("q5", "q25", "q50", "q75", "q95")
 _BLOCK = 4_000_000
-
-Array = NDArray[np.float64]
 
 
 def draw_blocks(draws: int, customers: int) -> Iterator[slice]:

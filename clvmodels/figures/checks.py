@@ -10,7 +10,7 @@ from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words
 
 if TYPE_CHECKING:
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 RESULTS = {"failed": "✕", "look": "!", "passed": "✓", "skipped": "–", "not applicable": "○"}
 

@@ -14,7 +14,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 from clvmodels.sources.reasons import USED
 
 if TYPE_CHECKING:
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 MOST, TABLES, REASONS = 40, 25, 4
 LOST = ("orphaned", "dropped")

@@ -11,7 +11,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 
 class Words(NamedTuple):

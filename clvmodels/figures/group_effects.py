@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.posterior import Posterior
-    from clvmodels.results import About, Run
-    from clvmodels.terms import Term
+    from clvmodels.inference.posterior import Posterior
+    from clvmodels.inference.terms import Term
+    from clvmodels.results.folder import About, Run
 
 SMALLEST, MOST = 5, 15
 LINE = 15
@@ -34,7 +34,7 @@ def table(run: Run) -> pd.DataFrame | None:
     `shown` says which are drawn. The effects are those of the entry that is valued; where it has none, of the first
     other entry that has.
     """
-    from clvmodels.effects import multiplies  # here and below: a report of a stored folder needs no models
+    from clvmodels.inference.effects import multiplies  # here and below: a report of a stored folder needs no models
 
     candidates = [(run.valued, run.value_split), *((entry, run.split) for entry in run.entries.values())]
     for entry, split in candidates:
@@ -50,7 +50,7 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) -> list[dict]:
-    from clvmodels.effects import group_labels
+    from clvmodels.inference.effects import group_labels
 
     base = {"group": ", ".join(term.effect.columns), "raises": _raises(posterior, term)}
     found = term.told(posterior.stacked, posterior.scales)
@@ -75,7 +75,7 @@ def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) 
 
 def _covariate_rows(found: list, customers: pd.DataFrame) -> list[dict]:
     """One step more of each covariate, and being without it, as ratios; the widest first."""
-    from clvmodels.effects import covariate
+    from clvmodels.inference.effects import covariate
 
     rows = []
     for kind, label, draws in found:
@@ -92,7 +92,7 @@ def _covariate_rows(found: list, customers: pd.DataFrame) -> list[dict]:
 
 def _raises(posterior: Posterior, term: Term) -> str:
     """What a ratio above 1 means: what the parameter raises where it is a scale, else the parameter's own meaning."""
-    from clvmodels.effects import raises
+    from clvmodels.inference.effects import raises
 
     of = {p.name: p for p in posterior.model.parameters}
     named = [of[name] for name in term.effect.parameters if name in of]

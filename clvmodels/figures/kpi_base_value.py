@@ -14,7 +14,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 MOST = 25
 ROW = 26

@@ -11,7 +11,7 @@ from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 
 if TYPE_CHECKING:
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 MOST = 20
 SURE = 0.9

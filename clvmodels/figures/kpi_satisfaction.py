@@ -14,7 +14,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 MOST, ROW, CHANCE = 12, 24, 0.01
 NAMES = {"nps": "Net promoter score", "csat mean": "Satisfaction, 1 to 5", "ces mean": "Effort, 1 to 7"}

@@ -18,7 +18,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 MOST, FEW = 25, 100
 SCORES = {"crps": "crps", "coverage_90": "coverage", "total_purchases.bias_percent": "bias"}

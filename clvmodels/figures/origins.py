@@ -10,7 +10,7 @@ from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words
 
 if TYPE_CHECKING:
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 MOST, NAMED = 200, 12
 ROLES = {
@@ -22,7 +22,7 @@ ROLES = {
 def table(run: Run) -> pd.DataFrame | None:
     """column, role, source, own_column, customers (who have it), of the company's consolidated table; None where all of
     it comes from one table."""
-    from clvmodels.experience import column_origins  # here: a report of a stored folder needs no models
+    from clvmodels.customers.experience import column_origins  # here: a report of a stored folder needs no models
 
     if run.company is None or run.consolidated is None:
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 COLUMNS, ROWS, SMALL, SMALLEST = 25, 13, 60, 10
 LEVELS = (0.1, 0.5, 0.9)

@@ -12,11 +12,11 @@ from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words
 
 if TYPE_CHECKING:
+    from clvmodels.inference.posterior import Posterior
+    from clvmodels.inference.terms import Term
     from clvmodels.models.contract import Parameter
     from clvmodels.models.prior import Prior
-    from clvmodels.posterior import Posterior
-    from clvmodels.results import About, Run
-    from clvmodels.terms import Term
+    from clvmodels.results.folder import About, Run
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -39,7 +39,7 @@ def _row(posterior: Posterior, name: str, meaning: str, prior: str, draws: np.nd
 
 def _of_effect(posterior: Posterior, term: Term) -> Iterator[tuple[str, str, str, np.ndarray]]:
     """The between-group sd, or each covariate's coefficients; a group's own stand in the figure of groups."""
-    from clvmodels.effects import raises  # here: a report of a stored folder needs no models
+    from clvmodels.inference.effects import raises  # here: a report of a stored folder needs no models
 
     raised = f"positive: more {raises(posterior.model, term.effect)}"
     pooled = term.effect.group is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.results import About
+from clvmodels.results.folder import About
 
 GROSS, CREDIT = "gross margin", "referrals"
 """The part that all costs are subtracted from, and the one that totals leave out (`profit.PARTS`)."""

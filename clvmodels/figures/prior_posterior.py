@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clvmodels import words
+from clvmodels.draws import Array
 from clvmodels.figures import style
 from clvmodels.figures.arrays import quantiles
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
@@ -18,13 +18,12 @@ from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
+    from clvmodels.inference.posterior import Posterior
     from clvmodels.models.contract import Meaning
-    from clvmodels.posterior import Posterior
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 POINTS, DRAWS, MOST, FEWEST, QUANTITIES = 41, 2000, 12, 50, 40
 MOST_NAMED = 4
-Array = NDArray[np.float64]
 
 
 class _Quantity(NamedTuple):

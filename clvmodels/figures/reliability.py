@@ -12,16 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels import words
+from clvmodels.draws import Array
 from clvmodels.figures import phrases, style
 from clvmodels.figures.figure import Figure, Numbers, Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 GRID, RESAMPLES, CELLS, SMALL = np.round(np.arange(1, 50) * 0.02, 2), 1000, 2000, 100
-Array = NDArray[np.float64]
 
 
 def table(run: Run) -> pd.DataFrame | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.results import About, Run
+    from clvmodels.results.folder import About, Run
 
 DOTS, SIDE = 50, 14
 

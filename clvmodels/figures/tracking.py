@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
     from clvmodels.metrics import Judged
-    from clvmodels.results import About, EntryResult, Run
+    from clvmodels.results.folder import About, EntryResult, Run
 
 POINTS, FEW = 120, 5.0
 LINE = 20

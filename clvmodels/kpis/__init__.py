@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvmodels.customers import Customers
+from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.kpis.book import Terms
 from clvmodels.kpis.cells import ALL, COHORT, Cells, cells, sum_up

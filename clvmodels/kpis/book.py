@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.accounts import ACQUISITION
-from clvmodels.customers import Customers
-from clvmodels.economics import Economics
+from clvmodels.accounts.profit_made import ACQUISITION
+from clvmodels.customers.ledger import BAD_DEBT, FEE, Windows, cost_of_contacts, of_purchases, orders_and_days
+from clvmodels.customers.table import Customers
 from clvmodels.kpis.engine import Bench
 from clvmodels.kpis.periods import Length, place
-from clvmodels.ledger import BAD_DEBT, FEE, Windows, cost_of_contacts, of_purchases, orders_and_days
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company
+from clvmodels.valuation.economics import Economics
 
 COLUMNS = ("customer_id", "date", "bought", "part", "amount")
 WON_BY = "won_by"

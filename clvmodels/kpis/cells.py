@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.accounts import ACQUISITION, CHANNEL
-from clvmodels.customers import Customers
+from clvmodels.accounts.profit_made import ACQUISITION, CHANNEL
+from clvmodels.customers.table import Customers
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.kpis.book import KEEPING, WON_BY, Terms, keep_book
 from clvmodels.kpis.engine import Bench

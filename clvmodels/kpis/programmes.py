@@ -16,8 +16,8 @@ import pandas as pd
 from ibis import _
 from scipy import stats
 
-from clvmodels.accounts import ACQUISITION
-from clvmodels.customers import Customers
+from clvmodels.accounts.profit_made import ACQUISITION
+from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.kpis.book import Book, Terms, keep_book
 from clvmodels.kpis.engine import Bench, bench

@@ -20,8 +20,8 @@ from clvmodels.errors import DataError, Problem
 if TYPE_CHECKING:  # the registry is read by the command line, which must not wait for the stages' imports
     import pandas as pd
 
-    from clvmodels.customers import Customers, Holdout
-    from clvmodels.simulation import Futures
+    from clvmodels.customers.table import Customers, Holdout
+    from clvmodels.futures.simulation import Futures
 
 BLOCK_ELEMENTS = 2**22
 """Draws times customers worked on at once: 16 MiB of counts."""

@@ -7,28 +7,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from clvmodels.errors import ConfigError, Problem, unknown
-from clvmodels.models.bad_debt import beta_binomial_bad_debt
 from clvmodels.models.bb import bb
 from clvmodels.models.bdw import bdw
 from clvmodels.models.bg_bb import bg_bb
 from clvmodels.models.bg_cnbd_k import bg_cnbd_k
 from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
-from clvmodels.models.cost import ROLES, CostModel, CountModel
-from clvmodels.models.gamma_gamma import gamma_gamma
-from clvmodels.models.gamma_gamma_mean import gamma_gamma_mean
-from clvmodels.models.gamma_poisson import gamma_poisson_contacts, gamma_poisson_referrals
+from clvmodels.models.costs.bad_debt import beta_binomial_bad_debt
+from clvmodels.models.costs.contract import ROLES, CostModel, CountModel
+from clvmodels.models.costs.gamma_poisson import gamma_poisson_contacts, gamma_poisson_referrals
+from clvmodels.models.costs.lognormal_handling import lognormal_handling
+from clvmodels.models.costs.normal_margin import normal_margin
+from clvmodels.models.costs.returns import beta_binomial_returns
 from clvmodels.models.gg_nbd import gg_nbd
-from clvmodels.models.lognormal_handling import lognormal_handling
-from clvmodels.models.lognormal_spend import lognormal_spend
 from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
 from clvmodels.models.mbg_nbd import mbg_nbd
 from clvmodels.models.nbd import nbd
-from clvmodels.models.normal_margin import normal_margin
 from clvmodels.models.pareto_nbd import pareto_nbd
-from clvmodels.models.returns import beta_binomial_returns
+from clvmodels.models.parts.steps import coefficient
 from clvmodels.models.sbg import sbg
-from clvmodels.models.steps import coefficient
+from clvmodels.models.spend.gamma_gamma import gamma_gamma
+from clvmodels.models.spend.gamma_gamma_mean import gamma_gamma_mean
+from clvmodels.models.spend.lognormal_spend import lognormal_spend
 
 MODELS: dict[str, Model] = {
     "nbd": nbd,

@@ -11,9 +11,9 @@ forecast is seen beside it. Fader, Hardie & Shang (2010), Marketing Science 29(6
 
 from __future__ import annotations
 
-from clvmodels.models.beta_bernoulli import BetaBernoulli
-from clvmodels.models.beta_geometric import NobodyLeaves
 from clvmodels.models.discrete import Discrete
+from clvmodels.models.parts.beta_bernoulli import BetaBernoulli
+from clvmodels.models.parts.beta_geometric import NobodyLeaves
 
 bb = Discrete(
     name="bb",

@@ -14,9 +14,9 @@ Dependence, Journal of Interactive Marketing 43.
 
 from __future__ import annotations
 
-from clvmodels.models.beta_bernoulli import EveryTime
-from clvmodels.models.beta_discrete_weibull import BetaDiscreteWeibull
 from clvmodels.models.discrete import Discrete
+from clvmodels.models.parts.beta_bernoulli import EveryTime
+from clvmodels.models.parts.beta_discrete_weibull import BetaDiscreteWeibull
 
 bdw = Discrete(
     name="bdw",

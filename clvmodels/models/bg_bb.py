@@ -16,9 +16,9 @@ eq. 6 (the likelihood), eq. 14 (discounted expected residual transactions).
 
 from __future__ import annotations
 
-from clvmodels.models.beta_bernoulli import BetaBernoulli
-from clvmodels.models.beta_geometric import BetaGeometric
 from clvmodels.models.discrete import Discrete
+from clvmodels.models.parts.beta_bernoulli import BetaBernoulli
+from clvmodels.models.parts.beta_geometric import BetaGeometric
 
 bg_bb = Discrete(
     name="bg_bb",

@@ -14,9 +14,9 @@ and eq. 10 (the expected purchases).
 
 from __future__ import annotations
 
-from clvmodels.models.beta_coin import BetaCoin
 from clvmodels.models.compose import Composed
-from clvmodels.models.poisson_gamma import PoissonGamma
+from clvmodels.models.parts.beta_coin import BetaCoin
+from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
 bg_nbd = Composed(
     name="bg_nbd",

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.models.beta_coin import BetaCoin
 from clvmodels.models.compose import Composed
 from clvmodels.models.contract import Model
-from clvmodels.models.erlang_gamma import ErlangGamma
+from clvmodels.models.parts.beta_coin import BetaCoin
+from clvmodels.models.parts.erlang_gamma import ErlangGamma
 
 MOST = 12
 """The largest k: gaps whose sd is 0.29 of their mean. For more regular buyers ask the calendar, not chance."""

@@ -14,10 +14,11 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.gradient import disconnected_grad
 
+from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.models.contract import STATUS, Array, Model, PurchaseModel, Rows, State, Theta
-from clvmodels.models.parts import Calendar, ClockLifetime, CoinLifetime, Pieces, Purchases
-from clvmodels.models.steps import Steps
+from clvmodels.models.contract import STATUS, Model, PurchaseModel, Rows, State, Theta
+from clvmodels.models.parts.contract import Calendar, ClockLifetime, CoinLifetime, Pieces, Purchases
+from clvmodels.models.parts.steps import Steps
 from clvmodels.randomness import KeyedRandom
 
 

@@ -17,11 +17,11 @@ import pandas as pd
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
+from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.prior import Prior
 from clvmodels.randomness import KeyedRandom
 
-Array = NDArray[np.float64]
 Rows = Mapping[str, Any]
 Theta = Mapping[str, Any]
 STATUS = {"unknown": 0.0, "alive": 1.0, "ended": -1.0}

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
 
+from clvmodels.draws import Array
 from clvmodels.errors import Problem
-from clvmodels.models.contract import Array, PurchaseModel, Rows, State, Theta
-from clvmodels.models.parts import Part
+from clvmodels.models.contract import PurchaseModel, Rows, State, Theta
+from clvmodels.models.parts.contract import Part
 from clvmodels.randomness import KeyedRandom
 
 MOST_TERMS = 20_000_000

@@ -8,8 +8,9 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
+from clvmodels.draws import Array
 from clvmodels.errors import ClvError, ConfigError, Problem
-from clvmodels.models.contract import Array, Model, PurchaseModel, Rows, Theta
+from clvmodels.models.contract import Model, PurchaseModel, Rows, Theta
 from clvmodels.models.discrete import Discrete
 
 ELEMENTS = 2**22

@@ -20,8 +20,8 @@ Bemmaor & Glady (2012), Modeling Purchasing Behavior with Sudden "Death", Manage
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
-from clvmodels.models.gompertz_gamma import GompertzGamma
-from clvmodels.models.poisson_gamma import PoissonGamma
+from clvmodels.models.parts.gompertz_gamma import GompertzGamma
+from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
 gg_nbd = Composed(
     name="gg_nbd",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-from clvmodels.models.contract import Array
+from clvmodels.draws import Array
 
 
 def kernel(signature: str) -> Callable[[Callable], Callable]:

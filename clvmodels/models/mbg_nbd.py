@@ -16,9 +16,9 @@ Batislam, Denizel & Filiztekin (2007), International Journal of Research in Mark
 
 from __future__ import annotations
 
-from clvmodels.models.beta_coin import BetaCoin
 from clvmodels.models.compose import Composed
-from clvmodels.models.poisson_gamma import PoissonGamma
+from clvmodels.models.parts.beta_coin import BetaCoin
+from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
 mbg_nbd = Composed(
     name="mbg_nbd",

@@ -15,8 +15,8 @@ the conditional expectation as in Morrison & Schmittlein (1988), Journal of Busi
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
-from clvmodels.models.no_end import NoEnd
-from clvmodels.models.poisson_gamma import PoissonGamma
+from clvmodels.models.parts.no_end import NoEnd
+from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
 nbd = Composed(
     name="nbd",

@@ -18,8 +18,8 @@ integral in place of its hypergeometric functions as in Fader & Hardie (2005), A
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
-from clvmodels.models.exponential_gamma import ExponentialGamma
-from clvmodels.models.poisson_gamma import PoissonGamma
+from clvmodels.models.parts.exponential_gamma import ExponentialGamma
+from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
 pareto_nbd = Composed(
     name="pareto_nbd",

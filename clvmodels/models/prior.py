@@ -10,7 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from clvmodels.customers import DAYS_PER_UNIT
+from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.errors import ConfigError, Problem, unknown
 
 SUPPORTS = {

@@ -14,9 +14,9 @@ Valuation in a Contractual Setting, Marketing Science 29(1).
 
 from __future__ import annotations
 
-from clvmodels.models.beta_bernoulli import EveryTime
-from clvmodels.models.beta_geometric import BetaGeometric
 from clvmodels.models.discrete import Discrete
+from clvmodels.models.parts.beta_bernoulli import EveryTime
+from clvmodels.models.parts.beta_geometric import BetaGeometric
 
 sbg = Discrete(
     name="sbg",

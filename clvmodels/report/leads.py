@@ -22,7 +22,7 @@ from clvmodels.figures.concentration import share_range
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
 from clvmodels.report.stored import Stored
-from clvmodels.results import About
+from clvmodels.results.folder import About
 
 MOST_WORDS = 45
 FAILURE_WORDS = 35

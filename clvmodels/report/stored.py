@@ -10,7 +10,7 @@ import pandas as pd
 
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES, checks
-from clvmodels.results import About
+from clvmodels.results.folder import About
 
 TEXT = (
     "customer", "name", "label", "group", "entry", "reason", "where", "found", "limit", "level", "source", "column",

@@ -16,6 +16,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem
 from clvmodels.sources import attributes, tables
 from clvmodels.sources.events import (
@@ -36,7 +37,6 @@ from clvmodels.sources.roles import Table, Told
 from clvmodels.sources.tables import Found
 from clvmodels.sources.tally import stored
 from clvmodels.sources.transactions import Transactions
-from clvmodels.window import as_day
 
 __all__ = ["Company", "Table", "consolidate"]
 

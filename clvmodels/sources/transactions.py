@@ -13,12 +13,12 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import cleaning, tally
 from clvmodels.sources.currencies import Rates, only_currency, rows_by_currency, with_rate
 from clvmodels.sources.reading import ENCODINGS, Raw, Source, connect, no_rows, open_source
 from clvmodels.sources.reasons import DEFAULT_POLICIES, NETTED, RETURNED, Policies
-from clvmodels.window import as_day
 
 __all__ = ["Policies", "Transactions", "read_transactions"]
 

@@ -49,7 +49,7 @@ def write(path: Path, rows: int, customers: int, piece: int = 1_000_000) -> None
 
 def measure(path: Path, groups: bool, drop_duplicates: bool) -> None:
     """In the child process: read, summarise, report."""
-    from clvmodels.customers import summarize
+    from clvmodels.customers.summarize import summarize
     from clvmodels.sources.reasons import Policies
     from clvmodels.sources.transactions import read_transactions
 

@@ -30,16 +30,16 @@ import pandas as pd
 from code_version import code_version
 from judge import verdicts
 
-from clvmodels.customers import Customers
-from clvmodels.effects import Effect
+from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
-from clvmodels.histories import labels_of, newcomers, simulate_amounts, simulate_purchases, statistics
+from clvmodels.futures.histories import labels_of, newcomers, simulate_amounts, simulate_purchases, statistics
+from clvmodels.futures.simulation import individuals, rows_of
+from clvmodels.inference.effects import Effect
+from clvmodels.inference.posterior import Posterior, fit
 from clvmodels.models import MODELS, Model, PurchaseModel, SpendModel, get_model
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, log_normal
-from clvmodels.posterior import Posterior, fit
 from clvmodels.randomness import KeyedRandom
-from clvmodels.simulation import individuals, rows_of
 
 FOLDER = Path(__file__).parents[2] / "reports" / "calibration"
 CUSTOMERS, DRAWS, WATCHED = 300, 400, 3

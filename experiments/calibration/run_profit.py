@@ -50,16 +50,16 @@ from run import DRAWS, WATCHED, rank_of, stored
 from simulated_company import PRIORS, ROLES, Company, Truth, draw_truths, simulate
 
 import clvmodels
-from clvmodels.customers import Customers
-from clvmodels.economics import Economics, Referral, Retention
+from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
+from clvmodels.futures.simulation import rows_of
+from clvmodels.inference.posterior import Posterior, fit
 from clvmodels.models import CostModel, SpendModel
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior
-from clvmodels.posterior import Posterior, fit
 from clvmodels.randomness import KeyedRandom
-from clvmodels.simulation import rows_of
-from clvmodels.value import value
+from clvmodels.valuation.economics import Economics, Referral, Retention
+from clvmodels.valuation.valuation import value
 
 FOLDER = Path(__file__).parents[2] / "reports" / "profit-calibration"
 ECONOMICS = Economics(

@@ -1,7 +1,8 @@
 """Customers of a known truth with all that comes with their purchases, each event simulated from its model's story.
 
-Purchases and amounts are those of `clvmodels.histories`. What comes with them is drawn here one order, one contact, one
-margin at a time, and counted by customer afterwards: nothing of it reads a density, a conjugate update or a total.
+Purchases and amounts are those of `clvmodels.futures.histories`. What comes with them is drawn here one order, one
+contact, one margin at a time, and counted by customer afterwards: nothing of it reads a
+density, a conjugate update or a total.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import numpy as np
 import pandas as pd
 from run import AGES, CUSTOMERS
 
-from clvmodels.customers import Customers
-from clvmodels.histories import labels_of, simulate_amounts, simulate_purchases, statistics
+from clvmodels.customers.table import Customers
+from clvmodels.futures.histories import labels_of, simulate_amounts, simulate_purchases, statistics
 from clvmodels.models import Model, PurchaseModel, SpendModel, get_model
 from clvmodels.models.contract import Array
+from clvmodels.models.costs.returns import WHOLE
 from clvmodels.models.prior import Prior, log_normal
-from clvmodels.models.returns import WHOLE
 
 Truth = Mapping[str, Mapping[str, float]]
 """The true parameters, by role and name."""

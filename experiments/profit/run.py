@@ -76,14 +76,14 @@ def code_version() -> str:
 
 def places(seed: int) -> np.ndarray:
     """Where each customer's realised profit lies in its forecast. [C]"""
-    from clvmodels.accounts import profit_made
-    from clvmodels.customers import summarize
+    from clvmodels.accounts.profit_made import profit_made
+    from clvmodels.customers.ledger import Windows, with_costs
+    from clvmodels.customers.summarize import summarize
     from clvmodels.datasets import retailer
-    from clvmodels.economics import Economics, Retention
-    from clvmodels.ledger import Windows, with_costs
-    from clvmodels.posterior import fit
+    from clvmodels.inference.posterior import fit
     from clvmodels.sources.consolidation import Table, consolidate
-    from clvmodels.value import value
+    from clvmodels.valuation.economics import Economics, Retention
+    from clvmodels.valuation.valuation import value
 
     economics = Economics(
         None, 0.0, float(WEEKS), cost_per_order=2.5, cost_per_return=4.0, cost_per_minute=0.6, written_off=0.2,

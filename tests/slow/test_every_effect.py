@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from contract_cases import case_of, customers_of
-from effect_cases import at_mode, base, check_scored, covariates, pooled
+from contracts.cases import case_of, customers_of
+from contracts.effect_cases import at_mode, base, check_scored, covariates, pooled
 
-from clvmodels.density import density, resolve_priors
-from clvmodels.effects import targets
+from clvmodels.inference.density import density, resolve_priors
+from clvmodels.inference.effects import targets
+from clvmodels.inference.posterior import fit
+from clvmodels.inference.terms import learn
 from clvmodels.models import MODELS
-from clvmodels.posterior import fit
-from clvmodels.terms import learn
 
 pytestmark = pytest.mark.slow
 EACH = [(name, target) for name, model in MODELS.items() for target in targets(model)]

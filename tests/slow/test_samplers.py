@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 
-from clvmodels.customers import summarize
+from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import cdnow
+from clvmodels.inference.posterior import fit
 from clvmodels.models import MODELS
-from clvmodels.posterior import fit
 
 pytestmark = pytest.mark.slow
 DRAWS, CHAINS, ENOUGH = 2500, 4, 4000

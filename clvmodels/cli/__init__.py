@@ -1,0 +1,1 @@
+"""The command line, thin: arguments to the stages, and their errors to people."""

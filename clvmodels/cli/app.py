@@ -1,0 +1,319 @@
+"""The command line: reads arguments, calls the stages, says what happened. Commands import what they need themselves.
+
+Exit status: 0 done, 1 a sampling check failed, 2 the input cannot be meant as it stands, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from clvmodels import __version__
+from clvmodels.cli.arguments import check_economics, common_unit, read_customers, read_effects, read_k
+from clvmodels.errors import ClvError, ConfigError, unknown
+
+if TYPE_CHECKING:
+    from clvmodels.config.experiment import Experiment
+
+FAILED_CHECK, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+out, err = Console(), Console(stderr=True)
+
+
+class _Group(TyperGroup):
+    """Errors that the package raises on purpose are told as they are, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ClvError as error:
+            err.print(Text(str(error), style="red"), soft_wrap=True)
+            raise typer.Exit(BAD_INPUT) from error
+        except KeyboardInterrupt as error:
+            err.print(
+                "\nInterrupted. Finished models of a run are kept: the same command goes on from there.", soft_wrap=True
+            )
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Bayesian customer lifetime value: from a table of transactions to a report.",
+    epilog="Begin with: clvmodels demo",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"clvmodels {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder that results folders are made in.")]
+Rfm = Annotated[bool, typer.Option("--rfm", help="The table has one row a customer: frequency, recency, T.")]
+OutFile = Annotated[Path, typer.Option("--out", help="File to write.")]
+Columns = Annotated[
+    str, typer.Option(help="Your names of the columns: customer_id=cust,date=day,amount=sales,order_id=order.")
+]
+DateFormat = Annotated[str | None, typer.Option(help="How dates are written, such as %d/%m/%Y.")]
+Timezone = Annotated[str, typer.Option(help="Whose calendar days count, such as Europe/Berlin.")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same answer.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of going on where a run stopped.")]
+
+
+@app.command(epilog="Example: clvmodels demo --customers 1000")
+def demo(
+    customers: Annotated[int, typer.Option(min=200, help="How many customers to simulate.")] = 600,
+    folder: OutFolder = Path("results"),
+    fresh: Fresh = False,
+) -> None:
+    """Simulate a company's tables, join them, fit, value its customers in profit, write the report."""
+    from clvmodels.config.experiment import Experiment
+
+    experiment = Experiment.from_dict(demo_experiment(customers))
+    _run(experiment, folder / "demo", Path(), fresh, f"clvmodels demo --customers {customers}")
+
+
+def demo_experiment(customers: int) -> dict[str, Any]:
+    """The experiment of `clvmodels demo`: a simulated company's ten tables, and what its customers earn after returns,
+    service and retention marketing."""
+    return {
+        "title": "Which customers of the simulated retailer earn money?",
+        "data": {"dataset": "retailer", "customers": customers},
+        "models": {
+            "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
+            "mbg_nbd": {"purchases": "mbg_nbd", "spend": "gamma_gamma"},
+        },
+        "costs": {
+            "returns": {"model": "beta_binomial_returns", "window": 21},
+            "contacts": {"model": "gamma_poisson_contacts"},
+        },
+        "sampler": {"draws": 500},
+        "economics": {
+            "margin": 0.4,
+            "annual_discount_rate": 0.12,
+            "horizon": 52,
+            "cost_per_order": 2.5,
+            "cost_per_return": 4.0,
+            "cost_per_contact": 6.0,
+            "written_off": 0.2,
+            "retention": {"cost": 0.9, "every": 4, "until_silent": 24, "campaigns": ["newsletter"]},
+        },
+    }
+
+
+@app.command(epilog="Example: clvmodels run experiments/cdnow.yaml")
+def run(
+    experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    folder: OutFolder = Path("results"),
+    fresh: Fresh = False,
+) -> None:
+    """Run an experiment and write its report; a run that was stopped goes on at the model it was at."""
+    from clvmodels.config.experiment import load_experiment
+
+    command = f"clvmodels run {shlex.quote(str(experiment))}"
+    _run(load_experiment(experiment), folder / experiment.stem, experiment.parent, fresh, command)
+
+
+def _run(experiment: Experiment, folder: Path, config_dir: Path, fresh: bool, command: str) -> None:
+    from clvmodels.report import write_report
+    from clvmodels.runs.experiment import run as run_experiment
+
+    with _stages() as progress:
+        outcome = run_experiment(
+            experiment, folder, config_dir=config_dir, progress=progress, fresh=fresh, command=command
+        )
+        progress("Writing the report")
+        page = write_report(folder)
+    out.print(f"Report: {page}", highlight=False, soft_wrap=True)
+    if outcome.exit_status:
+        err.print(Text("A sampling check failed: the report says first which, and what not to decide with it.", "red"))
+        raise typer.Exit(outcome.exit_status)
+
+
+@app.command(epilog="Example: clvmodels report results/cdnow")
+def report(
+    results: Annotated[Path, typer.Argument(help="A results folder.")],
+) -> None:
+    """Write the report of a results folder again, without sampling."""
+    from clvmodels.report import write_report
+
+    out.print(f"Report: {write_report(results)}", highlight=False, soft_wrap=True)
+
+
+@app.command(
+    epilog="Example: clvmodels fit orders.csv --model bg_nbd --time-unit week "
+    "--columns customer_id=cust,date=day --effect alpha:channel --out posterior.nc"
+)
+def fit(
+    orders: Annotated[Path, typer.Argument(help="Transactions: CSV, compressed CSV or Parquet.")],
+    model: Annotated[str, typer.Option(help="A model's name: see clvmodels list models.")],
+    time_unit: Annotated[str, typer.Option(help="day, week, month or year.")],
+    file: OutFile = Path("posterior.nc"),
+    rfm: Rfm = False,
+    columns: Columns = "",
+    date_format: DateFormat = None,
+    timezone: Timezone = "UTC",
+    end: Annotated[str | None, typer.Option(help="Last day to use, as 2024-06-30; else the data's last.")] = None,
+    effect: Annotated[
+        list[str] | None, typer.Option(help="parameter:group or parameter~covariate; may be repeated.")
+    ] = None,
+    missing: Annotated[str, typer.Option(help="Customers without a covariate: refuse, mean or indicator.")] = "refuse",
+    k: Annotated[str | None, typer.Option(help="The k of models that have one: 3, or 1,2,3 to choose from.")] = None,
+    method: Annotated[str, typer.Option(help="auto, laplace, nuts or mle.")] = "auto",
+    draws: Annotated[int, typer.Option(min=100, help="Posterior draws (of each chain with nuts).")] = 1000,
+    chains: Annotated[int, typer.Option(min=2, help="Chains of nuts.")] = 4,
+    seed: Seed = 42,
+) -> None:
+    """Fit one model to a table of transactions and store its posterior."""
+    from clvmodels.inference import posterior, regularity
+    from clvmodels.models import get_model
+
+    effects, ks = read_effects(model, effect or [], missing), read_k(k) if k else ()
+    variants = [get_model(model, {"k": one}) for one in ks] or [get_model(model)]
+    with _stages() as stage:
+        stage(f"Reading {orders.name}")
+        customers, notes = read_customers(
+            orders,
+            rfm,
+            time_unit,
+            time=variants[0].counts,
+            end=end,
+            effects=effects,
+            columns=columns,
+            date_format=date_format,
+            timezone=timezone,
+        )
+        stage(f"Fitting {model} to {len(customers):,} customers")
+        how: dict[str, Any] = {"effects": effects, "method": method, "draws": draws, "chains": chains, "seed": seed}
+        if len(variants) > 1:
+            fitted = regularity.choose_k(model, customers, ks, **how).posterior
+            notes = (*notes, f"{fitted.model.title} has the best elpd", *map(": ".join, regularity.others(fitted)))
+        else:
+            fitted = posterior.fit(variants[0], customers, **how)
+        fitted.save(file)
+    _tell(notes)
+    out.print(f"Posterior: {file}", highlight=False, soft_wrap=True)
+    failed = [check for check in fitted.checks if not check["passed"]]
+    for check in failed:
+        text = f"Failed: {check['check']} is {check['found']}, limit {check['limit']}. {check['consequence']}"
+        err.print(Text(text, style="red"), soft_wrap=True)
+    if failed:
+        raise typer.Exit(FAILED_CHECK)
+
+
+@app.command(
+    epilog="Example: clvmodels score posterior.nc orders.csv --as-of 2024-06-30 --horizon 52 "
+    "--spend-posterior spend.nc --margin 0.3 --annual-discount-rate 0.12 --out scores.csv"
+)
+def score(
+    posterior: Annotated[Path, typer.Argument(help="A stored posterior of a purchase model.")],
+    table: Annotated[Path, typer.Argument(help="Transactions, or with --rfm one row a customer.")],
+    as_of: Annotated[str, typer.Option(help="The day T is as of, as 2024-06-30; later orders are not used.")],
+    horizon: Annotated[float, typer.Option(help="How far ahead, in the posterior's time unit.")],
+    file: OutFile = Path("scores.csv"),
+    rfm: Rfm = False,
+    time_unit: Annotated[str | None, typer.Option(help="Of an RFM table, where it must be said.")] = None,
+    columns: Columns = "",
+    date_format: DateFormat = None,
+    timezone: Timezone = "UTC",
+    spend_posterior: Annotated[Path | None, typer.Option(help="A stored posterior of a spend model.")] = None,
+    margin: Annotated[float | None, typer.Option(help="Share of revenue: 0.3 is 30%.")] = None,
+    annual_discount_rate: Annotated[float | None, typer.Option(help="0.12 is 12% a year.")] = None,
+    seed: Seed = 42,
+) -> None:
+    """Score customers from stored posteriors: one row a customer, as CSV or Parquet by the name of --out.
+
+    In CSV, text that begins with = + - @ gets an apostrophe, so that no spreadsheet runs it; Parquet is unaltered.
+    """
+    from clvmodels.inference.posterior import load
+    from clvmodels.results.export import check_format, write_table
+    from clvmodels.valuation.scoring import score as score_customers
+
+    check_format(file)
+    check_economics(horizon, spend_posterior, margin, annual_discount_rate)
+    posteriors = {"purchases": load(posterior)}
+    if spend_posterior is not None:
+        posteriors["spend"] = load(spend_posterior)
+    unit = common_unit(rfm, time_unit, {posterior.time_unit for posterior in posteriors.values()})
+    effects = [effect for posterior in posteriors.values() for effect in posterior.effects]
+    with _stages() as stage:
+        stage(f"Reading {table.name}")
+        customers, notes = read_customers(
+            table, rfm, unit, time=posteriors["purchases"].model.counts, end=as_of, effects=effects, columns=columns,
+            date_format=date_format, timezone=timezone,
+        )  # fmt: skip
+        stage(f"Scoring {len(customers):,} customers")
+        scores = score_customers(
+            posteriors, customers, horizon=horizon, margin=margin, annual_discount_rate=annual_discount_rate, seed=seed
+        )
+        write_table(scores, file)
+    _tell(notes)
+    out.print(f"Scores: {file}", highlight=False, soft_wrap=True)
+
+
+@app.command("list", epilog="Example: clvmodels list models")
+def list_members(
+    family: Annotated[str, typer.Argument(help="models, costs, roles, datasets, metrics or figures.")],
+) -> None:
+    """Say what a family holds: the names that an experiment may use."""
+    registries: dict[str, Callable[[], dict[str, Any]]] = {
+        "models": lambda: __import__("clvmodels.models", fromlist=["MODELS"]).MODELS,
+        "costs": lambda: __import__("clvmodels.models", fromlist=["COSTS"]).COSTS,
+        "roles": lambda: __import__("clvmodels.sources.roles", fromlist=["ROLES"]).ROLES,
+        "datasets": lambda: __import__("clvmodels.datasets", fromlist=["DATASETS"]).DATASETS,
+        "metrics": lambda: __import__("clvmodels.metrics", fromlist=["METRICS"]).METRICS,
+        "figures": lambda: __import__("clvmodels.figures", fromlist=["FIGURES"]).FIGURES,
+    }
+    if family not in registries:
+        raise ConfigError(unknown("family", family, registries))
+    for name, member in registries[family]().items():
+        title = getattr(member, "title", "") or getattr(member, "shows", "")
+        options = "".join(f", option {option}" for option in getattr(member, "options", ()))
+        out.print(Text(f"{name:24}{title}{options}"), soft_wrap=True)
+
+
+def _tell(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        err.print(Text(f"Note: {note}"), soft_wrap=True)
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str], None]]:
+    """A function that says what begins now; each stage's time is told when the next begins."""
+    current, began = "", time.monotonic()
+    with err.status("") as status:
+
+        def stage(text: str) -> None:
+            nonlocal current, began
+            finish()
+            current, began = text, time.monotonic()
+            status.update(Text(f"{text} ..."))
+
+        def finish() -> None:
+            if current:
+                err.print(Text(f"{current}: {time.monotonic() - began:.0f} s"), soft_wrap=True)
+
+        yield stage
+        finish()

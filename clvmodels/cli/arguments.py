@@ -1,0 +1,173 @@
+"""Words of the command line as what the stages take; told as errors that teach where they cannot be meant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clvmodels.errors import ConfigError, DataError, Problem, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvmodels.customers.table import Customers
+    from clvmodels.inference.effects import Effect
+    from clvmodels.sources.transactions import Transactions
+
+STALE_DAYS = 14
+
+
+def read_effects(model: str, given: list[str], missing: str = "refuse") -> list[Effect]:
+    """`alpha:channel` (a group), `alpha~nps+age` (covariates), `a+b:channel` where parameters share a coefficient."""
+    from clvmodels.inference.effects import MISSING, Effect, targets
+    from clvmodels.models import get_model
+
+    if missing not in MISSING:
+        raise ConfigError(unknown("policy for missing covariates", missing, MISSING, "--missing"))
+    part_of = {name: target.part for name, target in targets(get_model(model)).items()}
+    effects = []
+    for text in given:
+        names, mark, columns = text.partition("~") if "~" in text else text.partition(":")
+        parameters = tuple(names.split("+"))
+        if not columns or parameters[0] not in part_of:
+            first = next(iter(part_of))
+            known = f"Write parameter:group, such as {first}:channel, or parameter~covariate, such as {first}~nps; "
+            known += f"parameters: {', '.join(part_of)}"
+            raise ConfigError(Problem("Not an effect of the model", "--effect", text, known))
+        part = part_of[parameters[0]]
+        if mark == ":":
+            effects.append(Effect(part, parameters, columns))
+        else:
+            effects.append(Effect(part, parameters, covariates=tuple(columns.split("+")), missing=missing))
+    return effects
+
+
+def read_k(given: str) -> tuple[int, ...]:
+    """`3`, or `1,2,3` to choose from."""
+    texts = [text.strip() for text in given.split(",")]
+    if wrong := [text for text in texts if not text.isdecimal()]:
+        known = "Write 3, or 1,2,3 to choose by elpd"
+        raise ConfigError(Problem("Not a whole number", "--k", wrong[0] or "nothing", known))
+    return tuple(map(int, texts))
+
+
+def read_customers(
+    table: Path,
+    rfm: bool,
+    time_unit: str,
+    *,
+    time: str,
+    end: str | None,
+    effects: Iterable[Effect],
+    columns: str,
+    date_format: str | None,
+    timezone: str,
+) -> tuple[Customers, tuple[str, ...]]:
+    """One row a customer with what effects read, from transactions or from an RFM table, and what a reader should
+    know about them."""
+    from clvmodels.customers.summarize import summarize
+    from clvmodels.customers.table import DERIVED_GROUPS, Customers
+    from clvmodels.dates import DAYS_PER_UNIT
+    from clvmodels.inference.effects import columns_of
+    from clvmodels.sources.transactions import read_transactions
+
+    own, end = read_columns(columns), read_day(end)
+    groups, covariates = columns_of(effects)
+    kept: dict[str, Any] = {
+        "groups": [group for group in groups if group not in DERIVED_GROUPS],
+        "covariates": covariates,
+    }
+    counted: dict[str, Any] = {"time_unit": time_unit, "time": time}
+    if rfm:
+        if end is None:
+            raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
+        frame = _read_rfm(table, [own.get("customer_id", "customer_id"), *kept["groups"]])
+        customers = Customers.from_rfm(frame, observation_end=end, columns=own, **kept, **counted)
+        return customers, customers.warnings
+    transactions = read_transactions(
+        table, columns=own, date_format=date_format, timezone=timezone, data_end=end, **kept
+    )
+    customers = summarize(transactions, **kept, **counted).customers
+    whole = DAYS_PER_UNIT[time_unit] if time == "opportunities" else 0.0
+    notes = (*transactions.warnings, *customers.warnings, *_stale(transactions, max(STALE_DAYS, whole)))
+    return customers, tuple(dict.fromkeys(notes))
+
+
+def _stale(transactions: Transactions, most: float) -> Iterator[str]:
+    """A file that ends more than `most` days before the day it is used for makes everybody look gone."""
+    import pandas as pd
+
+    last = pd.Timestamp(transactions.table.date.max().execute())
+    days = (transactions.data_end - last).days
+    if days > most:
+        yield f"the last order is of {last:%Y-%m-%d}, {days} days before {transactions.data_end:%Y-%m-%d}: is it all?"
+
+
+def _read_rfm(table: Path, labels: list[str]) -> pd.DataFrame:
+    """The table as it stands; ids and groups stay text, so that 007 is not 7."""
+    import pandas as pd
+
+    try:
+        if table.suffix == ".parquet":
+            return pd.read_parquet(table)
+        return pd.read_csv(table, dtype=dict.fromkeys(labels, str))
+    except (OSError, ValueError) as error:
+        raise DataError(Problem(f"Cannot be read as a table: {error}", str(table))) from error
+
+
+def read_day(text: str | None) -> str | None:
+    """A day written as 2024-06-30, or None."""
+    try:
+        return None if text is None else date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise ConfigError(Problem("Not a day", "", text or "''", "Write days as 2024-06-30")) from error
+
+
+def read_columns(columns: str) -> dict[str, str]:
+    """`customer_id=cust,date=day` as a dict."""
+    pairs = [pair.partition("=") for pair in columns.split(",") if pair]
+    wrong = ["".join(pair) for pair in pairs if not pair[1] or not pair[0] or not pair[2]]
+    if wrong:
+        known = "Write meaning=column, such as customer_id=cust,date=day,amount=sales"
+        raise ConfigError(Problem("Not a mapping of columns", "--columns", ", ".join(wrong), known))
+    return {key.strip(): name.strip() for key, _, name in pairs}
+
+
+def common_unit(rfm: bool, given: str | None, fitted: set[str]) -> str:
+    """The time unit of the table, which must be that of the posteriors."""
+    problems = []
+    if len(fitted) > 1:
+        problems.append(Problem(f"The posteriors are in different time units: {', '.join(sorted(fitted))}"))
+    elif rfm and given is None:
+        problems.append(
+            Problem("An RFM table does not say its time unit", "--time-unit", known=f"Is it {min(fitted)}?")
+        )
+    elif given is not None and given not in fitted:
+        known = f"The posterior is in {min(fitted)}s; give recency and T in {min(fitted)}s"
+        problems.append(Problem("Not the posterior's time unit", "--time-unit", given, known))
+    if problems:
+        raise ConfigError(problems)
+    return min(fitted)
+
+
+def check_economics(
+    horizon: float, spend_posterior: Path | None, margin: float | None, annual_discount_rate: float | None
+) -> None:
+    """Value takes a spend model, a margin and a discount rate: all three or none; and each in its range."""
+    given = {"--spend-posterior": spend_posterior, "--margin": margin, "--annual-discount-rate": annual_discount_rate}
+    missing = [name for name, value in given.items() if value is None]
+    problems = []
+    if 0 < len(missing) < len(given):
+        known = "Give all three for value in money, or none for purchases only"
+        problems.append(Problem(f"{' and '.join(missing)} missing", known=known))
+    if not 0 < horizon < math.inf:
+        problems.append(Problem("Not a time ahead", "--horizon", f"{horizon:g}", "A number of time units above 0"))
+    if margin is not None and not 0 < margin <= 1:
+        problems.append(Problem("Not a share of revenue", "--margin", f"{margin:g}", "0.3 means 30%"))
+    if annual_discount_rate is not None and not -1 < annual_discount_rate < 1:
+        problems.append(Problem("Not a rate", "--annual-discount-rate", f"{annual_discount_rate:g}", "0.12 means 12%"))
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,174 @@
+"""What the tables beside the orders say of each customer at a day: satisfaction, complaints, late payment, range.
+
+One row a customer; each column is a number with its role and unit. They may be named as covariates of effects, and then
+only what is known at the customers' end of observation is used. They are associated with behaviour; they do not say
+what a change of them would bring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from clvmodels.customers.table import Customers
+from clvmodels.errors import ConfigError, DataError, Problem, unknown
+from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.consolidation import Company
+
+Aggregate = Callable[[ibis.Table], ibis.Value]
+
+
+class Experience(NamedTuple):
+    """A column: the role of the tables that it comes from, its unit, what it says, and how it is made.
+
+    `keep` tells the events that count, `of` makes one number of a customer's. `a_purchase`: divided by the number of
+    purchases. Where `absent` is nan, a customer without such events has no answer; otherwise it is the number.
+    """
+
+    role: str
+    unit: str
+    says: str
+    keep: Callable[[ibis.Table], ibis.Value]
+    of: Aggregate
+    absent: float = 0.0
+    a_purchase: bool = False
+
+
+def _answers(kind: str, scale: str) -> Experience:
+    return Experience(
+        "surveys", f"points, {scale}", f"mean of the {kind.upper()} answers",
+        lambda t: (t.kind == kind) & t.value.notnull(), lambda t: t.value.mean(), np.nan,
+    )  # fmt: skip
+
+
+def _count(t: ibis.Table) -> ibis.Value:
+    return t["count"].sum()
+
+
+def _money(t: ibis.Table) -> ibis.Value:
+    return t.amount.cast(EXACT).sum().cast("float64")
+
+
+EXPERIENCE: dict[str, Experience] = {
+    "nps": _answers("nps", "0 to 10"),
+    "csat": _answers("csat", "1 to 5"),
+    "ces": _answers("ces", "1 to 7"),
+    "complaint_rate": Experience(
+        "contacts", "a purchase", "complaints", lambda t: t.kind == "complaint", _count, a_purchase=True
+    ),
+    "contact_rate": Experience("contacts", "a purchase", "service contacts", lambda t: t.kind != "", _count,
+                               a_purchase=True),
+    "late_payment_rate": Experience("payments", "a purchase", "late payments", lambda t: t.kind == "late", _count,
+                                    a_purchase=True),
+    "return_rate": Experience("returns", "a purchase", "returns", lambda t: t.amount > 0, _count, a_purchase=True),
+    "discount": Experience("discounts", "currency a purchase", "discounts conceded", lambda t: t.amount > 0, _money,
+                           a_purchase=True),
+    "engagement_count": Experience("engagement", "", "reviews, questions and the like", lambda t: t.kind != "", _count),
+    "referral_rate": Experience("referrals", "a purchase", "customers brought", lambda t: t.kind != "", _count,
+                                a_purchase=True),
+    "product_groups": Experience("range", "", "product groups bought from", lambda t: t.kind != "",
+                                 lambda t: t.kind.nunique()),
+    "campaign_contacts": Experience("campaigns", "", "campaign contacts", lambda t: t.kind != "", _count),
+    "response_rate": Experience("campaigns", "share", "answers to campaigns", lambda t: t.value.notnull(),
+                                lambda t: t.value.mean(), np.nan),
+    "acquisition_cost": Experience("acquisition", "currency", "own cost of acquisition", lambda t: t.amount.notnull(),
+                                   _money),
+}  # fmt: skip
+"""By name. Means of answers and sums are made with what is known at the day."""
+
+
+def available(roles: Iterable[str]) -> tuple[str, ...]:
+    """The columns that tables of these roles give."""
+    roles = set(roles)
+    return tuple(name for name, column in EXPERIENCE.items() if column.role in roles)
+
+
+def experience(company: Company, customers: Customers, names: Iterable[str] | None = None) -> pd.DataFrame:
+    """One row a customer, in their order: the columns of those names, or all that the company's tables give.
+
+    Raises
+    ------
+    ConfigError
+        An unknown name.
+    DataError
+        A column of a role that no table has.
+    """
+    known = available(company.roles)
+    names = known if names is None else tuple(names)
+    if problems := [unknown("column of experience", name, EXPERIENCE) for name in names if name not in EXPERIENCE]:
+        raise ConfigError(problems)
+    if problems := [
+        Problem(f"no table tells of '{name}'", "covariates", known=f"Add a table with role: {EXPERIENCE[name].role}")
+        for name in names if name not in known
+    ]:  # fmt: skip
+        raise DataError(problems)
+    end = ibis.date(customers.observation_end.date())
+    table = company.transactions.table.filter(_.date <= end)
+    bought = table.group_by("customer_id").agg(n=_.date.nunique()).execute().set_index("customer_id")["n"]
+    bought = bought.reindex(customers.table.index).astype(float)
+    columns = {}
+    for name in names:
+        column = EXPERIENCE[name]
+        events = company.events.filter(_.role == column.role, _.date.isnull() | (_.date <= end))
+        events = events.filter(column.keep(events))
+        found = events.group_by("customer_id").agg(value=column.of(events)).execute().set_index("customer_id")["value"]
+        found = found.astype(float).reindex(customers.table.index).fillna(column.absent)
+        columns[name] = found / bought if column.a_purchase else found
+    return pd.DataFrame(columns, index=customers.table.index)
+
+
+def with_experience(company: Company, customers: Customers, names: Iterable[str]) -> Customers:
+    """The customers with these columns, which effects may read as covariates; see `experience`."""
+    return replace(customers, table=customers.table.assign(**experience(company, customers, names)))
+
+
+def consolidated(company: Company, customers: Customers) -> pd.DataFrame:
+    """One row a customer with all that is known of them at their day: the statistics of the orders, all attributes, and
+    every column of experience that the tables give."""
+    names = [name for name in available(company.roles) if name not in customers.table]
+    table = with_experience(company, customers, names).table if names else customers.table
+    others = [name for name in company.attributes if name not in table]
+    return table.join(company.attributes[others]) if others else table
+
+
+def column_origins(company: Company, table: pd.DataFrame) -> pd.DataFrame:
+    """Where each column of `consolidated` comes from: column, role, source, own_column, customers (who have it).
+
+    A column of several sources has a row for each.
+    """
+    rows = []
+    for name in table:
+        found = _origin(company, str(name))
+        known = int(table[name].notna().sum())
+        for source, same in found.groupby("source", sort=False):
+            own = ", ".join(dict.fromkeys(same["own_column"]))
+            rows.append((name, same["role"].iloc[0], source, own, known))
+    return pd.DataFrame(rows, columns=["column", "role", "source", "own_column", "customers"])
+
+
+def _origin(company: Company, name: str) -> pd.DataFrame:
+    """The rows of the company's origins that a column is made of."""
+    told = company.origins
+    own = told[told["column"].eq(name) & told["role"].isin(["attributes", "orders"])]
+    if len(own):
+        return own
+    if name in EXPERIENCE:
+        return told[told["role"].eq(EXPERIENCE[name].role)]
+    start = name.partition("_")[0]
+    if start == "margin":
+        return told[told["column"].eq("cost")]
+    role = _OBSERVED.get(start, "orders")
+    return told[told["role"].eq(role if role in set(told["role"]) else "order_lines")]
+
+
+_OBSERVED = {
+    "returnable": "returns", "returned": "returns", "billed": "payments", "unpaid": "payments", "contacts": "contacts",
+    "handling": "contacts", "referrals": "referrals",
+}  # fmt: skip
+"""The role whose tables tell what cost models observe, by the beginning of the column's name."""

@@ -1,0 +1,165 @@
+"""Transactions to customers: one row a customer, the calibration/holdout split, the holdout truth.
+
+The conventions are those of the literature and of CLVTools, BTYD and lifetimes: orders of a customer on one day are
+one purchase with their amounts added; frequency counts purchases after the first; recency is the age at the last
+purchase and T the age at the end of observation, both in fractional time units; the end day belongs to observation.
+
+Where time counts opportunities, those of the discrete models: all orders of a customer in a period (a calendar year or
+month, a week counted back from the end, a day) are one purchase, ages are numbers of periods since that of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import pandas as pd
+from ibis import _
+from pandas.api.types import is_numeric_dtype
+
+from clvmodels.customers.calendars import calendar_columns, calendar_problems
+from clvmodels.customers.statistics import STATISTICS, by_customer, notes, purchase_days, tracked_purchases
+from clvmodels.customers.table import DERIVED_GROUPS, Customers, Holdout, Split, amount_unit_problems
+from clvmodels.customers.window import Acquired, Window, as_acquired, as_window
+from clvmodels.dates import Day, Time
+from clvmodels.errors import DataError, Problem, unknown
+from clvmodels.sources.calendars import SuppliedCalendar
+from clvmodels.sources.cleaning import id_text
+from clvmodels.sources.transactions import Transactions
+
+
+def summarize(
+    transactions: Transactions,
+    *,
+    calibration_end: Day | None = None,
+    holdout: float | Day | None = None,
+    time_unit: str = "week",
+    groups: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    acquired_between: tuple[Day | None, Day | None] | None = None,
+    amount_unit: float = 1.0,
+    statistics: Sequence[str] | None = None,
+    time: Time = "continuous",
+    calendars: Sequence[SuppliedCalendar] = (),
+) -> Split:
+    """One row a customer at the calibration end, and what came after it.
+
+    Parameters
+    ----------
+    calibration_end
+        Last day of observation. By default the last day of the data, and then there is no holdout.
+    holdout
+        Length of the holdout in time units (rounded to whole days), or its last day.
+    groups
+        Columns of the transactions, constant per customer: the first value by date that is not missing, "(missing)"
+        where there is none; customers with several values are counted in the warnings.
+    covariates
+        Columns of the transactions that were read as covariates; the same rule, missing values stay missing.
+    acquired_between
+        First and last day (either may be None) on which a customer's first purchase in the table must lie.
+    amount_unit
+        Value of one unit of the amounts in the currency.
+    statistics
+        Names from `STATISTICS`; all of them by default.
+    time
+        "opportunities" counts a customer's later periods (time units) as chances to buy, and the purchases of one
+        period once. Then the calibration and the holdout end with the last day of a period, and the last one of the
+        data counts as whole.
+    calendars
+        Whose columns models on them read; they must cover all days used.
+
+    Notes
+    -----
+    Customers first seen after the calibration end are left out and counted in the warnings, as are transactions after
+    the last day used. Money is added in whole millionths, so the order of the rows changes nothing.
+
+    Without `acquired_between` a warning says where the table seems to begin in the middle of the customers' lives
+    (their first order in it is not their first): if its first 30 days hold more than twice as many first purchases,
+    and at least 20 more, as the median of the later 30-day periods (3 or more) up to the last first purchase.
+
+    Raises
+    ------
+    DataError
+        With every argument that does not fit the data.
+    """
+    problems: list[Problem] = []
+    covers = (transactions.data_start, transactions.data_end)
+    window = as_window(covers, calibration_end, holdout, time_unit, problems, time)
+    acquired = as_acquired(acquired_between, problems)
+    problems += [
+        unknown("group", g, (*transactions.groups, *DERIVED_GROUPS)) for g in groups if not _known(transactions, g)
+    ]
+    problems += [
+        unknown("covariate", c, transactions.covariates) for c in covariates if c not in transactions.covariates
+    ]
+    statistics = tuple(STATISTICS) if statistics is None else statistics
+    problems += [unknown("statistic", s, STATISTICS) for s in statistics if s not in STATISTICS]
+    problems += amount_unit_problems(amount_unit)
+    if time == "opportunities" and "ended" in transactions.table.columns:
+        known = "Leave 'ended' out of the columns: of renewals, a period without one tells the end"
+        problems.append(Problem("the day of an end needs continuous time", "time", "opportunities", known))
+    if time == "opportunities" and calendars:
+        problems.append(Problem("a calendar goes with continuous time", "calendars", calendars[0].name))
+    if problems or window is None:
+        raise DataError(problems)
+    words = [group for group in groups if group not in (*DERIVED_GROUPS, *covariates)]
+    own, table = [*words, *covariates], transactions.table
+    table = table.mutate(**{name: id_text(table[name]) for name in words if name in transactions.covariates})
+    backend, name = transactions.backend, ibis.util.gen_name("days")
+    days = backend.create_table(name, purchase_days(table, window, own), temp=True)
+    everyone = backend.create_table(f"{name}_c", by_customer(days, window, own, statistics), temp=True)
+    try:
+        return _split(transactions, window, days, everyone, acquired, own, amount_unit, calendars)
+    finally:
+        backend.drop_table(f"{name}_c")
+        backend.drop_table(name)
+
+
+def _known(transactions: Transactions, group: str) -> bool:
+    return group in transactions.groups or group in DERIVED_GROUPS
+
+
+def _split(
+    transactions: Transactions, window: Window, days: ibis.Table, everyone: ibis.Table, acquired: Acquired | None,
+    groups: Sequence[str], amount_unit: float, calendars: Sequence[SuppliedCalendar],
+) -> Split:  # fmt: skip
+    kept = everyone.filter(everyone.first_purchase <= window.end_day)
+    kept = acquired.filter(kept) if acquired else kept
+    table = kept.execute().set_index("customer_id").sort_index()
+    if table.empty:
+        raise DataError(_nobody(everyone, window, acquired))
+    table.index = table.index.astype("str")
+    warnings = (*transactions.warnings, *notes(transactions, window, everyone, table, acquired, groups))
+    held = table[["held_purchases", *(["held_spend"] if transactions.has_amount else [])]]
+    held = held.rename(columns={"held_purchases": "purchases", "held_spend": "spend"})
+    held = held.astype({c: "int64" if c == "purchases" else "float64" for c in held})
+    own = _finished(table, groups)
+    if problems := [problem for calendar in calendars for problem in calendar_problems(calendar, own, window)]:
+        raise DataError(problems)
+    for calendar in calendars:
+        own = own.assign(**calendar_columns(calendar, own, days, window))
+    customers = Customers(
+        own, window.time_unit, window.end, transactions.currency, float(amount_unit), warnings,
+        window.time,
+    )  # fmt: skip
+    holdout = None
+    if window.until > window.end:
+        holdout = Holdout(held, window.holdout, window.end + pd.Timedelta(days=1), window.until)
+    return Split(customers, holdout, tracked_purchases(days, kept, window))
+
+
+def _nobody(everyone: ibis.Table, window: Window, acquired: Acquired | None) -> Problem:
+    ends = everyone.aggregate(first=_.first_purchase.min(), last=_.first_purchase.max()).execute()
+    span = " to ".join(f"{pd.Timestamp(day):%Y-%m-%d}" for day in ends.iloc[0])
+    asked = "acquired_between" if acquired else f"calibration_end {window.end:%Y-%m-%d}"
+    return Problem("no customer is left", asked, known=f"First purchases lie in {span}")
+
+
+def _finished(table: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
+    """Statistics, first_purchase, groups: the columns of `Customers.table`."""
+    statistics = [name for name in STATISTICS if name in table]
+    first = pd.to_datetime(table["first_purchase"]).astype("datetime64[us]")
+    columns = {group: table[f"g{i}"] for i, group in enumerate(groups)}
+    own = {name: c.astype("float64" if is_numeric_dtype(c) else "str") for name, c in columns.items()}
+    derived = {"first_month": first.dt.strftime("%Y-%m").astype("str")}
+    return table[statistics].assign(first_purchase=first, **own, **derived)

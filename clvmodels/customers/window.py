@@ -1,0 +1,154 @@
+"""The days of a summary: calibration, holdout and acquisition, as asked for and as the data allow; and its time.
+
+A customer's opportunities are the periods after the one of the first purchase.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import ibis
+import pandas as pd
+
+from clvmodels.dates import DAYS_PER_UNIT, TIMES, Day, Time, as_day, period_end, period_of
+from clvmodels.errors import Problem, unknown
+
+
+class Window(NamedTuple):
+    """The days of a summary: observed up to `end`, held out from the next day to `until` (both belong to it).
+
+    Where time counts opportunities both are the last days of periods.
+    """
+
+    end: pd.Timestamp
+    until: pd.Timestamp
+    time_unit: str
+    time: Time = "continuous"
+
+    @property
+    def days_per_unit(self) -> float:
+        """Days in a time unit, on average."""
+        return DAYS_PER_UNIT[self.time_unit]
+
+    @property
+    def end_day(self) -> ibis.Value:
+        """The end of observation, for expressions."""
+        return ibis.date(self.end.date())
+
+    @property
+    def holdout(self) -> float:
+        """Length of the holdout in time units."""
+        if self.time == "opportunities":
+            return float(period_of(self.until, self.end, self.time_unit))
+        return (self.until - self.end).days / self.days_per_unit
+
+    def number(self, date: ibis.Value) -> ibis.Value:
+        """The period of a day: 0 is the last one observed, those before are negative."""
+        if self.time_unit in ("day", "week"):
+            return -(self.end_day.delta(date, unit="day") / self.days_per_unit).floor().cast("int64")
+        years = date.year().cast("int64") - self.end.year
+        return years if self.time_unit == "year" else 12 * years + date.month().cast("int64") - self.end.month
+
+    def between(self, start: ibis.Value, stop: ibis.Value) -> ibis.Value:
+        """Time units from one day to another: whole periods where time counts opportunities."""
+        if self.time == "opportunities":
+            return (self.number(stop) - self.number(start)).cast("float64")
+        return stop.delta(start, unit="day") / self.days_per_unit
+
+
+class Acquired(NamedTuple):
+    """First and last day on which a customer's first purchase must lie; None: no bound."""
+
+    start: pd.Timestamp | None
+    stop: pd.Timestamp | None
+
+    def filter(self, customers: ibis.Table) -> ibis.Table:
+        """Those whose first_purchase lies between."""
+        first = customers.first_purchase
+        customers = customers if self.start is None else customers.filter(first >= ibis.date(self.start.date()))
+        return customers if self.stop is None else customers.filter(first <= ibis.date(self.stop.date()))
+
+
+def as_window(
+    covers: tuple[pd.Timestamp, pd.Timestamp], calibration_end: Day | None, holdout: float | Day | None,
+    time_unit: str, problems: list[Problem], time: Time = "continuous",
+) -> Window | None:  # fmt: skip
+    """The days of the summary of data that cover a first to a last day; what is wrong is added to `problems`."""
+    start, last = covers
+    span = f"The data cover {start:%Y-%m-%d} to {last:%Y-%m-%d}"
+    problems += [unknown("time", time, TIMES)] if time not in TIMES else []
+    if time_unit not in DAYS_PER_UNIT:
+        problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
+    if time_unit not in DAYS_PER_UNIT or time not in TIMES:
+        return None
+    if calibration_end is None and holdout is not None:
+        problems.append(Problem("a holdout needs a calibration end", "calibration_end", known=span))
+    if time == "opportunities":  # the last period of the data may be one that is not over
+        last = period_end(last, time_unit)
+    end = last if calibration_end is None else as_day(calibration_end, "calibration_end", problems)
+    if end is None:
+        return None
+    if time == "opportunities":
+        whole = period_end(end, time_unit)
+        problems += _cut_period(end, period_end(end, time_unit, -1), whole, time_unit, "calibration_end")
+    if end < start:
+        problems.append(Problem("lies before the first purchase", "calibration_end", f"{end:%Y-%m-%d}", span))
+    if end > last:
+        problems.append(Problem("lies after the data", "calibration_end", f"{end:%Y-%m-%d}", span))
+    until = _holdout_end(holdout, end, time_unit, time, problems)
+    if until is not None and until > last and end <= last:
+        left = Window(end, last, time_unit, time).holdout
+        most = f"{span}: at most {math.floor(left * 100) / 100:g} {time_unit}s"
+        problems.append(Problem(f"would end on {until:%Y-%m-%d}, after the data", "holdout", str(holdout), most))
+    return Window(end, until or end, time_unit, time)
+
+
+def _cut_period(
+    day: pd.Timestamp, before: pd.Timestamp, after: pd.Timestamp, time_unit: str, where: str
+) -> list[Problem]:
+    """The problem of a day that cuts an opportunity in two: it is neither of the last days of periods around it."""
+    if day in (before, after):
+        return []
+    known = f"Opportunities are whole {time_unit}s: {before:%Y-%m-%d} or {after:%Y-%m-%d}"
+    return [Problem(f"must be the last day of a {time_unit}", where, f"{day:%Y-%m-%d}", known)]
+
+
+def _holdout_end(
+    holdout: float | Day | None, end: pd.Timestamp, time_unit: str, time: Time, problems: list[Problem]
+) -> pd.Timestamp | None:
+    if holdout is None:
+        return None
+    if isinstance(holdout, int | float) and not isinstance(holdout, bool):
+        days = holdout * DAYS_PER_UNIT[time_unit]
+        if not (math.isfinite(holdout) and round(days) >= 1):
+            problems.append(Problem("must last a day at least", "holdout", str(holdout)))
+            return None
+        if time == "continuous":
+            return end + pd.Timedelta(days=round(days))
+        if holdout % 1:
+            problems.append(Problem(f"opportunities are whole {time_unit}s", "holdout", str(holdout)))
+            return None
+        return period_end(end, time_unit, int(holdout))
+    until = as_day(holdout, "holdout", problems)
+    if until is not None and until <= end:
+        known = f"Calibration ends on {end:%Y-%m-%d}"
+        problems.append(Problem("must end after the calibration", "holdout", f"{until:%Y-%m-%d}", known))
+    elif until is not None and time == "opportunities":
+        count = period_of(until, end, time_unit)
+        before, after = (period_end(end, time_unit, periods) for periods in (count - 1, count))
+        problems += _cut_period(until, before, after, time_unit, "holdout")
+    return until
+
+
+def as_acquired(between: tuple[Day | None, Day | None] | None, problems: list[Problem]) -> Acquired | None:
+    """Two days, either of which may be None; what is wrong with them is added to `problems`."""
+    if between is None:
+        return None
+    if isinstance(between, str) or len(between) != 2:
+        problems.append(Problem("takes two days, from and to", "acquired_between", repr(between)))
+        return None
+    start, stop = (None if day is None else as_day(day, "acquired_between", problems) for day in between)
+    if start is not None and stop is not None and start > stop:
+        problems.append(Problem("ends before it begins", "acquired_between", repr(between)))
+    return Acquired(start, stop)

@@ -1,0 +1,50 @@
+"""One vocabulary of time: units and their days, what may be given as a day, the periods of a calendar.
+
+Time is continuous, or counted in opportunities: calendar years or months, days, or weeks, of which the last ends with
+the observation.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Literal, get_args
+
+import pandas as pd
+
+from clvmodels.errors import Problem
+
+DAYS_PER_YEAR = 365.25
+DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
+type Day = str | datetime.date  # a pandas Timestamp is a date too
+Time = Literal["continuous", "opportunities"]
+TIMES: tuple[Time, ...] = get_args(Time)
+
+
+def as_day(value: object, where: str, problems: list[Problem]) -> pd.Timestamp | None:
+    """A day given as text, date or timestamp."""
+    try:
+        day = pd.Timestamp(value)
+    except (ValueError, TypeError):
+        day = pd.NaT
+    if isinstance(value, int | float) or day is pd.NaT or day.tzinfo is not None:
+        problems.append(Problem("is no day", where, repr(value), "Days are written YYYY-MM-DD"))
+        return None
+    return day.normalize()
+
+
+def period_end(day: pd.Timestamp, time_unit: str, later: int = 0) -> pd.Timestamp:
+    """Last day of the period that holds a day, or of one so many periods later; a week's is the day itself."""
+    if time_unit == "year":
+        return pd.Timestamp(day.year + later, 12, 31)
+    if time_unit == "month":
+        return day + pd.offsets.MonthEnd(0) + pd.offsets.MonthEnd(later)
+    return day + pd.Timedelta(days=later * DAYS_PER_UNIT[time_unit])
+
+
+def period_of(day: pd.Timestamp, end: pd.Timestamp, time_unit: str) -> int:
+    """The period of a day, counted from the one that `end` ends."""
+    if time_unit in ("day", "week"):
+        return -math.floor((end - day).days / DAYS_PER_UNIT[time_unit])
+    years = day.year - end.year
+    return years if time_unit == "year" else 12 * years + day.month - end.month

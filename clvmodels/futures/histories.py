@@ -1,0 +1,175 @@
+"""Synthetic histories from known truth: what customers would do and pay if a model were true.
+
+A new customer's own rates and end are drawn as for an empty history; the purchases follow from that state alone, not
+from the log density, so that a fit to these histories tests the density. Times are not rounded to days; `orders`
+dates them, for whoever wants a table of transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from clvmodels.customers.statistics import STATISTICS
+from clvmodels.dates import DAYS_PER_UNIT, Time, period_end
+from clvmodels.draws import Array
+from clvmodels.errors import DataError, Problem
+from clvmodels.models import PurchaseModel, SpendModel, State
+from clvmodels.models.contract import Theta
+from clvmodels.models.evaluate import p_alive
+from clvmodels.randomness import KeyedRandom, keyed_generator
+
+
+def simulate_purchases(
+    model: PurchaseModel, theta: Mapping[str, ArrayLike], T: ArrayLike, seed: int,
+    traits: Mapping[str, ArrayLike] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Every purchase of customers acquired at age 0 and observed to age T.
+
+    Parameters
+    ----------
+    theta
+        Each parameter of the population: one number, or one a customer [C].
+    T : [C]
+        Age of each customer at the end of observation, in the time unit of theta.
+    seed
+        Same seed, same customers; a customer's draws depend on its label only.
+    traits
+        What the model observes of a customer that is no history (`Model.traits`): one number, or one a customer; 0 if
+        not given.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, age and the traits: one row a purchase, the first of each customer at age 0; by customer, then by
+        age. With `ended`, the age at the end (missing: not before T), where the model observes the end.
+
+    Raises
+    ------
+    DataError
+        No customer, or an age that is negative or not finite.
+    """
+    ages = _ages(T)
+    labels, given = labels_of(len(ages)), _traits(model, len(ages), traits)
+    state = newcomers(model, theta, len(ages), seed, traits)
+    seen = np.where(state.alive[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
+    of_all = {name: np.broadcast_to(value[0], (len(ages),)) for name, value in _columns(theta).items()}
+    drawn = {"purchase_rate": state.purchase_rate[0]} | {name: value[0] for name, value in state.extra.items()}
+    own = pd.DataFrame(of_all | drawn | given)
+    people = zip(labels, own.to_dict("records"), seen, state.residual_purchases[0], strict=True)
+    bought = [_ages_of(model, label, one, until, most, seed) for label, one, until, most in people]
+    counts = [len(times) + 1 for times in bought]
+    everyone = np.concatenate([np.r_[0.0, times] for times in bought])
+    if "status" in model.observes:  # the end is seen where it falls within the observation
+        given["ended"] = np.where(state.residual_lifetime[0] < ages, state.residual_lifetime[0], np.nan)
+    known = {name: np.repeat(values, counts) for name, values in given.items()}
+    return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone, **known})
+
+
+def newcomers(
+    model: PurchaseModel, theta: Mapping[str, ArrayLike], size: int, seed: int,
+    traits: Mapping[str, ArrayLike] | None = None,
+) -> State:  # fmt: skip
+    """The state at age 0 of the customers that `simulate_purchases` follows; arrays are [1, C].
+
+    Not alive is who is gone at once, where the model allows it (a coin after the first purchase).
+    """
+    labels, given = labels_of(size), _traits(model, size, traits)
+    empty = {name: np.zeros((1, size)) for name in model.observes} | {n: v[None] for n, v in given.items()}
+    state = model.draw_alive(empty, _columns(theta), KeyedRandom(seed, "history", labels, 1))
+    stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
+    return replace(state, alive=stays)
+
+
+def _traits(model: PurchaseModel, size: int, traits: Mapping[str, ArrayLike] | None) -> dict[str, Array]:
+    return {name: np.broadcast_to((traits or {}).get(name, 0.0), (size,)) for name in model.traits}
+
+
+def _ages_of(model: PurchaseModel, label: str, own: Mapping[str, float], until: float, most: float, seed: int) -> Array:
+    """Ages at the repeat purchases before `until`, up to the one after which the customer leaves."""
+    ages = model.draw_ages(own, until, keyed_generator(seed, "history times", label))
+    return ages if most >= len(ages) else ages[: int(most)]
+
+
+def simulate_amounts(
+    model: SpendModel, theta: Mapping[str, ArrayLike], purchases: pd.DataFrame, seed: int
+) -> pd.Series:
+    """What each purchase brings. One number a row of `purchases`, in the amounts' unit of theta."""
+    groups = purchases.groupby("customer_id", sort=False).size()
+    labels, counts = list(groups.index), groups.to_numpy()
+    empty = {name: np.zeros((1, len(labels))) for name in model.conditions_on}
+    state = model.draw(empty, _columns(theta), KeyedRandom(seed, "history spend", labels, 1))
+    wanted = (np.arange(counts.max()) < counts[:, None]).astype(float)[None]
+    each = model.spend_total(state, wanted, KeyedRandom(seed, "history amounts", labels, 1))[0]
+    return pd.Series(each[wanted[0] > 0], index=purchases.index, name="amount")
+
+
+def statistics(purchases: pd.DataFrame, T: ArrayLike) -> pd.DataFrame:
+    """The simulator's own summary, by customer_id: each statistic of the registry that the purchases tell."""
+    ids = pd.Index(sorted(purchases["customer_id"].unique()), name="customer_id")
+    seen = purchases.assign(T=purchases["customer_id"].map(pd.Series(_ages(T), index=ids)))
+    told = {name: s for name, s in STATISTICS.items() if "amount" in purchases or not s.needs_amount}
+    told = {name: s for name, s in told.items() if "status" in purchases or not s.needs_end}
+    return pd.DataFrame({name: s.simulated(seen).reindex(ids, fill_value=0) for name, s in told.items()})
+
+
+def simulate_histories(
+    model: PurchaseModel,
+    theta: Mapping[str, ArrayLike],
+    T: ArrayLike,
+    seed: int,
+    spend: tuple[SpendModel, Mapping[str, ArrayLike]] | None = None,
+    traits: Mapping[str, ArrayLike] | None = None,
+) -> pd.DataFrame:
+    """One row a customer, as the models read it: `simulate_purchases`, with amounts if asked for, summarised."""
+    purchases = simulate_purchases(model, theta, T, seed, traits)
+    if spend is not None:
+        purchases["amount"] = simulate_amounts(*spend, purchases, seed)
+    table = statistics(purchases, T)
+    own = {name: told.reindex(table.index, fill_value=0.0) for name, told in model.simulated(purchases).items()}
+    return table.assign(**own)
+
+
+def orders(
+    purchases: pd.DataFrame, births: pd.DatetimeIndex, time_unit: str, time: Time = "continuous"
+) -> pd.DataFrame:
+    """The purchases as a table of transactions: customer_id, date, and the day of the end and the amount where known.
+
+    A customer is born at the beginning of its day in `births` [C]; a purchase falls on the day in which its age ends.
+    Of opportunities it falls on the last day of its period, counted from the one of the birth.
+    """
+    first = pd.Series(births, index=labels_of(len(births)))
+    if time == "opportunities":
+        people = zip(purchases["customer_id"].map(first), purchases["age"].astype(int), strict=True)
+        days = [period_end(birth, time_unit, age) if age else birth for birth, age in people]
+        return purchases.drop(columns="age").assign(date=days)
+    days = np.floor(purchases["age"].to_numpy() * DAYS_PER_UNIT[time_unit]).astype(int)
+    dated = pd.DataFrame({"customer_id": purchases["customer_id"]})
+    dated["date"] = purchases["customer_id"].map(first) + pd.to_timedelta(days, unit="D")
+    if "ended" in purchases:
+        ends = np.floor(purchases["ended"] * DAYS_PER_UNIT[time_unit])
+        dated["ended"] = dated["customer_id"].map(first) + pd.to_timedelta(ends, unit="D")
+    return dated.assign(amount=purchases["amount"]) if "amount" in purchases else dated
+
+
+def labels_of(size: int) -> list[str]:
+    """Customer ids that sort as strings in the order of the customers."""
+    width = len(str(size - 1))
+    return [f"c{number:0{width}d}" for number in range(size)]
+
+
+def _columns(theta: Mapping[str, ArrayLike]) -> Theta:
+    return {name: np.atleast_1d(np.asarray(value, dtype=float))[None] for name, value in theta.items()}
+
+
+def _ages(T: ArrayLike) -> Array:
+    ages = np.asarray(T, dtype=float)
+    if ages.ndim != 1 or not len(ages):
+        raise DataError(Problem("ages are one number a customer", "T", f"shape {ages.shape}"))
+    if not (np.isfinite(ages) & (ages >= 0)).all():
+        raise DataError(Problem("an age is negative or not finite", "T", f"{ages[~(ages >= 0)][:1]}"))
+    return ages

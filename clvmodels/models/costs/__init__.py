@@ -1,0 +1,1 @@
+"""Cost models: what comes with purchases beside money; a file each."""

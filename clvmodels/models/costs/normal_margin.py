@@ -1,0 +1,84 @@
+"""Margins: what is left of an order's amount varies about the customer's own rate, which differs between customers.
+
+The story: the margin of each purchase of customer i, as a share of its amount, is N(g_i, sigma^2), and
+g_i ~ N(m, tau^2) between customers, independent of how often and how much they buy. Of n purchases with mean margin
+rate y and sum of squares about it ss,
+
+    log f = log N(y; m, tau^2 + sigma^2 / n) - (n - 1) (log sigma + log(2 pi) / 2) - ss / (2 sigma^2) - log(n) / 2
+    g_i | data ~ N(m + w (y - m), tau^2 (1 - w)),    w = n tau^2 / (n tau^2 + sigma^2)
+
+All purchases that brought money count, the first too. A margin may be negative. The margin of several purchases is
+drawn as that of one with a share of the variance, sigma^2 / n: their amounts are taken as equal.
+
+Gelman et al. (2013), Bayesian Data Analysis, section 5.4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+
+from clvmodels.draws import Array
+from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
+from clvmodels.models.costs.contract import CostModel
+from clvmodels.models.prior import Prior
+from clvmodels.randomness import KeyedRandom
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+class NormalMargin(CostModel):
+    """See the module's text."""
+
+    name = "normal_margin"
+    title = "Normal margins"
+    reference = "Gelman et al. (2013), Bayesian Data Analysis, section 5.4"
+    provides = frozenset({"margin"})
+    observes = ("margin_count", "margin_sum", "margin_ss")
+    meanings = (Meaning("mean margin rate", "", lambda theta: theta["m"]),)
+    parameters = (
+        Parameter("m", "margin", "none", Prior("Normal", {"mu": 0.3, "sigma": 0.5}), 1, "margin", "mean margin rate",
+                  lower=-np.inf),
+        Parameter("tau", "margin", "none", Prior("HalfNormal", {"sigma": 0.3}), 1, "spread between customers",
+                  "sd of the rates between customers"),
+        Parameter("sigma", "margin", "none", Prior("HalfNormal", {"sigma": 0.3}), 1, "spread of one's margins",
+                  "sd of a customer's rates"),
+    )  # fmt: skip
+
+    def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log f; 0 where no margin is known. [R]"""
+        m, tau, sigma = theta["m"], theta["tau"], theta["sigma"]
+        known = pt.gt(rows["margin_count"], 0)
+        n = pt.switch(known, rows["margin_count"], 1.0)
+        variance = n * tau**2 + sigma**2  # n times that of the mean
+        log_f = (
+            -n * (rows["margin_sum"] / n - m) ** 2 / variance
+            - pt.log(variance)
+            - 2.0 * (n - 1.0) * pt.log(sigma)
+            - rows["margin_ss"] / sigma**2
+            - n * LOG_2PI
+        ) / 2
+        return pt.switch(known, log_f, 0.0)
+
+    def draw_own(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
+        """g_i | data. [D, C]"""
+        mean, variance = self._own(rows, theta)
+        return mean + np.sqrt(variance) * rng.normal()
+
+    def expected_own(self, rows: Rows, theta: Theta) -> Array:
+        """m + w (y - m). [D, C]"""
+        return self._own(rows, theta)[0]
+
+    def draw_rates(self, own: Array, n: Array, theta: Theta, rng: KeyedRandom) -> Array:
+        """Margin rate of the money of n purchases: N(g_i, sigma^2 / n). own: [D, C]; n and result: [D, C, P]"""
+        noise = rng.normal_periods(n.shape[-1]) / np.sqrt(np.maximum(n, 1.0))
+        return own[..., None] + theta["sigma"][..., None] * noise
+
+    def _own(self, rows: Rows, theta: Theta) -> tuple[Array, Array]:
+        n, total = np.asarray(rows["margin_count"]), np.asarray(rows["margin_sum"])
+        between, within = theta["tau"] ** 2, theta["sigma"] ** 2
+        all_in_all = n * between + within
+        return theta["m"] + between * (total - n * theta["m"]) / all_in_all, between * within / all_in_all
+
+
+normal_margin = NormalMargin()

@@ -1,0 +1,166 @@
+"""Leaving by the toss of a coin at purchases, with a probability that differs between customers as a beta.
+
+p ~ Beta(a, b). After each repeat purchase (BG/NBD), or after each purchase, the first too (MBG/NBD), the customer
+leaves with probability p. With n coins tossed,
+
+    P(n survived) = B(a, b + n) / B(a, b),        P(n-th falls) = B(a + 1, b + n - 1) / B(a, b).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from scipy.special import gammaln
+
+from clvmodels.draws import Array
+from clvmodels.models.contract import Handle, Meaning, Parameter, Rows, Theta
+from clvmodels.models.kernels import kernel, over_times
+from clvmodels.models.parts.contract import CoinLifetime, Purchases
+from clvmodels.models.prior import log_normal
+from clvmodels.randomness import KeyedRandom
+
+PARAMETERS = (
+    Parameter("a", "lifetime", "none", log_normal(1.0, 1.0), 1, "dropout", "weight of leaving after a purchase"),
+    Parameter("b", "lifetime", "none", log_normal(3.0, 1.0), 1, "staying", "weight of staying after a purchase"),
+)
+
+
+MEANINGS = (
+    Meaning("mean chance of leaving after a purchase", "", lambda theta: theta["a"] / (theta["a"] + theta["b"])),
+    Meaning("certainty of that chance (a + b)", "", lambda theta: theta["a"] + theta["b"]),
+)
+
+
+def _move_dropout_mean(theta: Theta, coefficient: Any, xp: Any) -> dict[str, Any]:
+    """logit(a / (a + b)) + coefficient, a + b as it was."""
+    a, b = theta["a"], theta["b"]
+    odds = a / b * xp.exp(coefficient)
+    return {"a": (a + b) * odds / (1.0 + odds), "b": (a + b) / (1.0 + odds)}
+
+
+HANDLES = (
+    Handle("dropout_mean", "lifetime", "dropout", "mean chance of leaving after a purchase, a / (a + b), on the logit "
+           "scale; a + b stays", _move_dropout_mean),
+)  # fmt: skip
+
+
+class BetaCoin(CoinLifetime):
+    """The coin; `first` says whether it is tossed after the first purchase too.
+
+    Both coefficients multiply upwards: on `a` alone a positive one raises dropout, on `b` alone it raises staying,
+    tied on both it leaves the mean dropout a / (a + b) as it is and makes customers more alike. What moves the mean
+    is `dropout_mean`.
+    """
+
+    parameters = PARAMETERS
+    meanings = MEANINGS
+    handles = HANDLES
+
+    def __init__(self, first: bool):
+        self.first = first
+
+    def tosses(self, rows: Rows):
+        """Coins tossed until T: x, or x + 1 where the first purchase counts."""
+        return rows["frequency"] + 1 if self.first else rows["frequency"]
+
+    def log_survival(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log P(all tosses survived). [R]"""
+        a, b, n = theta["a"], theta["b"], self.tosses(rows)
+        return pt.gammaln(b + n) - pt.gammaln(b) + pt.gammaln(a + b) - pt.gammaln(a + b + n)
+
+    def log_ended(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log P(the last toss fell, none before); minus infinity, with gradient 0, where none was tossed. [R]"""
+        a, b, n = theta["a"], theta["b"], self.tosses(rows)
+        safe = pt.maximum(n, 1.0)  # before the switch, so that no gradient is infinite times 0
+        ended = pt.log(a) + pt.gammaln(b + safe - 1) - pt.gammaln(b) + pt.gammaln(a + b) - pt.gammaln(a + b + safe)
+        return pt.switch(pt.gt(n, 0), ended, -np.inf)
+
+    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+        """Purchases left of a customer alive at T: p ~ Beta(a, b + n), then geometric(p), at least 1. [D, C]"""
+        p = rng.beta(theta["a"], theta["b"] + self.tosses(rows))
+        with np.errstate(divide="ignore"):
+            left = np.ceil(np.log1p(-rng.uniform()) / np.log1p(-p))  # p = 0: inf; p = 1: 0, raised to 1
+        return np.maximum(left, 1.0), {"dropout_probability": p}
+
+    def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+        """p of a customer whose last coin fell: Beta(a + 1, b + n - 1). [D, C]"""
+        tosses = np.maximum(self.tosses(rows), 1.0)
+        return {"dropout_probability": rng.beta(theta["a"] + 1.0, theta["b"] + tosses - 1.0)}
+
+    def survives(self, rows: Rows, theta: Theta, n: Array) -> Array:
+        """B(a, b' + n) / B(a, b'), b' = b + tosses until T. [D, C]"""
+        a, b = theta["a"], theta["b"] + self.tosses(rows)
+        return np.exp(gammaln(b + n) - gammaln(b) + gammaln(a + b) - gammaln(a + b + n))
+
+    def falls(self, rows: Rows, theta: Theta, n: Array) -> Array:
+        """B(a + 1, b' + n - 1) / B(a, b'), n >= 1. [D, C]"""
+        a, b = theta["a"], theta["b"] + self.tosses(rows)
+        return self.survives(rows, theta, n - 1.0) * a / (a + b + n - 1.0)
+
+    def expected_purchases(self, purchases: Purchases, rows: Rows, until: Array, theta: Theta, t: Array) -> Array:
+        """E[purchases in (T, T + t] | alive], the one after which the coin falls included. [D, C, P]
+
+        Stages come at a rate Gamma(shape, exposure), k to a purchase, j of them passed at T; p ~ Beta(a, b'). With
+        q_m the negative binomial probability that m stages would come, S_i = B(a, b' + i) / B(a, b') that i coins are
+        survived, all terms positive,
+
+            sum over m >= 1 of q_m (S_0 + ... + S_{n(m) - 1}),        n(m) = floor((j + m) / k).
+
+        For k = 1 equal to eq. 10 of Fader, Hardie & Lee (2005) without its poles at a = 1 and its hypergeometric
+        function.
+        """
+        a = np.asarray(theta["a"], dtype=float)
+        b = np.asarray(theta["b"] + self.tosses(rows), dtype=float)
+        total: Array | float = 0.0
+        k = float(purchases.stages)
+        for phase in purchases.phases(rows, until, theta):
+            found = over_times(_until_coins, phase.shape, phase.exposure, a, b, k, float(phase.passed), t=t)
+            total = total + np.asarray(phase.weight)[..., None] * found
+        return np.asarray(total)
+
+
+@kernel("void(float64, float64, float64, float64, float64, float64, float64[::1], float64[::1])")
+def _until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
+    """All periods at once: they share the coins' sums, and each has its own q, relative to q_0, which may underflow.
+
+    `first` is the first period that is not yet exact: where they increase, it ends before the later ones do.
+    """
+    z = t / (exposure + t)
+    log_scale = -shape * np.log1p(t / exposure)
+    q, total = np.ones(t.size), np.zeros(t.size)
+    survived, bought, coins, m, phase = 1.0, 0.0, 0.0, 0.0, j
+    first = 0
+    while first < t.size and m < 1e8:
+        for _ in range(16):
+            ratio = (shape + m) / (m + 1.0)
+            m += 1.0
+            phase += 1.0
+            if phase >= k:
+                phase = 0.0
+                bought += survived
+                survived *= (b + coins) / (a + b + coins)
+                coins += 1.0
+            for p in range(first, t.size):
+                q[p] *= z[p] * ratio
+                total[p] += q[p] * bought
+        more = 1.0 if bought == 0.0 else survived / bought
+        exact = True
+        for p in range(first, t.size):
+            shrink = z[p] * (shape + m) / (m + 1.0) * (1.0 + more)
+            exact = exact and shrink < 1.0 and q[p] * bought <= 1e-17 * total[p] * (1.0 - shrink)
+            first += exact
+            if total[p] > 1e200:
+                q[p] *= 1e-200
+                total[p] *= 1e-200
+                log_scale[p] += 200.0 * np.log(10.0)
+    for p in range(t.size):
+        out[p] = total[p] * np.exp(log_scale[p])
+
+
+@kernel(f"void({'float64[::1], ' * 6}float64[:, ::1], float64[:, ::1])")
+def _until_coins(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
+    """`_until_coin` of every row."""
+    for i in range(len(out)):
+        _until_coin(shape[i], exposure[i], a[i], b[i], k[i], j[i], t[i], out[i])

@@ -1,0 +1,107 @@
+"""Leaving with a chance that differs between customers as a beta and changes with age as a Weibull's hazard does.
+
+theta ~ Beta(alpha, beta); a customer is still there after t opportunities with probability (1 - theta)^(t^c), so that
+
+    S(t) = B(alpha, beta + t^c) / B(alpha, beta).
+
+With c = 1 it is the beta-geometric; c < 1: a customer's own hazard falls with age, c > 1: it rises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from scipy.special import betainc, betaincinv, expit, logit
+
+from clvmodels.draws import Array
+from clvmodels.models.contract import Handle, Meaning, Parameter, Theta
+from clvmodels.models.discrete import DiscreteLifetime
+from clvmodels.models.parts.beta_ratio import log_beta_ratio
+from clvmodels.models.parts.mean_odds import moved_mean
+from clvmodels.models.prior import log_normal
+from clvmodels.randomness import KeyedRandom
+
+LARGEST = 230.0
+"""log of the largest t^c that is computed with; beyond it S falls as t^(-alpha c)."""
+
+
+class BetaDiscreteWeibull(DiscreteLifetime):
+    """The lifetime; see the module's text."""
+
+    parameters = (
+        Parameter("alpha", "lifetime", "none", log_normal(1.0, 1.0), 1, "dropout", "weight of leaving"),
+        Parameter("beta", "lifetime", "none", log_normal(3.0, 1.0), 1, "staying", "weight of staying"),
+        Parameter("c", "lifetime", "none", log_normal(1.0, 0.5), 1, "dropout with age", "how the own hazard changes"),
+    )
+    meanings = (
+        Meaning("mean chance of leaving at the first opportunity", "",
+                lambda theta: theta["alpha"] / (theta["alpha"] + theta["beta"])),
+        Meaning("own hazard falls (below 1) or rises (above)", "", lambda theta: theta["c"]),
+    )  # fmt: skip
+    handles = (
+        Handle("dropout_mean", "lifetime", "dropout", "mean chance of leaving at the first, alpha / (alpha + beta), on "
+               "the logit scale; alpha + beta stays", moved_mean("alpha", "beta")),
+    )  # fmt: skip
+
+    def log_survival(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+        """log S(t)."""
+        log_power = theta["c"] * xp.log(xp.maximum(t, 1.0))
+        power = xp.where(xp.greater(t, 0.0), xp.exp(xp.minimum(log_power, LARGEST)), 0.0)
+        beyond = theta["alpha"] * xp.maximum(log_power - LARGEST, 0.0)
+        return log_beta_ratio(theta["alpha"], theta["beta"], power, xp) - beyond
+
+    def log_ended(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+        """log S(t) + log(1 - S(t + 1) / S(t))."""
+        return self.log_survival(t, theta, xp) + xp.log(-xp.expm1(self.log_ratio(t, 1.0, theta, xp)))
+
+    def log_ratio(self, t: Any, k: Any, theta: Theta, xp: Any = np) -> Any:
+        """log S(t + k) / S(t), from (t + k)^c - t^c itself where this can be computed."""
+        c, old = theta["c"], xp.maximum(t, 1.0)
+        log_power, step = c * xp.log(old), c * xp.log1p(k / old)
+        started = xp.greater(t, 0.0)
+        most = xp.where(started, log_power + step, c * xp.log(xp.maximum(k, 1.0)))
+        near = xp.less_equal(most, LARGEST)
+        power = xp.exp(xp.where(near & started, log_power, 0.0))
+        grown = power * xp.expm1(xp.where(near & started, step, 0.0))
+        first = xp.where(xp.greater(k, 0.0), xp.exp(xp.where(near & ~started, most, 0.0)), 0.0)
+        exact = log_beta_ratio(
+            theta["alpha"], theta["beta"] + xp.where(started, power, 0.0), xp.where(started, grown, first), xp
+        )
+        far = self.log_survival(t + k, theta, xp) - self.log_survival(t, theta, xp)
+        return xp.where(near, exact, far)
+
+    def survival_ratio(self, t: Array, k: Array, theta: Theta) -> Array:
+        """S(t + k) / S(t)."""
+        return np.exp(self.log_ratio(t, k, theta))
+
+    def draw_residual(self, t: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+        """theta ~ Beta(alpha, beta + t^c), then the whole part of what is left: (1 - theta)^(u^c - t^c) at the end."""
+        t, c = np.asarray(t, dtype=float), theta["c"]
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            power = t**c
+            chance = rng.beta(theta["alpha"], np.minimum(theta["beta"] + power, 1e300))
+            more = rng.exponential() / -np.log1p(-chance)
+            left = np.floor(np.where(t > 0, t * np.expm1(np.log1p(more / power) / c), more ** (1.0 / c)))
+        return np.where(chance > 0.0, left, np.inf), {"dropout_probability": chance}
+
+    def draw_ended(self, t: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+        """theta of a customer that left after t opportunities, by inverse CDF: its distribution function is
+
+        (S(t) I(theta; alpha, beta + t^c) - S(t + 1) I(theta; alpha, beta + (t + 1)^c)) / (S(t) - S(t + 1)),
+
+        I the regularised incomplete beta function.
+        """
+        t, alpha, beta, c = np.asarray(t, dtype=float), theta["alpha"], theta["beta"], theta["c"]
+        ratio, goal = self.survival_ratio(t, np.ones(()), theta), rng.uniform()
+        before, after = (np.minimum(beta + age**c, 1e300) for age in (t, t + 1.0))
+        # larger than a draw that knows only of the t opportunities before
+        low = logit(np.clip(betaincinv(alpha, before, goal), 1e-300, 1.0 - 1e-16)) + np.zeros(rng.shape)
+        high = np.full(rng.shape, 40.0)
+        for _ in range(60):
+            middle = (low + high) / 2.0
+            at = expit(middle)
+            reached = betainc(alpha, before, at) - ratio * betainc(alpha, after, at) >= goal * (1.0 - ratio)
+            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+        return {"dropout_probability": expit((low + high) / 2.0)}

@@ -1,0 +1,89 @@
+"""Exponential lifetimes whose hazards differ as a gamma distribution: Pareto (Lomax) lifetimes.
+
+mu ~ Gamma(s, beta), shape s and rate beta; given mu, the lifetime is exponential. Integrated over mu,
+
+    S(t) = (beta / (beta + t))^s,        f(t) = s / (beta + t) * S(t).
+
+The mean is infinite for s <= 1: lifetimes are told by their median.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+
+from clvmodels.draws import Array
+from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
+from clvmodels.models.parts.contract import ClockLifetime
+from clvmodels.models.prior import log_normal
+from clvmodels.randomness import KeyedRandom
+
+PARAMETERS = (
+    Parameter("s", "lifetime", "none", log_normal(1.0, 1.0), 1, "hazard of leaving", "shape of the dropout rates"),
+    Parameter("beta", "lifetime", "time", log_normal(20.0, 1.5), -1, "hazard of leaving", "s / (mean dropout rate)"),
+)
+
+
+MEANINGS = (
+    Meaning("median lifetime", "{time_unit}s", lambda theta: theta["beta"] * np.expm1(np.log(2.0) / theta["s"])),
+    Meaning("spread of hazards between customers (sd / mean)", "", lambda theta: theta["s"] ** -0.5),
+)
+
+
+class ExponentialGamma(ClockLifetime):
+    """The lifetime; its natural clock is calendar time."""
+
+    parameters = PARAMETERS
+    meanings = MEANINGS
+    nodes = 40  # of 30,000 hard histories 32 nodes miss the allowed 1e-8 in 4, by up to 74 times; 40 in none
+
+    def log_survival(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """log S(t)."""
+        return -theta["s"] * pt.log1p(t / theta["beta"])
+
+    def log_density(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """log f(t)."""
+        return pt.log(theta["s"]) - pt.log(theta["beta"] + t) + self.log_survival(t, theta)
+
+    def log_ratio(self, t: pt.TensorVariable, tau: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """log f(t + tau) - log f(t)."""
+        return -(theta["s"] + 1.0) * pt.log1p(tau / (theta["beta"] + t))
+
+    def decay(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """Rate at which f falls at t."""
+        return (theta["s"] + 1.0) / (theta["beta"] + t)
+
+    def reach(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """The time after t beyond which f has fallen by exp(-45)."""
+        return (theta["beta"] + t) * pt.expm1(pt.minimum(45.0 / (theta["s"] + 1.0), 600.0))
+
+    def survival_ratio(self, t: Array, tau: Array, theta: Theta) -> Array:
+        """S(t + tau) / S(t)."""
+        return np.exp(-theta["s"] * np.log1p(tau / (theta["beta"] + t)))
+
+    def residual_at(self, t: Array, survived: Array, theta: Theta) -> Array:
+        """(beta + t) (survived^(-1/s) - 1)."""
+        return (theta["beta"] + t) * np.expm1(-np.log(survived) / theta["s"])
+
+    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+        """Time left of a customer alive at T: mu ~ Gamma(s, beta + T), then Exp(mu). [D, C]"""
+        mu = rng.gamma(theta["s"]) / (theta["beta"] + rows["T"])
+        with np.errstate(divide="ignore"):  # a hazard that underflows to 0 never ends
+            return rng.exponential() / mu, {"dropout_rate": mu}
+
+    def draw_ended(self, death: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+        """mu of a customer who ended at age `death`: Gamma(s + 1, beta + death). [D, C]"""
+        return {"dropout_rate": rng.gamma(theta["s"] + 1.0) / (theta["beta"] + death), "death_age": death}
+
+    def expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array:
+        """E[min(residual lifetime, t) | alive at T] = integral of S(T + u) / S(T) over (0, t). [D, C, P]
+
+        With B = beta + T: B / (s - 1) * (1 - (B / (B + t))^(s - 1)), written so that s = 1 is no exception.
+        """
+        base = np.asarray(theta["beta"] + rows["T"])[..., None]
+        power = (np.asarray(theta["s"]) - 1.0)[..., None]
+        log_growth = np.log1p(t / base)
+        argument = power * log_growth
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shrink = np.where(argument == 0.0, 1.0, -np.expm1(-argument) / argument)
+        return base * log_growth * shrink

@@ -1,0 +1,185 @@
+"""Gompertz lifetimes whose hazards differ as a gamma distribution (Bemmaor & Glady 2012).
+
+Given eta, the hazard is b eta e^(b t): it grows e-fold in every 1 / b. With eta ~ Gamma(s, beta), shape s and rate
+beta, integrated over eta,
+
+    S(t) = (beta / (beta - 1 + e^(b t)))^s.
+
+The hazard of a random customer still alive starts at b s / beta and goes to b s: up for beta > 1, down for beta < 1,
+constant for beta = 1. Since the parameter b is scaled by time alone, eta and beta have no unit. As b and beta go to 0
+together it becomes the Pareto lifetime whose beta is beta / b.
+
+Its natural clock is the cumulative hazard of the population, in units of s,
+
+    K(t) = -log S(t) / s = log(1 + (e^(b t) - 1) / beta),        S = e^(-s K), density s e^(-s K) per unit of K,
+
+in which everything is an exponential; from an age on it moves, with w(t) = beta e^(-b t) + 1 - e^(-b t), by
+
+    K(t + tau) - K(t) = log(1 + (e^(b tau) - 1) / w(t)).
+
+The priors favour neither direction (beta around 1), and each customer's hazard doubles within a fortnight to five
+years (b around 0.03 a week). Drawn from them, the median lifetime has the quantiles 5, 50, 95% of 0.6, 22 and 530
+weeks; from the Pareto/NBD's priors it is 0.9, 22 and 1,500.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+from clvmodels.draws import Array
+from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
+from clvmodels.models.kernels import kernel, over_times
+from clvmodels.models.parts.contract import ClockLifetime
+from clvmodels.models.prior import log_normal
+from clvmodels.randomness import KeyedRandom
+
+PARAMETERS = (
+    Parameter("b", "lifetime", "1/time", log_normal(0.03, 1.5), 1, "hazard of leaving", "growth rate of each hazard"),
+    Parameter("s", "lifetime", "none", log_normal(1.0, 1.0), 1, "hazard of leaving", "shape of the hazards"),
+    Parameter("beta", "lifetime", "none", log_normal(1.0, 1.5), -1, "hazard of leaving",
+              "b s / (mean hazard at first); above 1 the hazard of a random customer rises"),
+)  # fmt: skip
+
+HUGE = 500.0
+"""e^500 is still a number, and log(1 + e^500 / w) is 500 - log w to the last bit for any w that occurs."""
+
+
+def grown(z: Any, w: Any, xp: Any) -> Any:
+    """log(1 + (e^z - 1) / w) for z >= 0, w > 0, exact where z is tiny and finite where e^z is not.
+
+    Its inverse in z is grown(., 1 / w).
+    """
+    return xp.log1p(xp.expm1(xp.minimum(z, HUGE)) / w) + xp.maximum(z - HUGE, 0.0)
+
+
+def hold(t: Any, theta: Theta, xp: Any) -> Any:
+    """w(t): beta at first, 1 in the end; the clock runs at b / w(t)."""
+    return theta["beta"] * xp.exp(-theta["b"] * t) - xp.expm1(-theta["b"] * t)
+
+
+MEANINGS = (
+    Meaning("median lifetime", "{time_unit}s",
+            lambda theta: grown(np.log(2.0) / theta["s"], 1.0 / theta["beta"], np) / theta["b"]),
+    Meaning("time in which each customer's hazard of leaving doubles", "{time_unit}s",
+            lambda theta: np.log(2.0) / theta["b"]),
+    Meaning("spread of hazards between customers (sd / mean)", "", lambda theta: theta["s"] ** -0.5),
+)  # fmt: skip
+
+
+class GompertzGamma(ClockLifetime):
+    """The lifetime; its natural clock is the cumulative hazard K."""
+
+    parameters = PARAMETERS
+    meanings = MEANINGS
+    nodes = 64
+
+    def between(self, t: Any, tau: Any, theta: Theta, xp: Any = pt) -> Any:
+        """K(t + tau) - K(t)."""
+        return grown(theta["b"] * tau, hold(t, theta, xp), xp)
+
+    def advance(self, t: Any, u: Any, theta: Theta, xp: Any = pt) -> Any:
+        """The tau with K(t + tau) - K(t) = u."""
+        return grown(u, 1.0 / hold(t, theta, xp), xp) / theta["b"]
+
+    def log_survival(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """log S(t) = -s K(t)."""
+        return -theta["s"] * self.between(0.0 * t, t, theta)
+
+    def log_density(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """log(s e^(-s K(t)))."""
+        return pt.log(theta["s"]) + self.log_survival(t, theta)
+
+    def log_ratio(self, t: pt.TensorVariable, u: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """-s u."""
+        return -theta["s"] * u
+
+    def decay(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """s, of the density, and max(w(t), 1): the age as a function of the clock bends at 1 / w(t) for w > 1, at
+        log(1 / w) for w < 1. Without the 1 the worst of 15,000 hard histories misses the allowed 1e-8 by 82 times."""
+        return theta["s"] + pt.maximum(hold(t, theta, pt), 1.0)
+
+    def reach(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+        """45 / s."""
+        return 45.0 / theta["s"] + 0.0 * t
+
+    def survival_ratio(self, t: Array, tau: Array, theta: Theta) -> Array:
+        """S(t + tau) / S(t)."""
+        return np.exp(-theta["s"] * self.between(t, tau, theta, np))
+
+    def residual_at(self, t: Array, survived: Array, theta: Theta) -> Array:
+        """The tau at which the clock has moved by -log(survived) / s."""
+        return self.advance(t, -np.log(survived) / theta["s"], theta, np)
+
+    def expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array:
+        """E[min(residual lifetime, t) | alive at T] = integral of S(T + u) / S(T) over (0, t). [D, C, P]
+
+        No closed form but by a hypergeometric function; integrated to about 1e-14 of the result.
+        """
+        b, s, w = (np.asarray(v, dtype=float) for v in (theta["b"], theta["s"], hold(rows["T"], theta, np)))
+        return over_times(_means_moved, s, w, t=b[..., None] * t) / b[..., None]
+
+    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+        """Time left of a customer alive at T: eta ~ Gamma(s, beta + e^(b T) - 1), then eta (e^(b T + b tau) - e^(b T))
+        ~ Exp(1). [D, C]"""
+        hazard, scaled = self._hazard(rng.gamma(theta["s"]), rows["T"], theta)
+        with np.errstate(divide="ignore"):  # a hazard that underflows to 0 never ends
+            return np.log1p(rng.exponential() / scaled) / theta["b"], {"first_hazard": hazard}
+
+    def draw_ended(self, death: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+        """eta of a customer who ended at age `death`: Gamma(s + 1, beta + e^(b death) - 1). [D, C]"""
+        hazard, _ = self._hazard(rng.gamma(theta["s"] + 1.0), death, theta)
+        return {"first_hazard": hazard, "death_age": death}
+
+    def _hazard(self, gamma: Array, t: Array, theta: Theta) -> tuple[Array, Array]:
+        """b eta, the hazard at age 0, and eta e^(b t), for eta = gamma / (beta + e^(b t) - 1)."""
+        scaled = gamma / hold(t, theta, np)
+        return theta["b"] * np.exp(-theta["b"] * t) * scaled, scaled
+
+
+SHORT, LONG = np.polynomial.legendre.leggauss(5), np.polynomial.legendre.leggauss(12)
+"""Nodes and weights for panels of length 0.2 and of length 1."""
+
+
+@kernel("float64(float64, float64)")
+def _grown(z, w):  # pragma: no cover - compiled
+    """`grown` for compiled code."""
+    return np.log1p(np.expm1(min(z, HUGE)) / w) + max(z - HUGE, 0.0)
+
+
+@kernel("void(float64, float64, float64[::1], float64[::1])")
+def _mean_moved(s, w, x, out):  # pragma: no cover - compiled
+    """Integral over z from 0 to each x of e^(-s grown(z, w)).
+
+    The integrand has poles at z = log(1 - w): close to 0 for a small w, where y = log1p(z c) with c = 1 / w keeps them
+    half a turn away, but pi from the road at log(w) for a large one. There the integral is over k = grown(z, w), in
+    which they are near -1 / w: dz = w / (w - (w - 1) e^-k) dk and y = log1p(k c) with c = w. A fall at rate s adds to
+    c, and ends the integral where the integrand is e^-45. Gauss-Legendre on panels of length 1 in y.
+    """
+    by_clock = w > 1.0
+    c = w + s if by_clock else (1.0 + s) / w
+    last = 45.0 / s if by_clock else _grown(45.0 / s, 1.0 / w)
+    total, start = 0.0, 0.0
+    for p in range(x.size):
+        end = np.log1p(c * min(_grown(x[p], w) if by_clock else x[p], last))
+        panels = max(1, int(np.ceil(abs(end - start))))
+        step = (end - start) / panels
+        nodes, weights = SHORT if abs(step) < 0.2 else LONG
+        for panel in range(panels):
+            for node in range(nodes.size):
+                y = start + step * (panel + 0.5 * (1.0 + nodes[node]))
+                v = np.expm1(y) / c
+                speed = w / (w - (w - 1.0) * np.exp(-v)) if by_clock else 1.0
+                value = speed * np.exp(-s * (v if by_clock else _grown(v, w)))
+                total += 0.5 * step * weights[node] * value * np.exp(y) / c
+        start = end
+        out[p] = total
+
+
+@kernel("void(float64[::1], float64[::1], float64[:, ::1], float64[:, ::1])")
+def _means_moved(s, w, x, out):  # pragma: no cover - compiled
+    """`_mean_moved` of every row."""
+    for i in range(len(out)):
+        _mean_moved(s[i], w[i], x[i], out[i])

@@ -1,0 +1,48 @@
+"""Gamma-Gamma as the literature fits it: the density of the mean of a customer's amounts.
+
+The story is that of `gamma_gamma`: amounts are Gamma(p, nu), nu ~ Gamma(q, v). Of x repeat purchases with mean m_x,
+
+    f(m_x | x) = Gamma(p x + q) / (Gamma(p x) Gamma(q)) v^q m_x^(p x - 1) x^(p x) / (v + x m_x)^(p x + q)
+    E[amount | x, m_x] = p (v + x m_x) / (p x + q - 1)
+
+It can be fitted to an RFM table (frequency, monetary_value), where the individual amounts are not known. Its density
+is of other data than that of models of the amounts, so that log likelihoods and elpd do not compare with theirs; and
+p is learnt from how the means of light and heavy buyers differ, not from how each customer's amounts do.
+
+Fader, Hardie & Lee (2005), RFM and CLV, Journal of Marketing Research 42(4); Fader & Hardie (2013), The Gamma-Gamma
+Model of Monetary Value, eq. 1a to 5. Their third parameter, gamma, is v here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+
+from clvmodels.draws import Array
+from clvmodels.models.contract import Rows, Theta
+from clvmodels.models.spend.gamma_gamma import GammaGamma, log_density_of_mean
+
+
+class GammaGammaMean(GammaGamma):
+    """See the module's text."""
+
+    name = "gamma_gamma_mean"
+    title = "Gamma-Gamma on means"
+    reference = "Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, eq. 1a"
+    observes = ("frequency", "monetary_value")
+    conditions_on = observes
+    density_of = "means"
+
+    def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log f(m_x | x); 0 where nothing was bought again or for nothing. [R]"""
+        seen = pt.gt(rows["frequency"], 0) & pt.gt(rows["monetary_value"], 0)
+        x, m = pt.switch(seen, rows["frequency"], 1.0), pt.switch(seen, rows["monetary_value"], 1.0)
+        return pt.switch(seen, log_density_of_mean(x, x * m, theta), 0.0)
+
+    def amounts(self, rows: Rows) -> tuple[Array, Array]:
+        """x and x m_x, both 0 where no repeat purchase had an amount. [C] each"""
+        x, m = np.asarray(rows["frequency"]), np.asarray(rows["monetary_value"])
+        return np.where(m > 0, x, 0.0), x * m
+
+
+gamma_gamma_mean = GammaGammaMean()

@@ -1,0 +1,203 @@
+"""The results of a run: what figures are computed from, and the folder it is stored in."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.results.export import write_table
+
+if TYPE_CHECKING:
+    from clvmodels.customers.table import Split
+    from clvmodels.kpis import Kpis
+    from clvmodels.metrics import Judged
+    from clvmodels.inference.posterior import Posterior
+    from clvmodels.sources.consolidation import Company
+    from clvmodels.valuation.valuation import Values
+
+
+@dataclass(frozen=True)
+class About:
+    """What a run is, beside its tables; stored as run.json. Dates are ISO text, so that JSON holds all of it."""
+
+    name: str
+    title: str
+    dataset: str
+    customers: int
+    transactions: int
+    currency: str | None
+    time_unit: str
+    data_end: str
+    calibration_end: str
+    holdout_start: str | None
+    holdout_end: str | None
+    holdout: float | None
+    value_at: str | None
+    horizon: float | None
+    margin: float | None
+    annual_discount_rate: float | None
+    top_share: float
+    entries: dict[str, str]
+    recommended: str
+    seed: int
+    draws: int
+    public: bool
+    made: str
+    commit: str | None
+    dirty: bool
+    versions: dict[str, str]
+    data_sha256: str
+    config_sha256: str
+    wall_seconds: float
+    peak_memory_mib: float
+    cores: int
+    time: str = "continuous"
+    """How the recommended model counts it: continuous, opportunities or renewals."""
+    parts: list[str] = field(default_factory=list)
+    """The parts that value is made of, by name; without value none."""
+    commands: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class EntryResult:
+    """One entry of the experiment at one origin."""
+
+    name: str
+    label: str
+    posteriors: dict[str, Posterior]
+    judged: Judged | None = None
+    values: Values | None = None
+    ranking: pd.DataFrame | None = None
+    calibration_weeks: np.ndarray | None = None
+    """Purchases of the whole base in the fitted weeks, as the model would have them from the start. [D, weeks]"""
+    p_alive: np.ndarray | None = None
+    """Mean over draws, in the order of the customers' table at the entry's own origin. [C]"""
+    elpd: pd.DataFrame | None = None
+    """Leave-one-out scores of the purchase model, where nothing is held out to judge it on; as `Judged.elpd`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a run has computed; what figures' tables are made from."""
+
+    about: About
+    account: pd.DataFrame
+    split: Split
+    value_split: Split
+    entries: dict[str, EntryResult]
+    recommended: str
+    valued: EntryResult
+    comparison: pd.DataFrame | None
+    checks: pd.DataFrame
+    scores: pd.DataFrame
+    company: Company | None = None
+    """The tables that all of it was read from."""
+    consolidated: pd.DataFrame | None = None
+    """One row a customer at the date of value: statistics, groups, and all that the tables tell beside the orders."""
+    made: pd.DataFrame | None = None
+    """Revenue and profit of each customer up to the date of value, by part; see `accounts.profit_made`."""
+    payback: pd.DataFrame | None = None
+    """What a new customer of each channel costs and brings; see `decisions.payback`."""
+    kpis: Kpis | None = None
+
+
+def machine(started: float) -> dict[str, Any]:
+    """What a run used: versions, wall time in seconds, peak memory in MiB, cores."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    packages = ("clvmodels", "pymc", "pytensor", "nutpie", "arviz", "numpy", "pandas", "duckdb")
+    return {
+        "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
+        "wall_seconds": time.monotonic() - started,
+        "peak_memory_mib": peak,
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    part = path.with_name(path.name + ".tmp")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def store(
+    folder: Path,
+    run: Run,
+    tables: Mapping[str, pd.DataFrame | None],
+    customers: pd.DataFrame,
+    config: str,
+) -> None:
+    """Write the results folder, each file whole, in place of an older run's.
+
+    `run.json`, which a report begins with, goes first and comes last: no report mixes two runs.
+    """
+    (folder / "run.json").unlink(missing_ok=True)
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "tables").glob("*.csv"):
+        old.unlink()
+    for name, table in tables.items():
+        if table is not None:
+            write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False))
+    write_atomically(folder / "config.yaml", config)
+    for name, table in (("account", run.account), ("scores", run.scores), ("checks", run.checks)):
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+    _store_kpis(folder, run.kpis)
+    if run.company is not None:
+        _store_company(folder, run.company)
+    by_customer = {"customers": customers.set_index("customer_id"), "consolidated": run.consolidated}
+    for name, table in by_customer.items():
+        for ending in ("parquet", "csv"):
+            if table is not None:
+                write_table(table, folder / f"{name}.{ending}")
+    write_table(totals(run), folder / "totals.parquet")
+    write_atomically(folder / "run.json", json.dumps(asdict(run.about), indent=1, ensure_ascii=False))
+
+
+def _store_kpis(folder: Path, kpis: Kpis | None) -> None:
+    """The tables of the strategy, in place of an older run's."""
+    for name in ("kpis", "migration", "programmes", "base_value"):
+        (folder / f"{name}.csv").unlink(missing_ok=True)
+    for name, table in ({} if kpis is None else kpis.tables()).items():
+        write_table(table.set_index(table.columns[0]), folder / f"{name}.csv")
+
+
+def _store_company(folder: Path, company: Company) -> None:
+    """What became of the rows that do not count, what contradicts itself, who was merged, where columns come from."""
+    write_table(company.dropped.execute().set_index(["source", "line"]), folder / "dropped.csv")
+    for name in ("conflicts", "merged", "origins"):
+        table: pd.DataFrame = getattr(company, name)
+        write_table(table.set_index(table.columns[0]), folder / f"{name}.csv")
+
+
+def totals(run: Run) -> pd.DataFrame:
+    """Per draw: held-out purchases of each entry; of the recommended one the base's value, expected and realised, and
+    each part of it. The value is the sum of the parts but for the credit for referrals."""
+    parts = []
+    for entry in run.entries.values():
+        if entry.judged is not None:
+            counts = entry.judged.futures.purchases.sum(axis=1, dtype=np.int64)
+            parts.append(pd.DataFrame({"entry": entry.name, "total": "held-out purchases", "value": counts * 1.0}))
+    values = run.valued.values
+    if values is not None:
+        for kind in ("expected", "realised"):
+            sums = {"value": values.base(kind)}
+            several = values.parts if len(values.parts) > 1 else {}  # of one part alone, the part is the whole
+            sums |= {name: getattr(part, kind).sum(axis=1, dtype=float) for name, part in several.items()}
+            parts += [
+                pd.DataFrame({"entry": run.recommended, "total": f"{kind} {name}", "value": draws})
+                for name, draws in sums.items()
+            ]
+    table = pd.concat(parts) if parts else pd.DataFrame({"entry": [], "total": [], "value": []})
+    return table.rename_axis("draw")

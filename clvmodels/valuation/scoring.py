@@ -1,0 +1,223 @@
+"""One row a customer from stored posteriors: the monthly re-scoring job, and the customers' table of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.customers.table import Customers
+from clvmodels.draws import Array, blocks
+from clvmodels.errors import ConfigError, DataError, Problem, unknown
+from clvmodels.futures import simulation
+from clvmodels.inference.effects import check_columns, columns_of
+from clvmodels.inference.posterior import Posterior
+from clvmodels.models import PurchaseModel, SpendModel
+from clvmodels.randomness import KeyedRandom
+from clvmodels.valuation.economics import Economics
+from clvmodels.valuation.valuation import Valuation, check_units, valuation
+
+Progress = Callable[[int, int], None]
+PARTS = {"purchases": PurchaseModel, "spend": SpendModel}
+LEVELS = {"q5": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+def score(
+    posteriors: Mapping[str, Posterior],
+    customers: Customers,
+    *,
+    horizon: float,
+    margin: float | None = None,
+    annual_discount_rate: float | None = None,
+    seed: int = 42,
+    draws: int = 1000,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Score customers: what each is expected to do and bring within the horizon, and what may happen.
+
+    A customer's row depends on the posteriors, the seed and its own history only: the same alone, in any order of the
+    table and in any block.
+
+    Parameters
+    ----------
+    posteriors
+        "purchases", and "spend" where money is wanted; of the same number of draws.
+    customers
+        In the posteriors' time unit, with the groups and covariates that the fits had effects of.
+    horizon
+        Time units ahead.
+    margin, annual_discount_rate
+        Needed with a spend posterior, and only then: 0.3 is 30%.
+
+    Returns
+    -------
+    DataFrame
+        By customer_id: p_alive, p_purchase (at least one within the horizon), expected_purchases, purchases_q5 to
+        q95 (realised); with spend, expected_spend (of a purchase) and mean, sd, q5 to q95 of expected_value and
+        realised_value.
+
+    Raises
+    ------
+    ConfigError
+        Units that differ, a horizon that is not positive and finite, spend without margin or discount rate or these
+        without spend, or a posterior of one point (mle), which has no ranges.
+    DataError
+        Columns that are missing: statistics that a model observes, groups and covariates that a fit had effects of;
+        covariates that are missing for some customers, where the fit did not say what is done with them.
+    """
+    economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
+    draws = _check(posteriors, customers, draws)
+    made = None
+    if economics is not None:
+        made = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+
+    def columns(part: pd.DataFrame) -> dict[str, Array]:
+        found = _behaviour_columns(posteriors, part, horizon, draws, seed, customers.amount_unit)
+        return found if made is None else found | _value_columns(made, part)
+
+    return _by_block(customers.table, draws, 2 if made is None else len(made.edges), columns, progress)
+
+
+def behaviour(
+    posteriors: Mapping[str, Posterior], customers: Customers, *, horizon: float, seed: int, draws: int
+) -> pd.DataFrame:
+    """The columns of `score` that need no economics: up to purchases_q95, and expected_spend where spend is given."""
+    _economics(False, horizon, None, None)
+    draws = _check(posteriors, customers, draws)
+
+    def columns(part: pd.DataFrame) -> dict[str, Array]:
+        return _behaviour_columns(posteriors, part, horizon, draws, seed, customers.amount_unit)
+
+    return _by_block(customers.table, draws, 1, columns)
+
+
+def _by_block(
+    table: pd.DataFrame,
+    draws: int,
+    periods: int,
+    columns: Callable[[pd.DataFrame], dict[str, Array]],
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Columns computed for blocks of customers, put together again."""
+    parts = []
+    for block in blocks(len(table), draws, periods):
+        part = table.iloc[block]
+        parts.append(pd.DataFrame(columns(part), index=part.index))
+        if progress is not None:
+            progress(block.stop, len(table))
+    return pd.concat(parts).rename_axis("customer_id")
+
+
+def _economics(
+    spend: bool, horizon: float, margin: float | None, annual_discount_rate: float | None
+) -> Economics | None:
+    """What values purchases, where spend is modelled; refused where half of it is given."""
+    given = {"margin": margin, "annual_discount_rate": annual_discount_rate}
+    if spend and margin is not None and annual_discount_rate is not None:
+        return Economics(margin, annual_discount_rate, horizon)
+    problems = [
+        Problem(f"'{name}' is needed to value spend", known="0.3 is 30%")
+        if spend
+        else Problem(f"'{name}' needs a spend posterior", known="Give one, or leave the economics away")
+        for name, number in given.items() if (number is None) == spend
+    ]  # fmt: skip
+    if not np.isfinite(horizon) or horizon <= 0:
+        problems.append(Problem("horizon must be positive and finite", got=str(horizon), known="In time units"))
+    if problems:
+        raise ConfigError(problems)
+    return None
+
+
+def _check_parts(posteriors: Mapping[str, Posterior]) -> None:
+    """Refuse posteriors that are not of the parts that they are given as."""
+    known = "Give {'purchases': ...} and, where money is wanted, 'spend'"
+    wrong = [unknown("part", role, ("purchases", "spend"), "posteriors") for role in posteriors if role not in PARTS]
+    if "purchases" not in posteriors:
+        wrong.append(Problem("no posterior of purchases", "posteriors", known=known))
+    wrong += [
+        Problem(f"{p.model.title} tells nothing of {role}", f"{role} posterior", "", known)
+        for role, p in posteriors.items() if role in PARTS and not isinstance(p.model, PARTS[role])
+    ]  # fmt: skip
+    if wrong:
+        raise ConfigError(wrong)
+
+
+def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int) -> int:
+    """Refuse what cannot be scored with these posteriors; the number of draws that there will be."""
+    _check_parts(posteriors)
+    check_units(posteriors, customers, draws)
+    problems = list(_missing_columns(posteriors, list(customers.table.columns)))
+    if problems:
+        raise DataError(problems)
+    for p in posteriors.values():
+        check_columns(p.effects, customers.table)
+    sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
+    if min(sizes.values()) < 2:
+        known = "Fit by auto, laplace or nuts"
+        raise ConfigError(
+            [
+                Problem("a single point (mle) has no ranges to score with", f"{role} posterior", "", known)
+                for role in sizes
+            ]
+        )
+    return sizes["purchases"]
+
+
+def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]) -> Iterator[Problem]:
+    for posterior in posteriors.values():
+        title = posterior.model.title
+        model = posterior.model
+        for name in model.conditions_on if isinstance(model, SpendModel) else model.observes:
+            if name not in columns:
+                yield Problem(f"no column '{name}', which {title} observes", "customers")
+        for kind, names in zip(("groups", "covariates"), columns_of(posterior.effects), strict=True):
+            for name in names:
+                if name not in columns:
+                    known = f"Name it in the {kind} when summarising or reading the table"
+                    what = f"no column '{name}', and the fit of {title} has an effect of it"
+                    yield Problem(what, "customers", "", known)
+
+
+def _behaviour_columns(
+    posteriors: Mapping[str, Posterior], table: pd.DataFrame, horizon: float, draws: int, seed: int, amount_unit: float
+) -> dict[str, Array]:
+    posterior = posteriors["purchases"]
+    people = simulation.present(posterior, table, draws, seed)
+    window = np.array([0.0, horizon])
+    rng = KeyedRandom(seed, "score future", list(table.index), draws)
+    counts = simulation.purchase_counts(posterior, table, people.state, window, rng)[..., 0]
+    expected = simulation.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
+    p_none = simulation.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
+    columns = {"p_alive": by_customer(people.p_alive), "p_purchase": 1.0 - p_none}
+    columns |= {"expected_purchases": by_customer(expected), **_quantiles("purchases", counts)}
+    spend = posteriors.get("spend")
+    if spend is not None and isinstance(spend.model, SpendModel):
+        rows, theta = simulation.rows_of(table, spend.model.conditions_on), spend.theta(table, draws)
+        columns["expected_spend"] = by_customer(spend.model.expected_spend(rows, theta)) * amount_unit
+    return columns
+
+
+def _value_columns(made: Valuation, table: pd.DataFrame) -> dict[str, Array]:
+    columns: dict[str, Array] = {}
+    parts = made.parts(table).values()
+    for kind in ("expected", "realised"):
+        name, values = f"{kind}_value", sum(getattr(part, kind) for part in parts)
+        columns |= {f"{name}_mean": by_customer(values), f"{name}_sd": by_customer(values, _sd)}
+        columns |= _quantiles(name, values)
+    return columns
+
+
+def _quantiles(name: str, values: Array) -> dict[str, Array]:
+    """Quantiles over draws. [D, C] -> [C] each"""
+    found = np.quantile(values, list(LEVELS.values()), axis=0)
+    return {f"{name}_{level}": q for level, q in zip(LEVELS, found, strict=True)}
+
+
+def _sd(values: Array, axis: int) -> Array:
+    return np.std(values, axis=axis, ddof=1)
+
+
+def by_customer(values: Array, statistic=np.mean) -> Array:
+    """A statistic over draws, added up in the same order whatever stands beside the customer. [D, C] -> [C]"""
+    return statistic(np.ascontiguousarray(np.asarray(values, dtype=float).T), axis=1)

@@ -1,0 +1,252 @@
+"""The command line: help without weight, errors without traceback, and the monthly job from a file to scores."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes.command_line import invoke, runner
+
+from clvmodels import __version__
+from clvmodels.cli import app as cli
+from clvmodels.cli.arguments import read_columns
+from clvmodels.config.experiment import Experiment
+from clvmodels.errors import ConfigError
+from clvmodels.results.export import write_table
+
+COMMANDS = ["demo", "run", "report", "fit", "score", "list"]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_short_has_an_example_and_imports_nothing_heavy(command):
+    heavy = ["pymc", "pytensor", "arviz", "duckdb", "ibis", "pandas", "numpy", "scipy", "matplotlib"]
+    code = f"""
+import sys
+from clvmodels.cli.app import app
+try:
+    app({[command] if command else []} + ["--help"])
+finally:
+    print("heavy:", sorted(set({heavy}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "heavy: []" in done.stdout
+    assert "Example: clvmodels" in done.stdout or "Begin with: clvmodels" in done.stdout
+    assert len(done.stdout.splitlines()) < 60
+
+
+def test_version():
+    assert invoke("--version").out.strip() == f"clvmodels {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("family", "member"), [("models", "bg_nbd"), ("datasets", "cdnow"), ("metrics", "crps"), ("figures", "tracking")]
+)
+def test_lists(family, member):
+    done = invoke("list", family)
+    assert done.status == 0
+    assert member in done.out.split()
+
+
+def test_an_unknown_family_is_told_with_the_nearest():
+    done = invoke("list", "model")
+    assert done.status == 2
+    assert "did you mean 'models'?" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_every_problem_of_an_experiment_is_printed_and_nothing_is_made(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("title: t\ndata: {dataset: cdnov}\nmodels:\n  x: {purchases: bgnbd}\n", encoding="utf-8")
+    done = invoke("run", path, "--out", tmp_path / "results")
+    assert done.status == 2
+    assert "did you mean 'cdnow'?" in done.err and "did you mean 'bg_nbd'?" in done.err
+    assert f"{path}:2:17" in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_long_error_is_not_wrapped_by_the_terminals_width(tmp_path):
+    done = runner.invoke(cli.app, ["run", str(tmp_path / ("x" * 150 + ".yaml"))], env={"COLUMNS": "40"})
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def _fake_run(monkeypatch, run):
+    from clvmodels import report
+    from clvmodels.runs import experiment
+
+    monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.setattr(report, "write_report", lambda folder: folder / "report.html")
+
+
+def test_run_passes_the_experiment_on_and_its_status_back(monkeypatch, tmp_path):
+    calls = []
+
+    def run(experiment, folder, *, config_dir, progress, fresh, command):
+        progress("Fitting")
+        assert command == f"clvmodels run {path}"
+        calls.append((experiment, folder, config_dir, fresh))
+        return SimpleNamespace(exit_status=len(calls) - 1)
+
+    _fake_run(monkeypatch, run)
+    path = tmp_path / "mine.yaml"
+    path.write_text("title: t\ndata: {dataset: cdnow}\nmodels:\n  x: {purchases: bg_nbd}\n", encoding="utf-8")
+    first = invoke("run", path, "--out", tmp_path / "results")
+    assert first.status == 0
+    assert str(tmp_path / "results" / "mine" / "report.html") in first.out
+    assert "Fitting: 0 s" in first.err
+    second = invoke("run", path, "--fresh", "--out", tmp_path)
+    assert second.status == 1
+    assert "sampling check failed" in second.err
+    assert [(folder, fresh) for _, folder, _, fresh in calls] == [
+        (tmp_path / "results" / "mine", False),
+        (tmp_path / "mine", True),
+    ]
+    assert calls[0][2] == tmp_path
+
+
+def test_an_interrupted_run_says_how_to_go_on(monkeypatch, tmp_path):
+    def run(*_, **__):
+        raise KeyboardInterrupt
+
+    _fake_run(monkeypatch, run)
+    done = invoke("demo", "--customers", 200, "--out", tmp_path)
+    assert done.status == 130
+    assert "goes on from there" in done.err
+
+
+def test_the_demo_is_a_sound_experiment():
+    experiment = Experiment.from_dict(cli.demo_experiment(500))
+    assert experiment.data.customers == 500
+    assert len(experiment.sources) == 12 and set(experiment.costs) == {"returns", "contacts"}
+    assert experiment.economics is not None and experiment.economics.retention is not None
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory):
+    """A file of a user's own: other names, other dates, a group, ids that a spreadsheet would run."""
+    from clvmodels.datasets.retailer import generate
+
+    table = generate(400, 1).orders.dropna().query("amount > 0")
+    table = table.assign(day=table["time"].dt.strftime("%d/%m/%Y"), cust="-" + table["customer_id"])
+    path = tmp_path_factory.mktemp("orders") / "orders.csv"
+    table[["cust", "day", "amount", "channel"]].to_csv(path, index=False)
+    return path
+
+
+OWN = ("--columns", "customer_id=cust,date=day", "--date-format", "%d/%m/%Y")
+FIT = ("--time-unit", "week", "--end", "2025-06-30", "--method", "laplace", "--draws", 400)
+
+
+@pytest.fixture(scope="module")
+def posteriors(orders):
+    files = {}
+    for model in ("bg_nbd", "gamma_gamma"):
+        files[model] = orders.parent / f"{model}.nc"
+        done = invoke("fit", orders, "--model", model, "--out", files[model], *OWN, *FIT)
+        assert done.status == 0, done.err
+        assert files[model].exists()
+    return files
+
+
+def test_fit_then_score_gives_one_row_a_customer_harmless_in_a_spreadsheet(orders, posteriors, tmp_path):
+    words = (
+        "score", posteriors["bg_nbd"], orders, "--as-of", "2025-09-30", "--horizon", 26, *OWN,
+        "--spend-posterior", posteriors["gamma_gamma"], "--margin", 0.3, "--annual-discount-rate", 0.1,
+    )  # fmt: skip
+    for name in ("scores.csv", "scores.parquet"):
+        assert invoke(*words, "--out", tmp_path / name).status == 0
+    text, exact = pd.read_csv(tmp_path / "scores.csv"), pd.read_parquet(tmp_path / "scores.parquet")
+    ids = pd.read_csv(orders, dtype=str).assign(day=lambda t: pd.to_datetime(t["day"], format="%d/%m/%Y"))
+    expected = sorted(ids.loc[ids["day"] <= "2025-09-30", "cust"].unique())
+    assert exact.index.tolist() == expected
+    assert text["customer_id"].tolist() == ["'" + label for label in expected]
+    assert np.allclose(text["p_alive"], exact["p_alive"])
+    assert ((exact["p_alive"] >= 0) & (exact["p_alive"] <= 1)).all()
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_an_rfm_table_scores_as_its_transactions_do(orders, posteriors, tmp_path):
+    from clvmodels.cli.arguments import read_customers
+
+    customers, _ = read_customers(
+        orders, False, "week", time="continuous", end="2025-06-30", effects=[], columns=OWN[1], date_format=OWN[3],
+        timezone="UTC",
+    )  # fmt: skip
+    customers.table[["frequency", "recency", "T"]].reset_index().to_csv(tmp_path / "rfm.csv", index=False)
+    words = ("score", posteriors["bg_nbd"], tmp_path / "rfm.csv", "--rfm", "--as-of", "2025-06-30", "--horizon", 26)
+    done = invoke(*words, "--out", tmp_path / "a.parquet")
+    assert done.status == 2
+    assert "--time-unit" in done.err and "Is it week?" in done.err
+    assert invoke(*words, "--time-unit", "day", "--out", tmp_path / "a.parquet").status == 2
+    assert invoke(*words, "--time-unit", "week", "--out", tmp_path / "a.parquet").status == 0
+    again = ("score", posteriors["bg_nbd"], orders, "--as-of", "2025-06-30", "--horizon", 26, *OWN)
+    assert invoke(*again, "--out", tmp_path / "b.parquet").status == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), pd.read_parquet(tmp_path / "b.parquet"))
+
+
+def test_score_after_the_last_order_takes_t_at_the_day_and_asks_about_a_stale_file(orders, posteriors, tmp_path):
+    words = ("score", posteriors["bg_nbd"], orders, "--as-of", "2026-06-30", "--horizon", 26, *OWN)
+    done = invoke(*words, "--out", tmp_path / "late.parquet")
+    assert done.status == 0
+    assert "days before 2026-06-30: is it all?" in done.err
+    invoke(*words[:4], "2025-12-31", *words[5:], "--out", tmp_path / "now.parquet")
+    late, now = (pd.read_parquet(tmp_path / f"{name}.parquet")["p_alive"] for name in ("late", "now"))
+    assert late.mean() < now.mean()
+
+
+WRONG = {
+    "format": (("--out", "scores.xlsx"), "Unknown format '.xlsx'"),
+    "half of the economics": (("--margin", "0.3"), "--spend-posterior and --annual-discount-rate missing"),
+    "horizon": (("--horizon", "0"), "--horizon"),
+    "day": (("--as-of", "30.6.2025"), "Write days as 2024-06-30"),
+    "columns": (("--columns", "customer_id:cust"), "Write meaning=column"),
+}
+
+
+@pytest.mark.parametrize(("more", "phrase"), WRONG.values(), ids=WRONG)
+def test_words_that_cannot_be_meant(orders, posteriors, tmp_path, more, phrase):
+    base = ("score", posteriors["bg_nbd"], orders, "--as-of", "2025-06-30", "--horizon", 26, *OWN)
+    done = invoke(*base, "--out", tmp_path / "s.csv", *more)
+    assert done.status == 2
+    assert phrase in done.err
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_effects_of_the_command_line_name_a_parameter_of_the_model(orders, tmp_path):
+    done = invoke("fit", orders, "--model", "bg_nbd", *FIT, "--effect", "alfa:channel", "--out", tmp_path / "p.nc")
+    assert done.status == 2
+    assert "parameters: r, alpha, a, b" in done.err
+    done = invoke("fit", orders, "--model", "bgnbd", *FIT, "--out", tmp_path / "p.nc")
+    assert done.status == 2
+    assert "did you mean 'bg_nbd'?" in done.err
+
+
+def test_columns_are_pairs():
+    assert read_columns("customer_id=cust,date=order day") == {"customer_id": "cust", "date": "order day"}
+    assert read_columns("") == {}
+    for wrong in ("customer_id", "=cust", "customer_id="):
+        with pytest.raises(ConfigError):
+            read_columns(wrong)
+
+
+def test_tables_leave_harmless_and_whole(tmp_path):
+    labels = ["=1+1", "+49", "-17", "@x", "\tx", "\rx", "17", "a=b", ""]
+    table = pd.DataFrame(
+        {"n": range(len(labels)), "loss": -1.5, "=head": "ok"}, index=pd.Index(labels, name="customer_id")
+    )
+    write_table(table, tmp_path / "t.csv")
+    write_table(table, tmp_path / "t.parquet")
+    text = pd.read_csv(tmp_path / "t.csv", keep_default_na=False, dtype={"customer_id": str}, lineterminator="\n")
+    assert text["customer_id"].tolist() == ["'=1+1", "'+49", "'-17", "'@x", "'\tx", "'\rx", "17", "a=b", ""]
+    assert text["loss"].tolist() == [-1.5] * len(labels)
+    assert "'=head" in text.columns
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), table)
+    with pytest.raises(ConfigError):
+        write_table(table, tmp_path / "t.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.parquet"]

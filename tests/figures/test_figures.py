@@ -1,0 +1,255 @@
+"""Figures: bounded tables, words computed from the table alone, drawings by the rules of the style."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes.company_run import with_company
+from fakes.run import HOSTILE, fake_run
+
+from clvmodels.errors import DataError
+from clvmodels.figures import FIGURES, arrays, plot, style
+from clvmodels.figures.calibration import groups
+from clvmodels.figures.pit import band
+from clvmodels.figures.value_ranking import places
+from clvmodels.report import svg
+
+DRAWN = [name for name, figure in FIGURES.items() if figure.draw is not None]
+
+
+@pytest.fixture(scope="module")
+def run():
+    return with_company(fake_run())
+
+
+def stored(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as a results folder gives it back."""
+    return pd.read_csv(io.StringIO(table.to_csv(index=False)))
+
+
+@pytest.fixture(scope="module")
+def tables(run):
+    return {name: stored(figure.table(run)) for name, figure in FIGURES.items()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_says_what_it_shows_from_its_stored_table(name, run, tables):
+    figure, table = FIGURES[name], tables[name]
+    assert figure.name == name
+    said = figure.words(table, run.about)
+    assert figure.heading(table, run.about)
+    assert len(said.alt) < 250
+    for text in said:
+        assert "-0" not in re.sub(r"held-out|C-\d+", "", text)
+        assert "nan" not in text.split()
+        assert "±" not in text
+        assert not re.search(r"(?<!\d)(?:0|100)% probability", text)
+    if figure.draw is not None:
+        assert said.alt
+        assert said.caption != said.alt
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("width", [688, 328])
+def test_drawings_use_the_roles_and_12_px_only(name, width, run, tables):
+    text = svg.render(FIGURES[name].draw(tables[name], run.about, width))
+    assert f'viewBox="0 0 {width} ' in text
+    assert set(re.findall(r"#[0-9a-f]{6}", text)) <= set(style.ROLES.values())
+    assert set(re.findall(r"font-size: ([\d.]+)px", text)) == {"12"}
+    assert "<image" not in text
+
+
+def test_tables_do_not_grow_with_the_base(tables):
+    assert (tables["top_odds"].query("kind == 'curve'").groupby("series").size() <= 120).all()
+    assert len(tables["value_ranking"]) <= 25
+    assert (tables["concentration"].groupby("series").size() <= 120).all()
+    assert len(tables["p_alive"].query("kind == 'cell'")) <= 25 * 25
+    assert all(len(table) <= 1200 for table in tables.values())
+
+
+def test_words_come_from_the_table(run, tables):
+    """Another table, other words: no number is kept from the run."""
+    table = tables["total_value"].copy()
+    table[["q5", "q25", "q50", "q75", "q95"]] *= 10
+    said = FIGURES["total_value"].words(table, run.about).caption
+    row = table.query("kind == 'total' and series == 'realised'").iloc[0]
+    assert f"{round(row.q5, -4):,.0f} to {round(row.q95, -4):,.0f}" in said
+
+
+def test_total_value_is_the_total_of_each_draw(run, tables):
+    values = run.valued.values
+    credit = values.parts["referrals"].realised.sum(axis=1, dtype=float)
+    totals = values.realised.sum(axis=1, dtype=float) - credit
+    assert (credit > 0).all()
+    row = tables["total_value"].query("kind == 'total' and series == 'realised'").iloc[0]
+    assert [row.q5, row.q95] == pytest.approx(np.quantile(totals, [0.05, 0.95]), rel=1e-6)
+    assert len(tables["total_value"].query("kind == 'dot'")) == 50
+
+
+def test_tracking_counts_weeks_and_names_the_side_of_the_total(run, tables):
+    weeks = tables["tracking"].query("kind == 'period' and held_out == True")
+    inside = tables["tracking"].query("kind == 'inside'").iloc[0]
+    assert inside.actual == ((weeks.actual >= weeks.q5) & (weeks.actual <= weeks.q95)).sum()
+    high = tables["tracking"].copy()
+    high.loc[high.kind == "total", "actual"] = 10_000
+    assert "**above**" in FIGURES["tracking"].words(high, run.about).caption
+    high.loc[high.kind == "inside", "actual"] = 3
+    assert "this check fails" in FIGURES["tracking"].words(high, run.about).caption
+
+
+def test_a_rare_purchase_is_tracked_by_four_weeks():
+    table = FIGURES["tracking"].table(fake_run(50, draws=100))
+    periods = table.query("kind == 'period'")
+    assert set(periods["units"]) == {4} and set(periods["unit"]) == {"week"}
+    assert pd.Timestamp(periods.query("held_out == True")["start"].iloc[0]) == pd.Timestamp("2025-07-01")
+
+
+def test_the_bound_of_a_count_is_that_of_the_models_own_draws():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(4000, 1)) + 0.05 * rng.normal(size=(4000, 20))
+    apart = rng.normal(size=(4000, 20))
+    found = [arrays.inside_count(draws, np.zeros(20)) for draws in (shared, apart)]
+    assert found[0]["expected"] == pytest.approx(18, abs=0.1)
+    assert found[0]["lower_limit"] <= 1  # all weeks miss together
+    assert found[1]["lower_limit"] >= 14
+
+
+def test_a_good_forecast_is_inside_its_bands_and_a_bad_one_is_not(run, tables):
+    from clvmodels.figures import pit, reliability
+
+    assert pit.inside(tables["pit"])
+    assert reliability.share_inside(tables["reliability"]) > 0.9
+    narrow = tables["pit"].copy()
+    narrow["surplus"] = 0.1 * np.sin(2 * np.pi * narrow["place"])
+    assert not pit.inside(narrow)
+    assert "leaves the band" in FIGURES["pit"].words(narrow, run.about).caption
+
+
+@pytest.mark.parametrize("customers", [60, 2000])
+def test_the_pit_band_holds_99_of_100_uniform_samples(customers):
+    place = np.linspace(0, 1, 101)[1:-1]
+    low, high = band(customers, place)
+    rng = np.random.default_rng(5)
+    found = [np.searchsorted(np.sort(rng.random(customers)), place, side="right") / customers for _ in range(1500)]
+    share = np.mean([((f >= low - 1e-12) & (f <= high + 1e-12)).all() for f in found])
+    assert 0.982 <= share <= 0.999
+
+
+def test_groups_by_frequency_are_of_ten_or_more_and_cover_everyone():
+    rng = np.random.default_rng(2)
+    for customers in (12, 50, 500, 5000):
+        frequency = rng.poisson(rng.gamma(0.5, 3, customers))
+        bounds = groups(frequency)
+        sizes = [((frequency >= low) & (frequency <= high)).sum() for low, high in bounds]
+        assert sum(sizes) == customers
+        assert len(bounds) <= 8
+        assert min(sizes) >= 10
+
+
+def test_places_below_the_best_follow_the_size_of_the_base():
+    assert places(3000, 600) == [100, 300, 600]
+    assert places(1_000_000, 200_000) == [1000, 10_000, 100_000, 200_000]
+    assert places(70, 14) == [14]
+
+
+def test_blocks_over_draws_change_nothing(monkeypatch):
+    values = np.random.default_rng(1).normal(size=(37, 23))
+    codes = np.arange(23) % 3
+    whole = [arrays.total(values), arrays.mean_by_customer(values), arrays.group_means(values, codes, 3)]
+    monkeypatch.setattr(arrays, "_BLOCK", 50)
+    parts = [arrays.total(values), arrays.mean_by_customer(values), arrays.group_means(values, codes, 3)]
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    np.testing.assert_allclose(whole[2][:, 1], values[:, codes == 1].mean(axis=1))
+
+
+def test_a_run_without_results_for_a_figure_has_none():
+    bare = fake_run(200, draws=100, holdout=False, value=False)
+    absent = {name for name, figure in FIGURES.items() if figure.table(bare) is None}
+    assert absent == {
+        "total_value", "value_parts", "concentration", "revenue_profit", "payback", "origins", "top_odds",
+        "value_ranking", "tracking", "calibration", "reliability", "pit", "model_comparison", "kpi_base_value",
+        "kpi_trend", "kpi_win_keep", "kpi_migration", "kpi_satisfaction", "kpi_programmes",
+    }  # fmt: skip
+
+
+def test_public_tables_name_customers_by_place_only():
+    public = with_company(fake_run(50, draws=100, public=True))
+    for name, figure in FIGURES.items():
+        table = figure.table(public)
+        assert "C-0" not in table.to_csv(), name
+    assert FIGURES["value_ranking"].table(public)["customer"].iloc[0] == "1st"
+
+
+def test_hostile_names_are_words_in_a_drawing():
+    hostile = fake_run(50, draws=100, ids=[f"{HOSTILE[i % 5]}{i}" for i in range(50)], groups=list(HOSTILE))
+    for name in ("value_ranking", "top_odds", "group_effects", "kpi_win_keep"):
+        table = stored(FIGURES[name].table(hostile))
+        raw = svg.render(FIGURES[name].draw(table, hostile.about, 328))
+        text = svg.for_page(raw, name, "small", "alt")
+        assert "<script" not in text
+        assert "<img" not in text
+        assert "&lt;script&gt;" in text
+        assert "…" in text
+
+
+def test_plots_return_axes(run):
+    from matplotlib.axes import Axes
+
+    axes = plot("tracking", run)
+    assert isinstance(axes, Axes)
+    again = plot("tracking", FIGURES["tracking"].table(run), run.about, width=328)
+    assert again.figure.get_size_inches()[0] * 72 == pytest.approx(328)
+    import matplotlib.pyplot as plt
+
+    assert axes.figure.number in plt.get_fignums()
+    plt.close("all")
+
+
+def test_plot_teaches_what_is_wrong(run):
+    with pytest.raises(DataError, match="did you mean 'tracking'"):
+        plot("trackin", run)
+    with pytest.raises(DataError, match="needs `about`"):
+        plot("tracking", FIGURES["tracking"].table(run))
+    with pytest.raises(DataError, match="is a table"):
+        plot("checks", run)
+    with pytest.raises(DataError, match="no results"):
+        plot("tracking", fake_run(60, draws=100, holdout=False))
+
+
+def test_drawing_does_not_touch_the_callers_style(run, tables):
+    import matplotlib
+
+    before = matplotlib.rcParams.copy()
+    FIGURES["pit"].draw(tables["pit"], run.about, 328)
+    assert matplotlib.rcParams.copy() == before
+
+
+def test_labels_are_pushed_apart_inside_their_room():
+    placed = style.spread([5, 6, 200], [40, 40, 40], 0, 200)
+    edges = [(x - 20, x + 20) for x in placed]
+    assert edges[0][0] >= 0
+    assert edges[-1][1] <= 200
+    assert all(b[0] - a[1] >= 10 for a, b in itertools.pairwise(edges))
+
+
+@pytest.mark.slow
+def test_a_million_customers_give_the_same_size_of_table_and_drawing():
+    big = with_company(
+        fake_run(1_000_000, draws=12)
+    )  # too few draws for a posterior's density, which no customer is in
+    for name, figure in FIGURES.items():
+        made = figure.table(big)
+        if made is None:
+            assert name == "prior_posterior"
+            continue
+        table = stored(made)
+        assert len(table) <= 1200, name
+        if figure.draw is not None:
+            drawn = [svg.for_page(svg.render(figure.draw(table, big.about, w)), name, "w", "a") for w in (688, 328)]
+            assert sum(map(len, drawn)) < 40_000, name

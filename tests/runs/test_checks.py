@@ -1,0 +1,267 @@
+"""The checks of a run: each in exactly one category, told with its limit, and red where a fault is planted."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes.run import fake_run
+from scipy import stats
+
+from clvmodels.customers.table import Split
+from clvmodels.figures.checks import RESULTS
+from clvmodels.results.folder import Run
+from clvmodels.runs.checks import CHECKS, Row, all_checks, correlation_interval
+
+KINDS = ("sampling", "forecast", "data")
+
+
+def the_run(count: int = 400, **options) -> Run:
+    """A fake run whose posteriors carry sampling checks that pass."""
+    return with_checks(fake_run(count, 200, **options), [check()])
+
+
+def check(name: str = "R-hat", found: float = 1.003, limit: float = 1.01, passed: bool = True) -> dict:
+    return {"check": name, "found": found, "limit": limit, "passed": passed, "consequence": "the chains disagree"}
+
+
+def with_checks(run: Run, checks: list[dict]) -> Run:
+    for entry in (*run.entries.values(), run.valued):
+        for posterior in entry.posteriors.values():
+            posterior.checks, posterior.method = checks, "nuts"
+    return run
+
+
+def judged_otherwise(run: Run, **changes) -> Run:
+    """The run with another judged forecast of each entry: fields of Judged or of its futures."""
+    entries = {}
+    for name, entry in run.entries.items():
+        futures = {key: value for key, value in changes.items() if hasattr(entry.judged.futures, key)}
+        own = {key: value for key, value in changes.items() if key not in futures}
+        new = dataclasses.replace(entry.judged, futures=dataclasses.replace(entry.judged.futures, **futures), **own)
+        entries[name] = SimpleNamespace(**{**vars(entry), "judged": new})
+    return dataclasses.replace(run, entries=entries)
+
+
+def with_truth(run: Run, purchases: np.ndarray) -> Run:
+    """The run as if these had been the held-out purchases, in the order of the customers."""
+    judged = run.entries["pareto"].judged
+    table = judged.holdout.table.assign(purchases=np.asarray(purchases, dtype=int))
+    return judged_otherwise(run, holdout=dataclasses.replace(judged.holdout, table=table))
+
+
+def rows(run: Run, name: str) -> list[Row]:
+    return list(CHECKS[name](run))
+
+
+# ---------------------------------------------------------------------------------------------- the registry
+
+
+@pytest.mark.parametrize("options", [{}, {"holdout": False}, {"value": False}, {"value": False, "holdout": False}])
+def test_every_check_is_in_one_category_with_a_limit_and_a_consequence(options):
+    table = all_checks(the_run(200, **options))
+    assert list(table.columns) == ["result", "check", "entry", "found", "limit", "consequence", "kind"]
+    assert set(table["result"]) <= set(RESULTS) and set(table["kind"]) <= set(KINDS)
+    assert not table.duplicated(["check", "entry"]).any()
+    assert table["check"].str.len().gt(0).all()
+    for row in table.itertuples():
+        assert all(isinstance(cell, str) for cell in row[1:])
+        if row.result in ("failed", "look", "passed") and row.kind != "data":
+            assert row.found and row.limit
+        assert bool(row.consequence) == (row.result != "passed"), row.check
+
+
+def test_the_registry_holds_every_check_and_all_of_them_are_told():
+    run = the_run(200)
+    said = [row.check for name in CHECKS for row in rows(run, name)]
+    assert sorted(said) == sorted(all_checks(run)["check"])
+    for name in CHECKS:
+        # nothing was left out of the fake run but PSIS-LOO, and no k was to be chosen
+        assert rows(run, name) or name in ("loo", "chosen_k"), name
+
+
+def test_without_a_holdout_forecasts_are_not_applicable():
+    table = all_checks(the_run(200, holdout=False))
+    forecast = table[table["kind"] == "forecast"]
+    assert len(forecast) == 4 and set(forecast["result"]) == {"not applicable"}
+    assert set(forecast["consequence"]) == {"There is no holdout"}
+
+
+# ---------------------------------------------------------------------------------------------- sampling
+
+
+def test_sampling_checks_are_told_once_a_fit_and_with_the_side_of_their_limit():
+    checks = [
+        check(), check("bulk ESS", 131.4, 400.0, False), check("divergences", 0.0, 0.0),
+        check("Pareto k-hat", 0.71, 0.667, False), check("importance ESS", 5123.0, 2000.0),
+    ]  # fmt: skip
+    found = rows(with_checks(fake_run(100, 100), checks), "sampling")
+    assert [(row.result, row.found, row.limit) for row in found] == [
+        ("passed", "1.003", "1.01 or less"), ("failed", "131.4", "400 or more"), ("passed", "0", "0 or less"),
+        ("failed", "0.71", "0.667 or less"), ("passed", "5,123", "2,000 or more"),
+    ]  # fmt: skip
+    assert found[1].check == "bulk ESS, Pareto/NBD by nuts" and found[1].entry == "pareto"
+    assert {row.kind for row in found} == {"sampling"}
+
+
+def test_what_is_no_number_is_told_as_such():
+    checks = [check(found=float("nan"), passed=False), check("Pareto k-hat", float("inf"), 0.7, False)]
+    found = rows(with_checks(fake_run(50, 100), checks), "sampling")
+    assert [(row.result, row.found) for row in found] == [("failed", "not a number"), ("failed", "inf")]
+
+
+def test_a_fit_at_the_date_of_value_is_told_apart():
+    run = the_run(100)
+    other = SimpleNamespace(**vars(run.valued.posteriors["purchases"]))
+    other.data, other.checks = other.data.copy(), [check(found=1.2, passed=False)]
+    valued = SimpleNamespace(**{**vars(run.valued), "posteriors": {"purchases": other}})
+    found = rows(dataclasses.replace(run, valued=valued), "sampling")
+    assert [(row.result, row.check) for row in found] == [
+        ("passed", "R-hat, Pareto/NBD by nuts"), ("failed", "R-hat, Pareto/NBD by nuts, at the date of value"),
+    ]  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------- forecasts
+
+
+def test_a_total_in_its_interval_passes_and_one_outside_fails_by_its_side():
+    run = the_run()
+    totals = np.sort(run.entries["pareto"].judged.futures.purchases.sum(axis=1))
+    share = np.full(400, 0)
+    for total, result, words in ((int(np.median(totals)), "passed", ""), (totals[-1] + 50, "failed", "too few"),
+                                 (totals[0] - 50, "failed", "too many")):  # fmt: skip
+        share[:] = np.bincount(np.arange(total) % 400, minlength=400)
+        row = next(row for row in rows(with_truth(run, share), "held_out_total") if row.entry == "pareto")
+        assert (row.result, row.found) == (result, f"{total:,}") and words in row.consequence
+    low, high = (float(word.replace(",", "")) for word in row.limit.split(" to "))
+    assert totals[0] < low < np.median(totals) < high < totals[-1]
+
+
+def test_ranges_that_are_too_narrow_or_too_wide_fail():
+    run = the_run(2000)
+    assert {row.result for row in rows(run, "randomised_pits") if row.entry == "pareto"} == {"passed"}
+    purchases = run.entries["pareto"].judged.futures.purchases
+    narrow = np.broadcast_to(np.median(purchases, axis=0).astype(np.int32), purchases.shape)
+    far = purchases[0] + 3
+    row = rows(with_truth(judged_otherwise(run, purchases=narrow), far), "randomised_pits")[0]
+    assert row.result == "failed" and "too narrow" in row.consequence and row.limit == "87% to 93%"
+    middle = with_truth(run, np.full(2000, 50))
+    wide = np.tile(np.arange(200)[:, None], (1, 2000)).astype(np.int32)
+    row = rows(judged_otherwise(middle, purchases=wide), "randomised_pits")[0]
+    assert (row.result, row.found) == ("failed", "100.0%") and "too wide" in row.consequence
+
+
+def test_with_few_customers_chance_is_allowed_for():
+    limits = {n: rows(the_run(n), "randomised_pits")[0].limit for n in (100, 400)}
+    assert limits == {100: "82% to 98%", 400: "86% to 94%"}
+
+
+def test_weeks_and_groups_off_their_band_fail():
+    run = the_run()
+    assert [row.entry for row in rows(run, "inside")] == ["pareto", "pareto"]
+    judged = run.entries["pareto"].judged
+    weekly = judged.weekly.assign(purchases=np.where(judged.weekly["held_out"], 5000, judged.weekly["purchases"]))
+    wrong = with_truth(judged_otherwise(run, weekly=weekly), judged.actual + 20)
+    weeks, groups = rows(wrong, "inside")
+    assert (weeks.result, groups.result) == ("failed", "failed")
+    assert weeks.found == "0 of 26" and weeks.limit.endswith("or more")
+    assert groups.found.startswith("0 of ")
+
+
+def test_customers_whose_loo_is_unsure_are_looked_at():
+    run = the_run(100)
+    assert rows(run, "loo") == []
+    index = run.split.customers.table.index
+    for bad, result in ((0, "passed"), (3, "look")):
+        pareto_k = np.where(np.arange(100) < bad, 0.9, 0.1)
+        elpd = pd.DataFrame({"elpd_i": -1.0, "pareto_k": pareto_k}, index=index)
+        found = rows(judged_otherwise(run, elpd=elpd), "loo")
+        assert [(row.entry, row.result, row.found) for row in found] == [
+            (name, result, str(bad)) for name in ("pareto", "bg", "last")
+        ]
+
+
+# ---------------------------------------------------------------------------------------------- data
+
+
+def test_warnings_of_the_data_are_each_told_once():
+    run = the_run(100)
+    assert [(row.result, row.kind) for row in rows(run, "data")] == [("passed", "data")]
+    warned = dataclasses.replace(run.split.customers, warnings=("3 rows are late", "a gap"))
+    later = dataclasses.replace(run.split.customers, warnings=("a gap",))
+    run = dataclasses.replace(
+        run, split=Split(warned, None, run.split.weekly), value_split=Split(later, None, run.split.weekly)
+    )
+    assert [(row.result, row.check) for row in rows(run, "data")] == [("look", "3 rows are late"), ("look", "a gap")]
+
+
+def spending(amounts, frequency) -> Run:
+    run = the_run(100)
+    table = run.split.customers.table.assign(frequency=frequency, monetary_value=amounts)
+    split = Split(dataclasses.replace(run.split.customers, table=table), None, run.split.weekly)
+    return dataclasses.replace(run, split=split)
+
+
+def test_spend_that_goes_with_frequency_is_looked_at():
+    rng, frequency = np.random.default_rng(1), np.arange(100) + 1
+    looks = {"up": 10.0 * frequency, "down": 1000.0 / frequency, "apart": rng.permutation(frequency) * 1.0}
+    found = {name: rows(spending(amounts, frequency), "frequency_and_spend")[0] for name, amounts in looks.items()}
+    assert {name: (row.result, row.found) for name, row in found.items() if name != "apart"} == {
+        "up": ("look", "1.00 (90%: 1.00 to 1.00)"), "down": ("look", "−1.00 (90%: −1.00 to −1.00)"),
+    }  # fmt: skip
+    assert "pays more a purchase" in found["up"].consequence and "too low" in found["up"].consequence
+    assert "pays less a purchase" in found["down"].consequence and "too high" in found["down"].consequence
+    assert found["apart"].result == "passed" and found["apart"].limit.startswith("−0.1 to 0.1")
+
+
+def test_a_correlation_that_chance_could_bring_is_not_looked_at():
+    """The same correlation, of few and of many customers."""
+    rng, results = np.random.default_rng(2), {}
+    frequency = np.arange(100) + 1
+    amounts = np.exp(0.5 * stats.zscore(frequency) + rng.normal(size=100))
+    for count in (8, 100):
+        table = spending(amounts, frequency).split.customers.table.iloc[np.linspace(0, 99, count).astype(int)]
+        run = the_run(100)
+        split = Split(dataclasses.replace(run.split.customers, table=table), None, run.split.weekly)
+        row = rows(dataclasses.replace(run, split=split), "frequency_and_spend")[0]
+        results[count] = row.result, float(row.found.split()[0].replace("−", "-"))
+    assert results[100][0] == "look" and results[8][0] == "passed" and min(r for _, r in results.values()) > 0.1
+
+
+def test_the_interval_of_a_rank_correlation_holds_the_truth():
+    """Of bivariate normal samples: Spearman's rho is 6 / pi arcsin(r / 2); a 90% interval holds it 9 times in 10."""
+    rng, held, count, r = np.random.default_rng(3), 0, 80, 0.5
+    truth = 6 / np.pi * np.arcsin(r / 2)
+    for _ in range(2000):
+        x, noise = rng.normal(size=(2, count))
+        found = stats.spearmanr(x, r * x + np.sqrt(1 - r**2) * noise).statistic
+        lower, upper = correlation_interval(found, count)
+        held += lower <= truth <= upper
+    assert abs(held / 2000 - 0.9) < 4.5 * np.sqrt(0.09 / 2000)
+
+
+@pytest.mark.parametrize(("amounts", "frequency"), [(0.0, 1), (10.0, np.arange(100)), (np.arange(100.0), 1)])
+def test_where_nothing_differs_there_is_no_correlation(amounts, frequency):
+    assert [row.result for row in rows(spending(amounts, frequency), "frequency_and_spend")] == ["not applicable"]
+
+
+def test_without_amounts_their_check_is_not_applicable():
+    run = the_run(100)
+    table = run.split.customers.table.drop(columns="monetary_value")
+    split = Split(dataclasses.replace(run.split.customers, table=table), None, run.split.weekly)
+    row = rows(dataclasses.replace(run, split=split), "frequency_and_spend")[0]
+    assert (row.result, row.consequence) == ("not applicable", "The amounts are not known")
+
+
+# ---------------------------------------------------------------------------------------------- bands
+
+
+def test_the_bands_of_pit_and_reliability_turn_red_where_nobody_buys():
+    run = the_run()
+    sound = {row.check: row.result for row in rows(run, "bands")}
+    silent = {row.check: row.result for row in rows(with_truth(run, np.zeros(400)), "bands")}
+    assert sound.keys() == silent.keys() and len(sound) == 2
+    assert set(sound.values()) == {"passed"} and set(silent.values()) == {"failed"}
