@@ -51,10 +51,16 @@ class _Ledger:
 
 
 def profit_made(
-    company: Company, customers: Customers, economics: Economics, *, roles: Iterable[str] = (),
-    start: pd.Timestamp | None = None, end: pd.Timestamp | None = None, known_at: pd.Timestamp | None = None,
+    company: Company,
+    customers: Customers,
+    economics: Economics,
+    *,
+    roles: Iterable[str] = (),
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+    known_at: pd.Timestamp | None = None,
     windows: Windows | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Profit of each customer from `start` to `end`, both days included, by part.
 
     Parameters
@@ -89,8 +95,9 @@ def profit_made(
     table = pd.DataFrame(parts, index=people)
     extent = _sums(told.bought, revenue=_.amount.cast(EXACT).sum(), purchases=_.count())
     extent = extent.reindex(people, fill_value=0.0).astype(float)
-    return pd.DataFrame({**table, "revenue": extent["revenue"], "purchases": extent["purchases"],
-                         "profit": table.sum(axis=1)})  # fmt: skip
+    return pd.DataFrame(
+        {**table, "revenue": extent["revenue"], "purchases": extent["purchases"], "profit": table.sum(axis=1)}
+    )
 
 
 def lifetime_value(made: pd.DataFrame, values: Values, kind: str = "realised") -> Array:
@@ -212,6 +219,11 @@ def acquisition_shares(
 
 
 _ACCOUNTS: dict[str, Callable[[_Ledger, set[str]], pd.Series | None]] = {
-    "gross margin": _gross_margin, "returns": _returns, "fulfilment": _fulfilment, "service": _service,
-    "payments": _payments, "retention": _retention, ACQUISITION: _acquisition,
-}  # fmt: skip
+    "gross margin": _gross_margin,
+    "returns": _returns,
+    "fulfilment": _fulfilment,
+    "service": _service,
+    "payments": _payments,
+    "retention": _retention,
+    ACQUISITION: _acquisition,
+}

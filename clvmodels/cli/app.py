@@ -261,9 +261,16 @@ def score(
     with _stages() as stage:
         stage(f"Reading {table.name}")
         customers, notes = read_customers(
-            table, rfm, unit, time=posteriors["purchases"].model.counts, end=as_of, effects=effects, columns=columns,
-            date_format=date_format, timezone=timezone,
-        )  # fmt: skip
+            table,
+            rfm,
+            unit,
+            time=posteriors["purchases"].model.counts,
+            end=as_of,
+            effects=effects,
+            columns=columns,
+            date_format=date_format,
+            timezone=timezone,
+        )
         stage(f"Scoring {len(customers):,} customers")
         scores = score_customers(
             posteriors, customers, horizon=horizon, margin=margin, annual_discount_rate=annual_discount_rate, seed=seed

@@ -15,9 +15,14 @@ from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.prior import Prior
 
 ONE_STEP = {
-    "name": "any", "bounds": [0.0, 1.0], "log_index": [0.0], "log_mean": 0.0, "covariates": [], "values": [[[]]],
+    "name": "any",
+    "bounds": [0.0, 1.0],
+    "log_index": [0.0],
+    "log_mean": 0.0,
+    "covariates": [],
+    "values": [[[]]],
     "until": "",
-}  # fmt: skip
+}
 """The least calendar, to ask a model whether it goes with one."""
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
@@ -79,9 +84,12 @@ def _entry(
 
 
 def effect_findings(
-    path: KeyPath, effects: Sequence[Any], columns: Mapping[str, Sequence[str] | None], part_of: Mapping[str, str],
+    path: KeyPath,
+    effects: Sequence[Any],
+    columns: Mapping[str, Sequence[str] | None],
+    part_of: Mapping[str, str],
     handles: Mapping[str, str],
-) -> Iterator[Finding]:  # fmt: skip
+) -> Iterator[Finding]:
     """Every problem of a list of effects; `part_of` tells the part of each parameter that they may name."""
     taken: set[tuple[str, str]] = set()
     for place, effect in enumerate(effects):
@@ -153,8 +161,10 @@ def _effect_kind(path: KeyPath, effect: Mapping[str, Any]) -> Iterator[Finding]:
         known = "Write group: channel, or covariates: [nps]; of both, two effects"
         yield Finding(path, [Problem(what, known=known)])
     for key, given, kind in (
-        ("sd_prior", pooled, "a group"), ("coefficient_prior", linear, "covariates"), ("missing", linear, "covariates"),
-    ):  # fmt: skip
+        ("sd_prior", pooled, "a group"),
+        ("coefficient_prior", linear, "covariates"),
+        ("missing", linear, "covariates"),
+    ):
         if effect.get(key) is not None and pooled != linear and not given:
             yield Finding((*path, key), [Problem(f"'{key}' belongs to an effect of {kind}")], key=True)
 

@@ -52,11 +52,16 @@ def _table(source: Mapping[str, Any], role: str) -> Table:
     texts = {key: _texts(source.get(key)) for key in ("columns", "kinds", "rules", "policies")}
     known = {f.name for f in fields(Policies)}
     return Table(
-        path="any", role=role, columns=texts["columns"], kinds=texts["kinds"], rules=texts["rules"],
+        path="any",
+        role=role,
+        columns=texts["columns"],
+        kinds=texts["kinds"],
+        rules=texts["rules"],
         policies=Policies(**{key: value for key, value in texts["policies"].items() if key in known}),  # type: ignore[arg-type]
-        date_format=as_text(source.get("date_format")), groups=_names(source.get("groups")),
+        date_format=as_text(source.get("date_format")),
+        groups=_names(source.get("groups")),
         covariates=_names(source.get("covariates")),
-    )  # fmt: skip
+    )
 
 
 def _names(value: Any) -> list[str]:

@@ -42,9 +42,13 @@ class Experience(NamedTuple):
 
 def _answers(kind: str, scale: str) -> Experience:
     return Experience(
-        "surveys", f"points, {scale}", f"mean of the {kind.upper()} answers",
-        lambda t: (t.kind == kind) & t.value.notnull(), lambda t: t.value.mean(), np.nan,
-    )  # fmt: skip
+        "surveys",
+        f"points, {scale}",
+        f"mean of the {kind.upper()} answers",
+        lambda t: (t.kind == kind) & t.value.notnull(),
+        lambda t: t.value.mean(),
+        np.nan,
+    )
 
 
 def _count(t: ibis.Table) -> ibis.Value:
@@ -62,24 +66,31 @@ EXPERIENCE: dict[str, Experience] = {
     "complaint_rate": Experience(
         "contacts", "a purchase", "complaints", lambda t: t.kind == "complaint", _count, a_purchase=True
     ),
-    "contact_rate": Experience("contacts", "a purchase", "service contacts", lambda t: t.kind != "", _count,
-                               a_purchase=True),
-    "late_payment_rate": Experience("payments", "a purchase", "late payments", lambda t: t.kind == "late", _count,
-                                    a_purchase=True),
+    "contact_rate": Experience(
+        "contacts", "a purchase", "service contacts", lambda t: t.kind != "", _count, a_purchase=True
+    ),
+    "late_payment_rate": Experience(
+        "payments", "a purchase", "late payments", lambda t: t.kind == "late", _count, a_purchase=True
+    ),
     "return_rate": Experience("returns", "a purchase", "returns", lambda t: t.amount > 0, _count, a_purchase=True),
-    "discount": Experience("discounts", "currency a purchase", "discounts conceded", lambda t: t.amount > 0, _money,
-                           a_purchase=True),
+    "discount": Experience(
+        "discounts", "currency a purchase", "discounts conceded", lambda t: t.amount > 0, _money, a_purchase=True
+    ),
     "engagement_count": Experience("engagement", "", "reviews, questions and the like", lambda t: t.kind != "", _count),
-    "referral_rate": Experience("referrals", "a purchase", "customers brought", lambda t: t.kind != "", _count,
-                                a_purchase=True),
-    "product_groups": Experience("range", "", "product groups bought from", lambda t: t.kind != "",
-                                 lambda t: t.kind.nunique()),
+    "referral_rate": Experience(
+        "referrals", "a purchase", "customers brought", lambda t: t.kind != "", _count, a_purchase=True
+    ),
+    "product_groups": Experience(
+        "range", "", "product groups bought from", lambda t: t.kind != "", lambda t: t.kind.nunique()
+    ),
     "campaign_contacts": Experience("campaigns", "", "campaign contacts", lambda t: t.kind != "", _count),
-    "response_rate": Experience("campaigns", "share", "answers to campaigns", lambda t: t.value.notnull(),
-                                lambda t: t.value.mean(), np.nan),
-    "acquisition_cost": Experience("acquisition", "currency", "own cost of acquisition", lambda t: t.amount.notnull(),
-                                   _money),
-}  # fmt: skip
+    "response_rate": Experience(
+        "campaigns", "share", "answers to campaigns", lambda t: t.value.notnull(), lambda t: t.value.mean(), np.nan
+    ),
+    "acquisition_cost": Experience(
+        "acquisition", "currency", "own cost of acquisition", lambda t: t.amount.notnull(), _money
+    ),
+}
 """By name. Means of answers and sums are made with what is known at the day."""
 
 
@@ -105,8 +116,9 @@ def experience(company: Company, customers: Customers, names: Iterable[str] | No
         raise ConfigError(problems)
     if problems := [
         Problem(f"no table tells of '{name}'", "covariates", known=f"Add a table with role: {EXPERIENCE[name].role}")
-        for name in names if name not in known
-    ]:  # fmt: skip
+        for name in names
+        if name not in known
+    ]:
         raise DataError(problems)
     end = ibis.date(customers.observation_end.date())
     table = company.transactions.table.filter(_.date <= end)
@@ -168,7 +180,12 @@ def _origin(company: Company, name: str) -> pd.DataFrame:
 
 
 _OBSERVED = {
-    "returnable": "returns", "returned": "returns", "billed": "payments", "unpaid": "payments", "contacts": "contacts",
-    "handling": "contacts", "referrals": "referrals",
-}  # fmt: skip
+    "returnable": "returns",
+    "returned": "returns",
+    "billed": "payments",
+    "unpaid": "payments",
+    "contacts": "contacts",
+    "handling": "contacts",
+    "referrals": "referrals",
+}
 """The role whose tables tell what cost models observe, by the beginning of the column's name."""

@@ -37,8 +37,9 @@ class Windows:
     def __post_init__(self):
         problems = [
             Problem(f"the window of {name} is a number of days, 1 or more", "costs", str(days))
-            for name, days in (("returns", self.returns), ("bad_debt", self.bad_debt)) if days < 1
-        ]  # fmt: skip
+            for name, days in (("returns", self.returns), ("bad_debt", self.bad_debt))
+            if days < 1
+        ]
         if problems:
             raise ConfigError(problems)
 
@@ -96,9 +97,13 @@ def of_purchases(events: ibis.Table, orders: ibis.Table, days: ibis.Table, windo
 
 
 def with_costs(
-    company: Company, customers: Customers, roles: Iterable[str], *, windows: Windows | None = None,
+    company: Company,
+    customers: Customers,
+    roles: Iterable[str],
+    *,
+    windows: Windows | None = None,
     cost_per_minute: float = 0.0,
-) -> Customers:  # fmt: skip
+) -> Customers:
     """The customers with the statistics of these cost models, up to their own end of observation.
 
     purchases (of all kinds of days, the first too); returnable, returned, returned_whole, returned_log_sum,
@@ -140,8 +145,13 @@ def with_costs(
 
 def _untold(company: Company, role: str) -> Problem | None:
     """Why a role's statistics cannot be made, where they cannot."""
-    needed = {"returns": "returns", "bad_debt": "payments", "contacts": "contacts", "handling": "contacts",
-              "referrals": "referrals"}  # fmt: skip
+    needed = {
+        "returns": "returns",
+        "bad_debt": "payments",
+        "contacts": "contacts",
+        "handling": "contacts",
+        "referrals": "referrals",
+    }
     if role == "margin":
         missing = "cost" not in company.transactions.table.columns
         known = "Name the column of the goods' cost: columns: {cost: ...} of orders or order lines"
@@ -188,9 +198,13 @@ def _returns(seen: _Seen) -> dict[str, pd.Series]:
     log1m = part.ifelse(1.0 - share, 1.0).ln().cast(EXACT_LOG)
     marked = old.select("customer_id", back=back, whole=share >= WHOLE, log=log, log1m=log1m)
     return _by_customer(
-        marked, returnable=_.count(), returned=_.back.sum(), returned_whole=_.whole.sum(),
-        returned_log_sum=_.log.sum(), returned_log1m_sum=_.log1m.sum(),
-    )  # fmt: skip
+        marked,
+        returnable=_.count(),
+        returned=_.back.sum(),
+        returned_whole=_.whole.sum(),
+        returned_log_sum=_.log.sum(),
+        returned_log1m_sum=_.log1m.sum(),
+    )
 
 
 def _bad_debt(seen: _Seen) -> dict[str, pd.Series]:
@@ -253,6 +267,10 @@ def _by_customer(table: ibis.Table, **aggregates: ibis.Value) -> dict[str, pd.Se
 
 
 _STATISTICS = {
-    "returns": _returns, "bad_debt": _bad_debt, "contacts": _contacts, "handling": _handling,
-    "referrals": _referrals, "margin": _margin,
-}  # fmt: skip
+    "returns": _returns,
+    "bad_debt": _bad_debt,
+    "contacts": _contacts,
+    "handling": _handling,
+    "referrals": _referrals,
+    "margin": _margin,
+}

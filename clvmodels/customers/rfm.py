@@ -18,9 +18,12 @@ _LISTED = 5  # ids named in an error
 
 
 def checked_rfm(
-    frame: pd.DataFrame, columns: Mapping[str, str], groups: Sequence[str], covariates: Sequence[str] = (),
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    groups: Sequence[str],
+    covariates: Sequence[str] = (),
     time: str = "continuous",
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """The table by its canonical names, index customer_id as sorted text; DataError with every violation."""
     names, problems = _names(frame, columns, [*dict.fromkeys((*groups, *covariates))])
     if problems:

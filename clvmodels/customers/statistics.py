@@ -257,9 +257,13 @@ def tracked_purchases(days: ibis.Table, kept: ibis.Table, window: Window) -> pd.
 
 
 def notes(
-    transactions: Transactions, window: Window, everyone: ibis.Table, table: pd.DataFrame, acquired: Acquired | None,
+    transactions: Transactions,
+    window: Window,
+    everyone: ibis.Table,
+    table: pd.DataFrame,
+    acquired: Acquired | None,
     groups: Sequence[str],
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """What was left out, and what gives reason for doubt."""
     found = []
     later = int(transactions.table.filter(_.date > ibis.date(window.until.date())).count().execute())

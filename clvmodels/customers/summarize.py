@@ -120,9 +120,15 @@ def _known(transactions: Transactions, group: str) -> bool:
 
 
 def _split(
-    transactions: Transactions, window: Window, days: ibis.Table, everyone: ibis.Table, acquired: Acquired | None,
-    groups: Sequence[str], amount_unit: float, calendars: Sequence[SuppliedCalendar],
-) -> Split:  # fmt: skip
+    transactions: Transactions,
+    window: Window,
+    days: ibis.Table,
+    everyone: ibis.Table,
+    acquired: Acquired | None,
+    groups: Sequence[str],
+    amount_unit: float,
+    calendars: Sequence[SuppliedCalendar],
+) -> Split:
     kept = everyone.filter(everyone.first_purchase <= window.end_day)
     kept = acquired.filter(kept) if acquired else kept
     table = kept.execute().set_index("customer_id").sort_index()
@@ -139,9 +145,14 @@ def _split(
     for calendar in calendars:
         own = own.assign(**calendar_columns(calendar, own, days, window))
     customers = Customers(
-        own, window.time_unit, window.end, transactions.currency, float(amount_unit), warnings,
+        own,
+        window.time_unit,
+        window.end,
+        transactions.currency,
+        float(amount_unit),
+        warnings,
         window.time,
-    )  # fmt: skip
+    )
     holdout = None
     if window.until > window.end:
         holdout = Holdout(held, window.holdout, window.end + pd.Timedelta(days=1), window.until)

@@ -71,9 +71,13 @@ class Acquired(NamedTuple):
 
 
 def as_window(
-    covers: tuple[pd.Timestamp, pd.Timestamp], calibration_end: Day | None, holdout: float | Day | None,
-    time_unit: str, problems: list[Problem], time: Time = "continuous",
-) -> Window | None:  # fmt: skip
+    covers: tuple[pd.Timestamp, pd.Timestamp],
+    calibration_end: Day | None,
+    holdout: float | Day | None,
+    time_unit: str,
+    problems: list[Problem],
+    time: Time = "continuous",
+) -> Window | None:
     """The days of the summary of data that cover a first to a last day; what is wrong is added to `problems`."""
     start, last = covers
     span = f"The data cover {start:%Y-%m-%d} to {last:%Y-%m-%d}"

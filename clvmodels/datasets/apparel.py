@@ -89,8 +89,10 @@ def content(orders: pd.DataFrame, static: pd.DataFrame) -> Content:
     wanted = (("apparelTrans", orders, ("Id", "Date", "Price")), ("apparelStaticCov", static, ("Id", *COVARIATES)))
     missing = [
         Problem(f"has no column {name}", table, ", ".join(map(str, frame)))
-        for table, frame, names in wanted for name in names if name not in frame
-    ]  # fmt: skip
+        for table, frame, names in wanted
+        for name in names
+        if name not in frame
+    ]
     if missing:
         raise DataError(missing)
     if set(orders["Id"]) != set(static["Id"]) or static["Id"].duplicated().any():

@@ -21,10 +21,29 @@ from clvmodels.sources.transactions import Transactions, read_transactions
 
 FIRST_YEAR, YEARS = 1995, 6
 CELLS = {  # (frequency, recency): donors
-    (0, 0): 3464, (1, 1): 1091, (1, 2): 277, (1, 3): 129, (1, 4): 78, (1, 5): 119, (1, 6): 129, (2, 2): 613,
-    (2, 3): 255, (2, 4): 155, (2, 5): 173, (2, 6): 234, (3, 3): 322, (3, 4): 181, (3, 5): 225, (3, 6): 357,
-    (4, 4): 240, (4, 5): 284, (4, 6): 512, (5, 5): 335, (5, 6): 728, (6, 6): 1203,
-}  # fmt: skip
+    (0, 0): 3464,
+    (1, 1): 1091,
+    (1, 2): 277,
+    (1, 3): 129,
+    (1, 4): 78,
+    (1, 5): 119,
+    (1, 6): 129,
+    (2, 2): 613,
+    (2, 3): 255,
+    (2, 4): 155,
+    (2, 5): 173,
+    (2, 6): 234,
+    (3, 3): 322,
+    (3, 4): 181,
+    (3, 5): 225,
+    (3, 6): 357,
+    (4, 4): 240,
+    (4, 5): 284,
+    (4, 6): 512,
+    (5, 5): 335,
+    (5, 6): 728,
+    (6, 6): 1203,
+}
 NOTE = (
     "the published table tells how many gifts each donor made and the year of the last: the others are placed in the "
     "first years, on which nothing depends here, and a split or a track by year would"

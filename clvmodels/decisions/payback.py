@@ -33,9 +33,15 @@ OTHER = "other"
 
 
 def payback(
-    posteriors: dict[str, Posterior], company: Company, customers: Customers, economics: Economics, *, seed: int,
-    draws: int = 1000, smallest: int = SMALLEST,
-) -> pd.DataFrame | None:  # fmt: skip
+    posteriors: dict[str, Posterior],
+    company: Company,
+    customers: Customers,
+    economics: Economics,
+    *,
+    seed: int,
+    draws: int = 1000,
+    smallest: int = SMALLEST,
+) -> pd.DataFrame | None:
     """A row a channel, the largest first; None where there are no channels or nothing tells what it costs to win.
 
     Parameters
@@ -101,8 +107,9 @@ def told(made: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMA
             {"channel": line.channel, "channels": 1, "customers": line.customers, "cost": line.cost}
             | {f"q{p}": q for p, q in zip(PERCENTS, quantiles, strict=True)}
             | {"rule": rule, "odds": float((covered <= rule).mean())}
-            | {f"most_q{p}": q for p, q in zip(PERCENTS, most, strict=True)} | {"horizon": float(months[-1])}
-        )  # fmt: skip
+            | {f"most_q{p}": q for p, q in zip(PERCENTS, most, strict=True)}
+            | {"horizon": float(months[-1])}
+        )
     small = won.drop(large.index)
     if len(small):
         cost = float((small["cost"] * small["customers"]).sum() / small["customers"].sum())

@@ -75,9 +75,13 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     outside = shown[(shown.actual < shown.q5) | (shown.actual > shown.q95)]
     names = words.listing([_name(value) for value in outside["frequency"]])
     missed = f" Outside: the {'group' if len(outside) == 1 else 'groups'} with {names} before." if len(outside) else ""
-    fails = "" if inside.actual >= inside.lower_limit else (
-        f" In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
-    )  # fmt: skip
+    fails = (
+        ""
+        if inside.actual >= inside.lower_limit
+        else (
+            f" In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
+        )
+    )
     caption = (
         f"In {words.count(inside.actual)} of {words.count(inside['of'])} groups the actual mean lies inside the 90% "
         f"interval; {words.count(inside.expected)} are expected.{missed}{fails} The intervals are those of a group's "
@@ -138,9 +142,16 @@ def _labels(axes: Axes, shown: pd.DataFrame) -> None:
     top = float(max(shown["q95"].iloc[last], shown["actual"].iloc[last]))
     half = style.text_width("forecast", "bold") / 2 * (len(shown) + 0.2) / style.pixels(axes)[0]
     style.say(
-        axes, min(last, last + 0.6 - half), top, "forecast", style.BLUE, weight="bold", ha="center", va="bottom",
+        axes,
+        min(last, last + 0.6 - half),
+        top,
+        "forecast",
+        style.BLUE,
+        weight="bold",
+        ha="center",
+        va="bottom",
         transform=style.shift(axes, 0, 5),
-    )  # fmt: skip
+    )
     if last >= 1:
         dot, before = float(shown["actual"].iloc[last]), shown.iloc[last - 1]
         height = max(dot, float(max(before.q95, before.actual)) + 0.04 * axes.get_ylim()[1])
@@ -166,6 +177,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "calibration", "held-out purchases by past frequency, actual beside forecast", "trust", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "calibration",
+    "held-out purchases by past frequency, actual beside forecast",
+    "trust",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

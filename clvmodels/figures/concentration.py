@@ -110,9 +110,16 @@ def _mark_top(axes: Axes, table: pd.DataFrame, about: About) -> None:
         labels.append((f"{share_range(row)} {series}", colour, "bold"))
     for place, (text, colour, weight) in enumerate(labels):
         style.say(
-            axes, 0.985, (9 + 18 * place) / up, text, colour, weight=weight, ha="right", va="bottom",
+            axes,
+            0.985,
+            (9 + 18 * place) / up,
+            text,
+            colour,
+            weight=weight,
+            ha="right",
+            va="bottom",
             transform=axes.transAxes,
-        )  # fmt: skip
+        )
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
@@ -131,6 +138,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "concentration", "the share of the value held by the best customers", "worth", "square",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "concentration",
+    "the share of the value held by the best customers",
+    "worth",
+    "square",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

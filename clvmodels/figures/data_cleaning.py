@@ -71,8 +71,9 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     changed, kept, read = _sum(table, "changed"), *used(table)
     caption = (
         f"{words.counted(changed, 'row')} {'was' if changed == 1 else 'were'} changed and kept: changed is not dropped."
-        if changed else "No row was changed."
-    )  # fmt: skip
+        if changed
+        else "No row was changed."
+    )
     if len(_sources(table)) > 1:
         caption = f"In each table, rows in = used + orphaned (of nobody that is known) + dropped. {caption}"
         caption += _decided(table)

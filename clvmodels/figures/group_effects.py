@@ -42,8 +42,9 @@ def table(run: Run) -> pd.DataFrame | None:
         most = MOST // max(sum(term.effect.group is not None for *_, term in told), 1)
         rows = [
             {"effect": f"{role}: {term.name}", **row}
-            for role, posterior, term in told for row in _rows(posterior, term, split.customers.table, most)
-        ]  # fmt: skip
+            for role, posterior, term in told
+            for row in _rows(posterior, term, split.customers.table, most)
+        ]
         if rows:
             return pd.DataFrame(rows).assign(entry=entry.name)
     return None
@@ -59,8 +60,9 @@ def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) 
     sizes = group_labels(customers[term.effect.group]).value_counts()
     rows: list[dict] = [
         base | {"kind": "group", "label": label, "customers": int(sizes.get(label, 0)), **quantiles(np.exp(draws))}
-        for kind, label, draws in found if kind == "group"
-    ]  # fmt: skip
+        for kind, label, draws in found
+        if kind == "group"
+    ]
     rows.sort(key=lambda row: (-row["q50"], row["label"]))
     large = [row for row in rows if row["customers"] >= SMALLEST]
     worst = -(-most // 5)
@@ -156,7 +158,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "Small groups are drawn towards the mean: that is intended."
     ] * bool(len(groups)) + [
         "A covariate is associated with the difference; changing it need not change what customers do."
-    ] * bool(len(covariates))  # fmt: skip
+    ] * bool(len(covariates))
     shown = rows_of(table, shown=True)
     shown = shown[shown["kind"] != "pooled"]
     high, low = shown.loc[shown["q50"].idxmax()], shown.loc[shown["q50"].idxmin()]
@@ -315,6 +317,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "group_effects", "effects of groups and covariates as ratios", "model", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "group_effects",
+    "effects of groups and covariates as ratios",
+    "model",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -57,8 +57,10 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "Dot: median; bars: 50% and 90% intervals."
     )
     first, last = _ends(table)
-    said = [f"On {words.date(last.date)} the {words.count(last.customers)} customers were expected to bring "
-            f"**{words.span(last.q5, last.q95, currency=about.currency)}** (90%)"]  # fmt: skip
+    said = [
+        f"On {words.date(last.date)} the {words.count(last.customers)} customers were expected to bring "
+        f"**{words.span(last.q5, last.q95, currency=about.currency)}** (90%)"
+    ]
     if first.date != last.date:
         said[0] += (
             f"; on {words.date(first.date)} the {words.count(first.customers)} of then "
@@ -107,8 +109,10 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     style.name_x(axes, f"expected {_gain(about)}, {phrases.horizon(about)}")
     if wide:
         step = words.value_step(float(each.abs().max()), 3)
-        columns = (("customers", 80, [words.count(n) for n in rows["customers"]]),
-                   ("a customer", 182, [words.number(each[date], step) for date in rows["date"]]))  # fmt: skip
+        columns = (
+            ("customers", 80, [words.count(n) for n in rows["customers"]]),
+            ("a customer", 182, [words.number(each[date], step) for date in rows["date"]]),
+        )
         for title, move, cells in columns:
             style.say(axes, 1, 1, title, style.MUTED, ha="right", va="bottom", transform=style.above(axes, 8, move))
             for y, cell in zip(heights, cells, strict=True):
@@ -130,15 +134,26 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
             rows.append((words.date(row.date), *told, words.label(row.reason, 60), "—", "—"))
             continue
         one, step = each.loc[row.date], words.width_step(row.q5, row.q95)
-        rows.append((
-            words.date(row.date), *told, words.money(row.q50, about.currency, step),
-            words.span(row.q5, row.q95, currency=about.currency),
-            words.span(one.q5, one.q95, currency=about.currency),
-        ))  # fmt: skip
+        rows.append(
+            (
+                words.date(row.date),
+                *told,
+                words.money(row.q50, about.currency, step),
+                words.span(row.q5, row.q95, currency=about.currency),
+                words.span(one.q5, one.q95, currency=about.currency),
+            )
+        )
     return Numbers(("As of", "Customers", "Middle", "90% interval", "A customer, 90%"), rows)
 
 
 FIGURE = Figure(
-    "kpi_base_value", "expected value of the base at the ends of quarters, without look ahead", "strategy", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "kpi_base_value",
+    "expected value of the base at the ends of quarters, without look ahead",
+    "strategy",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -76,8 +76,11 @@ def describe(table: pd.DataFrame, about: About) -> Words:
             f"Of {words.count(back['customers'].sum())} who did not buy in {before}, "
             f"{words.share(1 - _share(table, SILENT, SILENT), 1)} came back"
         )
-    said.append("Part of this is luck: a good quarter is seldom followed by one as good".replace(
-        "quarter", "month" if "-" in str(table["from_period"].iloc[0]) else "quarter"))  # fmt: skip
+    said.append(
+        "Part of this is luck: a good quarter is seldom followed by one as good".replace(
+            "quarter", "month" if "-" in str(table["from_period"].iloc[0]) else "quarter"
+        )
+    )
     alt = f"Cells of shares, groups of value of {before} against those of {now}"
     alt += f"; of the best {words.share(stay, 1)} stay, {words.share(gone, 1)} do not buy." if size else "."
     return Words(sub, ". ".join(said) + ".", alt)
@@ -130,6 +133,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "kpi_migration", "customers between groups of value from one period to the next", "strategy", "square",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "kpi_migration",
+    "customers between groups of value from one period to the next",
+    "strategy",
+    "square",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -85,14 +85,16 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         effect, cost, roi = (_number(rows, level) for level in ("effect", "cost", "roi"))
         both = f"{words.count(rows['treatment'].iloc[0])} and {words.count(rows['control'].iloc[0])}"
         armed = rows["treatment"].iloc[0] + rows["control"].iloc[0] > 0
-        cells.append((
-            words.capital(words.label(rows["name"].iloc[0], 60)),
-            words.capital(verdict(rows)),
-            both if armed else "—",
-            "—" if effect is None else _span(effect, about),
-            "—" if cost is None else words.money(cost.value, about.currency, words.value_step(cost.value, 2)),
-            "—" if roi is None else _percent(roi),
-        ))  # fmt: skip
+        cells.append(
+            (
+                words.capital(words.label(rows["name"].iloc[0], 60)),
+                words.capital(verdict(rows)),
+                both if armed else "—",
+                "—" if effect is None else _span(effect, about),
+                "—" if cost is None else words.money(cost.value, about.currency, words.value_step(cost.value, 2)),
+                "—" if roi is None else _percent(roi),
+            )
+        )
         odds = _number(rows, "P(roi > 0)")
         if odds is not None and np.isfinite(odds.value) and odds.value <= 1 - SURE:
             tones[place] = "bad"
@@ -105,6 +107,13 @@ def _percent(roi: pd.Series) -> str:
 
 
 FIGURE = Figure(
-    "kpi_programmes", "what programmes earned, tested or refused", "strategy", "table",
-    heading, table, describe, None, numbers,
-)  # fmt: skip
+    "kpi_programmes",
+    "what programmes earned, tested or refused",
+    "strategy",
+    "table",
+    heading,
+    table,
+    describe,
+    None,
+    numbers,
+)

@@ -58,8 +58,9 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     if len(table) > 1:
         said.append(
             "These periods differ by more than few answers explain"
-            if _differ(table) else "So few answers alone may make periods differ as much as these"
-        )  # fmt: skip
+            if _differ(table)
+            else "So few answers alone may make periods differ as much as these"
+        )
     said.append("Those who answer may differ from those who do not")
     alt = (
         f"Intervals of the score of {words.counted(len(table), 'period')}; the last {_number(last.value, net)} from "
@@ -112,12 +113,21 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
     net = _net(table)
-    rows = [(words.group(row.period), words.count(row.n), _number(row.value, net), _span(row, net))
-            for _, row in table.iterrows()]  # fmt: skip
+    rows = [
+        (words.group(row.period), words.count(row.n), _number(row.value, net), _span(row, net))
+        for _, row in table.iterrows()
+    ]
     return Numbers(("Period", "Answers", "Answered", "90% interval"), rows)
 
 
 FIGURE = Figure(
-    "kpi_satisfaction", "net promoter score by period with 90% intervals", "strategy", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "kpi_satisfaction",
+    "net promoter score by period with 90% intervals",
+    "strategy",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

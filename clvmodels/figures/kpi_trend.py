@@ -102,9 +102,12 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     for place, name in enumerate(names):
         row, column = divmod(place, columns)
         axes = style.panel(
-            figure, column * across + LEFT, width - (column + 1) * across + 18,
-            row * (HEIGHT + TOP + BOTTOM) + TOP, (lines - row - 1) * (HEIGHT + TOP + BOTTOM) + BOTTOM + 6,
-        )  # fmt: skip
+            figure,
+            column * across + LEFT,
+            width - (column + 1) * across + 18,
+            row * (HEIGHT + TOP + BOTTOM) + TOP,
+            (lines - row - 1) * (HEIGHT + TOP + BOTTOM) + BOTTOM + 6,
+        )
         _panel(axes, rows_of(table, name=name).set_index("period").reindex(periods), name, about, wide)
     return figure
 
@@ -162,6 +165,13 @@ def _cell(name: str, value: float) -> str:
 
 
 FIGURE = Figure(
-    "kpi_trend", "active customers, retention, revenue and profit by period", "strategy", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "kpi_trend",
+    "active customers, retention, revenue and profit by period",
+    "strategy",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -116,8 +116,9 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     style.name_x(axes, "for each customer" + phrases.in_currency(about))
     _labels(axes, table.iloc[0], high, _each(table))
     if wide:
-        style.say(axes, 1, 1, "new customers", style.MUTED, ha="right", va="bottom",
-                  transform=style.above(axes, 8, 112))  # fmt: skip
+        style.say(
+            axes, 1, 1, "new customers", style.MUTED, ha="right", va="bottom", transform=style.above(axes, 8, 112)
+        )
         for y, (_, line) in zip(heights, table.iterrows(), strict=True):
             style.say(axes, 1, y, words.count(line.won), ha="right", va="center", transform=style.beside(axes, 112))
     return figure
@@ -126,9 +127,16 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 def _dots(axes: Axes, y: float, line: pd.Series) -> None:
     axes.plot(line.win, y, "o", color=style.INK, markersize=8, clip_on=False, zorder=3)
     axes.plot(
-        line.keep, y, "o", markersize=8, markerfacecolor=style.PAPER, markeredgecolor=style.TEAL, markeredgewidth=2,
-        clip_on=False, zorder=3,
-    )  # fmt: skip
+        line.keep,
+        y,
+        "o",
+        markersize=8,
+        markerfacecolor=style.PAPER,
+        markeredgecolor=style.TEAL,
+        markeredgewidth=2,
+        clip_on=False,
+        zorder=3,
+    )
 
 
 def _labels(axes: Axes, line: pd.Series, high: float, each: str) -> None:
@@ -140,20 +148,36 @@ def _labels(axes: Axes, line: pd.Series, high: float, each: str) -> None:
     scale = across / (high * 1.08)
     centres = style.spread([value * scale for value, *_ in named], widths, 0, across + 12)
     for centre, (_, text, colour) in zip(centres, named, strict=True):
-        style.say(axes, centre / across, 1, text, colour, ha="center", va="bottom", weight="bold",
-                  transform=style.above(axes, 8))  # fmt: skip
+        style.say(
+            axes,
+            centre / across,
+            1,
+            text,
+            colour,
+            ha="center",
+            va="bottom",
+            weight="bold",
+            transform=style.above(axes, 8),
+        )
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
     rows = [
         (_name(row), words.count(row.won), *(_money(row[n], about) for n in ("winning", "win", "keeping", "keep")))
         for _, row in table.iterrows()
-    ]  # fmt: skip
+    ]
     each = f"Cost to keep, a {_each(table)}"
     return Numbers(("Group", "New customers", "Spent to win", "Cost to win", "Spent to keep", each), rows)
 
 
 FIGURE = Figure(
-    "kpi_win_keep", "cost to win a customer against cost to keep one, by channel", "strategy", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "kpi_win_keep",
+    "cost to win a customer against cost to keep one, by channel",
+    "strategy",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -143,6 +143,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "model_comparison", "paired differences of the held-out log score", "trust", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "model_comparison",
+    "paired differences of the held-out log score",
+    "trust",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 MOST, NAMED = 200, 12
 ROLES = {
-    "orders": "orders", "order_lines": "order lines", "attributes": "attributes", "bad_debt": "payments",
-    "range": "range bought", "channel_costs": "costs of channels",
-}  # fmt: skip
+    "orders": "orders",
+    "order_lines": "order lines",
+    "attributes": "attributes",
+    "bad_debt": "payments",
+    "range": "range bought",
+    "channel_costs": "costs of channels",
+}
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -59,5 +63,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "origins", "where each column of a customer comes from", "data", "folded", heading, table, describe, None, numbers,
-)  # fmt: skip
+    "origins",
+    "where each column of a customer comes from",
+    "data",
+    "folded",
+    heading,
+    table,
+    describe,
+    None,
+    numbers,
+)

@@ -57,10 +57,17 @@ def table(run: Run) -> pd.DataFrame | None:
     known["column"] = ((known["silence"] - start) / width).astype(int)
     cells = known.groupby(["row", "column"]).agg(customers=("alive", "size"), p_alive=("alive", "mean")).reset_index()
     rows += [
-        {"kind": "cell", "frequency": int(r), "open": bool(r == top), "silence_from": start + c * width,
-         "silence_to": start + (c + 1) * width, "customers": int(n), "p_alive": float(p)}
+        {
+            "kind": "cell",
+            "frequency": int(r),
+            "open": bool(r == top),
+            "silence_from": start + c * width,
+            "silence_to": start + (c + 1) * width,
+            "customers": int(n),
+            "p_alive": float(p),
+        }
         for r, c, n, p in cells.itertuples(index=False)
-    ]  # fmt: skip
+    ]
     for row, group in known.groupby("row"):
         rows += _crossings(int(row), group)
     return pd.DataFrame(rows)
@@ -186,6 +193,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "p_alive", "customers by silence and frequency, with lines of P(alive)", "model", "square",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "p_alive",
+    "customers by silence and frequency, with lines of P(alive)",
+    "model",
+    "square",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

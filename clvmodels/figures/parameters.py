@@ -90,6 +90,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "parameters", "the parameters one by one, with prior and source", "model", "folded",
-    heading, table, describe, None, numbers,
-)  # fmt: skip
+    "parameters",
+    "the parameters one by one, with prior and source",
+    "model",
+    "folded",
+    heading,
+    table,
+    describe,
+    None,
+    numbers,
+)

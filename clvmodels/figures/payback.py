@@ -127,8 +127,16 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
         _months(axes, height, phrases.quantiles(line), last)
     rule = float(channels["rule"].iloc[0])
     axes.axvline(rule, color=style.INK, linewidth=1)
-    style.say(axes, rule, 0.5, f"rule: {_rule(channels)}", style.MUTED, va="bottom",
-              ha="right" if rule > 0.5 * last else "left", transform=style.shift(axes, 0, 4))  # fmt: skip
+    style.say(
+        axes,
+        rule,
+        0.5,
+        f"rule: {_rule(channels)}",
+        style.MUTED,
+        va="bottom",
+        ha="right" if rule > 0.5 * last else "left",
+        transform=style.shift(axes, 0, 4),
+    )
     style.y_ticks(axes, y, names, grid=False)
     axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
     style.x_ticks(axes, style.ticks(0, last, 6 if wide else 4))
@@ -196,8 +204,16 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         )
         for line in judged(table).itertuples()
     ]
-    titles = ("Channel", "Customers", "Cost to win", "Months, middle", "Months, 90%", f"Within {_rule(table)}",
-              "Pay at most", "Worth, middle")  # fmt: skip
+    titles = (
+        "Channel",
+        "Customers",
+        "Cost to win",
+        "Months, middle",
+        "Months, 90%",
+        f"Within {_rule(table)}",
+        "Pay at most",
+        "Worth, middle",
+    )
     return Numbers(titles, rows)
 
 
@@ -212,6 +228,13 @@ def lead(table: pd.DataFrame, about: About) -> str:
 
 
 FIGURE = Figure(
-    "payback", "months until a channel's new customers have paid for themselves", "spend", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "payback",
+    "months until a channel's new customers have paid for themselves",
+    "spend",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

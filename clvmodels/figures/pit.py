@@ -134,6 +134,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "pit", "randomised PIT of single customers with its 99% band", "trust", "square",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "pit",
+    "randomised PIT of single customers with its 99% band",
+    "trust",
+    "square",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

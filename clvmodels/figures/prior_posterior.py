@@ -60,14 +60,17 @@ def _all(run: Run) -> list[_Quantity]:
     told = [
         _Quantity(part, place, *quantity)
         for part, posterior in run.valued.posteriors.items()
-        for place, quantity in enumerate(quantities(posterior, run.about)) if len(quantity[3]) >= FEWEST
-    ]  # fmt: skip
+        for place, quantity in enumerate(quantities(posterior, run.about))
+        if len(quantity[3]) >= FEWEST
+    ]
     count = Counter(one.name for one in told)
     alike = {name for name, number in count.items() if number > 1}
     return [
-        one._replace(name=f"{_model(one)}: {one.name}", title=f"{_model(one)}: {one.title}") if one.name in alike
-        else one for one in told
-    ]  # fmt: skip
+        one._replace(name=f"{_model(one)}: {one.name}", title=f"{_model(one)}: {one.title}")
+        if one.name in alike
+        else one
+        for one in told
+    ]
 
 
 def _model(one: _Quantity) -> str:
@@ -99,8 +102,9 @@ def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array
         together = [_meaning(m, posterior.amount_unit, prior, found, about) for m in meanings]
         return together + [
             (p.name, f"{p.name}: factor on the {p.raises}", np.exp(prior[p.name]), np.exp(found[p.name]))
-            for p in posterior.model.parameters if p.support == "real" and p.part == "purchases"
-        ]  # fmt: skip
+            for p in posterior.model.parameters
+            if p.support == "real" and p.part == "purchases"
+        ]
     return [(p.name, f"{p.name}: {p.meaning}", prior[p.name], found[p.name]) for p in posterior.model.parameters]
 
 
@@ -226,6 +230,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "prior_posterior", "prior and posterior of what the parameters mean", "model", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "prior_posterior",
+    "prior and posterior of what the parameters mean",
+    "model",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -145,6 +145,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "reliability", "predicted probability of a purchase against how often it came", "trust", "square",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "reliability",
+    "predicted probability of a purchase against how often it came",
+    "trust",
+    "square",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

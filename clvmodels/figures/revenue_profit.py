@@ -131,8 +131,16 @@ def _corners(axes: Axes, table: pd.DataFrame, cut: float) -> None:
         (3, min(cut + 4, 94), "left", f"{moved} by profit to come only"),
         (97, 3, "right", f"{moved} by revenue only"),
     ):
-        style.say(axes, x, y, text, ha=side, va="bottom", weight="bold",
-                  bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 2, "alpha": 0.8})  # fmt: skip
+        style.say(
+            axes,
+            x,
+            y,
+            text,
+            ha=side,
+            va="bottom",
+            weight="bold",
+            bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 2, "alpha": 0.8},
+        )
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
@@ -145,6 +153,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "revenue_profit", "customers by revenue to date and by expected profit", "best", "square",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "revenue_profit",
+    "customers by revenue to date and by expected profit",
+    "best",
+    "square",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

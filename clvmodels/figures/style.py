@@ -204,9 +204,16 @@ def interval(axes: Axes, y: float, q: Sequence[float], colour: str = BLUE, *, hi
     axes.plot(q[1:4:2], [y, y], color=colour, linewidth=6, clip_on=False, zorder=3)
     size = 7 if high else 6
     axes.plot(
-        q[2], y, "o", markersize=size, markerfacecolor=PAPER, markeredgecolor=colour, markeredgewidth=1.5,
-        clip_on=False, zorder=4,
-    )  # fmt: skip
+        q[2],
+        y,
+        "o",
+        markersize=size,
+        markerfacecolor=PAPER,
+        markeredgecolor=colour,
+        markeredgewidth=1.5,
+        clip_on=False,
+        zorder=4,
+    )
 
 
 def bands(axes: Axes, x: Sequence[float], q: Any, colour: str = BLUE, **options: Any) -> None:

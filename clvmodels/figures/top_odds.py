@@ -48,10 +48,16 @@ def _names(ranking: pd.DataFrame, public: bool) -> list[dict]:
     """Of a small base: the customers themselves, most certain first."""
     best = ranking.sort_values(["expected_odds_top", "expected_mean"], ascending=False, kind="stable")[:ROWS]
     return [
-        {"kind": "name", "series": series, "customers": place, "odds": float(row[f"{series}_odds_top"]),
-         "name": words.ordinal(place) if public else str(name)}
-        for place, (name, row) in enumerate(best.iterrows(), 1) for series in ("expected", "realised")
-    ]  # fmt: skip
+        {
+            "kind": "name",
+            "series": series,
+            "customers": place,
+            "odds": float(row[f"{series}_odds_top"]),
+            "name": words.ordinal(place) if public else str(name),
+        }
+        for place, (name, row) in enumerate(best.iterrows(), 1)
+        for series in ("expected", "realised")
+    ]
 
 
 def counts(table: pd.DataFrame, series: str = "expected") -> dict[str, int]:
@@ -172,6 +178,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "top_odds", "each customer's probability of being in the top share", "best", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "top_odds",
+    "each customer's probability of being in the top share",
+    "best",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -145,6 +145,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "total_value", "what the base will earn, as 50 equally likely dots", "worth", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "total_value",
+    "what the base will earn, as 50 equally likely dots",
+    "worth",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

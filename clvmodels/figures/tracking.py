@@ -128,9 +128,10 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     out = periods[periods["held_out"].eq(True) & periods["outside"].eq(True)]
     above = int((out["actual"] > out["q95"]).sum())
     verdict = (
-        "That is within what the model's own futures show." if inside.actual >= inside.lower_limit
+        "That is within what the model's own futures show."
+        if inside.actual >= inside.lower_limit
         else f"In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
-    )  # fmt: skip
+    )
     outside = "" if not len(out) else f"; {words.count(above)} lie above it, {words.count(len(out) - above)} below"
     caption = (
         f"Of {words.count(inside['of'])} held-out {point}s {words.count(inside.actual)} lie inside the 90% band "
@@ -268,6 +269,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "tracking", "purchases by week, actual beside the forecast band", "trust", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "tracking",
+    "purchases by week, actual beside the forecast band",
+    "trust",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

@@ -155,15 +155,23 @@ def _write(
     for y, name, label, kind in zip(heights, names, labels, table["kind"], strict=True):
         weight = "bold" if kind == "whole" else "normal"
         if wide:
-            style.say(axes, 1, y, label, ha="right", va="center", weight=weight,
-                      transform=style.beside(axes, right - 2))  # fmt: skip
+            style.say(
+                axes, 1, y, label, ha="right", va="center", weight=weight, transform=style.beside(axes, right - 2)
+            )
         else:
             style.say(axes, 0, y + 0.06, name, va="bottom", weight=weight, transform=style.beside(axes, 6))
-            style.say(axes, 1, y + 0.06, label, ha="right", va="bottom", weight=weight,
-                      transform=style.beside(axes, 0))  # fmt: skip
+            style.say(axes, 1, y + 0.06, label, ha="right", va="bottom", weight=weight, transform=style.beside(axes, 0))
     if wide:
-        style.say(axes, 1, 0.5, "median (90% interval)", style.MUTED, ha="right", va="bottom",
-                  transform=style.beside(axes, right - 2, 4))  # fmt: skip
+        style.say(
+            axes,
+            1,
+            0.5,
+            "median (90% interval)",
+            style.MUTED,
+            ha="right",
+            va="bottom",
+            transform=style.beside(axes, right - 2, 4),
+        )
 
 
 def _labels(table: pd.DataFrame, wide: bool) -> list[str]:
@@ -192,6 +200,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "value_parts", "the parts of the base's value, from gross margin to profit", "worth", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "value_parts",
+    "the parts of the base's value, from gross margin to profit",
+    "worth",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

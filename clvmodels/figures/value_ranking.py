@@ -173,6 +173,13 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 
 FIGURE = Figure(
-    "value_ranking", "the best customers with the intervals of their ranks", "best", "wide",
-    heading, table, describe, draw, numbers,
-)  # fmt: skip
+    "value_ranking",
+    "the best customers with the intervals of their ranks",
+    "best",
+    "wide",
+    heading,
+    table,
+    describe,
+    draw,
+    numbers,
+)

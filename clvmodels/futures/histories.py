@@ -25,9 +25,12 @@ from clvmodels.randomness import KeyedRandom, keyed_generator
 
 
 def simulate_purchases(
-    model: PurchaseModel, theta: Mapping[str, ArrayLike], T: ArrayLike, seed: int,
+    model: PurchaseModel,
+    theta: Mapping[str, ArrayLike],
+    T: ArrayLike,
+    seed: int,
     traits: Mapping[str, ArrayLike] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Every purchase of customers acquired at age 0 and observed to age T.
 
     Parameters
@@ -71,9 +74,12 @@ def simulate_purchases(
 
 
 def newcomers(
-    model: PurchaseModel, theta: Mapping[str, ArrayLike], size: int, seed: int,
+    model: PurchaseModel,
+    theta: Mapping[str, ArrayLike],
+    size: int,
+    seed: int,
     traits: Mapping[str, ArrayLike] | None = None,
-) -> State:  # fmt: skip
+) -> State:
     """The state at age 0 of the customers that `simulate_purchases` follows; arrays are [1, C].
 
     Not alive is who is gone at once, where the model allows it (a coin after the first purchase).

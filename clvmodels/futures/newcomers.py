@@ -23,8 +23,9 @@ def newcomer_table(posteriors: Mapping[str, Posterior], size: int, group: Mappin
     """
     problems = [
         Problem("new customers are not simulated on a calendar", f"{role} posterior", p.model.title)
-        for role, p in posteriors.items() if p.model.traits
-    ]  # fmt: skip
+        for role, p in posteriors.items()
+        if p.model.traits
+    ]
     columns: dict[str, Any] = {
         name: 0.0 for p in posteriors.values() for name in p.model.observes if name not in p.model.traits
     }

@@ -268,9 +268,12 @@ def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n:
     model = purchase_model(posterior)
     wanted = table.assign(_n=n)
     if_alive = _condensed(
-        posterior, wanted, len(p_alive),
-        lambda rows, theta: model.count_probability(rows, theta, rows["_n"][0], length), also=("_n",),
-    )  # fmt: skip
+        posterior,
+        wanted,
+        len(p_alive),
+        lambda rows, theta: model.count_probability(rows, theta, rows["_n"][0], length),
+        also=("_n",),
+    )
     each = p_alive * if_alive + (1.0 - p_alive) * (n == 0)
     return np.ascontiguousarray(each.T).mean(axis=1)
 

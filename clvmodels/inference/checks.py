@@ -48,11 +48,21 @@ def nuts_checks(draws: NutsDraws, names: Sequence[str]) -> list[Check]:
 def laplace_checks(draws: LaplaceDraws) -> list[Check]:
     """Pareto k-hat of the importance weights, and their effective sample size (at least 400, and twice the draws)."""
     return [
-        Check("Pareto k-hat", draws.pareto_k, draws.limit, bool(draws.pareto_k <= draws.limit),
-              "the approximation at the mode misses a tail of the posterior: use method='nuts'"),
-        Check("importance ESS", draws.importance_ess, draws.ess_limit, bool(draws.importance_ess >= draws.ess_limit),
-              "few proposals carry the weight, posterior intervals are noisy"),
-    ]  # fmt: skip
+        Check(
+            "Pareto k-hat",
+            draws.pareto_k,
+            draws.limit,
+            bool(draws.pareto_k <= draws.limit),
+            "the approximation at the mode misses a tail of the posterior: use method='nuts'",
+        ),
+        Check(
+            "importance ESS",
+            draws.importance_ess,
+            draws.ess_limit,
+            bool(draws.importance_ess >= draws.ess_limit),
+            "few proposals carry the weight, posterior intervals are noisy",
+        ),
+    ]
 
 
 def mle_checks(found: MleResult) -> list[Check]:

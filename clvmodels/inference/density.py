@@ -201,8 +201,11 @@ def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) ->
     missing = [name for name in model.observes if name not in table]
     if missing:
         text = f"{model.title} needs the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-        others = [name for name, other in MODELS.items() if other.provides == model.provides
-                  and set(other.observes) <= set(table)]  # fmt: skip
+        others = [
+            name
+            for name, other in MODELS.items()
+            if other.provides == model.provides and set(other.observes) <= set(table)
+        ]
         known = f"It can be fitted by {', '.join(others)}" if others else ""
         problems.append(Problem(text, "customers", f"columns {', '.join(map(str, table.columns))}", known))
     for name in set(model.observes) - set(missing):

@@ -208,8 +208,9 @@ def check_effects(model: Model, effects: Sequence[Effect], table: pd.DataFrame, 
         reserved = ("chain", "draw", *(p.name for p in model.parameters))
         problems += [
             Problem(f"a column of an effect cannot be called '{name}', as draws are", place, known="Rename the column")
-            for name in effect.columns if name in reserved
-        ]  # fmt: skip
+            for name in effect.columns
+            if name in reserved
+        ]
     problems += _twice(effects, where)
     if problems or values:
         raise (ConfigError if problems else DataError)([*problems, *values])

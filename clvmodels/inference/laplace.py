@@ -109,8 +109,13 @@ def laplace(
         it is, lets a fifth of samples from a Cauchy target pass.
     """
     if draws < 1 or proposals_per_draw < 10:
-        raise FitError(Problem("too few draws or proposals", got=f"{draws} draws, {proposals_per_draw} proposals each",
-                               known="At least 1 draw and 10 proposals for each"))  # fmt: skip
+        raise FitError(
+            Problem(
+                "too few draws or proposals",
+                got=f"{draws} draws, {proposals_per_draw} proposals each",
+                known="At least 1 draw and 10 proposals for each",
+            )
+        )
     mode = mode or find_mode(target)
     rng = np.random.default_rng(seed)
     proposals, log_proposal = _propose(mode, max(draws * proposals_per_draw, FEWEST), rng)

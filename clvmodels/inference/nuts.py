@@ -172,8 +172,12 @@ def _starting_points(target: Target, mode: Mode | None, wanted: int, seed: int, 
             found.append(z)
         if len(found) == wanted:
             return np.array(found)
-    raise FitError(Problem("no point to start the chains from: the log density is not finite around the starts",
-                           got=f"{len(found)} finite of {100 * wanted} tried"))  # fmt: skip
+    raise FitError(
+        Problem(
+            "no point to start the chains from: the log density is not finite around the starts",
+            got=f"{len(found)} finite of {100 * wanted} tried",
+        )
+    )
 
 
 def _pick(pool: np.ndarray, key: int) -> np.ndarray:
@@ -187,8 +191,14 @@ def _note(done: list[int], states) -> None:
 def _sample(compiled, pool: np.ndarray, settings: dict, done: list[int], stop: threading.Event) -> xr.DataTree:
     """Start the chains from points of the pool and wait for them, or until told to stop."""
     started = dataclasses.replace(compiled, initial_point_func=lambda key: _pick(pool, key))
-    sampler = nutpie.sample(started, **settings, blocking=False, progress_bar=False, save_warmup=False,
-                            progress_callback=lambda states: _note(done, states))  # fmt: skip
+    sampler = nutpie.sample(
+        started,
+        **settings,
+        blocking=False,
+        progress_bar=False,
+        save_warmup=False,
+        progress_callback=lambda states: _note(done, states),
+    )
     return _wait(sampler, stop)
 
 
@@ -224,8 +234,13 @@ def _bounded(work: Callable, stop: threading.Event, seconds: float, report: Call
         stop.set()
         if futures.wait([future], timeout=GRACE_SECONDS).not_done:
             _LEFT_BEHIND.append(future)
-    raise FitError(Problem(f"NUTS did not end within {seconds:g} seconds", got=so_far(),
-                           known="Fewer draws, a longer timeout, or stronger priors"))  # fmt: skip
+    raise FitError(
+        Problem(
+            f"NUTS did not end within {seconds:g} seconds",
+            got=so_far(),
+            known="Fewer draws, a longer timeout, or stronger priors",
+        )
+    )
 
 
 def _deliver(work: Callable, future: futures.Future) -> None:
@@ -236,7 +251,12 @@ def _deliver(work: Callable, future: futures.Future) -> None:
         future.set_exception(error)
     except BaseException as error:  # noqa: BLE001
         reason = str(error).split("Stack backtrace")[0].strip()
-        failure = FitError(Problem("NUTS died", got=f"{type(error).__name__}: {' '.join(reason.split())}",
-                                   known="Look at the log density where the chains start"))  # fmt: skip
+        failure = FitError(
+            Problem(
+                "NUTS died",
+                got=f"{type(error).__name__}: {' '.join(reason.split())}",
+                known="Look at the log density where the chains start",
+            )
+        )
         failure.__cause__ = error
         future.set_exception(failure)

@@ -292,9 +292,19 @@ def fit(
     how = Chains(draws, chains, tune, timeout_seconds, progress)
     fitted = sample(structure, method, how, _own_seed(model, seed))
     return Posterior(
-        model, _tree(fitted), fitted.method, priors, tuple(effects), groups, *units, customers.currency, seed,
-        fitted.checks, fitted.attempts, scales,
-    )  # fmt: skip
+        model,
+        _tree(fitted),
+        fitted.method,
+        priors,
+        tuple(effects),
+        groups,
+        *units,
+        customers.currency,
+        seed,
+        fitted.checks,
+        fitted.attempts,
+        scales,
+    )
 
 
 def _check_covered(model: Model, table: pd.DataFrame) -> None:

@@ -63,9 +63,16 @@ def sample(structure: Density, method: str, how: Chains, seed: int) -> Fitted:
                 raise
             attempts.append({"method": "laplace", "reason": str(error)})
     chained = nuts(
-        target, how.draws, how.chains, seed, tune=how.tune, mode=_whitening(structure), progress=how.progress,
-        timeout_seconds=how.timeout_seconds, target_accept=0.97 if structure.scale_coordinates() else 0.9,
-    )  # fmt: skip
+        target,
+        how.draws,
+        how.chains,
+        seed,
+        tune=how.tune,
+        mode=_whitening(structure),
+        progress=how.progress,
+        timeout_seconds=how.timeout_seconds,
+        target_accept=0.97 if structure.scale_coordinates() else 0.9,
+    )
     judged = [check._asdict() for check in checks.nuts_checks(chained, target.names)]
     return Fitted(structure, chained.u, chained, "nuts", judged, attempts)
 

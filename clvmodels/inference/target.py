@@ -38,8 +38,13 @@ class Target:
     def __post_init__(self):
         starts = np.atleast_2d(np.asarray(self.starts, dtype=float))
         if starts.ndim != 2 or starts.shape[1] != len(self.names) or not len(starts):
-            raise FitError(Problem("the starts do not fit the coordinates", got=f"an array of shape {starts.shape}",
-                                   known=f"Expected [starts, {len(self.names)}]"))  # fmt: skip
+            raise FitError(
+                Problem(
+                    "the starts do not fit the coordinates",
+                    got=f"an array of shape {starts.shape}",
+                    known=f"Expected [starts, {len(self.names)}]",
+                )
+            )
         object.__setattr__(self, "starts", starts)
 
     @property
@@ -70,8 +75,13 @@ class Target:
         try:
             return function(np.ascontiguousarray(u, dtype=float))
         except Exception as error:
-            raise FitError(Problem("the log density raised an error", got=f"{type(error).__name__}: {error}",
-                                   known=f"It was evaluated at {self.describe(u)}")) from error  # fmt: skip
+            raise FitError(
+                Problem(
+                    "the log density raised an error",
+                    got=f"{type(error).__name__}: {error}",
+                    known=f"It was evaluated at {self.describe(u)}",
+                )
+            ) from error
 
     def describe(self, u: np.ndarray) -> str:
         """A point in words, for messages: `r = -1.41, alpha = 1.48`, ten coordinates at most."""

@@ -72,13 +72,15 @@ KPIS: dict[str, Kpi] = {
     "new customers": Kpi("customers", "who first bought in the period", lambda c: (c.new, c.new)),
     "active customers": Kpi("customers", "who bought in the period", lambda c: (c.active, c.active)),
     "retention": Kpi(
-        "share", "of those who bought in the period before, those who bought in this one too",
+        "share",
+        "of those who bought in the period before, those who bought in this one too",
         lambda c: _share(c.again.iloc[:, 1:], c.active.shift(axis=1).iloc[:, 1:]),
     ),
     "purchases": Kpi("purchases", "days on which a customer ordered", lambda c: (c.purchases, c.purchases)),
     "revenue": Kpi("currency", "amounts ordered, returns not taken off", lambda c: (c.revenue, c.purchases)),
     "profit": Kpi(
-        "currency", "margin less all costs that were known in the period, those of acquisition too",
+        "currency",
+        "margin less all costs that were known in the period, those of acquisition too",
         lambda c: (c.profit, c.purchases),
     ),
     "spent to win": Kpi("currency", "cost of acquisition", lambda c: (c.winning, c.new)),
@@ -91,7 +93,7 @@ KPIS: dict[str, Kpi] = {
     "cost to keep": Kpi(
         "currency an active customer", "spent to keep, over active customers", lambda c: _share(c.keeping, c.active)
     ),
-}  # fmt: skip
+}
 """By name, in the order of the table; satisfaction follows them, see `SCORES`."""
 
 SCORES: dict[str, str] = {
@@ -171,8 +173,10 @@ def _scores(told: Cells, by: str, periods: list[Period], prior: float) -> Iterat
         of_kind = told.answers[told.answers["kind"] == kind]
         if of_kind.empty:
             continue
-        counted = {key: dict(zip(rows["score"].astype(float), rows["n"].astype(float), strict=True))
-                   for key, rows in of_kind.groupby(["label", "period"])}  # fmt: skip
+        counted = {
+            key: dict(zip(rows["score"].astype(float), rows["n"].astype(float), strict=True))
+            for key, rows in of_kind.groupby(["label", "period"])
+        }
         for label in told.new.index:
             for place, one in enumerate(periods):
                 answers = counted.get((label, place), {})

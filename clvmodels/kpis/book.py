@@ -111,8 +111,13 @@ def keep_book(
 
 
 def _no_idle() -> pd.DataFrame:
-    return pd.DataFrame({"channel": pd.Series(dtype="str"), "month": pd.Series(dtype="datetime64[us]"),
-                         "amount": pd.Series(dtype=float)})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "channel": pd.Series(dtype="str"),
+            "month": pd.Series(dtype="datetime64[us]"),
+            "amount": pd.Series(dtype=float),
+        }
+    )
 
 
 def _with_margin(days: ibis.Table, economics: Economics, start: pd.Timestamp, length: Length) -> ibis.Table:
@@ -134,9 +139,12 @@ def _with_margin(days: ibis.Table, economics: Economics, start: pd.Timestamp, le
 
 def _entry(table: ibis.Table, part: str, amount: ibis.Value, date: str = "date", bought: str = "date") -> ibis.Table:
     return table.select(
-        customer_id="customer_id", date=table[date], bought=table[bought], part=ibis.literal(part),
+        customer_id="customer_id",
+        date=table[date],
+        bought=table[bought],
+        part=ibis.literal(part),
         amount=amount.cast("float64"),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -163,9 +171,10 @@ class _Making:
         """See `Book`."""
         by_channel = len(self.company.channel_costs) > 0 and WON_BY in self.people.columns
         parts = {
-            "service": "contacts" in self.terms.roles, "retention": self.economics.retention is not None,
+            "service": "contacts" in self.terms.roles,
+            "retention": self.economics.retention is not None,
             ACQUISITION: ACQUISITION in self.company.roles or by_channel,
-        }  # fmt: skip
+        }
         return frozenset(name for name, there in parts.items() if there)
 
     # ------------------------------------------------------------------------------------------ with a purchase
@@ -259,7 +268,8 @@ class _Making:
         shared = both[both["n"].notna()]
         if shared.empty:
             return [], idle
-        each = pd.DataFrame({WON_BY: shared["channel"], "joined": shared["month"].dt.date,
-                             "share": shared["amount"] / shared["n"]})  # fmt: skip
+        each = pd.DataFrame(
+            {WON_BY: shared["channel"], "joined": shared["month"].dt.date, "share": shared["amount"] / shared["n"]}
+        )
         told = self.people.inner_join(ibis.memtable(each), [WON_BY, "joined"])
         return [_entry(told, ACQUISITION, -_.share, date="first", bought="first")], idle

@@ -106,9 +106,14 @@ def sum_up(
         events = events.mutate(period=place(ibis.greatest(_.date, _.first), book.start, length), score=_.value.round(1))
         answers = bench.keep(events.group_by(["customer_id", "period", "kind", "score"]).agg(n=_.count()))
     return Sums(
-        book.people, bench.keep(extent), money, answers, book.idle,
-        periods(book.start, book.end, length), told,
-    )  # fmt: skip
+        book.people,
+        bench.keep(extent),
+        money,
+        answers,
+        book.idle,
+        periods(book.start, book.end, length),
+        told,
+    )
 
 
 def labels(customers: Customers, by: Sequence[str]) -> pd.DataFrame:
@@ -120,12 +125,16 @@ def labels(customers: Customers, by: Sequence[str]) -> pd.DataFrame:
         Columns that are no groups, or have too many.
     """
     table = customers.table
-    problems = [unknown("group", name, [c for c in table if _is_text(table[c])], "kpis, by")
-                for name in by if name not in table or not _is_text(table[name])]  # fmt: skip
+    problems = [
+        unknown("group", name, [c for c in table if _is_text(table[c])], "kpis, by")
+        for name in by
+        if name not in table or not _is_text(table[name])
+    ]
     problems += [
         Problem(f"'{name}' has {table[name].nunique():,} groups", "kpis, by", known=f"At most {MOST_LABELS}")
-        for name in by if name in table and _is_text(table[name]) and table[name].nunique() > MOST_LABELS
-    ]  # fmt: skip
+        for name in by
+        if name in table and _is_text(table[name]) and table[name].nunique() > MOST_LABELS
+    ]
     if problems:
         raise DataError(problems)
     columns = {ALL: ALL, COHORT: quarter_names(table["first_purchase"]), **{name: table[name] for name in by}}
@@ -153,9 +162,11 @@ def cells(sums: Sums, by: str) -> Cells:
         return wide.reindex(index=names, columns=every).fillna(0.0)
 
     extent = sums.extent.inner_join(people, "customer_id")
-    found = extent.group_by(["label", "period"]).agg(
-        active=_.count(), purchases=_.purchases.sum(), revenue=_.revenue.cast(EXACT).sum().cast("float64")
-    ).execute()  # fmt: skip
+    found = (
+        extent.group_by(["label", "period"])
+        .agg(active=_.count(), purchases=_.purchases.sum(), revenue=_.revenue.cast(EXACT).sum().cast("float64"))
+        .execute()
+    )
     before = sums.extent.select("customer_id", period=_.period + 1)
     again = extent.semi_join(before, ["customer_id", "period"]).group_by(["label", "period"]).agg(n=_.count()).execute()
     new = grid(first, "n")
@@ -163,9 +174,17 @@ def cells(sums: Sums, by: str) -> Cells:
     profit, winning, keeping = _money(sums, people, by, grid)
     known = (new.cumsum(axis=1) - new).astype(float)
     return Cells(
-        known, new, grid(found, "active"), grid(again, "n"), grid(found, "purchases"), revenue,
-        profit, winning, keeping, _answers(sums, people),
-    )  # fmt: skip
+        known,
+        new,
+        grid(found, "active"),
+        grid(again, "n"),
+        grid(found, "purchases"),
+        revenue,
+        profit,
+        winning,
+        keeping,
+        _answers(sums, people),
+    )
 
 
 def _money(sums: Sums, people: ibis.Table, by: str, grid: Callable) -> list[pd.DataFrame | None]:
@@ -178,8 +197,15 @@ def _money(sums: Sums, people: ibis.Table, by: str, grid: Callable) -> list[pd.D
         label = sums.idle["channel"] if by == CHANNEL else ALL
         at = np.array([p.start for p in sums.periods], dtype="datetime64[us]")
         period = np.searchsorted(at, sums.idle["month"].to_numpy("datetime64[us]"), "right") - 1
-        idle = pd.DataFrame({"label": label, "period": period, "profit": -sums.idle["amount"],
-                             "winning": sums.idle["amount"], "keeping": 0.0})  # fmt: skip
+        idle = pd.DataFrame(
+            {
+                "label": label,
+                "period": period,
+                "profit": -sums.idle["amount"],
+                "winning": sums.idle["amount"],
+                "keeping": 0.0,
+            }
+        )
         found = pd.concat([found, idle[idle["period"] >= 0]])
     known = {"profit": True, "winning": ACQUISITION in sums.told, "keeping": bool(sums.told & set(KEEPING))}
     return [grid(found, name) if there else None for name, there in known.items()]

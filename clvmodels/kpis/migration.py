@@ -36,8 +36,9 @@ def migration_of(sums: Sums, groups: int, bench: Bench) -> pd.DataFrame:
     ranked = bench.keep(earned.mutate(group=(ibis.ntile(groups).over(rank) + 1).cast("string")))
     return pd.concat(
         [_moved(sums, ranked, place) for place in range(1, len(sums.periods))]
-        or [pd.DataFrame({name: [] for name in COLUMNS})], ignore_index=True,
-    )  # fmt: skip
+        or [pd.DataFrame({name: [] for name in COLUMNS})],
+        ignore_index=True,
+    )
 
 
 def _moved(sums: Sums, ranked: ibis.Table, place: int) -> pd.DataFrame:
@@ -50,9 +51,7 @@ def _moved(sums: Sums, ranked: ibis.Table, place: int) -> pd.DataFrame:
     )
     both = people.left_join(one, "customer_id").drop("customer_id_right").left_join(two, "customer_id")
     unknown = both.first > ibis.date(before.end.date())
-    both = both.select(
-        from_group=unknown.ifelse(NEW, both.a.fill_null(SILENT)), to_group=both.b.fill_null(SILENT)
-    )  # fmt: skip
+    both = both.select(from_group=unknown.ifelse(NEW, both.a.fill_null(SILENT)), to_group=both.b.fill_null(SILENT))
     found = both.group_by(["from_group", "to_group"]).agg(customers=_.count()).execute()
     return as_table(found, "profit", before.name, now.name, before.whole and now.whole)
 

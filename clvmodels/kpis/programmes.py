@@ -33,9 +33,24 @@ BEFORE = ("purchases before", "revenue before", "day of the last purchase", "day
 """What chance alone makes alike in both arms."""
 WEEK = pd.Timedelta(days=7)
 COLUMNS = (
-    "campaign", "weeks", "verdict", "reason", "first_day", "last_day", "treatment", "control", "balance",
-    "balance_limit", "of", "value", "q5", "q25", "q50", "q75", "q95",
-)  # fmt: skip
+    "campaign",
+    "weeks",
+    "verdict",
+    "reason",
+    "first_day",
+    "last_day",
+    "treatment",
+    "control",
+    "balance",
+    "balance_limit",
+    "of",
+    "value",
+    "q5",
+    "q25",
+    "q50",
+    "q75",
+    "q95",
+)
 
 
 class Programme(NamedTuple):
@@ -96,8 +111,9 @@ def programmes(
 def _check(company: Company, terms: Terms, wanted: Sequence[Programme]) -> None:
     problems = [
         Problem("weeks must be positive", f"programmes, {one.campaign}", str(one.weeks))
-        for one in wanted if not 0 < one.weeks < np.inf
-    ]  # fmt: skip
+        for one in wanted
+        if not 0 < one.weeks < np.inf
+    ]
     if terms.economics is None:
         problems.append(Problem("a programme's profit needs economics", "programmes"))
     if problems:
@@ -145,9 +161,12 @@ def _assigned(company: Company, wanted: Programme, end: pd.Timestamp) -> pd.Data
     first = events.date.min().over(ibis.window(group_by="customer_id"))
     since = events.mutate(gap=events.date.delta(first, unit="day"))
     found = since.group_by("customer_id").agg(
-        arms=_.arm.nunique(), arm=_.arm.min(), unarmed=_.arm.isnull().sum(), day=_.date.min(),
+        arms=_.arm.nunique(),
+        arm=_.arm.min(),
+        unarmed=_.arm.isnull().sum(),
+        day=_.date.min(),
         cost=_.amount.cast(EXACT).sum(where=_.gap < _length(wanted)).fill_null(0).cast("float64"),
-    )  # fmt: skip
+    )
     rows = found.order_by("customer_id").execute()
     return rows.assign(day=pd.to_datetime(rows["day"]).astype("datetime64[us]"))
 
@@ -210,14 +229,18 @@ def _outcomes(
     book = keep_book(company, customers, terms, pd.DataFrame(index=customers.table.index), kept)
     assigned = kept.keep(pd.DataFrame({"customer_id": rows["customer_id"], "day": rows["day"].dt.date}))
     days = book.days.inner_join(assigned, "customer_id")
-    before = days.filter(_.date < _.day).group_by("customer_id").agg(
-        purchases=_.count(), revenue=_.revenue.cast(EXACT).sum().cast("float64"), last=_.date.max()
-    )  # fmt: skip
+    before = (
+        days.filter(_.date < _.day)
+        .group_by("customer_id")
+        .agg(purchases=_.count(), revenue=_.revenue.cast(EXACT).sum().cast("float64"), last=_.date.max())
+    )
     entries = _entries(book).filter(_.part != ACQUISITION).inner_join(assigned, "customer_id")
     gap = entries.bought.delta(entries.day, unit="day")
-    profit = entries.filter((gap >= 0) & (gap < _length(wanted))).group_by("customer_id").agg(
-        profit=_.amount.cast(EXACT).sum().cast("float64")
-    )  # fmt: skip
+    profit = (
+        entries.filter((gap >= 0) & (gap < _length(wanted)))
+        .group_by("customer_id")
+        .agg(profit=_.amount.cast(EXACT).sum().cast("float64"))
+    )
     table = rows.set_index("customer_id")
     old, after = before.execute().set_index("customer_id"), profit.execute().set_index("customer_id")
     table = table.join(old).join(after).fillna({"purchases": 0.0, "revenue": 0.0, "profit": 0.0})
@@ -271,8 +294,11 @@ def _effect(arms: Arms) -> list[dict]:
     if not cost > 0:  # what cost nothing, or nobody told the cost of, has no return
         return made
     better = float(stats.t.sf(0.0, gain.freedom, gain.middle, gain.error)) if gain.error > 0 else float(gain.middle > 0)
-    return [*made, _quantiles("roi", gain.middle / cost, gain.error / cost, gain.freedom),
-            {"of": "P(roi > 0)", "value": better}]  # fmt: skip
+    return [
+        *made,
+        _quantiles("roi", gain.middle / cost, gain.error / cost, gain.freedom),
+        {"of": "P(roi > 0)", "value": better},
+    ]
 
 
 def _welch(errors: Sequence[float], sizes: Sequence[int]) -> float:

@@ -45,6 +45,8 @@ def rows_of(name: str, elpd: pd.DataFrame) -> list[Row]:
 
 ELPD = Metric("elpd", "elpd by PSIS-LOO: log density of each history, given all others", "higher", compute)
 ELPD_SPEND = Metric(
-    "elpd_spend", "elpd of spend by PSIS-LOO: log density of each customer's amounts, given all others", "higher",
+    "elpd_spend",
+    "elpd of spend by PSIS-LOO: log density of each customer's amounts, given all others",
+    "higher",
     compute_spend,
-)  # fmt: skip
+)

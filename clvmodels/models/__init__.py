@@ -87,6 +87,17 @@ def time_problems(model: Model, time: str, where: str = "") -> list[Problem]:
 
 
 __all__ = [
-    "COSTS", "CostModel", "CountModel", "MODELS", "Model", "Parameter", "PurchaseModel", "ROLES", "SpendModel", "State",
-    "coefficient", "get_model", "time_problems",
-]  # fmt: skip
+    "COSTS",
+    "CostModel",
+    "CountModel",
+    "MODELS",
+    "Model",
+    "Parameter",
+    "PurchaseModel",
+    "ROLES",
+    "SpendModel",
+    "State",
+    "coefficient",
+    "get_model",
+    "time_problems",
+]

@@ -41,9 +41,16 @@ class Composed(PurchaseModel):
     """
 
     def __init__(
-        self, name: str, title: str, reference: str, purchases: Purchases, lifetime: ClockLifetime | CoinLifetime,
-        calendar: Calendar | None = None, observes_end: bool = False, lacks: tuple[str, ...] = (),
-    ):  # fmt: skip
+        self,
+        name: str,
+        title: str,
+        reference: str,
+        purchases: Purchases,
+        lifetime: ClockLifetime | CoinLifetime,
+        calendar: Calendar | None = None,
+        observes_end: bool = False,
+        lacks: tuple[str, ...] = (),
+    ):
         self.name, self.title, self.reference = name, title, reference
         self.purchases, self.calendar = purchases, calendar or Calendar()
         self.lifetime: Any = lifetime  # its kind says which of the two it is
@@ -71,9 +78,16 @@ class Composed(PurchaseModel):
             return self
         made = copy(self)
         Composed.__init__(
-            made, self.name, self.title, self.reference, self.purchases, self.lifetime, Steps(**numbers),
-            "status" in self.observes, tuple(self.lacks),
-        )  # fmt: skip
+            made,
+            self.name,
+            self.title,
+            self.reference,
+            self.purchases,
+            self.lifetime,
+            Steps(**numbers),
+            "status" in self.observes,
+            tuple(self.lacks),
+        )
         made.options = MappingProxyType({**self.options, "calendar": numbers})
         return made
 

@@ -15,11 +15,18 @@ from clvmodels.errors import ConfigError, Problem, unknown
 
 SUPPORTS = {
     "positive": (
-        "Gamma", "LogNormal", "HalfNormal", "Exponential", "InverseGamma", "Weibull", "HalfCauchy", "HalfStudentT",
+        "Gamma",
+        "LogNormal",
+        "HalfNormal",
+        "Exponential",
+        "InverseGamma",
+        "Weibull",
+        "HalfCauchy",
+        "HalfStudentT",
     ),
     "interval": ("Beta", "Uniform"),
     "real": ("Normal", "StudentT"),
-}  # fmt: skip
+}
 """PyMC's distributions, by where their quantity lives: above 0, between 0 and 1, anywhere."""
 _WORDS = {"positive": "positive", "interval": "between 0 and 1", "real": "finite"}
 

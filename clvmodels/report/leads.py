@@ -340,9 +340,12 @@ def _costs(about: About) -> list[str]:
 
 
 COSTS = {
-    "returns": "returns", "fulfilment": "fulfilment", "service": "service", "payments": "payments",
+    "returns": "returns",
+    "fulfilment": "fulfilment",
+    "service": "service",
+    "payments": "payments",
     "retention": "retention marketing",
-}  # fmt: skip
+}
 """The parts of value that are costs, in words."""
 LEADS = {
     "worth": worth,

@@ -52,21 +52,25 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
     """The page, and the drawings as files of their own, by file name."""
     files: dict[str, str] = {}
     drawn = {name: _drawn(name, stored, files) for name in FIGURES if name in stored.tables}
-    page = _environment().get_template("template.html").render(
-        about=stored.about,
-        title=words.label(stored.about.title, 200),
-        chapters=_chapters(stored, drawn),
-        kicker=_kicker(stored),
-        failures=leads.failures(stored),
-        answer=leads.answer(stored),
-        answers=leads.answers(stored),
-        valued="total_value" in stored.tables,
-        limits=leads.limits(stored),
-        facts=_facts(stored),
-        commands=[words.label(command, 200) for command in stored.about.commands],
-        symbols=checks.RESULTS,
-        css=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
-    )  # fmt: skip
+    page = (
+        _environment()
+        .get_template("template.html")
+        .render(
+            about=stored.about,
+            title=words.label(stored.about.title, 200),
+            chapters=_chapters(stored, drawn),
+            kicker=_kicker(stored),
+            failures=leads.failures(stored),
+            answer=leads.answer(stored),
+            answers=leads.answers(stored),
+            valued="total_value" in stored.tables,
+            limits=leads.limits(stored),
+            facts=_facts(stored),
+            commands=[words.label(command, 200) for command in stored.about.commands],
+            symbols=checks.RESULTS,
+            css=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+        )
+    )
     return page, files
 
 
@@ -142,9 +146,12 @@ def _facts(stored: Stored) -> list[tuple[str, str]]:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     environment.filters["prose"] = prose
     environment.globals["right"] = _right
     return environment

@@ -13,9 +13,21 @@ from clvmodels.figures import FIGURES, checks
 from clvmodels.results.folder import About
 
 TEXT = (
-    "customer", "name", "label", "group", "entry", "reason", "where", "found", "limit", "level", "source", "column",
-    "own_column", "channel",
-)  # fmt: skip
+    "customer",
+    "name",
+    "label",
+    "group",
+    "entry",
+    "reason",
+    "where",
+    "found",
+    "limit",
+    "level",
+    "source",
+    "column",
+    "own_column",
+    "channel",
+)
 ALWAYS = {"checks": "checks.csv", "data_cleaning": "account.csv"}
 
 
@@ -67,9 +79,10 @@ def _about(path: Path) -> About:
         raise ResultsError(Problem(f"Not valid JSON: {error.msg}", f"{path}:{error.lineno}")) from error
     wanted = {f.name: f for f in fields(About)}
     lacking = [
-        name for name, f in wanted.items()
+        name
+        for name, f in wanted.items()
         if name not in stored and f.default is MISSING and f.default_factory is MISSING
-    ]  # fmt: skip
+    ]
     if lacking:
         raise ResultsError([Problem(f"'{name}' is missing", str(path)) for name in lacking])
     return About(**{name: value for name, value in stored.items() if name in wanted})

@@ -164,9 +164,14 @@ def chosen_k(run: Run) -> Iterator[Row]:
         told = "; ".join(": ".join(other).replace(regularity.PREFIX, "").replace("elpd ", "") for other in others)
         consequence = "Buyers may be more regular than the most regular that was tried"
         yield Row(
-            "look" if k > largest else "passed", name, entry.name, f"{k} ({told})",
-            f"less than {max(k, largest)}, the largest tried", consequence, "forecast",
-        )  # fmt: skip
+            "look" if k > largest else "passed",
+            name,
+            entry.name,
+            f"{k} ({told})",
+            f"less than {max(k, largest)}, the largest tried",
+            consequence,
+            "forecast",
+        )
 
 
 def data(run: Run) -> Iterator[Row]:

@@ -80,8 +80,9 @@ class Work:
         what = "its rows end on {0:%Y-%m-%d}, and {1:%Y-%m-%d} is asked for"
         problems = [
             Problem(what.format(calendar.until, needed), f"calendar '{name}'", known=known)
-            for name, calendar in self.calendars.items() if calendar.until < needed
-        ]  # fmt: skip
+            for name, calendar in self.calendars.items()
+            if calendar.until < needed
+        ]
         if problems:
             raise DataError(problems)
 
@@ -126,13 +127,22 @@ class Work:
             return replace(result, elpd=self._loo(posteriors["purchases"], split))
         self.say(f"{result.label}: forecasting the held-out purchases")
         futures = simulation.forecast(
-            posteriors["purchases"], split.customers, split.holdout.periods, seed=self.experiment.seed,
-            draws=self.experiment.sampler.draws, actual=split.holdout, folder=self.scratch / name,
-        )  # fmt: skip
+            posteriors["purchases"],
+            split.customers,
+            split.holdout.periods,
+            seed=self.experiment.seed,
+            draws=self.experiment.sampler.draws,
+            actual=split.holdout,
+            folder=self.scratch / name,
+        )
         judged = Judged(
-            split.customers, split.holdout, futures, split.weekly, self._loo(posteriors["purchases"], split),
+            split.customers,
+            split.holdout,
+            futures,
+            split.weekly,
+            self._loo(posteriors["purchases"], split),
             self.experiment.seed,
-        )  # fmt: skip
+        )
         spend = posteriors.get("spend")
         if spend is not None and isinstance(spend.model, SpendModel):
             of = spend.model.density_of
@@ -152,9 +162,12 @@ class Work:
             return entry
         self.say(f"{entry.label}: simulating the past that it was fitted to")
         weeks = simulation.calibration_weeks(
-            entry.posteriors["purchases"], split.customers, past, seed=self.experiment.seed,
+            entry.posteriors["purchases"],
+            split.customers,
+            past,
+            seed=self.experiment.seed,
             draws=min(PAST_DRAWS, self.experiment.sampler.draws),
-        )  # fmt: skip
+        )
         return replace(entry, calibration_weeks=weeks)
 
     def value(self, entry: EntryResult, split: Split, value_split: Split) -> EntryResult:
@@ -177,7 +190,7 @@ class Work:
         posteriors = {role: entry.posteriors[role] for role in told}
         table = behaviour(
             posteriors, split.customers, horizon=horizon, seed=self.experiment.seed, draws=self.experiment.sampler.draws
-        )  # fmt: skip
+        )
         if ranking is not None:
             table = table.join(ranking.rename(columns=_value_column))
         table.insert(0, "horizon", horizon)
@@ -199,10 +212,13 @@ class Work:
         posteriors = entry.posteriors | self.fit_costs(split)
         self.say(f"{entry.label}: valuing {len(split.customers):,} customers at {day}")
         return value(
-            posteriors, split.customers, self.economics,
-            seed=self.experiment.seed, draws=self.experiment.sampler.draws,
+            posteriors,
+            split.customers,
+            self.economics,
+            seed=self.experiment.seed,
+            draws=self.experiment.sampler.draws,
             folder=self.scratch / f"{entry.name}-value-{day}",
-        )  # fmt: skip
+        )
 
     def _ranked(self, values: Values) -> pd.DataFrame:
         return rank(values, top_share=self.experiment.top_share)
@@ -238,8 +254,9 @@ class Work:
         unit, support = self.experiment.data.time_unit, {p.name: p.support for p in model.parameters}
         return {
             name: Prior.from_mapping(mapping, f"{where}.{name}", unit, support[name])
-            for name, mapping in stated.items() if name in support
-        }  # fmt: skip
+            for name, mapping in stated.items()
+            if name in support
+        }
 
     def _wanted(self, name: str, split: Split) -> Iterator[Wanted]:
         """The fits of an entry; several of one role where k is to be chosen."""
@@ -290,11 +307,17 @@ class Work:
         self.say(f"{wanted.model.title}: fitting {len(split.customers):,} customers at the {when}")
         try:
             found = posterior.fit(
-                wanted.model, split.customers, effects=wanted.effects, priors=wanted.priors, method=sampler.method,
-                draws=sampler.draws, chains=sampler.chains, tune=sampler.tune,
+                wanted.model,
+                split.customers,
+                effects=wanted.effects,
+                priors=wanted.priors,
+                method=sampler.method,
+                draws=sampler.draws,
+                chains=sampler.chains,
+                tune=sampler.tune,
                 seed=self.experiment.seed,
                 timeout_seconds=60.0 * sampler.timeout_minutes,
-            )  # fmt: skip
+            )
         except FitError as error:
             self.refused[path] = error
             raise
@@ -312,10 +335,21 @@ class Work:
         priced = self.economics is not None and wanted.role in ("contacts", "handling")
         minute = self.economics.cost_per_minute if self.economics is not None and priced else 0.0
         parts = (
-            __version__, posterior.SCHEMA_VERSION, self.data_sha256, data, sources, watched, minute, end,
-            wanted.model.name, dict(wanted.model.options), priors, [effect.to_mapping() for effect in wanted.effects],
-            sampler, self.experiment.seed,
-        )  # fmt: skip
+            __version__,
+            posterior.SCHEMA_VERSION,
+            self.data_sha256,
+            data,
+            sources,
+            watched,
+            minute,
+            end,
+            wanted.model.name,
+            dict(wanted.model.options),
+            priors,
+            [effect.to_mapping() for effect in wanted.effects],
+            sampler,
+            self.experiment.seed,
+        )
         key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
         return self.folder / "posteriors" / f"{wanted.model.name}-{end}-{key[:12]}.nc"
 

@@ -87,9 +87,18 @@ def run(
         about = _about(experiment, company, both, entries, recommended, folder, command, started)
         about = replace(about, parts=[] if valued.values is None else list(valued.values.parts))
         result = Run(
-            about, company.account, *both, entries, recommended, valued, comparison, pd.DataFrame(),
-            _scores(experiment, entries, both[0]), company, consolidated(company, both[1].customers),
-        )  # fmt: skip
+            about,
+            company.account,
+            *both,
+            entries,
+            recommended,
+            valued,
+            comparison,
+            pd.DataFrame(),
+            _scores(experiment, entries, both[0]),
+            company,
+            consolidated(company, both[1].customers),
+        )
         result = _with_past(experiment, result)
         result = replace(result, checks=all_checks(result), kpis=follow(work, company, valued, both[1]))
         say("Computing the figures' tables")
@@ -149,13 +158,21 @@ def _with_past(experiment: Experiment, result: Run) -> Run:
         return result
     customers = replace(result.value_split.customers, table=known)
     made = profit_made(
-        company, customers, values.economics, roles=experiment.costs, known_at=customers.observation_end,
+        company,
+        customers,
+        values.economics,
+        roles=experiment.costs,
+        known_at=customers.observation_end,
         windows=windows_of(experiment),
-    )  # fmt: skip
+    )
     back = payback(
-        dict(result.valued.posteriors), company, customers, values.economics, seed=experiment.seed,
+        dict(result.valued.posteriors),
+        company,
+        customers,
+        values.economics,
+        seed=experiment.seed,
         draws=experiment.sampler.draws,
-    )  # fmt: skip
+    )
     return replace(result, made=made, payback=back)
 
 
@@ -177,19 +194,26 @@ def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: S
     origin = split.customers.observation_end.date().isoformat()
     rows = [
         (entry.name, dataset, origin, *row)
-        for entry in entries.values() if entry.judged is not None
+        for entry in entries.values()
+        if entry.judged is not None
         for name in experiment.metrics
         for row in METRICS[name].compute(entry.judged)
-    ]  # fmt: skip
+    ]
     alone = [entry for entry in entries.values() if entry.elpd is not None and "elpd" in experiment.metrics]
     rows += [(entry.name, dataset, origin, *row) for entry in alone for row in rows_of("elpd", entry.elpd)]
     return pd.DataFrame(rows, columns=["entry", "dataset", "origin", "metric", "value", "lower", "upper"])
 
 
 def _about(
-    experiment: Experiment, company: Company, both: tuple[Split, Split], entries: Mapping[str, EntryResult],
-    recommended: str, folder: Path, command: str | None, started: float,
-) -> About:  # fmt: skip
+    experiment: Experiment,
+    company: Company,
+    both: tuple[Split, Split],
+    entries: Mapping[str, EntryResult],
+    recommended: str,
+    folder: Path,
+    command: str | None,
+    started: float,
+) -> About:
     economics, (split, value_split) = experiment.economics, both
     transactions = company.transactions
     holdout = split.holdout

@@ -45,9 +45,15 @@ def _consolidated(experiment: Experiment, folder: Path) -> Company:
     tables = {name: Table.from_mapping(section.model_dump()) for name, section in experiment.sources.items()}
     end = None if data.data_end is None else data.data_end.isoformat()
     return consolidate(
-        tables, folder=folder, currency=data.currency, timezone=data.timezone or "UTC", data_end=end,
-        policies=data.policies or Policies(), groups=data.groups, covariates=data.covariates,
-    )  # fmt: skip
+        tables,
+        folder=folder,
+        currency=data.currency,
+        timezone=data.timezone or "UTC",
+        data_end=end,
+        policies=data.policies or Policies(),
+        groups=data.groups,
+        covariates=data.covariates,
+    )
 
 
 def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
@@ -87,9 +93,13 @@ def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCa
     if section.dataset is not None:
         return DATASETS[section.dataset].load_calendar(name)
     return read_calendar(
-        _located(section.path, config_dir), name=name, columns=dict(section.columns.items()), index=section.index,
-        covariates=section.covariates, until=None if section.until is None else section.until.isoformat(),
-    )  # fmt: skip
+        _located(section.path, config_dir),
+        name=name,
+        columns=dict(section.columns.items()),
+        index=section.index,
+        covariates=section.covariates,
+        until=None if section.until is None else section.until.isoformat(),
+    )
 
 
 def economics_of(experiment: Experiment) -> Economics | None:
@@ -142,11 +152,16 @@ def _customers(
     named = list(dict.fromkeys((*data.covariates, *named)))
     covariates = [name for name in named if name in transactions.covariates or name not in EXPERIENCE]
     split = summarize(
-        transactions, **days, time_unit=data.time_unit, time=data.time,
+        transactions,
+        **days,
+        time_unit=data.time_unit,
+        time=data.time,
         groups=tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
-        covariates=tuple(covariates), acquired_between=between,
-        amount_unit=data.amount_unit, calendars=list(calendars.values()),
-    )  # fmt: skip
+        covariates=tuple(covariates),
+        acquired_between=between,
+        amount_unit=data.amount_unit,
+        calendars=list(calendars.values()),
+    )
     return _enriched(experiment, company, split, [name for name in named if name not in covariates])
 
 

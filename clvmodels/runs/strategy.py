@@ -32,8 +32,19 @@ LEAST_CUSTOMERS, LEAST_REPEATS = 100, 100
 DATES = 4
 """Valued where the experiment does not say how many."""
 COLUMNS = (
-    "date", "kind", "of", "customers", "repeat_purchases", "q5", "q25", "q50", "q75", "q95", "left_out", "note",
-)  # fmt: skip
+    "date",
+    "kind",
+    "of",
+    "customers",
+    "repeat_purchases",
+    "q5",
+    "q25",
+    "q50",
+    "q75",
+    "q95",
+    "left_out",
+    "note",
+)
 
 
 def follow(work: Work, company: Company, valued: EntryResult, value_split: Split) -> Kpis | None:
@@ -45,9 +56,14 @@ def follow(work: Work, company: Company, valued: EntryResult, value_split: Split
     customers = value_split.customers
     terms = Terms(work.economics, tuple(work.experiment.costs), windows_of(work.experiment))
     told, moved = kpis(
-        company, customers, terms=terms, period=section.period, by=section.by,
-        prior_answers=section.satisfaction.prior_answers, value_groups=section.value_groups,
-    )  # fmt: skip
+        company,
+        customers,
+        terms=terms,
+        period=section.period,
+        by=section.by,
+        prior_answers=section.satisfaction.prior_answers,
+        value_groups=section.value_groups,
+    )
     wanted = [Programme(one.campaign, one.weeks) for one in section.programmes]
     tested = programmes(company, customers, terms, wanted) if wanted else pd.DataFrame()
     worth, moved_later = _base_value(work, company, section, valued, value_split)
@@ -125,8 +141,14 @@ def _valued(work: Work, section: KpiSection, name: str, split: Split) -> tuple[V
     if work.economics is None:
         raise ValueError("a value without economics")
     work.say(f"Valuing the {len(split.customers):,} customers of {day}")
-    found = value(fitted, split.customers, work.economics, seed=experiment.seed, draws=section.draws,
-                  folder=work.scratch / f"base-{day}")  # fmt: skip
+    found = value(
+        fitted,
+        split.customers,
+        work.economics,
+        seed=experiment.seed,
+        draws=section.draws,
+        folder=work.scratch / f"base-{day}",
+    )
     return found, f"failed: {', '.join(failed)}" if failed else ""
 
 

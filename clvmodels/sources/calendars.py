@@ -198,9 +198,13 @@ def _checked(
 
 
 def _assembled(
-    steps: pd.DataFrame, name: str, index: str | None, covariates: tuple[str, ...], ends: pd.Timestamp | None,
+    steps: pd.DataFrame,
+    name: str,
+    index: str | None,
+    covariates: tuple[str, ...],
+    ends: pd.Timestamp | None,
     where: str,
-) -> SuppliedCalendar:  # fmt: skip
+) -> SuppliedCalendar:
     starts = pd.DatetimeIndex(np.sort(steps["start"].unique()))
     if ends is None and len(starts) < 2:
         raise DataError(Problem("of one step nobody knows how long it lasts", where, known="State until: the last day"))

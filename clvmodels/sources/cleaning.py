@@ -192,10 +192,17 @@ def id_problems(raw: Raw, names: Mapping[str, str], ids: Mapping[str, str], wher
 
 
 def judge_rows(
-    raw: Raw, names: Mapping[str, str], date_format: str | None, timezone: str, data_end: pd.Timestamp | None,
-    policies: Policies, groups: Sequence[str] = (), covariates: Sequence[str] = (), converted: Collection[str] = (),
+    raw: Raw,
+    names: Mapping[str, str],
+    date_format: str | None,
+    timezone: str,
+    data_end: pd.Timestamp | None,
+    policies: Policies,
+    groups: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    converted: Collection[str] = (),
     needs_order: bool = False,
-) -> ibis.Table:  # fmt: skip
+) -> ibis.Table:
     """Every row with its meaning (customer_id, date, amount, ...), and the reason why it can't count, if there is one.
 
     `moment` is the date as it came: two orders of one day at different times are no duplicates.

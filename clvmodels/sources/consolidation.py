@@ -95,11 +95,17 @@ class Company:
         ]
         origins += _return_origins(transactions, source, transactions.columns)
         return cls(
-            transactions, _returned(transactions, source), _costs([]), attributes.as_frame(None),
-            pd.DataFrame(origins, columns=list(ORIGIN_COLUMNS)), _sourced(transactions.account, source),
+            transactions,
+            _returned(transactions, source),
+            _costs([]),
+            attributes.as_frame(None),
+            pd.DataFrame(origins, columns=list(ORIGIN_COLUMNS)),
+            _sourced(transactions.account, source),
             _with_source(transactions.dropped, source),
-            no_conflicts(), _no_merges(), transactions.warnings,
-        )  # fmt: skip
+            no_conflicts(),
+            _no_merges(),
+            transactions.warnings,
+        )
 
     @property
     def roles(self) -> frozenset[str]:
@@ -206,13 +212,17 @@ def _company(backend: ibis.BaseBackend, told: list[Told], found: Found, end_is_s
     dropped = [_with_source(left_out[name], name) for name in names]
     merged = found.identity.merged
     return Company(
-        transactions, events, _costs([j for j in found.judged if j.told.table.role == "channel_costs"]),
-        attributes.as_frame(known), _origins(told, found),
+        transactions,
+        events,
+        _costs([j for j in found.judged if j.told.table.role == "channel_costs"]),
+        attributes.as_frame(known),
+        _origins(told, found),
         pd.concat([_sourced(accounts[name], name) for name in names], ignore_index=True),
         stored(backend, "left_out", ibis.union(*dropped) if dropped[1:] else dropped[0]).order_by("source", "line"),
         pd.concat(contradicting, ignore_index=True) if contradicting else no_conflicts(),
-        _no_merges() if merged is None else merged, (*transactions.warnings, *warnings),
-    )  # fmt: skip
+        _no_merges() if merged is None else merged,
+        (*transactions.warnings, *warnings),
+    )
 
 
 def _together(backend: ibis.BaseBackend, found: Found) -> Transactions:
@@ -227,14 +237,19 @@ def _together(backend: ibis.BaseBackend, found: Found) -> Transactions:
     account = pd.concat([one.account for one in every], ignore_index=True)
     account["step"] = range(len(account))
     return dataclasses.replace(
-        every[0], table=ibis.union(*alike), account=account, dropped=ibis.union(*(one.dropped for one in every)),
+        every[0],
+        table=ibis.union(*alike),
+        account=account,
+        dropped=ibis.union(*(one.dropped for one in every)),
         warnings=tuple(w for one in every for w in one.warnings),
         groups=tuple(dict.fromkeys(g for one in every for g in one.groups)),
         covariates=tuple(dict.fromkeys(c for one in every for c in one.covariates)),
-        source=", ".join(one.source for one in every), sha256=found.sha256,
-        data_start=min(one.data_start for one in every), data_end=max(one.data_end for one in every),
+        source=", ".join(one.source for one in every),
+        sha256=found.sha256,
+        data_start=min(one.data_start for one in every),
+        data_end=max(one.data_end for one in every),
         returns=(ibis.union(*returns) if returns[1:] else returns[0]) if returns else None,
-    )  # fmt: skip
+    )
 
 
 def _alike(table: ibis.Table, types: Mapping[str, object]) -> ibis.Table:
@@ -250,10 +265,11 @@ def _with_attributes(
     kept = [one.table for one in told if one.table.role == "attributes"]
     table = transactions.table.left_join(known, "customer_id").drop("customer_id_right")
     return dataclasses.replace(
-        transactions, table=stored(backend, "transactions", table),
+        transactions,
+        table=stored(backend, "transactions", table),
         groups=tuple(dict.fromkeys((*transactions.groups, *(g for one in kept for g in one.groups)))),
         covariates=tuple(dict.fromkeys((*transactions.covariates, *(c for one in kept for c in one.covariates)))),
-    )  # fmt: skip
+    )
 
 
 def _returned(transactions: Transactions, source: str) -> ibis.Table:

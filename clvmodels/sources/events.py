@@ -23,9 +23,18 @@ from clvmodels.sources.reasons import Policies
 from clvmodels.sources.roles import AS_ORDER, ROLES, SCALES, Role, Told
 
 EVENT = {
-    "source": "string", "role": "string", "line": "int64", "customer_id": "string", "date": "date", "kind": "string",
-    "count": "float64", "amount": "float64", "value": "float64", "order_id": "string", "detail": "string",
-}  # fmt: skip
+    "source": "string",
+    "role": "string",
+    "line": "int64",
+    "customer_id": "string",
+    "date": "date",
+    "kind": "string",
+    "count": "float64",
+    "amount": "float64",
+    "value": "float64",
+    "order_id": "string",
+    "detail": "string",
+}
 """The shape of events: where a row stood (source, role, line); whose, when, of what kind, how many (1 where nothing
 tells), for how much money; minutes, a score, or 1 and 0 for yes and no; the order; arm, channel, referred customer."""
 ARMS = ("treatment", "control")
@@ -51,9 +60,14 @@ class Judged(NamedTuple):
 
 
 def judge(
-    backend: ibis.BaseBackend, told: Told, timezone: str, data_end: pd.Timestamp | None, policies: Policies,
-    rates: Rates | None, owners: Owners | None = None,
-) -> Judged:  # fmt: skip
+    backend: ibis.BaseBackend,
+    told: Told,
+    timezone: str,
+    data_end: pd.Timestamp | None,
+    policies: Policies,
+    rates: Rates | None,
+    owners: Owners | None = None,
+) -> Judged:
     """Judge the rows of a table by its role. Without rates amounts stay as they are.
 
     Raises
@@ -73,7 +87,7 @@ def judge(
     counts = tally.count(judged, raw)
     problems += tally.refusals(
         judged, raw, counts, told.where, told.names, policies, told.table.date_format, _kind_hint(told)
-    )  # fmt: skip
+    )
     problems += _sign_problems(told, judged)
     if problems:
         raise DataError(problems)
@@ -179,8 +193,15 @@ def _owner_cases(
         return own
     if "unowned" not in table.columns:
         return []
-    known = (reasons.NO_ID, reasons.ORPHAN, reasons.SEVERAL, reasons.UNKNOWN_ORDER, reasons.UNUSED_ORDER,
-             reasons.ORDER_OF_SEVERAL, reasons.ORDER_AT_RATES)  # fmt: skip
+    known = (
+        reasons.NO_ID,
+        reasons.ORPHAN,
+        reasons.SEVERAL,
+        reasons.UNKNOWN_ORDER,
+        reasons.UNUSED_ORDER,
+        reasons.ORDER_OF_SEVERAL,
+        reasons.ORDER_AT_RATES,
+    )
     return [(table.unowned == reason, reason) for reason in known]
 
 
@@ -206,8 +227,10 @@ def _own_cases(
         cases.append((~is_empty(source["responded"]) & meaning["responded"].isnull(), reasons.BAD_NUMBER))
     cases += [(meaning[m] < 0, reasons.BELOW_ZERO) for m in ("count", "minutes") if m in source]
     if "score" in source:
-        cases += [((meaning["kind"] == kind) & ~meaning["score"].between(low, high), reasons.OUT_OF_SCALE)
-                  for kind, (low, high) in SCALES.items()]  # fmt: skip
+        cases += [
+            ((meaning["kind"] == kind) & ~meaning["score"].between(low, high), reasons.OUT_OF_SCALE)
+            for kind, (low, high) in SCALES.items()
+        ]
     if "arm" in source:
         cases.append((meaning["arm"].notin(ARMS), reasons.BAD_ARM))
     return cases

@@ -90,8 +90,11 @@ def normal(column: ibis.Value, rule: str) -> ibis.Value:
 
 def rule_problems(rules: Mapping[str, str], where: str) -> list[Problem]:
     """Rules that no registry holds."""
-    return [unknown("rule", rule, RULES, f"{where}, rule of '{system}'") for system, rule in rules.items()
-            if rule not in RULES]  # fmt: skip
+    return [
+        unknown("rule", rule, RULES, f"{where}, rule of '{system}'")
+        for system, rule in rules.items()
+        if rule not in RULES
+    ]
 
 
 def known_systems(identity: Identity) -> list[str]:
@@ -114,8 +117,9 @@ def read_identity(backend: ibis.BaseBackend, rows: ibis.Table, rules: Mapping[st
     """
     rule = rules.get(CUSTOMER, "exact")
     exact = normal(rows.key, "exact")
-    keys = ibis.cases(*((rows.system == system, normal(rows.key, name)) for system, name in rules.items()),
-                      (True, exact))  # fmt: skip
+    keys = ibis.cases(
+        *((rows.system == system, normal(rows.key, name)) for system, name in rules.items()), (True, exact)
+    )
     place = ("source", "row", "where", "line")
     pairs = stored(backend, "pairs", rows.select(*place, "system", key=keys, direct=normal(rows[CUSTOMER], rule)))
     nothing = pairs.filter(_.key.isnull() | _.direct.isnull()).select(

@@ -34,10 +34,37 @@ USED = "rows used"
 
 # In the order in which they are looked for.
 REASONS = (
-    UNREADABLE, NO_ID, NO_ORDER, NO_NAME, NO_DATE, BAD_DATE, NO_KIND, BAD_KIND, NO_AMOUNT, BAD_AMOUNT, NO_CURRENCY,
-    NO_RATE, BAD_NUMBER, BELOW_ZERO, OUT_OF_SCALE, BAD_ARM, BAD_END, AFTER_END, ORPHAN, SEVERAL, UNKNOWN_ORDER,
-    UNUSED_ORDER, ORDER_OF_SEVERAL, ORDER_AT_RATES, AFTER_ENDED, NEGATIVE, ZERO, DUPLICATE, NOTHING_TO_NET, NETTED_OUT,
-)  # fmt: skip
+    UNREADABLE,
+    NO_ID,
+    NO_ORDER,
+    NO_NAME,
+    NO_DATE,
+    BAD_DATE,
+    NO_KIND,
+    BAD_KIND,
+    NO_AMOUNT,
+    BAD_AMOUNT,
+    NO_CURRENCY,
+    NO_RATE,
+    BAD_NUMBER,
+    BELOW_ZERO,
+    OUT_OF_SCALE,
+    BAD_ARM,
+    BAD_END,
+    AFTER_END,
+    ORPHAN,
+    SEVERAL,
+    UNKNOWN_ORDER,
+    UNUSED_ORDER,
+    ORDER_OF_SEVERAL,
+    ORDER_AT_RATES,
+    AFTER_ENDED,
+    NEGATIVE,
+    ZERO,
+    DUPLICATE,
+    NOTHING_TO_NET,
+    NETTED_OUT,
+)
 
 ORPHANED = (ORPHAN, UNKNOWN_ORDER)
 """Reasons that lie in another table: nothing is wrong with the row, but it meets no customer."""
@@ -65,13 +92,23 @@ REFUSABLE = {
 }
 
 ABOUT = {
-    NO_ID: ("customer_id", "key"), NO_ORDER: ("order_id",),
+    NO_ID: ("customer_id", "key"),
+    NO_ORDER: ("order_id",),
     NO_NAME: ("system", "key", "customer_id", "channel", "currency"),
-    NO_DATE: ("date",), BAD_DATE: ("date",), NO_KIND: ("kind",), BAD_KIND: ("kind",), NO_AMOUNT: ("amount",),
-    BAD_AMOUNT: ("amount",), NO_CURRENCY: ("currency",), BAD_ARM: ("arm",), BAD_END: ("ended",),
+    NO_DATE: ("date",),
+    BAD_DATE: ("date",),
+    NO_KIND: ("kind",),
+    BAD_KIND: ("kind",),
+    NO_AMOUNT: ("amount",),
+    BAD_AMOUNT: ("amount",),
+    NO_CURRENCY: ("currency",),
+    BAD_ARM: ("arm",),
+    BAD_END: ("ended",),
     BAD_NUMBER: ("cost", "discount", "count", "minutes", "score", "rate", "responded"),
-    BELOW_ZERO: ("count", "minutes"), NO_RATE: ("currency", "date"), NEGATIVE: ("amount",),
-}  # fmt: skip
+    BELOW_ZERO: ("count", "minutes"),
+    NO_RATE: ("currency", "date"),
+    NEGATIVE: ("amount",),
+}
 """Meanings of the columns that a reason is about."""
 
 HINTS = {

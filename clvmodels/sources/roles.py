@@ -62,45 +62,78 @@ class Role:
 _MONEY = ("amount", "currency")
 ROLES: dict[str, Role] = {
     "orders": Role(
-        "Orders", ("date",), ("amount", "order_id", "cost", "discount", "currency", "ended"), is_event=False,
+        "Orders",
+        ("date",),
+        ("amount", "order_id", "cost", "discount", "currency", "ended"),
+        is_event=False,
     ),
     "order_lines": Role(
-        "Order lines", ("order_id",), ("amount", "cost", "discount", "product_group", "key", "date", "currency"),
-        ("order_id",), is_event=False,
+        "Order lines",
+        ("order_id",),
+        ("amount", "cost", "discount", "product_group", "key", "date", "currency"),
+        ("order_id",),
+        is_event=False,
     ),
     "returns": Role(
-        "Returns and refunds", ("date", "amount"), ("currency", "order_id"), ("key", "order_id"), kind="return",
+        "Returns and refunds",
+        ("date", "amount"),
+        ("currency", "order_id"),
+        ("key", "order_id"),
+        kind="return",
     ),
     "payments": Role(
-        "Payments", ("date", "kind"), (*_MONEY, "order_id"), ("key", "order_id"),
-        kinds=("late", "bad_debt", "fee", "paid"), open=False,
+        "Payments",
+        ("date", "kind"),
+        (*_MONEY, "order_id"),
+        ("key", "order_id"),
+        kinds=("late", "bad_debt", "fee", "paid"),
+        open=False,
     ),
     "discounts": Role(
-        "Discounts conceded", ("date", "amount"), ("currency", "order_id"), ("key", "order_id"), kind="discount",
+        "Discounts conceded",
+        ("date", "amount"),
+        ("currency", "order_id"),
+        ("key", "order_id"),
+        kind="discount",
     ),
     "contacts": Role(
-        "Service contacts", ("date",), ("kind", "minutes", *_MONEY, "order_id"), kinds=("contact", "complaint"),
-        kind="contact", to={"minutes": "value"},
+        "Service contacts",
+        ("date",),
+        ("kind", "minutes", *_MONEY, "order_id"),
+        kinds=("contact", "complaint"),
+        kind="contact",
+        to={"minutes": "value"},
     ),
     "surveys": Role(
-        "Satisfaction surveys", ("date", "kind"), ("score",), kinds=("nps", "csat", "ces"), open=False,
+        "Satisfaction surveys",
+        ("date", "kind"),
+        ("score",),
+        kinds=("nps", "csat", "ces"),
+        open=False,
         to={"score": "value"},
     ),
     "engagement": Role("Engagement", ("date", "kind"), ("count",)),
     "referrals": Role("Referrals", ("date",), ("referred",), kind="referral", to={"referred": "detail"}),
     "campaigns": Role(
-        "Campaigns", ("date", "kind"), ("arm", "responded", *_MONEY), to={"arm": "detail", "responded": "value"},
+        "Campaigns",
+        ("date", "kind"),
+        ("arm", "responded", *_MONEY),
+        to={"arm": "detail", "responded": "value"},
     ),
     "acquisition": Role(
-        "Acquisition costs", ("amount",), ("date", "channel", "currency"), kind="acquisition",
+        "Acquisition costs",
+        ("amount",),
+        ("date", "channel", "currency"),
+        kind="acquisition",
         to={"channel": "detail"},
     ),
-    "channel_costs": Role("Costs by channel and month", ("channel", "date", "amount"), ("currency",), (),
-                          is_event=False),
+    "channel_costs": Role(
+        "Costs by channel and month", ("channel", "date", "amount"), ("currency",), (), is_event=False
+    ),
     "attributes": Role("Attributes of customers", (), is_event=False),
     "identity": Role("Identity", ("system", "key", "customer_id"), (), (), is_event=False),
     "rates": Role("Exchange rates", ("currency", "rate"), ("date",), (), is_event=False),
-}  # fmt: skip
+}
 """By name, in the order of a report."""
 SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 """Lowest and highest score of a survey."""

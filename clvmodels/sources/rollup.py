@@ -54,10 +54,16 @@ def known_orders(backend: ibis.BaseBackend, told: Told, day: ibis.Value) -> ibis
     if "amount" in told.names:
         good = good & (amount_number(table[told.column("amount")]) >= 0).fill_null(False)
     rows = table.select("row", "owner", order_id=id_text(table[told.column("order_id")]), rate=rate, good=good)
-    known = rows.filter(_.order_id.notnull()).group_by("order_id").agg(
-        first=ibis.coalesce(_["row"].min(where=_.good), _["row"].min()), owners=_.owner.nunique(), rate=_.rate.max(),
-        rates=_.rate.nunique(),
-    )  # fmt: skip
+    known = (
+        rows.filter(_.order_id.notnull())
+        .group_by("order_id")
+        .agg(
+            first=ibis.coalesce(_["row"].min(where=_.good), _["row"].min()),
+            owners=_.owner.nunique(),
+            rate=_.rate.max(),
+            rates=_.rate.nunique(),
+        )
+    )
     return stored(backend, "known", known)
 
 
@@ -72,8 +78,10 @@ def with_sums(told: Told, known: ibis.Table, lines: Lines) -> tuple[Told, tuple[
     found = found.select(first="first", of_order="order_id", **{f"sum_{name}": found[name] for name in new})
     table = told.raw.table.mutate(of_order=id_text(told.raw.table[told.column("order_id")]))
     met = table.left_join(found, "of_order")
-    sums = {f"c{width + i}": (met.row == met["first"]).ifelse(met[f"sum_{n}"], met[f"sum_{n}"] * 0.0)
-            for i, n in enumerate(new)}  # fmt: skip
+    sums = {
+        f"c{width + i}": (met.row == met["first"]).ifelse(met[f"sum_{n}"], met[f"sum_{n}"] * 0.0)
+        for i, n in enumerate(new)
+    }
     raw = told.raw._replace(table=met.select(*told.raw.table.columns, **sums))
     names = told.names | {name: f"{lines.judged.told.names[name]} of {lines.judged.told.name}" for name in new}
     return told._replace(names=names, raw=raw), tuple(new) if lines.own_currency else ()
@@ -95,9 +103,10 @@ def order_index(backend: ibis.BaseBackend, known: ibis.Table, transactions: Tran
         index = index.left_join(back, "order_id").drop("order_id_right")
         index = index.mutate(owner=ibis.coalesce(index.owner, index.returner)).drop("returner")
     why = ibis.cases(
-        (index.owners > 1, reasons.ORDER_OF_SEVERAL), (index.owner.isnull(), reasons.UNUSED_ORDER),
+        (index.owners > 1, reasons.ORDER_OF_SEVERAL),
+        (index.owner.isnull(), reasons.UNUSED_ORDER),
         (index.rates > 1, reasons.ORDER_AT_RATES),
-    )  # fmt: skip
+    )
     index = index.mutate(unowned=why)
     return stored(
         backend, "orders", index.mutate(owner=index.unowned.isnull().ifelse(index.owner, ibis.null("string")))
@@ -110,13 +119,19 @@ def together(backend: ibis.BaseBackend, each: list[ibis.Table]) -> ibis.Table:
     shared = sorted(set.intersection(*(set(one.columns) for one in each)))
     rows = ibis.union(*(one.select(*shared) for one in each)).group_by("order_id")
     found = rows.agg(
-        owners=ibis.greatest(_.owners.max(), _.owner.nunique()), owner=_.owner.min(), on_day=_.on_day.min(),
-        rate=_.rate.max(), rates=ibis.greatest(_.rates.max(), _.rate.nunique()), why=_.unowned.min(), tables=_.count(),
-    )  # fmt: skip
+        owners=ibis.greatest(_.owners.max(), _.owner.nunique()),
+        owner=_.owner.min(),
+        on_day=_.on_day.min(),
+        rate=_.rate.max(),
+        rates=ibis.greatest(_.rates.max(), _.rate.nunique()),
+        why=_.unowned.min(),
+        tables=_.count(),
+    )
     unowned = ibis.cases(
-        (found.owners > 1, reasons.ORDER_OF_SEVERAL), (found.owner.isnull(), found.why),
+        (found.owners > 1, reasons.ORDER_OF_SEVERAL),
+        (found.owner.isnull(), found.why),
         (found.rates > 1, reasons.ORDER_AT_RATES),
-    )  # fmt: skip
+    )
     found = found.mutate(unowned=unowned).drop("why")
     return stored(
         backend, "orders", found.mutate(owner=found.unowned.isnull().ifelse(found.owner, ibis.null("string")))
@@ -209,6 +224,13 @@ def _range(
     rows: ibis.Table, source: str, owner: ibis.Value, day: ibis.Value, amount: ibis.Value, line: ibis.Value
 ) -> dict[str, ibis.Value]:
     return {
-        "source": ibis.literal(source), "role": ibis.literal("range"), "line": line, "customer_id": owner, "date": day,
-        "kind": rows.product_group, "count": rows.n, "amount": amount, "order_id": rows.order_id,
-    }  # fmt: skip
+        "source": ibis.literal(source),
+        "role": ibis.literal("range"),
+        "line": line,
+        "customer_id": owner,
+        "date": day,
+        "kind": rows.product_group,
+        "count": rows.n,
+        "amount": amount,
+        "order_id": rows.order_id,
+    }

@@ -47,9 +47,14 @@ class Found:
 
 
 def read(
-    backend: ibis.BaseBackend, sources: Mapping[str, Table], folder: Path, policies: Policies, timezone: str,
-    wanted: tuple[Sequence[str], Sequence[str]], problems: list[Problem],
-) -> list[Told]:  # fmt: skip
+    backend: ibis.BaseBackend,
+    sources: Mapping[str, Table],
+    folder: Path,
+    policies: Policies,
+    timezone: str,
+    wanted: tuple[Sequence[str], Sequence[str]],
+    problems: list[Problem],
+) -> list[Told]:
     """The tables in the engine, in the order of the roles; those that cannot be read are among the problems."""
     problems += argument_problems(policies, timezone, "utf-8", None)
     base = not any(table.role == "orders" for table in sources.values())
@@ -116,9 +121,11 @@ def _set_problems(sources: Mapping[str, Table]) -> list[Problem]:
 
 
 def _take(
-    opened: dict[str, tuple[Table, Source]], wanted: tuple[Sequence[str], Sequence[str]], base: bool,
+    opened: dict[str, tuple[Table, Source]],
+    wanted: tuple[Sequence[str], Sequence[str]],
+    base: bool,
     problems: list[Problem],
-) -> None:  # fmt: skip
+) -> None:
     """Name the groups and covariates that are wanted of the whole in the one table that has them."""
     can = {"orders", "attributes", *(["order_lines"] if base else [])}
     for kind, names in zip(("groups", "covariates"), wanted, strict=True):
@@ -146,9 +153,15 @@ def _take(
 
 
 def judge_all(
-    backend: ibis.BaseBackend, told: list[Told], sources: Mapping[str, Table], currency: str | None, timezone: str,
-    data_end: pd.Timestamp | None, policies: Policies, problems: list[Problem],
-) -> Found:  # fmt: skip
+    backend: ibis.BaseBackend,
+    told: list[Told],
+    sources: Mapping[str, Table],
+    currency: str | None,
+    timezone: str,
+    data_end: pd.Timestamp | None,
+    policies: Policies,
+    problems: list[Problem],
+) -> Found:
     """Judge the rows of all tables; what is wrong with them is among the problems, and then the rest means nothing."""
     by_role: dict[str, list[Told]] = {role: [one for one in told if one.table.role == role] for role in ROLES}
     whole = {role: len(by_role[role]) == [t.role for t in sources.values()].count(role) for role in ROLES}
@@ -177,7 +190,7 @@ def judge_all(
     orders_are_whole = whole["orders"] and whole["order_lines"]
     numbered = not orders_are_whole or any(
         "order_id" in one.names for one in by_role["orders"] or by_role["order_lines"]
-    )  # fmt: skip
+    )
 
     def owners(one: Told, table: ibis.Table) -> ibis.Table:
         if "key" not in one.names:
@@ -237,9 +250,14 @@ def _used_keys(keys: Sequence[Judged], identity: Identity) -> list[Judged]:
 
 
 def _rates(
-    tables: list[Told], told: list[Told], currency: str | None, whole: bool,
-    judged: Callable[[Told], Judged | None], found: Found, problems: list[Problem],
-) -> Rates | None:  # fmt: skip
+    tables: list[Told],
+    told: list[Told],
+    currency: str | None,
+    whole: bool,
+    judged: Callable[[Told], Judged | None],
+    found: Found,
+    problems: list[Problem],
+) -> Rates | None:
     """The currency of the result and the rates to it; None where a table of rates could not be read."""
     codes = set()
     for one in (one for one in told if "amount" in one.role.meanings):
@@ -260,9 +278,16 @@ def _rates(
 
 
 def _orders(
-    backend: ibis.BaseBackend, by_role: Mapping[str, list[Told]], found: Found, rates: Rates | None, timezone: str,
-    data_end: pd.Timestamp | None, policies: Policies, judged: Callable[..., Judged | None], problems: list[Problem],
-) -> ibis.Table | None:  # fmt: skip
+    backend: ibis.BaseBackend,
+    by_role: Mapping[str, list[Told]],
+    found: Found,
+    rates: Rates | None,
+    timezone: str,
+    data_end: pd.Timestamp | None,
+    policies: Policies,
+    judged: Callable[..., Judged | None],
+    problems: list[Problem],
+) -> ibis.Table | None:
     """Transactions of the tables of orders, their lines rolled up; returns what order numbers lead to."""
     tables, lines, base = by_role["orders"], None, False
     if by_role["order_lines"] and tables:
@@ -295,9 +320,15 @@ def _orders(
 
 
 def _transactions(
-    backend: ibis.BaseBackend, one: Told, lines: rollup.Lines | None, identity: Identity, rates: Rates | None,
-    timezone: str, data_end: pd.Timestamp | None, policies: Policies,
-) -> tuple[Transactions, ibis.Table | None]:  # fmt: skip
+    backend: ibis.BaseBackend,
+    one: Told,
+    lines: rollup.Lines | None,
+    identity: Identity,
+    rates: Rates | None,
+    timezone: str,
+    data_end: pd.Timestamp | None,
+    policies: Policies,
+) -> tuple[Transactions, ibis.Table | None]:
     """The transactions of a table of orders, and its order numbers."""
     problems: list[Problem] = []
     day = cleaning.calendar_day(one.raw.table[one.column("date")], one.table.date_format, timezone)
@@ -314,12 +345,26 @@ def _transactions(
             raise DataError(Problem("order lines need the order ids of the orders", one.where, known=known_as))
         one, converted = rollup.with_sums(one, known, lines)
     names = {"customer_id" if meaning == "key" else meaning: own for meaning, own in one.names.items()}
-    transactions = attempt(problems, partial(
-        clean, backend, one.raw, one.where, names, rates or Rates(), date_format=one.table.date_format,
-        timezone=timezone, data_end=data_end, policies=policies, groups=one.table.groups,
-        covariates=one.table.covariates, converted=converted, needs_order=one.table.role == "order_lines",
-        borrowed=one.names.keys() - own.keys(),
-    ))  # fmt: skip
+    transactions = attempt(
+        problems,
+        partial(
+            clean,
+            backend,
+            one.raw,
+            one.where,
+            names,
+            rates or Rates(),
+            date_format=one.table.date_format,
+            timezone=timezone,
+            data_end=data_end,
+            policies=policies,
+            groups=one.table.groups,
+            covariates=one.table.covariates,
+            converted=converted,
+            needs_order=one.table.role == "order_lines",
+            borrowed=one.names.keys() - own.keys(),
+        ),
+    )
     if problems or transactions is None:
         raise DataError(problems)
     return transactions, known

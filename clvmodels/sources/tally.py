@@ -44,9 +44,15 @@ def count(judged: ibis.Table, raw: Raw) -> pd.Series:
 
 
 def refusals(
-    judged: ibis.Table, raw: Raw, counts: pd.Series, where: str, names: Mapping[str, str], policies: Policies,
-    date_format: str | None, hints: Mapping[str, str] | None = None,
-) -> list[Problem]:  # fmt: skip
+    judged: ibis.Table,
+    raw: Raw,
+    counts: pd.Series,
+    where: str,
+    names: Mapping[str, str],
+    policies: Policies,
+    date_format: str | None,
+    hints: Mapping[str, str] | None = None,
+) -> list[Problem]:
     """Everything that the policies refuse, each with its first places and the own names of its columns. `hints` are
     the table's own, by reason."""
     problems, total = [], int(counts.sum())

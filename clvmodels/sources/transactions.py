@@ -27,9 +27,19 @@ END = "ended"
 NAMED = (END, "cost", "discount", "currency")  # are read only where a column is named for them
 KEPT = ("amount", END, "order_id", "cost", "discount", "product_group")  # in the result, where they were read
 _STATISTICS = (
-    "frequency", "recency", "T", "monetary_value", "amount_count", "amount_sum", "amount_log_sum", "amount_log_ss",
-    "sum_log_gaps", "status", "first_purchase", "first_month",
-)  # fmt: skip
+    "frequency",
+    "recency",
+    "T",
+    "monetary_value",
+    "amount_count",
+    "amount_sum",
+    "amount_log_sum",
+    "amount_log_ss",
+    "sum_log_gaps",
+    "status",
+    "first_purchase",
+    "first_month",
+)
 RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL, END}
 
 
@@ -173,10 +183,22 @@ def read_transactions(
     if "currency" in (columns or {}):
         found = rows_by_currency(raw.table, raw.table[own_column(names, "currency")])
         rates = Rates(only_currency(list(found.index), currency))
-    transactions = attempt(problems, lambda: clean(
-        backend, raw, opened.where, names, rates, date_format=date_format, timezone=timezone, data_end=end,
-        policies=policies, groups=groups, covariates=covariates,
-    ))  # fmt: skip
+    transactions = attempt(
+        problems,
+        lambda: clean(
+            backend,
+            raw,
+            opened.where,
+            names,
+            rates,
+            date_format=date_format,
+            timezone=timezone,
+            data_end=end,
+            policies=policies,
+            groups=groups,
+            covariates=covariates,
+        ),
+    )
     if problems or transactions is None:
         raise DataError(problems)
     return transactions
@@ -188,10 +210,22 @@ def own_column(names: Mapping[str, str], meaning: str) -> str:
 
 
 def clean(
-    backend: ibis.BaseBackend, raw: Raw, where: str, names: Mapping[str, str], rates: Rates, *, date_format: str | None,
-    timezone: str, data_end: pd.Timestamp | None, policies: Policies, groups: Sequence[str], covariates: Sequence[str],
-    converted: Collection[str] = (), needs_order: bool = False, borrowed: Collection[str] = (),
-) -> Transactions:  # fmt: skip
+    backend: ibis.BaseBackend,
+    raw: Raw,
+    where: str,
+    names: Mapping[str, str],
+    rates: Rates,
+    *,
+    date_format: str | None,
+    timezone: str,
+    data_end: pd.Timestamp | None,
+    policies: Policies,
+    groups: Sequence[str],
+    covariates: Sequence[str],
+    converted: Collection[str] = (),
+    needs_order: bool = False,
+    borrowed: Collection[str] = (),
+) -> Transactions:
     """Judge the rows of a table of orders and make transactions of those that count; the arguments are good.
 
     `names` maps each meaning to the table's own name, in the order of raw's columns. What another table knows of the
@@ -206,7 +240,7 @@ def clean(
         )
     rows = cleaning.judge_rows(
         raw, names, date_format, timezone, data_end, policies, groups, covariates, converted, needs_order
-    )  # fmt: skip
+    )
     judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
     problems += tally.refusals(judged, raw, counts, where, names, policies, date_format)
@@ -228,11 +262,20 @@ def clean(
     return Transactions(
         table=orders.select("customer_id", "date", *kept),
         account=tally.account(counts, where, {NETTED: netted}, {RETURNED: returned}),
-        dropped=tally.dropped(backend, judged, marks, raw, where), warnings=_warnings(used, own_names, policies),
-        has_amount="amount" in names, currency=rates.currency, groups=tuple(groups), covariates=tuple(covariates),
-        source=where, sha256=raw.sha256, data_start=pd.Timestamp(start), data_end=data_end or pd.Timestamp(last),
-        backend=backend, returns=returns, columns=dict(names),
-    )  # fmt: skip
+        dropped=tally.dropped(backend, judged, marks, raw, where),
+        warnings=_warnings(used, own_names, policies),
+        has_amount="amount" in names,
+        currency=rates.currency,
+        groups=tuple(groups),
+        covariates=tuple(covariates),
+        source=where,
+        sha256=raw.sha256,
+        data_start=pd.Timestamp(start),
+        data_end=data_end or pd.Timestamp(last),
+        backend=backend,
+        returns=returns,
+        columns=dict(names),
+    )
 
 
 def argument_problems(policies: Policies, timezone: str, encoding: str, date_format: str | None) -> list[Problem]:

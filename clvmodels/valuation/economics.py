@@ -21,14 +21,22 @@ _SHARES = {
     "recovered": "of unpaid amounts that is paid after all",
 }
 _COSTS = {
-    "cost_per_order": "an order", "cost_per_return": "a returned order", "cost_per_contact": "a service contact",
-    "cost_per_minute": "a minute of service", "payment_fee_per_order": "an order",
-}  # fmt: skip
+    "cost_per_order": "an order",
+    "cost_per_return": "a returned order",
+    "cost_per_contact": "a service contact",
+    "cost_per_minute": "a minute of service",
+    "payment_fee_per_order": "an order",
+}
 
 NEEDED = {
-    "cost_per_return": "returns", "cost_per_contact": "contacts", "resold": "returns", "written_off": "returns",
-    "recovered": "bad_debt", "referral": "referrals", "cost_per_minute": "handling",
-}  # fmt: skip
+    "cost_per_return": "returns",
+    "cost_per_contact": "contacts",
+    "resold": "returns",
+    "written_off": "returns",
+    "recovered": "bad_debt",
+    "referral": "referrals",
+    "cost_per_minute": "handling",
+}
 """What of the economics says nothing without a cost model of that role."""
 
 
@@ -49,8 +57,9 @@ class Retention:
     def problems(self) -> list[Problem]:
         found = [
             Problem(f"{name} must be positive and finite", "economics, retention", str(getattr(self, name)))
-            for name in ("cost", "every", "until_silent") if not 0 < getattr(self, name) < np.inf
-        ]  # fmt: skip
+            for name in ("cost", "every", "until_silent")
+            if not 0 < getattr(self, name) < np.inf
+        ]
         ratio = self.until_silent / self.every if not found else 1.0
         if abs(ratio - round(ratio)) > 1e-9 or ratio < 1:
             known = f"Such as {max(1, round(ratio)) * self.every:g}: contacts fall on whole steps"
@@ -157,12 +166,14 @@ class Economics:
     def _costs(self) -> list[Problem]:
         problems = [
             Problem(f"{name} is a cost of {of} in the currency", "economics", str(getattr(self, name)), "0 or more")
-            for name, of in _COSTS.items() if not 0 <= getattr(self, name) < np.inf
-        ]  # fmt: skip
+            for name, of in _COSTS.items()
+            if not 0 <= getattr(self, name) < np.inf
+        ]
         problems += [
             Problem(f"{name} is a share {of}", "economics", str(getattr(self, name)), "0 to 1")
-            for name, of in _SHARES.items() if not 0 <= getattr(self, name) <= 1
-        ]  # fmt: skip
+            for name, of in _SHARES.items()
+            if not 0 <= getattr(self, name) <= 1
+        ]
         if self.resold + self.written_off > 1 + 1e-9:
             got = f"{self.resold:g} and {self.written_off:g}"
             problems.append(Problem("resold and written_off are shares of the same returned value", "economics", got))

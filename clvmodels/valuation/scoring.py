@@ -120,8 +120,9 @@ def _economics(
         Problem(f"'{name}' is needed to value spend", known="0.3 is 30%")
         if spend
         else Problem(f"'{name}' needs a spend posterior", known="Give one, or leave the economics away")
-        for name, number in given.items() if (number is None) == spend
-    ]  # fmt: skip
+        for name, number in given.items()
+        if (number is None) == spend
+    ]
     if not np.isfinite(horizon) or horizon <= 0:
         problems.append(Problem("horizon must be positive and finite", got=str(horizon), known="In time units"))
     if problems:
@@ -137,8 +138,9 @@ def _check_parts(posteriors: Mapping[str, Posterior]) -> None:
         wrong.append(Problem("no posterior of purchases", "posteriors", known=known))
     wrong += [
         Problem(f"{p.model.title} tells nothing of {role}", f"{role} posterior", "", known)
-        for role, p in posteriors.items() if role in PARTS and not isinstance(p.model, PARTS[role])
-    ]  # fmt: skip
+        for role, p in posteriors.items()
+        if role in PARTS and not isinstance(p.model, PARTS[role])
+    ]
     if wrong:
         raise ConfigError(wrong)
 

@@ -140,9 +140,16 @@ class Valuation:
 
     def _block(self, table: pd.DataFrame, first_order: bool = False) -> Block:
         return Block(
-            self.posteriors, self.economics, table, self.edges, self.draws, self.seed, self.customers.amount_unit,
-            None if first_order else self.newcomers, first_order,
-        )  # fmt: skip
+            self.posteriors,
+            self.economics,
+            table,
+            self.edges,
+            self.draws,
+            self.seed,
+            self.customers.amount_unit,
+            None if first_order else self.newcomers,
+            first_order,
+        )
 
 
 def valuation(
@@ -223,9 +230,15 @@ def value(
         if progress is not None:
             progress(block.stop, len(table))
     return Values(
-        table.index.to_numpy(), whole.expected, whole.realised, economics, customers.time_unit, customers.currency,
-        customers.observation_end, parts,
-    )  # fmt: skip
+        table.index.to_numpy(),
+        whole.expected,
+        whole.realised,
+        economics,
+        customers.time_unit,
+        customers.currency,
+        customers.observation_end,
+        parts,
+    )
 
 
 def _store(folder: Path | None, name: str, shape: tuple[int, int]) -> Part:
@@ -251,14 +264,17 @@ def _check_roles(posteriors: Mapping[str, Posterior], customers: Customers) -> N
     ]
     wrong += [
         Problem(f"{p.model.title} tells nothing of {role}", f"{role} posterior", ", ".join(p.model.provides))
-        for role, p in posteriors.items() if role not in p.model.provides
-    ]  # fmt: skip
+        for role, p in posteriors.items()
+        if role not in p.model.provides
+    ]
     if wrong:
         raise ConfigError(wrong)
     missing = [
         Problem(f"no column '{name}', which {p.model.title} observes", "customers")
-        for p in posteriors.values() for name in read_of(p.model) if name not in customers.table
-    ]  # fmt: skip
+        for p in posteriors.values()
+        for name in read_of(p.model)
+        if name not in customers.table
+    ]
     if missing:
         raise DataError(list(dict.fromkeys(missing)))
 
@@ -300,8 +316,9 @@ def check_economics(posteriors: Mapping[str, Posterior], economics: Economics) -
     """
     problems = [
         Problem(f"{name} needs a cost model of {role}", "economics", known=f"Add {role}: under costs")
-        for name, role in NEEDED.items() if getattr(economics, name) and role not in posteriors
-    ]  # fmt: skip
+        for name, role in NEEDED.items()
+        if getattr(economics, name) and role not in posteriors
+    ]
     if economics.margin is None and "margin" not in posteriors:
         known = "Say margin: 0.3, or add margin: normal_margin under costs"
         problems.append(Problem("no margin is stated, and no cost model tells it", "economics", known=known))

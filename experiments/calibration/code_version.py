@@ -11,8 +11,14 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[2] / "clvmodels"
 PROFIT_STUDY = ("run_profit.py", "simulated_company.py")
 PROFIT_MODELS = (
-    "bg_nbd", "gamma_gamma", "returns", "bad_debt", "gamma_poisson", "lognormal_handling", "normal_margin",
-)  # fmt: skip
+    "bg_nbd",
+    "gamma_gamma",
+    "returns",
+    "bad_debt",
+    "gamma_poisson",
+    "lognormal_handling",
+    "normal_margin",
+)
 VALUE = ("economics.py", "newcomers.py", "profit.py", "retention.py", "simulation.py", "value.py")
 SILENT = (tokenize.COMMENT, tokenize.NL)
 

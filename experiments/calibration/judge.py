@@ -59,9 +59,12 @@ def judge(rows: pd.DataFrame, seeds: int, held: tuple[int, int] | None = HELD) -
 
 
 def verdicts(
-    folder: Path, runs: Mapping[str, tuple[pd.DataFrame, int]], must_fail: Collection[str],
-    held: tuple[int, int] | None = HELD, title: str = TITLE,
-) -> pd.DataFrame:  # fmt: skip
+    folder: Path,
+    runs: Mapping[str, tuple[pd.DataFrame, int]],
+    must_fail: Collection[str],
+    held: tuple[int, int] | None = HELD,
+    title: str = TITLE,
+) -> pd.DataFrame:
     """Judge rows of ranks against the seeds that they should have, by study; write summary.csv and calibration.svg."""
     tables = {name: judge(rows, seeds, held) for name, (rows, seeds) in runs.items()}
     table = pd.concat(tables, names=["study"]).droplevel(1).reset_index()

@@ -48,9 +48,19 @@ AGES = {"continuous": (26.0, 52.0), "opportunities": (6, 13), "renewals": (6, 13
 SPREAD = 0.5
 """Sd of the log of each parameter (of its excess over its lower bound): a factor of 2.3 up or down in 90 of 100."""
 MEDIANS = {
-    "r": 0.6, "alpha": 8.0, "s": 0.8, "beta": 12.0, "a": 0.8, "b": 2.5, "p": 4.0, "q": 2.5, "v": 15.0, "m": 20.0,
-    "tau": 0.5, "sigma": 0.6,
-}  # fmt: skip
+    "r": 0.6,
+    "alpha": 8.0,
+    "s": 0.8,
+    "beta": 12.0,
+    "a": 0.8,
+    "b": 2.5,
+    "p": 4.0,
+    "q": 2.5,
+    "v": 15.0,
+    "m": 20.0,
+    "tau": 0.5,
+    "sigma": 0.6,
+}
 """Of the truths: the size of the published estimates on retail data, in weeks and dollars. q's is of its excess."""
 OTHERS = {
     "gg_nbd": {"b": 0.02, "s": 0.8, "beta": 0.4},

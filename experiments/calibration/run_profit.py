@@ -63,10 +63,19 @@ from clvmodels.valuation.valuation import value
 
 FOLDER = Path(__file__).parents[2] / "reports" / "profit-calibration"
 ECONOMICS = Economics(
-    margin=None, annual_discount_rate=0.12, horizon=52.0, cost_per_order=1.5, cost_per_return=3.0, resold=0.5,
-    written_off=0.2, payment_fee=0.02, payment_fee_per_order=0.25, recovered=0.3,
-    retention=Retention(cost=0.8, every=8.0, until_silent=24.0), referral=Referral(incremental=0.6, reward=5.0),
-)  # fmt: skip
+    margin=None,
+    annual_discount_rate=0.12,
+    horizon=52.0,
+    cost_per_order=1.5,
+    cost_per_return=3.0,
+    resold=0.5,
+    written_off=0.2,
+    payment_fee=0.02,
+    payment_fee_per_order=0.25,
+    recovered=0.3,
+    retention=Retention(cost=0.8, every=8.0, until_silent=24.0),
+    referral=Referral(incremental=0.6, reward=5.0),
+)
 """All parts on: margins modelled, every rule of account at work."""
 COLUMNS = ["seed", "part", "quantity", "truth", "rank", "refused"]
 
@@ -113,8 +122,9 @@ def replicate(parts: Collection[str], truth: Truth, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng([seed, 4])
     rows = [
         (seed, part, name, quantity.truth, quantity.rank(rng), refused.get(part, ""))
-        for part, quantities in found.items() for name, quantity in quantities.items()
-    ]  # fmt: skip
+        for part, quantities in found.items()
+        for name, quantity in quantities.items()
+    ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table[table["part"].isin(parts)]
 

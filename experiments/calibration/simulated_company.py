@@ -44,18 +44,27 @@ def _beta(alpha: float, beta: float) -> Prior:
 SPREAD = 0.4
 """Sd of the log of what is positive: a factor of 1.9 up or down in 90 of 100."""
 PRIORS: dict[str, dict[str, Prior]] = {
-    "purchases": {name: log_normal(median, SPREAD) for name, median in
-                  {"r": 0.6, "alpha": 8.0, "a": 0.8, "b": 2.5}.items()},
+    "purchases": {
+        name: log_normal(median, SPREAD) for name, median in {"r": 0.6, "alpha": 8.0, "a": 0.8, "b": 2.5}.items()
+    },
     "spend": {name: log_normal(median, SPREAD) for name, median in {"p": 4.0, "q": 2.5, "v": 15.0}.items()},
-    "returns": {"mu": _beta(20.0, 80.0), "phi": log_normal(10.0, SPREAD), "whole": _beta(12.0, 8.0),
-                "share": _beta(16.0, 24.0), "precision": log_normal(6.0, SPREAD / 2)},
+    "returns": {
+        "mu": _beta(20.0, 80.0),
+        "phi": log_normal(10.0, SPREAD),
+        "whole": _beta(12.0, 8.0),
+        "share": _beta(16.0, 24.0),
+        "precision": log_normal(6.0, SPREAD / 2),
+    },
     "bad_debt": {"mu": _beta(8.0, 152.0), "phi": log_normal(15.0, SPREAD)},
     "contacts": {"mu": log_normal(0.3, SPREAD), "r": log_normal(1.0, SPREAD)},
     "handling": {"m": log_normal(5.0, SPREAD), "tau": log_normal(0.4, SPREAD), "sigma": log_normal(0.6, SPREAD)},
     "referrals": {"mu": log_normal(0.08, SPREAD), "r": log_normal(1.0, SPREAD)},
-    "margin": {"m": Prior("Normal", {"mu": 0.35, "sigma": 0.05}), "tau": log_normal(0.08, SPREAD),
-               "sigma": log_normal(0.1, SPREAD)},
-}  # fmt: skip
+    "margin": {
+        "m": Prior("Normal", {"mu": 0.35, "sigma": 0.05}),
+        "tau": log_normal(0.08, SPREAD),
+        "sigma": log_normal(0.1, SPREAD),
+    },
+}
 """From which the truth is drawn and which are fitted: a retailer's usual sizes, in weeks and dollars. Proper, and about
 as wide as what 300 customers tell, so that a wrong prior is seen. q's is of its excess over 1."""
 
@@ -126,10 +135,12 @@ def _returns(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -
     share = np.where(rng.random(len(who)) < theta["whole"], 1.0, rng.beta(a, b, len(who)))
     whole, part = back & (share >= WHOLE), back & (share < WHOLE)
     columns = {
-        "returnable": _sum(who), "returned": _sum(who[back]), "returned_whole": _sum(who[whole]),
+        "returnable": _sum(who),
+        "returned": _sum(who[back]),
+        "returned_whole": _sum(who[whole]),
         "returned_log_sum": _sum(who[part], np.log(share[part])),
         "returned_log1m_sum": _sum(who[part], np.log1p(-share[part])),
-    }  # fmt: skip
+    }
     return Told(own, columns), ~back
 
 

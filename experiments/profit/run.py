@@ -41,16 +41,35 @@ CHANCE = (0.005, 0.995)
 """Ends of the binomial bands."""
 CENT = 0.005  # profits closer than half a cent are the same
 MODEL_FILES = (
-    "pareto_nbd", "gamma_gamma", "returns", "bad_debt", "gamma_poisson", "lognormal_handling", "normal_margin",
-)  # fmt: skip
+    "pareto_nbd",
+    "gamma_gamma",
+    "returns",
+    "bad_debt",
+    "gamma_poisson",
+    "lognormal_handling",
+    "normal_margin",
+)
 STAGES = (
-    "accounts", "density", "economics", "ledger", "posterior", "profit", "randomness", "retention", "sampling",
-    "simulation", "summary", "value",
-)  # fmt: skip
+    "accounts",
+    "density",
+    "economics",
+    "ledger",
+    "posterior",
+    "profit",
+    "randomness",
+    "retention",
+    "sampling",
+    "simulation",
+    "summary",
+    "value",
+)
 COSTS = {
-    "margin": "normal_margin", "returns": "beta_binomial_returns", "bad_debt": "beta_binomial_bad_debt",
-    "contacts": "gamma_poisson_contacts", "handling": "lognormal_handling",
-}  # fmt: skip
+    "margin": "normal_margin",
+    "returns": "beta_binomial_returns",
+    "bad_debt": "beta_binomial_bad_debt",
+    "contacts": "gamma_poisson_contacts",
+    "handling": "lognormal_handling",
+}
 
 
 def files() -> set[Path]:
@@ -61,9 +80,12 @@ def files() -> set[Path]:
     package = ROOT / "clvmodels"
     models = set().union(*(model_files(name) for name in MODEL_FILES))
     return {
-        *models, *(package / "inference").glob("*.py"), *(package / "datasets" / "retailer").glob("*.py"),
-        *(package / f"{name}.py" for name in STAGES), Path(__file__),
-    }  # fmt: skip
+        *models,
+        *(package / "inference").glob("*.py"),
+        *(package / "datasets" / "retailer").glob("*.py"),
+        *(package / f"{name}.py" for name in STAGES),
+        Path(__file__),
+    }
 
 
 def code_version() -> str:
@@ -86,9 +108,17 @@ def places(seed: int) -> np.ndarray:
     from clvmodels.valuation.valuation import value
 
     economics = Economics(
-        None, 0.0, float(WEEKS), cost_per_order=2.5, cost_per_return=4.0, cost_per_minute=0.6, written_off=0.2,
-        payment_fee=0.015, payment_fee_per_order=0.3, retention=Retention(0.9, 4.0, 24.0, ("newsletter",)),
-    )  # fmt: skip
+        None,
+        0.0,
+        float(WEEKS),
+        cost_per_order=2.5,
+        cost_per_return=4.0,
+        cost_per_minute=0.6,
+        written_off=0.2,
+        payment_fee=0.015,
+        payment_fee_per_order=0.3,
+        retention=Retention(0.9, 4.0, 24.0, ("newsletter",)),
+    )
     windows = Windows(returns=21, bad_debt=90)
     with tempfile.TemporaryDirectory() as folder:
         retailer.write(Path(folder), CUSTOMERS, seed)
@@ -125,11 +155,18 @@ def row(seed: int) -> dict[str, object]:
     inside = int(((found > LEVELS[0]) & (found < LEVELS[1])).sum())
     low, high = binomial_band(len(found))
     return {
-        "seed": seed, "customers": len(found), "inside": inside, "share": inside / len(found),
-        "below": float((found <= LEVELS[0]).mean()), "above": float((found >= LEVELS[1]).mean()),
-        "band_low": low, "band_high": high, "ks": float(stats.kstest(found, "uniform").statistic),
-        "seconds": round(time.monotonic() - began, 1), "code": code_version(),
-    }  # fmt: skip
+        "seed": seed,
+        "customers": len(found),
+        "inside": inside,
+        "share": inside / len(found),
+        "below": float((found <= LEVELS[0]).mean()),
+        "above": float((found >= LEVELS[1]).mean()),
+        "band_low": low,
+        "band_high": high,
+        "ks": float(stats.kstest(found, "uniform").statistic),
+        "seconds": round(time.monotonic() - began, 1),
+        "code": code_version(),
+    }
 
 
 def stored() -> pd.DataFrame:

@@ -155,9 +155,21 @@ def posteriors(orders):
 
 def test_fit_then_score_gives_one_row_a_customer_harmless_in_a_spreadsheet(orders, posteriors, tmp_path):
     words = (
-        "score", posteriors["bg_nbd"], orders, "--as-of", "2025-09-30", "--horizon", 26, *OWN,
-        "--spend-posterior", posteriors["gamma_gamma"], "--margin", 0.3, "--annual-discount-rate", 0.1,
-    )  # fmt: skip
+        "score",
+        posteriors["bg_nbd"],
+        orders,
+        "--as-of",
+        "2025-09-30",
+        "--horizon",
+        26,
+        *OWN,
+        "--spend-posterior",
+        posteriors["gamma_gamma"],
+        "--margin",
+        0.3,
+        "--annual-discount-rate",
+        0.1,
+    )
     for name in ("scores.csv", "scores.parquet"):
         assert invoke(*words, "--out", tmp_path / name).status == 0
     text, exact = pd.read_csv(tmp_path / "scores.csv"), pd.read_parquet(tmp_path / "scores.parquet")
@@ -174,9 +186,16 @@ def test_an_rfm_table_scores_as_its_transactions_do(orders, posteriors, tmp_path
     from clvmodels.cli.arguments import read_customers
 
     customers, _ = read_customers(
-        orders, False, "week", time="continuous", end="2025-06-30", effects=[], columns=OWN[1], date_format=OWN[3],
+        orders,
+        False,
+        "week",
+        time="continuous",
+        end="2025-06-30",
+        effects=[],
+        columns=OWN[1],
+        date_format=OWN[3],
         timezone="UTC",
-    )  # fmt: skip
+    )
     customers.table[["frequency", "recency", "T"]].reset_index().to_csv(tmp_path / "rfm.csv", index=False)
     words = ("score", posteriors["bg_nbd"], tmp_path / "rfm.csv", "--rfm", "--as-of", "2025-06-30", "--horizon", 26)
     done = invoke(*words, "--out", tmp_path / "a.parquet")

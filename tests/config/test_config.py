@@ -144,10 +144,25 @@ report: {public: no}
 """
     told = problems(tmp_path, text)
     assert [one.split(": ", 1)[0] for one in told] == [
-        "e.yaml:1:8", "e.yaml:2:1", "e.yaml:3:17", "e.yaml:3:33", "e.yaml:5:3", "e.yaml:5:20", "e.yaml:5:34",
-        "e.yaml:6:3", "e.yaml:6:35", "e.yaml:7:3", "e.yaml:8:19", "e.yaml:8:31", "e.yaml:8:46", "e.yaml:9:21",
-        "e.yaml:9:47", "e.yaml:9:60", "e.yaml:10:11", "e.yaml:11:18",
-    ]  # fmt: skip
+        "e.yaml:1:8",
+        "e.yaml:2:1",
+        "e.yaml:3:17",
+        "e.yaml:3:33",
+        "e.yaml:5:3",
+        "e.yaml:5:20",
+        "e.yaml:5:34",
+        "e.yaml:6:3",
+        "e.yaml:6:35",
+        "e.yaml:7:3",
+        "e.yaml:8:19",
+        "e.yaml:8:31",
+        "e.yaml:8:46",
+        "e.yaml:9:21",
+        "e.yaml:9:47",
+        "e.yaml:9:60",
+        "e.yaml:10:11",
+        "e.yaml:11:18",
+    ]
     everything = "\n".join(told)
     for phrase in (
         "Unknown key 'datta'; did you mean 'data'?",
@@ -337,13 +352,17 @@ TRAPS = {
     "1e-3": ("margin: 0.3", "margin: 1e-3", lambda e: e.economics.margin == 0.001),
     "no is text": (TITLE, "title: no", lambda e: e.title == "no"),
     "0777 is text": (
-        TITLE, "title: 0777", lambda e: e.title == "0777",
+        TITLE,
+        "title: 0777",
+        lambda e: e.title == "0777",
     ),
     "a time is text": (
-        TITLE, "title: 12:30:00", lambda e: e.title == "12:30:00",
+        TITLE,
+        "title: 12:30:00",
+        lambda e: e.title == "12:30:00",
     ),
     "a whole number is a number": ("margin: 0.3", "margin: 1", lambda e: e.economics.margin == 1.0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("old", "new", "holds"), TRAPS.values(), ids=TRAPS)
@@ -389,8 +408,10 @@ def test_policies_are_as_strict_as_the_sections(tmp_path):
     (tmp_path / "orders.csv").touch()
     told = problems(tmp_path, OWN.replace("{refunds: net}", "{refunds: nett, unreadabel: drop, zero_amounts: true}"))
     assert [line.split(": ")[1] for line in told] == [
-        "data.policies.refunds", "data.policies.unreadabel", "data.policies.zero_amounts",
-    ]  # fmt: skip
+        "data.policies.refunds",
+        "data.policies.unreadabel",
+        "data.policies.zero_amounts",
+    ]
     assert "Unknown key 'unreadabel'; did you mean 'unreadable'?" in told[1]
     (whole,) = problems(tmp_path, OWN.replace("{refunds: net}", "[net]"))
     assert "data.policies: Must be a mapping of keys" in whole

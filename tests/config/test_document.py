@@ -75,12 +75,28 @@ def test_any_text_is_read_or_refused_but_never_breaks(text):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-3", 0.001), ("1.5E+3", 1500.0), (".5", 0.5), ("-.inf", float("-inf")), ("+7", 7), ("0", 0), ("true", True),
-        ("~", None), ("", None), ("no", "no"), ("on", "on"), ("010", "010"), ("0x10", "0x10"), ("1_000", "1_000"),
-        ("12:30:00", "12:30:00"), ("1997-09-30", "1997-09-30"), ("'12'", "12"), ('"true"', "true"), ("=", "="),
+        ("1e-3", 0.001),
+        ("1.5E+3", 1500.0),
+        (".5", 0.5),
+        ("-.inf", float("-inf")),
+        ("+7", 7),
+        ("0", 0),
+        ("true", True),
+        ("~", None),
+        ("", None),
+        ("no", "no"),
+        ("on", "on"),
+        ("010", "010"),
+        ("0x10", "0x10"),
+        ("1_000", "1_000"),
+        ("12:30:00", "12:30:00"),
+        ("1997-09-30", "1997-09-30"),
+        ("'12'", "12"),
+        ('"true"', "true"),
+        ("=", "="),
         ("<<", "<<"),
     ],
-)  # fmt: skip
+)
 def test_scalars(text, value):
     read = parse_document(f"[{text}]" if text else "", "e.yaml").value
     assert read == ([value] if text else None)

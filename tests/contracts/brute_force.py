@@ -131,9 +131,12 @@ def individuals(world: World, history: History, size: int, rng: np.random.Genera
         if role in world.theta:
             (n, k), law = getattr(history, role), world.theta[role]
             (own[role],) = _kept(
-                size, lambda m, law=law: (rng.gamma(law["r"], law["mu"] / law["r"], m),),
-                lambda c, n=n, k=k: (k * np.log(c[0]) if k else 0.0) - n * c[0], most(k, n), rng,
-            )  # fmt: skip
+                size,
+                lambda m, law=law: (rng.gamma(law["r"], law["mu"] / law["r"], m),),
+                lambda c, n=n, k=k: (k * np.log(c[0]) if k else 0.0) - n * c[0],
+                most(k, n),
+                rng,
+            )
     if "margin" in world.theta:
         own["margin"] = _normal(world.theta["margin"], world.theta["margin"]["m"], history.margin, size, rng)
     if "handling" in world.theta:
@@ -150,9 +153,12 @@ def _money(world, history, size, rng, own) -> None:
     power, total = law["p"] * len(amounts), amounts.sum()
     top = power * np.log(power / total) - power if len(amounts) else 0.0
     (own["pays"],) = _kept(
-        size, lambda m: (rng.gamma(law["q"], 1.0 / law["v"], m),),
-        lambda nu: power * np.log(nu[0]) - total * nu[0], top, rng,
-    )  # fmt: skip
+        size,
+        lambda m: (rng.gamma(law["q"], 1.0 / law["v"], m),),
+        lambda nu: power * np.log(nu[0]) - total * nu[0],
+        top,
+        rng,
+    )
 
 
 def _normal(law, centre, seen, size, rng):

@@ -187,9 +187,11 @@ def amount_statistics(amounts: np.ndarray) -> dict[str, Any]:
     n, logs = amounts.shape[-1], np.log(amounts)
     off = logs - logs.mean(axis=-1, keepdims=True) if n else logs
     return {
-        "amount_count": np.full(amounts.shape[:-1], n)[()], "amount_sum": amounts.sum(axis=-1),
-        "amount_log_sum": logs.sum(axis=-1), "amount_log_ss": (off**2).sum(axis=-1),
-    }  # fmt: skip
+        "amount_count": np.full(amounts.shape[:-1], n)[()],
+        "amount_sum": amounts.sum(axis=-1),
+        "amount_log_sum": logs.sum(axis=-1),
+        "amount_log_ss": (off**2).sum(axis=-1),
+    }
 
 
 def rescaled(table: pd.DataFrame, time: float = 1.0, money: float = 1.0) -> pd.DataFrame:

@@ -280,9 +280,17 @@ _CHANCES = ((0, 0), (1, 0), (1, 1), (7, 0), (7, 7), (12, 3), (5000, 0), (5000, 5
 _CHANCE = ({"mu": 0.12, "phi": 8.0}, {"mu": 0.6, "phi": 0.7})
 _SHARE = ({"whole": 0.6, "share": 0.35, "precision": 4.0}, {"whole": 0.1, "share": 0.8, "precision": 0.9})
 _EXTREME_CHANCE = tuple({"mu": mu, "phi": phi} for mu in (1e-3, 0.3, 0.999) for phi in (1e-3, 1e6))
-_EXTREME_SHARE = tuple({"whole": w, "share": s, "precision": k} for w, s, k in (
-    (1e-3, 0.4, 1e-3), (0.999, 1e-3, 1e6), (0.5, 0.4, 1e6), (0.5, 0.999, 50.0), (0.2, 0.9, 1e-3), (0.2, 0.1, 5.0),
-))  # fmt: skip
+_EXTREME_SHARE = tuple(
+    {"whole": w, "share": s, "precision": k}
+    for w, s, k in (
+        (1e-3, 0.4, 1e-3),
+        (0.999, 1e-3, 1e6),
+        (0.5, 0.4, 1e6),
+        (0.5, 0.999, 50.0),
+        (0.2, 0.9, 1e-3),
+        (0.2, 0.1, 5.0),
+    )
+)
 _COUNTS = ((0, 0), (1, 0), (1, 3), (7, 0), (12, 2), (5000, 0), (4000, 1500), (2, 3000))
 _COUNT = ({"mu": 0.3, "r": 0.8}, {"mu": 4.0, "r": 3.0})
 _EXTREME_COUNT = tuple({"mu": mu, "r": r} for mu in (1e-3, 0.3, 50.0) for r in (1e-3, 1e6))
@@ -296,8 +304,15 @@ COST_CASES = {
         tuple(a | b for a, b in zip(_CHANCE, _SHARE, strict=True)),
         tuple(a | b for a, b in zip(_EXTREME_CHANCE, _EXTREME_SHARE, strict=True)),
         (
-            (0, 0, 0, []), (1, 0, 0, []), (1, 1, 1, []), (1, 1, 0, [0.4]), (7, 7, 7, []), (12, 3, 1, [0.2, 0.9]),
-            (5000, 0, 0, []), (4000, 700, 300, _RNG.beta(2.0, 3.0, 400)), (900, 900, 0, np.full(900, 0.4)),
+            (0, 0, 0, []),
+            (1, 0, 0, []),
+            (1, 1, 1, []),
+            (1, 1, 0, [0.4]),
+            (7, 7, 7, []),
+            (12, 3, 1, [0.2, 0.9]),
+            (5000, 0, 0, []),
+            (4000, 700, 300, _RNG.beta(2.0, 3.0, 400)),
+            (900, 900, 0, np.full(900, 0.4)),
         ),
         shares,
         "mu",
@@ -326,7 +341,7 @@ COST_CASES = {
         lambda events: about_mean(np.log(np.asarray(events, dtype=float))),
         "m",
     ),
-}  # fmt: skip
+}
 
 
 def cost_case_of(name: str) -> CostCase:

@@ -78,9 +78,18 @@ def at_mode(
     u[free] = find_mode(Given.of(target, u, free)).u
     tree = az.from_dict({"posterior": structure.constrain(np.tile(u, (1, DRAWS, 1)))})
     return Posterior(
-        case.model, tree, "laplace", priors, tuple(effects), groups, customers.time_unit, customers.amount_unit,
-        "USD", 3, scales=scales,
-    )  # fmt: skip
+        case.model,
+        tree,
+        "laplace",
+        priors,
+        tuple(effects),
+        groups,
+        customers.time_unit,
+        customers.amount_unit,
+        "USD",
+        3,
+        scales=scales,
+    )
 
 
 def check_scored(case: Case, posterior: Posterior) -> None:

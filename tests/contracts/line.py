@@ -66,10 +66,17 @@ def every_number_of(purchases: Posterior, spend: Posterior, customers: Customers
         for block in customer_blocks(len(table), draws, len(made.weights))
     ]  # in double precision, where `value` keeps single
     arrays = [
-        state.alive, state.purchase_rate, state.residual_lifetime, state.residual_purchases, *state.extra.values(),
-        futures.purchases, futures.expected_purchases, futures.p_alive, futures.p_any[None],
+        state.alive,
+        state.purchase_rate,
+        state.residual_lifetime,
+        state.residual_purchases,
+        *state.extra.values(),
+        futures.purchases,
+        futures.expected_purchases,
+        futures.p_alive,
+        futures.p_any[None],
         np.concatenate(blocks, axis=1),
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(np.concatenate([np.asarray(a, dtype=float) for a in arrays]), columns=table.index)
 
 

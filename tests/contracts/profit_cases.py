@@ -29,20 +29,37 @@ THETA = {
 }
 ROLE_MODELS = {role: model for model in reversed(COSTS.values()) for role in model.provides}
 FULL = Economics(
-    margin=None, annual_discount_rate=0.12, horizon=26.0, cost_per_order=3.0, cost_per_return=4.0, resold=0.3,
-    written_off=0.2, payment_fee=0.02, payment_fee_per_order=0.3, recovered=0.25,
-    retention=Retention(cost=1.5, every=4.0, until_silent=12.0), referral=Referral(incremental=0.6, reward=5.0),
-)  # fmt: skip
+    margin=None,
+    annual_discount_rate=0.12,
+    horizon=26.0,
+    cost_per_order=3.0,
+    cost_per_return=4.0,
+    resold=0.3,
+    written_off=0.2,
+    payment_fee=0.02,
+    payment_fee_per_order=0.3,
+    recovered=0.25,
+    retention=Retention(cost=1.5, every=4.0, until_silent=12.0),
+    referral=Referral(incremental=0.6, reward=5.0),
+)
 HISTORIES = {
     "just come": History(0, 0.0, 2.0, (), (1, 0), (1, 0), (1, 0), (), (1, 0), (0.35,)),
     "twice, then silent": History(
         2, 9.0, 30.0, (22.0, 60.0), (3, 2), (1, 1), (3, 4), (3.0, 9.0, 6.0, 2.0), (3, 0), (0.5, 0.45, 0.41)
     ),
     "regular": History(
-        6, 27.0, 28.0, (12.0, 18.0, 9.0, 15.0, 30.0, 11.0), (7, 0), (7, 0), (7, 1), (12.0,), (7, 2),
+        6,
+        27.0,
+        28.0,
+        (12.0, 18.0, 9.0, 15.0, 30.0, 11.0),
+        (7, 0),
+        (7, 0),
+        (7, 1),
+        (12.0,),
+        (7, 2),
         (0.2, 0.3, 0.25, 0.3, 0.28, 0.33, 0.31),
     ),
-}  # fmt: skip
+}
 
 
 def world_of(purchases: str, spend: str, economics: Economics = FULL) -> World:
@@ -50,11 +67,26 @@ def world_of(purchases: str, spend: str, economics: Economics = FULL) -> World:
     e, keep, bring = economics, economics.retention, economics.referral
     theta = {"purchases": THETA[purchases], "spend": THETA[spend], **{role: THETA[role] for role in ROLE_MODELS}}
     return World(
-        theta, "coin" if purchases == "bg_nbd" else "clock", "gamma" if spend == "gamma_gamma" else "lognormal",
-        e.horizon, e.margin, e.annual_discount_rate, e.cost_per_order, e.cost_per_return, e.cost_per_contact, e.resold,
-        e.written_off, e.payment_fee, e.payment_fee_per_order, e.recovered, keep.cost, keep.every, keep.until_silent,
-        bring.incremental, bring.reward,
-    )  # fmt: skip
+        theta,
+        "coin" if purchases == "bg_nbd" else "clock",
+        "gamma" if spend == "gamma_gamma" else "lognormal",
+        e.horizon,
+        e.margin,
+        e.annual_discount_rate,
+        e.cost_per_order,
+        e.cost_per_return,
+        e.cost_per_contact,
+        e.resold,
+        e.written_off,
+        e.payment_fee,
+        e.payment_fee_per_order,
+        e.recovered,
+        keep.cost,
+        keep.every,
+        keep.until_silent,
+        bring.incremental,
+        bring.reward,
+    )
 
 
 def posteriors_of(

@@ -104,13 +104,18 @@ def own_rates_average_to_their_integral(case: Case) -> None:
     drawn = {"purchase_rate": people.purchase_rate, **people.extra}
     for name in story.individual(theta):
         moment = {
-            power: np.array([
-                story.mean(theta, lambda own, row=row: np.logaddexp(story.alive(row, own), story.ended(row, own)),
-                           lambda own: own[name] ** power)
-                for row in each_row(case)
-            ])
+            power: np.array(
+                [
+                    story.mean(
+                        theta,
+                        lambda own, row=row: np.logaddexp(story.alive(row, own), story.ended(row, own)),
+                        lambda own: own[name] ** power,
+                    )
+                    for row in each_row(case)
+                ]
+            )
             for power in (1, 2, 4)
-        }  # fmt: skip
+        }
         for power in (1, 2):
             mean_is(drawn[name] ** power, moment[power], moment[2 * power] - moment[power] ** 2)
 

@@ -38,10 +38,13 @@ def own_spend_averages_to_its_integral(case: Case) -> None:
     for name in case.story.individual(case.theta):
         for power in (1, 2):
             truth = [
-                case.story.mean(case.theta, lambda own, row=row: case.story.log_density(row, case.theta, own),
-                                lambda own: own[name] ** power)
+                case.story.mean(
+                    case.theta,
+                    lambda own, row=row: case.story.log_density(row, case.theta, own),
+                    lambda own: own[name] ** power,
+                )
                 for row in each_row(case)
-            ]  # fmt: skip
+            ]
             mean_is(state[name] ** power, np.array(truth))
 
 
@@ -55,10 +58,13 @@ def expected_spend_is_the_integral_over_individuals(case: Case) -> None:
     rows = {name: values[None] for name, values in row_arrays(case.table()).items()}
     for theta in case.thetas:
         truth = [
-            case.story.mean(theta, lambda own, row=row: case.story.log_density(row, theta, own),
-                            lambda own: case.story.amount(theta, own))
+            case.story.mean(
+                theta,
+                lambda own, row=row: case.story.log_density(row, theta, own),
+                lambda own: case.story.amount(theta, own),
+            )
             for row in each_row(case)
-        ]  # fmt: skip
+        ]
         close(case.model.expected_spend(rows, as_theta(theta))[0], truth, 1e-7)
 
 

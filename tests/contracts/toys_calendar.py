@@ -15,9 +15,14 @@ INDEX = np.array([0.5, 1.0, 2.5, 0.7, 1.0, 3.0, 0.4, 1.3, 0.9, 2.0, 1.0, 0.6, 1.
 Z = np.array([[0, 1, 0, 0, 0.5, 0, 1, 0, 0, 0, 1, 0, 0], [1, 0, 0, 2, 0, 0, 1, 0, 0, 1, 0, 0.3, 0]], dtype=float)
 MEAN = 1.2
 SUPPLIED = {
-    "name": "weeks", "bounds": BOUNDS.tolist(), "log_index": np.log(INDEX).tolist(), "log_mean": float(np.log(MEAN)),
-    "covariates": ["sale"], "values": Z[..., None].tolist(), "until": "2030-01-01",
-}  # fmt: skip
+    "name": "weeks",
+    "bounds": BOUNDS.tolist(),
+    "log_index": np.log(INDEX).tolist(),
+    "log_mean": float(np.log(MEAN)),
+    "covariates": ["sale"],
+    "values": Z[..., None].tolist(),
+    "until": "2030-01-01",
+}
 
 
 class OnWeeks:
@@ -105,15 +110,19 @@ CALENDAR_CASES = {
     "pareto_nbd on weeks": Case(
         MODELS["pareto_nbd"].given(calendar=SUPPLIED),
         ParetoNBDOnWeeks(),
-        ({"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7, "calendar_sale": 0.8},
-         {"r": 2.5, "alpha": 4.0, "s": 1.7, "beta": 30.0, "calendar_sale": -0.5}),
+        (
+            {"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7, "calendar_sale": 0.8},
+            {"r": 2.5, "alpha": 4.0, "s": 1.7, "beta": 30.0, "calendar_sale": -0.5},
+        ),
         COLUMNS,
     ),
     "bg_nbd on weeks": Case(
         MODELS["bg_nbd"].given(calendar=SUPPLIED),
         BGNBDOnWeeks(),
-        ({"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4, "calendar_sale": 0.8},
-         {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0, "calendar_sale": -0.5}),
+        (
+            {"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4, "calendar_sale": 0.8},
+            {"r": 2.5, "alpha": 4.0, "a": 1.7, "b": 1.0, "calendar_sale": -0.5},
+        ),
         COLUMNS,
     ),
-}  # fmt: skip
+}

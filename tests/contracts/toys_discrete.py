@@ -18,9 +18,17 @@ class OneChance(DiscreteLifetime):
     """S(t) = (1 - chance)^t; all that is not said here follows."""
 
     parameters = (
-        Parameter("chance", "lifetime", "none", Prior("Beta", {"alpha": 1.0, "beta": 3.0}), 1, "dropout",
-                  "everyone's chance to leave", upper=1.0),
-    )  # fmt: skip
+        Parameter(
+            "chance",
+            "lifetime",
+            "none",
+            Prior("Beta", {"alpha": 1.0, "beta": 3.0}),
+            1,
+            "dropout",
+            "everyone's chance to leave",
+            upper=1.0,
+        ),
+    )
 
     def log_survival(self, t, theta, xp=pt):
         return t * xp.log1p(-theta["chance"])

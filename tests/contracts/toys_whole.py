@@ -154,9 +154,18 @@ class CorrelatedRates(PurchaseModel):
         Parameter("hazard", "lifetime", "1/time", log_normal(0.03, 1.0), 1, "hazard", "median hazard of leaving"),
         Parameter("rate_sd", "purchases", "none", log_normal(0.6, 0.25), 1, "spread", "sd of the log rates"),
         Parameter("hazard_sd", "lifetime", "none", log_normal(0.6, 0.25), 1, "spread", "sd of the log hazards"),
-        Parameter("rho", "lifetime", "none", Prior("Beta", {"alpha": 2.0, "beta": 2.0}), 1, "correlation",
-                  "correlation of the logs", lower=-1.0, upper=1.0),
-    )  # fmt: skip
+        Parameter(
+            "rho",
+            "lifetime",
+            "none",
+            Prior("Beta", {"alpha": 2.0, "beta": 2.0}),
+            1,
+            "correlation",
+            "correlation of the logs",
+            lower=-1.0,
+            upper=1.0,
+        ),
+    )
 
     def nodes(self, theta, xp):
         """Log rate and log hazard at the nodes. [..., K]"""
@@ -373,17 +382,23 @@ WHOLE_TOYS = {
         ({"r": 0.6, "alpha": 8.0, "scale": 30.0, "c": 0.7}, {"r": 2.0, "alpha": 3.0, "scale": 20.0, "c": 1.6}),
     ),
     "observed end": Case(
-        composed("observed end", PoissonGamma(), ExponentialGamma(), observes_end=True), ObservedEnd(), PARETO,
+        composed("observed end", PoissonGamma(), ExponentialGamma(), observes_end=True),
+        ObservedEnd(),
+        PARETO,
         {"status": statuses},
     ),
     "correlated rates": Case(
         CorrelatedRates(),
         CorrelatedStory(),
-        ({"rate": 0.05, "hazard": 0.03, "rate_sd": 0.6, "hazard_sd": 0.6, "rho": -0.4},
-         {"rate": 0.4, "hazard": 0.01, "rate_sd": 0.5, "hazard_sd": 1.2, "rho": 0.7}),
+        (
+            {"rate": 0.05, "hazard": 0.03, "rate_sd": 0.6, "hazard_sd": 0.6, "rho": -0.4},
+            {"rate": 0.4, "hazard": 0.01, "rate_sd": 0.5, "hazard_sd": 1.2, "rho": 0.7},
+        ),
     ),
     "season": Case(
-        composed("season", PoissonGamma(), ExponentialGamma(), calendar=Season()), SeasonStory(), PARETO,
+        composed("season", PoissonGamma(), ExponentialGamma(), calendar=Season()),
+        SeasonStory(),
+        PARETO,
         {"birth": lambda table: 20.0, "log_factors": lambda table: 0.1 * table["frequency"]},
     ),
-}  # fmt: skip
+}

@@ -72,9 +72,11 @@ def test_the_calibration_alone_is_summed():
 
 def test_customers_with_weeks_of_their_own_share_patterns():
     own = pd.concat(
-        [weeks(customer_id=name, sale=[*map(float, sale), *[0.0] * 14]) for name, sale in
-         {"a": "010000", "b": "000001", "c": "010000"}.items()]
-    )  # fmt: skip
+        [
+            weeks(customer_id=name, sale=[*map(float, sale), *[0.0] * 14])
+            for name, sale in {"a": "010000", "b": "000001", "c": "010000"}.items()
+        ]
+    )
     calendar = read_calendar(own, name="own", covariates=["sale"])
     assert calendar.values.shape == (2, 20, 1) and calendar.until == pd.Timestamp("2024-05-19")
     table = summarize(read_transactions(ORDERS), calendars=[calendar]).customers.table
@@ -181,8 +183,10 @@ def test_an_index_is_scaled_to_mean_1():
 def test_a_patterned_table_of_equals_is_everybodys():
     own = [weeks(customer_id=one, number=np.arange(20.0)) for one in "abc"]
     own = pd.concat([*own, weeks(customer_id="another", number=0.0)])
-    calendars = [read_calendar(weeks(number=np.arange(20.0)), name="weeks", covariates=["number"]),
-                 read_calendar(own, name="weeks", covariates=["number"])]  # fmt: skip
+    calendars = [
+        read_calendar(weeks(number=np.arange(20.0)), name="weeks", covariates=["number"]),
+        read_calendar(own, name="weeks", covariates=["number"]),
+    ]
     assert [len(one.values) for one in calendars] == [1, 2]
     found = []
     for calendar in calendars:
@@ -207,9 +211,12 @@ def test_every_problem_of_a_table_is_told_at_once():
     message = refused(table, name="weeks", index="factor", covariates=["sale"])
     assert "1 rows have no day in 'date'; got first row 4: 'soon'" in message
     for part in (
-        "2 rows have a factor that is not positive in 'factor'; got first row 2", "1 rows have no number in 'factor'",
-        "1 rows have no number in 'sale'", "1 rows have a value beyond 100 in 'sale'", "a step that is there already",
-    ):  # fmt: skip
+        "2 rows have a factor that is not positive in 'factor'; got first row 2",
+        "1 rows have no number in 'factor'",
+        "1 rows have no number in 'sale'",
+        "1 rows have a value beyond 100 in 'sale'",
+        "a step that is there already",
+    ):
         assert part in message
 
 
@@ -277,19 +284,26 @@ def test_regular_buyers_and_opportunities_lack_a_calendar():
 MAPPING = {
     "title": "Does the sale matter?",
     "data": {
-        "transactions": "orders.csv", "calibration_end": "2023-12-31", "holdout": 26, "data_end": "2024-06-30",
+        "transactions": "orders.csv",
+        "calibration_end": "2023-12-31",
+        "holdout": 26,
+        "data_end": "2024-06-30",
     },
     "calendars": {
         "weeks": {"path": "weeks.csv", "covariates": ["sale"], "until": "2025-06-30"},
     },
     "models": {
-        "on_weeks": {"purchases": "bg_nbd", "spend": "gamma_gamma", "calendar": "weeks",
-                     "priors": {"calendar_sale": {"dist": "Normal", "mu": 0, "sigma": 2}}},
+        "on_weeks": {
+            "purchases": "bg_nbd",
+            "spend": "gamma_gamma",
+            "calendar": "weeks",
+            "priors": {"calendar_sale": {"dist": "Normal", "mu": 0, "sigma": 2}},
+        },
         "plain": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
     },
     "sampler": {"method": "laplace", "draws": 200},
     "economics": {"margin": 0.3, "annual_discount_rate": 0.12, "horizon": 52},
-}  # fmt: skip
+}
 TRUTH = 1.2
 
 
@@ -387,8 +401,10 @@ def test_a_posterior_on_a_calendar_is_stored_whole(tmp_path):
     model = get_model("bg_nbd", {"calendar": customers.calendar_option(calendar)})
     again = load(posterior_of(model, CALENDAR_THETA, 10).save(tmp_path / "p.nc"))
     assert again.model.options["calendar"] == model.options["calendar"]
-    close(lengths(customers.table, again.model, list(CALENDAR_THETA.values())),
-          lengths(customers.table, model, list(CALENDAR_THETA.values())))  # fmt: skip
+    close(
+        lengths(customers.table, again.model, list(CALENDAR_THETA.values())),
+        lengths(customers.table, model, list(CALENDAR_THETA.values())),
+    )
 
 
 CALENDAR_THETA = {"r": 0.6, "alpha": 5.0, "a": 0.8, "b": 2.4, "calendar_sale": 0.3}

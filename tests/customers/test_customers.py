@@ -256,9 +256,13 @@ def test_without_holdout_the_whole_data_is_observed():
 
 def test_groups_are_the_first_known_value_before_the_calibration_end():
     rows = [
-        ("a", "2024-01-02", 1, "web"), ("a", "2024-01-01", 1, None), ("a", "2024-01-03", 1, "shop"),
-        ("b", "2024-01-01", 1, None), ("b", "2024-02-01", 1, "late"), ("c", "2024-01-05", 1, "<b>"),
-    ]  # fmt: skip
+        ("a", "2024-01-02", 1, "web"),
+        ("a", "2024-01-01", 1, None),
+        ("a", "2024-01-03", 1, "shop"),
+        ("b", "2024-01-01", 1, None),
+        ("b", "2024-02-01", 1, "late"),
+        ("c", "2024-01-05", 1, "<b>"),
+    ]
     table = transactions(*rows, groups=("channel",))
     split = summarize(table, calibration_end="2024-01-31", holdout=1 / 7, groups=("channel", "first_month"))
     assert split.customers.table["channel"].to_dict() == {"a": "web", "b": "(missing)", "c": "<b>"}
@@ -309,14 +313,23 @@ def test_left_truncation_is_suspected_by_the_stated_rule(numbers, suspicious):
 def test_all_problems_of_arguments_at_once():
     table = transactions(("a", "2024-01-01", 1), ("a", "2024-03-01", 1))
     text = message(
-        table, calibration_end="2023-12-01", holdout="2023-11-01", groups=("chanel",), amount_unit=0,
-        acquired_between=("2024-02-01", "2024-01-01"), statistics=("frequencey",),
-    )  # fmt: skip
+        table,
+        calibration_end="2023-12-01",
+        holdout="2023-11-01",
+        groups=("chanel",),
+        amount_unit=0,
+        acquired_between=("2024-02-01", "2024-01-01"),
+        statistics=("frequencey",),
+    )
     for expected in (
-        "6 problems:", "calibration_end: lies before the first purchase; got 2023-12-01. The data cover 2024-01-01 to",
-        "holdout: must end after the calibration", "Unknown group 'chanel'", "amount_unit: must be a positive number",
-        "acquired_between: ends before it begins", "Unknown statistic 'frequencey'; did you mean 'frequency'?",
-    ):  # fmt: skip
+        "6 problems:",
+        "calibration_end: lies before the first purchase; got 2023-12-01. The data cover 2024-01-01 to",
+        "holdout: must end after the calibration",
+        "Unknown group 'chanel'",
+        "amount_unit: must be a positive number",
+        "acquired_between: ends before it begins",
+        "Unknown statistic 'frequencey'; did you mean 'frequency'?",
+    ):
         assert expected in text
 
 
@@ -355,9 +368,12 @@ def test_shown_in_a_notebook_and_escaped():
 
 
 RFM = {
-    "customer_id": [17, 3, 5.0], "frequency": [0, 1, 2.0], "recency": [0, 2.5, 3], "T": [4.0, 4, 8],
+    "customer_id": [17, 3, 5.0],
+    "frequency": [0, 1, 2.0],
+    "recency": [0, 2.5, 3],
+    "T": [4.0, 4, 8],
     "monetary_value": [0, 5, 6.5],
-}  # fmt: skip
+}
 
 
 def test_rfm_tables():
@@ -384,18 +400,26 @@ def test_the_number_and_the_sum_of_amounts_follow_from_their_mean():
 
 def test_what_no_purchases_have_is_refused():
     wrong = {
-        "amount_count": [0, 1.5, 3], "amount_sum": [1, -5, 13], "amount_log_sum": [0, 1.6, 10],
-        "amount_log_ss": [2, 0, -1], "sum_log_gaps": [1, 0.9, 5],
-    }  # fmt: skip
+        "amount_count": [0, 1.5, 3],
+        "amount_sum": [1, -5, 13],
+        "amount_log_sum": [0, 1.6, 10],
+        "amount_log_ss": [2, 0, -1],
+        "sum_log_gaps": [1, 0.9, 5],
+    }
     with pytest.raises(DataError) as caught:
         Customers.from_rfm(pd.DataFrame(RFM | wrong), time_unit="week", observation_end="2024-01-29")
     text = str(caught.value)
     for expected in (
-        "8 problems:", "amount_count must be a whole number 0 to frequency; not so for 2", "amount_sum must be 0",
-        "amount_log_ss must be 0", "amount_sum must be >= 0", "amount_log_ss must be >= 0",
+        "8 problems:",
+        "amount_count must be a whole number 0 to frequency; not so for 2",
+        "amount_sum must be 0",
+        "amount_log_ss must be 0",
+        "amount_sum must be >= 0",
+        "amount_log_ss must be >= 0",
         "amount_log_sum is above that of any amounts of this number and sum; not so for 1 of 3 customers; got first",
-        "sum_log_gaps must be 0 where frequency is 0", "sum_log_gaps is above that of any gaps that add up to recency",
-    ):  # fmt: skip
+        "sum_log_gaps must be 0 where frequency is 0",
+        "sum_log_gaps is above that of any gaps that add up to recency",
+    ):
         assert expected in text
 
 
@@ -430,15 +454,21 @@ def test_every_violation_of_an_rfm_table_is_listed():
         Customers.from_rfm(frame, time_unit="weeks", observation_end="never", amount_unit=-1)
     text = str(caught.value)
     for expected in (
-        "13 problems:", "amount_unit: must be a positive number", "did you mean 'week'?", "observation_end: is no day",
+        "13 problems:",
+        "amount_unit: must be a positive number",
+        "did you mean 'week'?",
+        "observation_end: is no day",
         "1 of 6 rows have no customer id, first at row 3",
         "customer_id must be unique; not so for 1 of 5 customers; got first 'a'",
         "recency must be a finite number; not so for 1 of 6 customers; got first 'd'",
         "monetary_value must be a finite number; not so for 2 of 6 customers; got first 'a', 'f'",
-        "frequency must be a whole number >= 0; not so for 2", "recency must lie in 0 <= recency <= T",
-        "recency must be 0 where frequency is 0", "recency must be above 0 where frequency is",
-        "monetary_value must be >= 0", "monetary_value must be 0 where frequency is 0",
-    ):  # fmt: skip
+        "frequency must be a whole number >= 0; not so for 2",
+        "recency must lie in 0 <= recency <= T",
+        "recency must be 0 where frequency is 0",
+        "recency must be above 0 where frequency is",
+        "monetary_value must be >= 0",
+        "monetary_value must be 0 where frequency is 0",
+    ):
         assert expected in text
 
 
@@ -452,9 +482,12 @@ def test_rfm_columns_that_are_missing():
 
 def test_rfm_ids_follow_the_rule_of_transactions():
     columns = [
-        [17.0, np.nan, 5.0], [17, None, 5], ["17", None, " 5"],
-        pd.Categorical([17, None, 5]), pd.Categorical([17.0, None, 5.0]),
-    ]  # fmt: skip
+        [17.0, np.nan, 5.0],
+        [17, None, 5],
+        ["17", None, " 5"],
+        pd.Categorical([17, None, 5]),
+        pd.Categorical([17.0, None, 5.0]),
+    ]
     for values in columns:
         ids = pd.Series(values, dtype=object if isinstance(values, list) else None)
         days = pd.DataFrame({"customer_id": ids, "date": "2024-01-01"})

@@ -13,12 +13,16 @@ from clvmodels.sources.reasons import Policies
 from clvmodels.sources.transactions import read_transactions
 
 GIFTS = [
-    ("a", "1995-03-01", 10), ("a", "1995-11-30", 5),  # twice in the first year
-    ("a", "1996-12-31", 7), ("a", "1997-01-01", 9),  # a day apart, two years
-    ("a", "1999-06-01", 1), ("a", "1999-06-02", 2),
+    ("a", "1995-03-01", 10),
+    ("a", "1995-11-30", 5),  # twice in the first year
+    ("a", "1996-12-31", 7),
+    ("a", "1997-01-01", 9),  # a day apart, two years
+    ("a", "1999-06-01", 1),
+    ("a", "1999-06-02", 2),
     ("b", "1996-02-29", 3),
-    ("c", "1995-01-01", 1), ("c", "1998-07-01", 4),
-]  # fmt: skip
+    ("c", "1995-01-01", 1),
+    ("c", "1998-07-01", 4),
+]
 
 
 def transactions(rows=GIFTS, **options):
@@ -149,8 +153,10 @@ def test_orders_after_ones_own_end_are_refused_or_dropped():
 
 def test_ends_that_cannot_be_read_are_refused_and_several_are_told():
     with pytest.raises(DataError, match=r"1 of 6 rows have an end that cannot be read, first at row 3.*Ends are dates"):
-        read_transactions(ENDS.assign(cancelled=ENDS["cancelled"].where(ENDS["customer_id"] != "b", "never")),
-                          columns={"ended": "cancelled"})  # fmt: skip
+        read_transactions(
+            ENDS.assign(cancelled=ENDS["cancelled"].where(ENDS["customer_id"] != "b", "never")),
+            columns={"ended": "cancelled"},
+        )
     several = ENDS.assign(cancelled=["2024-02-26", "2024-03-26", None, "2024-06-03", "2024-06-03", "2024-01-02"])
     read = read_transactions(several, columns={"ended": "cancelled"})
     assert "1 customers have several end dates: the last counts" in read.warnings

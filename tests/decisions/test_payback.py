@@ -94,10 +94,16 @@ def base(first: list[str], channel: list[str]) -> Customers:
 
 
 COSTS = pd.DataFrame(
-    [("A", "2025-01-01", 60.0), ("A", "2025-02-01", 40.0), ("A", "2025-03-01", 20.0), ("B", "2025-03-01", 9.0),
-     ("A", "2024-12-01", 1e6), ("A", "2025-04-01", 1e6)],
+    [
+        ("A", "2025-01-01", 60.0),
+        ("A", "2025-02-01", 40.0),
+        ("A", "2025-03-01", 20.0),
+        ("B", "2025-03-01", 9.0),
+        ("A", "2024-12-01", 1e6),
+        ("A", "2025-04-01", 1e6),
+    ],
     columns=["channel", "month", "amount"],
-).astype({"month": "datetime64[us]"})  # fmt: skip
+).astype({"month": "datetime64[us]"})
 
 
 def test_the_cost_to_win_counts_months_that_brought_nobody_and_none_outside():

@@ -21,9 +21,14 @@ from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.valuation import Part, Values
 
 SHARES = {
-    "gross margin": 1.0, "returns": -0.14, "fulfilment": -0.11, "service": -0.06, "payments": -0.04, "retention": -0.02,
+    "gross margin": 1.0,
+    "returns": -0.14,
+    "fulfilment": -0.11,
+    "service": -0.06,
+    "payments": -0.04,
+    "retention": -0.02,
     "referrals": 0.03,
-}  # fmt: skip
+}
 """The parts of a whole company's value, as shares of the gross margin."""
 
 
@@ -56,13 +61,25 @@ def cost_posterior(rng: np.random.Generator, role: str, groups: list[str], draws
     dataset = xr.Dataset(data, coords={"channel": groups})
     effects = [Effect(role, ("mu",), "channel")]
     return SimpleNamespace(
-        model=SimpleNamespace(name=f"gamma_poisson_{role}", title=f"Gamma-Poisson {role}", parameters=parameters,
-                              reference="Greenwood & Yule (1920)", meanings=meanings, handles=()),
-        priors={"mu": prior_of}, amount_unit=1.0, scales={}, effects=effects, time_unit="week", attempts=[],
+        model=SimpleNamespace(
+            name=f"gamma_poisson_{role}",
+            title=f"Gamma-Poisson {role}",
+            parameters=parameters,
+            reference="Greenwood & Yule (1920)",
+            meanings=meanings,
+            handles=(),
+        ),
+        priors={"mu": prior_of},
+        amount_unit=1.0,
+        scales={},
+        effects=effects,
+        time_unit="week",
+        attempts=[],
         stacked=lambda name: dataset[name].to_numpy().reshape(-1, *dataset[name].shape[2:]),
-        data=xr.DataTree.from_dict({"/posterior": dataset}), prior_draws={"mu": 0.3 * np.exp(rng.normal(size=2000))},
+        data=xr.DataTree.from_dict({"/posterior": dataset}),
+        prior_draws={"mu": 0.3 * np.exp(rng.normal(size=2000))},
         terms=make_terms(effects, {"channel": groups}),
-    )  # fmt: skip
+    )
 
 
 SOURCES = {"customers": "crm.sqlite, customers", "orders": "orders.csv", "service": "service.csv"}
@@ -89,20 +106,38 @@ ACCOUNT_OF_SEVERAL.insert(3, "where", ACCOUNT_OF_SEVERAL["source"].map(SOURCES))
 def company() -> Company:
     """What figures read of a company of three tables; nothing else of it is there."""
     origins = [
-        ("customer_id", "customers", "crm_id", "attributes"), ("channel", "customers", "channel", "attributes"),
-        ("customer_id", "orders", "account", "orders"), ("date", "orders", "ordered_at", "orders"),
-        ("amount", "orders", "paid", "orders"), ("customer_id", "service", "e_mail", "contacts"),
+        ("customer_id", "customers", "crm_id", "attributes"),
+        ("channel", "customers", "channel", "attributes"),
+        ("customer_id", "orders", "account", "orders"),
+        ("date", "orders", "ordered_at", "orders"),
+        ("amount", "orders", "paid", "orders"),
+        ("customer_id", "service", "e_mail", "contacts"),
         ("kind", "service", "topic", "contacts"),
-    ]  # fmt: skip
-    conflicts = pd.DataFrame({"what": ["key of several customers"] * 2, "system": "card", "key": ["1", "2"],
-                              "values": "a, b", "where": "crm.sqlite", "lines": "1, 2"})  # fmt: skip
+    ]
+    conflicts = pd.DataFrame(
+        {
+            "what": ["key of several customers"] * 2,
+            "system": "card",
+            "key": ["1", "2"],
+            "values": "a, b",
+            "where": "crm.sqlite",
+            "lines": "1, 2",
+        }
+    )
     merged = pd.DataFrame({"customer_id": ["a"], "merged": ["b"], "where": ["crm.sqlite"], "line": [7]})
     nothing: Any = None
     return Company(
-        nothing, nothing, pd.DataFrame(), pd.DataFrame(),
-        pd.DataFrame(origins, columns=["column", "source", "own_column", "role"]), ACCOUNT_OF_SEVERAL, nothing,
-        conflicts, merged, (),
-    )  # fmt: skip
+        nothing,
+        nothing,
+        pd.DataFrame(),
+        pd.DataFrame(),
+        pd.DataFrame(origins, columns=["column", "source", "own_column", "role"]),
+        ACCOUNT_OF_SEVERAL,
+        nothing,
+        conflicts,
+        merged,
+        (),
+    )
 
 
 def paybacks(groups: list[str]) -> pd.DataFrame:
@@ -114,9 +149,11 @@ def paybacks(groups: list[str]) -> pd.DataFrame:
         most = (40.0, 27.0, 22.0, 31.0)[place % 4]
         rows.append(
             {"channel": name, "channels": 1, "customers": 900 - place, "cost": (12.0, 30.0, 30.0, 12.0)[place % 4]}
-            | dict(zip(NAMES, months, strict=True)) | {"rule": 11.96, "odds": (0.999, 0.62, 0.06, 0.97)[place % 4]}
-            | {f"most_{n}": most + 3 * k for k, n in enumerate(NAMES)} | {"horizon": 11.96}
-        )  # fmt: skip
+            | dict(zip(NAMES, months, strict=True))
+            | {"rule": 11.96, "odds": (0.999, 0.62, 0.06, 0.97)[place % 4]}
+            | {f"most_{n}": most + 3 * k for k, n in enumerate(NAMES)}
+            | {"horizon": 11.96}
+        )
     return pd.DataFrame([*rows, {"channel": "other", "channels": 1, "customers": 12, "cost": 30.0}])
 
 
@@ -132,7 +169,12 @@ def with_company(run: Run, seed: int = 3) -> Run:
     known = run.value_split.customers.table.assign(complaint_rate=0.1)
     revenue = known["monetary_value"] * known["frequency"] + rng.gamma(6, 8, len(known))
     return replace(
-        run, about=replace(run.about, margin=None, parts=list(SHARES)), account=ACCOUNT_OF_SEVERAL, valued=valued,
-        company=company(), consolidated=known, payback=paybacks(groups),
+        run,
+        about=replace(run.about, margin=None, parts=list(SHARES)),
+        account=ACCOUNT_OF_SEVERAL,
+        valued=valued,
+        company=company(),
+        consolidated=known,
+        payback=paybacks(groups),
         made=pd.DataFrame({"revenue": revenue, "profit": 0.3 * revenue}),
-    )  # fmt: skip
+    )

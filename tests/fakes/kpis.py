@@ -16,9 +16,13 @@ LEVELS = {"q5": -1.645, "q25": -0.674, "q50": 0.0, "q75": 0.674, "q95": 1.645}
 
 
 def fake_kpis(
-    count: int, groups: list[str], rng: np.random.Generator, *, value: bool = True,
+    count: int,
+    groups: list[str],
+    rng: np.random.Generator,
+    *,
+    value: bool = True,
     campaigns: tuple[str, str] = ("voucher", "call"),
-) -> Kpis:  # fmt: skip
+) -> Kpis:
     """Eight quarters, the last of them not over; five dates, the first of them left out; one programme refused."""
     nothing = pd.DataFrame()
     told = pd.DataFrame(_told(count, groups, rng, value), columns=list(COLUMNS))
@@ -35,9 +39,14 @@ def _told(count: int, groups: list[str], rng: np.random.Generator, value: bool) 
         for place, period in enumerate(PERIODS):
             whole = period != PERIODS[-1]
             active, new = (round(share * count * f) for f in (0.2 + 0.03 * place, 0.1))
-            kept = {"customers": share * count * place / 8, "new customers": new, "active customers": active,
-                    "retention": np.nan if place == 0 else rng.uniform(0.5, 0.65), "purchases": 2 * active,
-                    "revenue": 90.0 * active}  # fmt: skip
+            kept = {
+                "customers": share * count * place / 8,
+                "new customers": new,
+                "active customers": active,
+                "retention": np.nan if place == 0 else rng.uniform(0.5, 0.65),
+                "purchases": 2 * active,
+                "revenue": 90.0 * active,
+            }
             if value:
                 win, keep = new * rng.uniform(5, 20), active * rng.uniform(3, 6)
                 kept |= {"profit": 18.0 * active - 9.0 * new * (8 - place), "spent to win": win, "spent to keep": keep}
@@ -59,21 +68,44 @@ def _moved(count: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _programmes(count: int, campaigns: tuple[str, str]) -> pd.DataFrame:
-    told = {"campaign": campaigns[0], "weeks": 13.0, "verdict": "tested", "reason": "", "first_day": "2025-03-03",
-            "last_day": "2025-03-03", "treatment": count // 6, "control": count // 6, "balance": 1.1,
-            "balance_limit": 3.02}  # fmt: skip
-    sizes = {"profit, treatment": (3.1, 0.2), "profit, control": (2.0, 0.2), "effect": (1.1, 0.3), "gain": (0.2, 0.3),
-             "roi": (0.22, 0.3)}  # fmt: skip
+    told = {
+        "campaign": campaigns[0],
+        "weeks": 13.0,
+        "verdict": "tested",
+        "reason": "",
+        "first_day": "2025-03-03",
+        "last_day": "2025-03-03",
+        "treatment": count // 6,
+        "control": count // 6,
+        "balance": 1.1,
+        "balance_limit": 3.02,
+    }
+    sizes = {
+        "profit, treatment": (3.1, 0.2),
+        "profit, control": (2.0, 0.2),
+        "effect": (1.1, 0.3),
+        "gain": (0.2, 0.3),
+        "roi": (0.22, 0.3),
+    }
     rows = [told | {"of": of, "value": m} | {q: m + z * sd for q, z in LEVELS.items()} for of, (m, sd) in sizes.items()]
     rows += [told | {"of": "cost", "value": 0.9}, told | {"of": "P(roi > 0)", "value": 0.73}]
-    rows.append({"campaign": campaigns[1], "weeks": 13.0, "verdict": "refused", "treatment": 0, "control": 0,
-                 "reason": "no row tells an arm: its customers were chosen, not dealt by chance"})  # fmt: skip
+    rows.append(
+        {
+            "campaign": campaigns[1],
+            "weeks": 13.0,
+            "verdict": "refused",
+            "treatment": 0,
+            "control": 0,
+            "reason": "no row tells an arm: its customers were chosen, not dealt by chance",
+        }
+    )
     return pd.DataFrame(rows, columns=list(OF_PROGRAMMES))
 
 
 def _dates(count: int) -> pd.DataFrame:
-    rows = [{"date": DATES[0], "customers": 80, "repeat_purchases": 12,
-             "left_out": "80 customers: at least 100 are needed"}]  # fmt: skip
+    rows = [
+        {"date": DATES[0], "customers": 80, "repeat_purchases": 12, "left_out": "80 customers: at least 100 are needed"}
+    ]
     for place, date in enumerate(DATES[1:]):
         known = count * (place + 5) // 8
         for kind, wide in (("expected", 0.05), ("realised", 0.09)):

@@ -144,9 +144,11 @@ def judged(base: Customers, rng: np.random.Generator, draws: int, noise: float =
     spend = actual * 48.0
     start = END + pd.Timedelta(days=1)
     holdout = Holdout(
-        pd.DataFrame({"purchases": actual, "spend": spend}, index=index), float(WEEKS_HELD), start,
+        pd.DataFrame({"purchases": actual, "spend": spend}, index=index),
+        float(WEEKS_HELD),
+        start,
         END + pd.Timedelta(weeks=WEEKS_HELD),
-    )  # fmt: skip
+    )
     past = rng.poisson(max(1.0, base.table["frequency"].sum() / 70), WEEKS_FITTED)
     later = rng.multinomial(int(actual.sum()), np.full(WEEKS_HELD, 1 / WEEKS_HELD))
     if truth is None and later.sum() > 500:
@@ -165,9 +167,14 @@ def values(base: Customers, rng: np.random.Generator, draws: int, cost: float = 
     expected = level * worth - cost
     realised = rng.gamma(1.2, np.maximum(expected + cost, 0.01) / 1.2) - cost
     return Values(
-        table.index.to_numpy(), expected.astype(np.float32), realised.astype(np.float32), Economics(0.3, 0.12, 52.0),
-        "week", "EUR", END + pd.Timedelta(weeks=WEEKS_HELD),
-    )  # fmt: skip
+        table.index.to_numpy(),
+        expected.astype(np.float32),
+        realised.astype(np.float32),
+        Economics(0.3, 0.12, 52.0),
+        "week",
+        "EUR",
+        END + pd.Timedelta(weeks=WEEKS_HELD),
+    )
 
 
 def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> SimpleNamespace:
@@ -207,26 +214,46 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
     prior = {p.name: k * np.exp(1.2 * rng.normal(size=2000)) for p, k in zip(parameters, (1, 10, 1, 10), strict=True)}
     flat = lambda name: dataset[name].to_numpy().reshape(-1, *dataset[name].shape[2:])  # noqa: E731
     return SimpleNamespace(
-        model=SimpleNamespace(name="pareto_nbd", title="Pareto/NBD", reference="Schmittlein, Morrison & Colombo (1987)",
-                              parameters=parameters, meanings=meanings, handles=()),
-        priors={p.name: prior_of for p in parameters}, amount_unit=1.0, scales=scales, stacked=flat,
-        data=xr.DataTree.from_dict({"/posterior": dataset}), prior_draws=prior, effects=effects, time_unit="week",
-        terms=make_terms(effects, {"channel": groups}), attempts=[],
-    )  # fmt: skip
+        model=SimpleNamespace(
+            name="pareto_nbd",
+            title="Pareto/NBD",
+            reference="Schmittlein, Morrison & Colombo (1987)",
+            parameters=parameters,
+            meanings=meanings,
+            handles=(),
+        ),
+        priors={p.name: prior_of for p in parameters},
+        amount_unit=1.0,
+        scales=scales,
+        stacked=flat,
+        data=xr.DataTree.from_dict({"/posterior": dataset}),
+        prior_draws=prior,
+        effects=effects,
+        time_unit="week",
+        terms=make_terms(effects, {"channel": groups}),
+        attempts=[],
+    )
 
 
 CHECKS = pd.DataFrame(
     [
         ("passed", "Worst R-hat", "pareto", "1.003", "1.01 or less", "", "sampling"),
-        ("failed", "Held-out weeks inside the 90% band", "pareto", "20 of 26", "21 or more",
-         "December is forecast too low. Do not plan a single December week with it.", "forecast"),
+        (
+            "failed",
+            "Held-out weeks inside the 90% band",
+            "pareto",
+            "20 of 26",
+            "21 or more",
+            "December is forecast too low. Do not plan a single December week with it.",
+            "forecast",
+        ),
         ("look", "Rows dropped", "", "2.9%", "under 2%", "Look at dropped.csv.", "data"),
         ("passed", "Smallest bulk ESS", "pareto", "1840", "400 or more", "", "sampling"),
         ("skipped", "Customers with Pareto k-hat above 0.7", "bg", "", "0", "elpd was not asked for.", "forecast"),
         ("not applicable", "Divergences", "bg", "", "0", "The Laplace approximation has none.", "sampling"),
     ],
     columns=["result", "check", "entry", "found", "limit", "consequence", "kind"],
-)  # fmt: skip
+)
 
 ACCOUNT = pd.DataFrame(
     [
@@ -266,10 +293,16 @@ def fake_run(
     for name, noise in (("pareto", 0.0), ("bg", 0.25), ("last", 1.2)):
         one = (first if name == "pareto" else judged(base, rng, draws, noise, truth)) if holdout else None
         entries[name] = SimpleNamespace(
-            name=name, label=about().entries[name], posteriors={"purchases": fitted}, judged=one, values=None,
-            ranking=None, p_alive=None, elpd=None,
+            name=name,
+            label=about().entries[name],
+            posteriors={"purchases": fitted},
+            judged=one,
+            values=None,
+            ranking=None,
+            p_alive=None,
+            elpd=None,
             calibration_weeks=rng.poisson(past.mean() * np.exp(rng.normal(0, 0.04, (draws, 1))), (draws, WEEKS_FITTED)),
-        )  # fmt: skip
+        )
     valued = _valued(entries["pareto"], values(base, rng, draws) if value else None, first)
     comparison = compare({name: entry.judged for name, entry in entries.items()}) if holdout else None
     split = Split(base, first.holdout if holdout else None, first.weekly)
@@ -286,9 +319,12 @@ def fake_run(
 def _valued(entry: SimpleNamespace, worth: Values | None, first: Judged) -> SimpleNamespace:
     """The recommended entry at the date of value."""
     changed = {
-        "judged": None, "values": worth, "ranking": None if worth is None else rank(worth, top_share=0.2),
-        "calibration_weeks": None, "p_alive": np.clip(first.futures.p_alive.mean(axis=0), 0, 1),
-    }  # fmt: skip
+        "judged": None,
+        "values": worth,
+        "ranking": None if worth is None else rank(worth, top_share=0.2),
+        "calibration_weeks": None,
+        "p_alive": np.clip(first.futures.p_alive.mean(axis=0), 0, 1),
+    }
     return SimpleNamespace(**{**vars(entry), **changed})
 
 
@@ -296,8 +332,9 @@ def _scores(entries: dict[str, SimpleNamespace]) -> pd.DataFrame:
     numbers = (("crps", 0.41), ("coverage_90", 0.91), ("total_purchases.bias_percent", -4.0))
     return pd.DataFrame(
         {"entry": name, "dataset": "retailer", "metric": metric, "value": value, "lower": np.nan, "upper": np.nan}
-        for name in entries for metric, value in numbers
-    )  # fmt: skip
+        for name in entries
+        for metric, value in numbers
+    )
 
 
 def store(run: Run, folder: Path) -> Path:

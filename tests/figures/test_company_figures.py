@@ -159,14 +159,21 @@ def test_each_table_adds_up_and_all_of_them_do(run):
 
 def test_rows_that_are_returns_stand_apart_below_the_rows_used():
     account = pd.DataFrame(
-        [(0, "rows read", "o.csv", 10, "read"), (1, "zero amount", "o.csv", 1, "dropped"),
-         (2, "negative amount, taken as a return", "o.csv", 3, "used"), (3, "rows used", "o.csv", 6, "used")],
+        [
+            (0, "rows read", "o.csv", 10, "read"),
+            (1, "zero amount", "o.csv", 1, "dropped"),
+            (2, "negative amount, taken as a return", "o.csv", 3, "used"),
+            (3, "rows used", "o.csv", 6, "used"),
+        ],
         columns=["step", "reason", "where", "rows", "kind"],
-    )  # fmt: skip
+    )
     found = FIGURES["data_cleaning"].numbers(account, about())
     assert [row[0] for row in found.rows] == [
-        "Rows read", "Zero amount", "Rows used", "of these: negative amount, taken as a return",
-    ]  # fmt: skip
+        "Rows read",
+        "Zero amount",
+        "Rows used",
+        "of these: negative amount, taken as a return",
+    ]
     assert [row[2] for row in found.rows] == ["10", f"{words.MINUS}1", "9", "3"] and found.rows[2][3] == "90.0%"
     assert found.tones == {2: "total"}
 
@@ -184,11 +191,14 @@ def test_a_column_of_a_customer_tells_its_table():
     answers = pd.DataFrame({"who": ["a", "b"], "day": days[2], "what": "nps", "score": [9, 3]})
     people = pd.DataFrame({"who": ["a", "b", "c"], "channel": ["x", "y", "y"]})
     key = {"key": "who"}
-    company = consolidate({
-        "shop": Table(frame=orders, columns={**key, "date": "day", "amount": "paid"}),
-        "asked": Table(frame=answers, role="surveys", columns={**key, "date": "day", "kind": "what"}),
-        "people": Table(frame=people, role="attributes", columns=key, groups=["channel"]),
-    }, currency="EUR")  # fmt: skip
+    company = consolidate(
+        {
+            "shop": Table(frame=orders, columns={**key, "date": "day", "amount": "paid"}),
+            "asked": Table(frame=answers, role="surveys", columns={**key, "date": "day", "kind": "what"}),
+            "people": Table(frame=people, role="attributes", columns=key, groups=["channel"]),
+        },
+        currency="EUR",
+    )
     customers = summarize(company.transactions, time_unit="week").customers
     found = consolidated(company, customers)
     assert found["nps"].tolist()[:2] == [9, 3] and np.isnan(found["nps"].iloc[2])
@@ -223,8 +233,9 @@ def test_quantities_of_one_name_are_told_apart_and_every_model_is_drawn(run):
 def test_more_quantities_than_panels_leave_no_model_out(run):
     posteriors = dict(run.valued.posteriors)
     of_another = posteriors.pop("contacts")
-    valued = run.valued.__class__(**{**vars(run.valued), "posteriors": {
-        **posteriors, **{f"role {k}": of_another for k in range(9)}}})  # fmt: skip
+    valued = run.valued.__class__(
+        **{**vars(run.valued), "posteriors": {**posteriors, **{f"role {k}": of_another for k in range(9)}}}
+    )
     found = table("prior_posterior", replace(run, valued=valued))
     drawn = found.query("kind == 'curve'")
     assert drawn["name"].nunique() == 12 and drawn["part"].nunique() == 11
@@ -268,9 +279,13 @@ def test_limits_tell_what_is_subtracted_and_what_is_not(run):
 
 @pytest.mark.parametrize(
     ("margin", "parts", "gain"),
-    [(1.0, ["gross margin"], "revenue"), (1.0, ["gross margin", "returns"], "profit"),
-     (0.3, ["gross margin"], "profit"), (None, ["gross margin"], "profit"),
-     (1.0, ["gross margin", "referrals"], "revenue")],
-)  # fmt: skip
+    [
+        (1.0, ["gross margin"], "revenue"),
+        (1.0, ["gross margin", "returns"], "profit"),
+        (0.3, ["gross margin"], "profit"),
+        (None, ["gross margin"], "profit"),
+        (1.0, ["gross margin", "referrals"], "revenue"),
+    ],
+)
 def test_what_customers_bring_is_revenue_only_where_nothing_is_taken(run, margin, parts, gain):
     assert phrases.gain(replace(run.about, margin=margin, parts=parts)) == gain

@@ -172,10 +172,26 @@ def test_a_run_without_results_for_a_figure_has_none():
     bare = fake_run(200, draws=100, holdout=False, value=False)
     absent = {name for name, figure in FIGURES.items() if figure.table(bare) is None}
     assert absent == {
-        "total_value", "value_parts", "concentration", "revenue_profit", "payback", "origins", "top_odds",
-        "value_ranking", "tracking", "calibration", "reliability", "pit", "model_comparison", "kpi_base_value",
-        "kpi_trend", "kpi_win_keep", "kpi_migration", "kpi_satisfaction", "kpi_programmes",
-    }  # fmt: skip
+        "total_value",
+        "value_parts",
+        "concentration",
+        "revenue_profit",
+        "payback",
+        "origins",
+        "top_odds",
+        "value_ranking",
+        "tracking",
+        "calibration",
+        "reliability",
+        "pit",
+        "model_comparison",
+        "kpi_base_value",
+        "kpi_trend",
+        "kpi_win_keep",
+        "kpi_migration",
+        "kpi_satisfaction",
+        "kpi_programmes",
+    }
 
 
 def test_public_tables_name_customers_by_place_only():

@@ -108,12 +108,15 @@ def test_fewer_draws_are_asked_for_evenly():
     assert picked[0] == posterior.stacked("r")[0] and picked[-1] == posterior.stacked("r")[-1]
 
 
-@pytest.mark.parametrize(("length", "unit", "edges"), [
-    (2.0, "week", [0, 1, 2]),
-    (2.5, "week", [0, 1, 2, 2.5]),
-    (21.0, "day", [0, 7, 14, 21]),
-    (0.5, "week", [0, 0.5]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("length", "unit", "edges"),
+    [
+        (2.0, "week", [0, 1, 2]),
+        (2.5, "week", [0, 1, 2, 2.5]),
+        (21.0, "day", [0, 7, 14, 21]),
+        (0.5, "week", [0, 0.5]),
+    ],
+)
 def test_week_edges(length, unit, edges):
     assert simulation.week_edges(length, unit).tolist() == edges
 

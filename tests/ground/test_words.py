@@ -126,8 +126,17 @@ def test_dates_durations_places_and_lists():
     ]
     assert [words.duration(n, "week") for n in (1, 52, 52.18, 0.5)] == ["1 week", "52 weeks", "52.2 weeks", "0.5 weeks"]
     assert [words.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112, 1000)] == [
-        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th", "1,000th",
-    ]  # fmt: skip
+        "1st",
+        "2nd",
+        "3rd",
+        "4th",
+        "11th",
+        "12th",
+        "13th",
+        "21st",
+        "112th",
+        "1,000th",
+    ]
     assert [words.listing(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
     assert [words.seconds(s) for s in (48.2, 108, 7500)] == ["48 s", "1 min 48 s", "2 h 5 min"]
     assert words.rate(0.075) == "7.5%"

@@ -94,18 +94,24 @@ def on(*covariates, parameters=("alpha",), part="purchases", **more):
     return Effect(part, parameters, covariates=covariates, **more)
 
 
-@pytest.mark.parametrize(("effect", "text"), [
-    (on("nsp"), "Unknown covariate 'nsp'; did you mean 'nps'"),
-    (on("frequency"), "'frequency' is what models explain, no covariate"),
-    (on("flat"), "'flat' does not vary; got 1 for all customers. Leave it out"),
-    (on("empty", missing="mean"), "'empty' does not vary; got nothing"),
-    (on("nps", missing="drop"), "Unknown policy for missing covariates 'drop'"),
-    (Effect("purchases", ("alpha",)), "has a group or covariates, one of them"),
-    (Effect("purchases", ("alpha",), "channel", covariates=("nps",)), "has a group or covariates, one of them"),
-    (on("nps", part="lifetime", parameters=("a", "dropout_mean")), "'dropout_mean' moves several parameters already"),
-    (on("nps", parameters=("dropout_mean",)), "'dropout_mean' belongs to part 'lifetime'"),
-    (on("chain"), "cannot be called 'chain'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("effect", "text"),
+    [
+        (on("nsp"), "Unknown covariate 'nsp'; did you mean 'nps'"),
+        (on("frequency"), "'frequency' is what models explain, no covariate"),
+        (on("flat"), "'flat' does not vary; got 1 for all customers. Leave it out"),
+        (on("empty", missing="mean"), "'empty' does not vary; got nothing"),
+        (on("nps", missing="drop"), "Unknown policy for missing covariates 'drop'"),
+        (Effect("purchases", ("alpha",)), "has a group or covariates, one of them"),
+        (Effect("purchases", ("alpha",), "channel", covariates=("nps",)), "has a group or covariates, one of them"),
+        (
+            on("nps", part="lifetime", parameters=("a", "dropout_mean")),
+            "'dropout_mean' moves several parameters already",
+        ),
+        (on("nps", parameters=("dropout_mean",)), "'dropout_mean' belongs to part 'lifetime'"),
+        (on("chain"), "cannot be called 'chain'"),
+    ],
+)
 def test_effects_that_cannot_be_meant_are_refused(effect, text):
     told = refused((ConfigError, DataError), effect, flat=1.0, empty=np.nan, chain=np.arange(8.0))
     assert any(text in one for one in told), told
@@ -305,10 +311,14 @@ def as_clvtools(name, params, trans, life) -> Posterior:
     return of_draws(model, values | coefficients, effects, {}, dict.fromkeys(GENDER_CHANNEL, Scale(0.0, 1.0)))
 
 
-@pytest.mark.parametrize(("name", "own"), [
-    ("pareto_nbd", "pnbd_static"), ("bg_nbd", "bgnbd_static"),
-    pytest.param("gg_nbd", "ggomnbd_static", marks=pytest.mark.slow),  # effects move all models alike
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("pareto_nbd", "pnbd_static"),
+        ("bg_nbd", "bgnbd_static"),
+        pytest.param("gg_nbd", "ggomnbd_static", marks=pytest.mark.slow),  # effects move all models alike
+    ],
+)
 @pytest.mark.parametrize("which", ["a", "z", "b"])
 def test_the_likelihood_with_static_covariates_is_that_of_clvtools(name, own, which, apparel, shared_reference):
     known = json.loads((shared_reference / "log_likelihoods_covariates.json").read_text())
@@ -365,9 +375,13 @@ def test_maximum_likelihood_with_static_covariates(apparel, shared_reference):
 # ---------------------------------------------------------------------------------------------- fits
 
 
-@pytest.mark.parametrize(("name", "target", "kind"), [
-    ("bg_nbd", "dropout_mean", pooled), ("nbd", "alpha", covariates),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "target", "kind"),
+    [
+        ("bg_nbd", "dropout_mean", pooled),
+        ("nbd", "alpha", covariates),
+    ],
+)
 def test_fifty_customers_with_unseen_groups_and_missing_covariates(name, target, kind):
     """By the mode; of every parameter of every model, and by NUTS, in slow/test_every_effect.py."""
     case = case_of(name)

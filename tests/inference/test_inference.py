@@ -117,8 +117,11 @@ def test_mode_of_a_narrow_ridge_in_uneven_units():
 
 
 def test_the_climb_recovers_from_where_the_density_is_not_a_number():
-    target = Target(("a", "b"), lambda u: pt.log(u[0]) - u[0] + pt.log(3 - u[1]) - 0.5 * u[1] ** 2,
-                    np.array([[3.0, 0.0], [20.0, -10.0], [0.01, 2.9], [-1.0, 0.0]]))  # fmt: skip
+    target = Target(
+        ("a", "b"),
+        lambda u: pt.log(u[0]) - u[0] + pt.log(3 - u[1]) - 0.5 * u[1] ** 2,
+        np.array([[3.0, 0.0], [20.0, -10.0], [0.01, 2.9], [-1.0, 0.0]]),
+    )
     mode = find_mode(target)
     np.testing.assert_allclose(mode.u, [1.0, (3 - np.sqrt(13)) / 2], atol=1e-6)
     assert mode.starts.maximum.tolist() == [True, True, True, False]
@@ -275,11 +278,14 @@ def test_a_density_that_is_nowhere_finite_is_an_error_not_a_hang():
 
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
-@pytest.mark.parametrize(("seconds", "after"), [
-    (30.0, 100),
-    pytest.param(0.2, 100, marks=pytest.mark.slow),
-    pytest.param(30.0, 0, marks=pytest.mark.slow),  # from the first evaluation on, where the one above stalls later
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seconds", "after"),
+    [
+        (30.0, 100),
+        pytest.param(0.2, 100, marks=pytest.mark.slow),
+        pytest.param(30.0, 0, marks=pytest.mark.slow),  # from the first evaluation on, where the one above stalls later
+    ],
+)
 def test_a_sampler_that_stalls_ends_within_its_time(seconds, after):
     hold = Hold(seconds, after=after)
     began = time.monotonic()

@@ -112,11 +112,14 @@ def test_parts_fitted_with_one_seed_are_independent():
     assert np.abs(across).max() * np.sqrt(DRAWS - 1) < 4.5
 
 
-@pytest.mark.parametrize(("name", "columns", "published"), [
-    ("pareto_nbd", ("x", "t.x", "T.cal"), {"r": 0.55328, "alpha": 10.5777, "s": 0.60624, "beta": 11.6687}),
-    ("bg_nbd", ("x", "t.x", "T.cal"), {"r": 0.24259, "alpha": 4.4136, "a": 0.79292, "b": 2.4259}),
-    ("gamma_gamma_mean", ("x", "t.x", "T.cal"), {"p": 6.25, "q": 3.74, "v": 15.44}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "columns", "published"),
+    [
+        ("pareto_nbd", ("x", "t.x", "T.cal"), {"r": 0.55328, "alpha": 10.5777, "s": 0.60624, "beta": 11.6687}),
+        ("bg_nbd", ("x", "t.x", "T.cal"), {"r": 0.24259, "alpha": 4.4136, "a": 0.79292, "b": 2.4259}),
+        ("gamma_gamma_mean", ("x", "t.x", "T.cal"), {"p": 6.25, "q": 3.74, "v": 15.44}),
+    ],
+)
 def test_maximum_likelihood_on_cdnow(name, columns, published, shared_reference):
     """Fader, Hardie & Lee (2005); Fader & Hardie (2013); the optimum to more digits by established software."""
     summary = pd.read_csv(shared_reference / "cdnow" / "summary.csv", dtype={"cust": str}).set_index("cust")

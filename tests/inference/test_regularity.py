@@ -259,8 +259,14 @@ def test_fit_takes_k_or_chooses_it(orders, tmp_path, monkeypatch):
     assert {best.model.options["k"], int(other[-1])} == {1, 6} and f"{other}: {reason}" in several.err
 
 
-@pytest.mark.parametrize(("k", "told"), [("two", "--k: Not a whole number; got two"), ("1,,2", "--k: Not a whole"),
-                                         ("0", "k of BG/CNBD must be a whole number; got 0")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("k", "told"),
+    [
+        ("two", "--k: Not a whole number; got two"),
+        ("1,,2", "--k: Not a whole"),
+        ("0", "k of BG/CNBD must be a whole number; got 0"),
+    ],
+)
 def test_fit_refuses_a_k_that_cannot_be_meant(k, told, orders):
     done = invoke("fit", orders, "--model", "bg_cnbd_k", "--time-unit", "week", "--k", k)
     assert done.status == 2 and told in done.err

@@ -26,22 +26,35 @@ from clvmodels.runs.inputs import economics_of, read, windows_of
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics, Retention
 
-ECONOMICS = Economics(None, 0.1, 52, cost_per_order=1, cost_per_return=5, cost_per_contact=2,
-                      retention=Retention(1.0, 4, 8, ("mail",)))  # fmt: skip
+ECONOMICS = Economics(
+    None, 0.1, 52, cost_per_order=1, cost_per_return=5, cost_per_contact=2, retention=Retention(1.0, 4, 8, ("mail",))
+)
 TERMS = Terms(ECONOMICS, ("returns", "contacts", "margin"))
 SMALL = {
-    "orders": [("a", "2025-01-10", 100.0, 60.0, "1"), ("b", "2025-02-01", 40.0, 20.0, "2"),
-               ("b", "2025-03-20", 60.0, 30.0, "3"), ("a", "2025-04-05", 50.0, 30.0, "4"),
-               ("c", "2025-04-10", 80.0, 40.0, "5"), ("a", "2025-10-02", 20.0, 10.0, "6")],
+    "orders": [
+        ("a", "2025-01-10", 100.0, 60.0, "1"),
+        ("b", "2025-02-01", 40.0, 20.0, "2"),
+        ("b", "2025-03-20", 60.0, 30.0, "3"),
+        ("a", "2025-04-05", 50.0, 30.0, "4"),
+        ("c", "2025-04-10", 80.0, 40.0, "5"),
+        ("a", "2025-10-02", 20.0, 10.0, "6"),
+    ],
     "returns": [("3", "2025-04-02", 60.0)],
     "contacts": [("a", "2025-01-12", "question"), ("c", "2025-03-01", "question")],
-    "campaigns": [("a", "2025-04-01", "mail", None, 1.0), ("b", "2025-04-01", "mail", None, 1.0),
-                  ("b", "2025-04-01", "call", None, 9.0)],
+    "campaigns": [
+        ("a", "2025-04-01", "mail", None, 1.0),
+        ("b", "2025-04-01", "mail", None, 1.0),
+        ("b", "2025-04-01", "call", None, 9.0),
+    ],
     "surveys": [("a", "2025-01-20", "nps", 10), ("b", "2025-02-10", "nps", 6), ("b", "2025-04-20", "nps", 9)],
-    "channel_costs": [("web", "2025-01-15", 30.0), ("web", "2025-02-01", 10.0), ("shop", "2025-03-01", 7.0),
-                      ("shop", "2025-04-01", 8.0)],
+    "channel_costs": [
+        ("web", "2025-01-15", 30.0),
+        ("web", "2025-02-01", 10.0),
+        ("shop", "2025-03-01", 7.0),
+        ("shop", "2025-04-01", 8.0),
+    ],
     "attributes": [("a", "web", "x"), ("b", "web", "y"), ("c", "shop", "x")],
-}  # fmt: skip
+}
 
 
 @functools.cache
@@ -67,13 +80,20 @@ def test_all_kpis_of_a_small_company():
     found = values(told(small()))
     nothing = np.nan
     expected = {
-        "customers": [0, 2, 3, 3], "new customers": [2, 1, 0, 0], "active customers": [2, 2, 0, 1],
-        "retention": [nothing, 0.5, 0, nothing], "purchases": [3, 2, 0, 1], "revenue": [200, 130, 0, 20],
+        "customers": [0, 2, 3, 3],
+        "new customers": [2, 1, 0, 0],
+        "active customers": [2, 2, 0, 1],
+        "retention": [nothing, 0.5, 0, nothing],
+        "purchases": [3, 2, 0, 1],
+        "revenue": [200, 130, 0, 20],
         "profit": [90 - 3 - 2 - 47, 60 - 35 - 2 - 2 - 2 - 8, 0, 10 - 1],  # the return of March came in April
-        "spent to win": [47, 8, 0, 0], "spent to keep": [2, 4, 0, 0],
-        "cost to win": [47 / 2, 8, nothing, nothing], "cost to keep": [1, 2, nothing, 0],
-        "nps": [0, 100, nothing, nothing], "nps mean": [8, 9, nothing, nothing],
-    }  # fmt: skip
+        "spent to win": [47, 8, 0, 0],
+        "spent to keep": [2, 4, 0, 0],
+        "cost to win": [47 / 2, 8, nothing, nothing],
+        "cost to keep": [1, 2, nothing, 0],
+        "nps": [0, 100, nothing, nothing],
+        "nps mean": [8, 9, nothing, nothing],
+    }
     assert list(found.index) == ["2025 Q1", "2025 Q2", "2025 Q3", "2025 Q4"]
     for kpi, row in expected.items():
         np.testing.assert_allclose(found[kpi], row, err_msg=kpi)
@@ -125,8 +145,11 @@ def test_customers_move_between_groups_of_profit():
 
 def test_a_bill_that_is_written_off_and_then_sent_back_counts_once():
     economics = Economics(0.5, 0.1, 52)
-    rows = {"orders": [("a", "2025-01-10", 100.0, 60.0, "1"), ("a", "2025-08-01", 1.0, 1.0, "2")],
-            "payments": [("1", "2025-03-20", "bad_debt", 100.0)], "returns": [("1", "2025-04-02", 100.0)]}  # fmt: skip
+    rows = {
+        "orders": [("a", "2025-01-10", 100.0, 60.0, "1"), ("a", "2025-08-01", 1.0, 1.0, "2")],
+        "payments": [("1", "2025-03-20", "bad_debt", 100.0)],
+        "returns": [("1", "2025-04-02", 100.0)],
+    }
     company = company_of(**rows)
     windows = Terms().windows.__class__(returns=90, bad_debt=90)
     terms = Terms(economics, ("returns", "bad_debt"), windows)
@@ -205,15 +228,27 @@ def retailer() -> tuple[Company, Customers, Terms]:
 
 
 RETAILER = {
-    "title": "t", "data": {"dataset": "retailer", "customers": 300, "calibration_end": None, "holdout": None},
+    "title": "t",
+    "data": {"dataset": "retailer", "customers": 300, "calibration_end": None, "holdout": None},
     "models": {"bg": {"purchases": "bg_nbd", "spend": "gamma_gamma"}},
-    "costs": {"returns": {"model": "beta_binomial_returns"}, "bad_debt": {"model": "beta_binomial_bad_debt"},
-              "contacts": {"model": "gamma_poisson_contacts"}, "handling": {"model": "lognormal_handling"}},
-    "economics": {"margin": 0.38, "annual_discount_rate": 0.1, "horizon": 52, "cost_per_order": 2.5,
-                  "cost_per_return": 4, "cost_per_minute": 0.6, "written_off": 0.2,
-                  "retention": {"cost": 0.9, "every": 4, "until_silent": 28, "campaigns": ["newsletter"]}},
+    "costs": {
+        "returns": {"model": "beta_binomial_returns"},
+        "bad_debt": {"model": "beta_binomial_bad_debt"},
+        "contacts": {"model": "gamma_poisson_contacts"},
+        "handling": {"model": "lognormal_handling"},
+    },
+    "economics": {
+        "margin": 0.38,
+        "annual_discount_rate": 0.1,
+        "horizon": 52,
+        "cost_per_order": 2.5,
+        "cost_per_return": 4,
+        "cost_per_minute": 0.6,
+        "written_off": 0.2,
+        "retention": {"cost": 0.9, "every": 4, "until_silent": 28, "campaigns": ["newsletter"]},
+    },
     "seed": 1,
-}  # fmt: skip
+}
 
 
 def test_the_periods_add_up_to_the_profit_made():
@@ -302,15 +337,23 @@ def test_what_it_cost_is_not_in_the_effect():
     pd.testing.assert_frame_equal(plain, kept)
 
 
-@pytest.mark.parametrize(("rows", "reason"), [
-    (assigned(arm=lambda k: None), "no row tells an arm"),
-    (assigned(arm=lambda k: "treatment"), "one arm only: nobody is in control"),
-    (assigned(arm=lambda k: "treatment" if k < 10 else "control"), f"too few in treatment: 10, at least {LEAST}"),
-    (assigned(arm=lambda k: None if k == 3 else "control" if k % 2 else "treatment"), "1 of 80 customers have rows"),
-    (assigned(better=30.0), "the arms differ in revenue before by more than chance explains"),
-    ({**assigned(), "campaigns": [*assigned()["campaigns"], ("c001", "2025-06-01", "voucher", "control", 0.0)]},
-     "1 customers are in both arms"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (assigned(arm=lambda k: None), "no row tells an arm"),
+        (assigned(arm=lambda k: "treatment"), "one arm only: nobody is in control"),
+        (assigned(arm=lambda k: "treatment" if k < 10 else "control"), f"too few in treatment: 10, at least {LEAST}"),
+        (
+            assigned(arm=lambda k: None if k == 3 else "control" if k % 2 else "treatment"),
+            "1 of 80 customers have rows",
+        ),
+        (assigned(better=30.0), "the arms differ in revenue before by more than chance explains"),
+        (
+            {**assigned(), "campaigns": [*assigned()["campaigns"], ("c001", "2025-06-01", "voucher", "control", 0.0)]},
+            "1 customers are in both arms",
+        ),
+    ],
+)
 def test_what_chance_did_not_decide_is_refused(rows, reason):
     found = outcome(rows)
     assert list(found["verdict"]) == ["refused"]

@@ -159,8 +159,9 @@ def test_closed_forms_agree_with_sums_at_the_poles():
             close(lifetime.expected_time(t, theta, ahead), by_sum, 1e-12)
             close(
                 lifetime.discounted_time(t, theta, 0.05),
-                super(type(lifetime), lifetime).discounted_time(t, theta, 0.05), 1e-11,
-            )  # fmt: skip
+                super(type(lifetime), lifetime).discounted_time(t, theta, 0.05),
+                1e-11,
+            )
 
 
 def test_ratios_of_beta_functions_have_all_their_digits():

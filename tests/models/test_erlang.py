@@ -88,10 +88,13 @@ def test_the_first_future_gap_is_conditioned_on_the_silence_so_far():
     with np.errstate(invalid="ignore", divide="ignore"):
         for n, chance in enumerate((none, one)):
             truth = [
-                story.mean(theta, lambda own, row=row: story.alive(row, own),
-                           lambda own, row=row, chance=chance: np.nan_to_num(chance(row, own)))
+                story.mean(
+                    theta,
+                    lambda own, row=row: story.alive(row, own),
+                    lambda own, row=row, chance=chance: np.nan_to_num(chance(row, own)),
+                )
                 for row in each_row(THREE)
-            ]  # fmt: skip
+            ]
             found = model.count_probability(rows, as_theta(theta), np.full(len(truth), float(n)), t)[0]
             close(found, truth, 1e-8)
 
@@ -164,8 +167,11 @@ def test_the_variant_is_made_once_and_says_its_k():
     assert three is model.given(k=3) is get_model("mbg_cnbd_k", {"k": 3}) is model.given(k=5).given(k=3)
     assert model.given() is model is three.given(k=2) and three.given() is three
     assert (model.title, three.title, three.name, dict(three.options)) == (
-        "MBG/CNBD-2", "MBG/CNBD-3", "mbg_cnbd_k", {"k": 3},
-    )  # fmt: skip
+        "MBG/CNBD-2",
+        "MBG/CNBD-3",
+        "mbg_cnbd_k",
+        {"k": 3},
+    )
     assert three is not MODELS["bg_cnbd_k"].given(k=3)
 
 

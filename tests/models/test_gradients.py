@@ -26,11 +26,24 @@ CONTINUOUS = [  # frequency, recency, T, monetary_value
 ]
 DELICATE = {
     "continuous": CONTINUOUS,
-    "opportunities": [(0, 0.0, 0.0, 0.0), (0, 0.0, 1.0, 0.0), (0, 0.0, 39.0, 0.0), (1, 10.0, 10.0, 5.0),
-                      (10, 10.0, 10.0, 5.0), (12, 35.0, 39.0, 55.0), (2, 4.0, 520.0, 140.0)],
-    "renewals": [(0, 0.0, 0.0, 0.0), (0, 0.0, 1.0, 0.0), (0, 0.0, 39.0, 0.0), (10, 10.0, 10.0, 5.0),
-                 (38, 38.0, 39.0, 55.0), (4, 4.0, 520.0, 140.0)],
-}  # fmt: skip
+    "opportunities": [
+        (0, 0.0, 0.0, 0.0),
+        (0, 0.0, 1.0, 0.0),
+        (0, 0.0, 39.0, 0.0),
+        (1, 10.0, 10.0, 5.0),
+        (10, 10.0, 10.0, 5.0),
+        (12, 35.0, 39.0, 55.0),
+        (2, 4.0, 520.0, 140.0),
+    ],
+    "renewals": [
+        (0, 0.0, 0.0, 0.0),
+        (0, 0.0, 1.0, 0.0),
+        (0, 0.0, 39.0, 0.0),
+        (10, 10.0, 10.0, 5.0),
+        (38, 38.0, 39.0, 55.0),
+        (4, 4.0, 520.0, 140.0),
+    ],
+}
 EXTREME = {
     "continuous": [
         *CONTINUOUS,
@@ -41,11 +54,20 @@ EXTREME = {
         (5000, 10.0, 3650.0, 0.01),
         (1, 3650.0, 3650.0, 1e6),
     ],
-    "opportunities": [*DELICATE["opportunities"], (0, 0.0, 3650.0, 0.0), (3649, 3649.0, 3650.0, 1e6),
-                      (10, 10.0, 3650.0, 0.01), (1, 3650.0, 3650.0, 1e6)],
-    "renewals": [*DELICATE["renewals"], (0, 0.0, 3650.0, 0.0), (3650, 3650.0, 3650.0, 1e6),
-                 (3649, 3649.0, 3650.0, 1e6)],
-}  # fmt: skip
+    "opportunities": [
+        *DELICATE["opportunities"],
+        (0, 0.0, 3650.0, 0.0),
+        (3649, 3649.0, 3650.0, 1e6),
+        (10, 10.0, 3650.0, 0.01),
+        (1, 3650.0, 3650.0, 1e6),
+    ],
+    "renewals": [
+        *DELICATE["renewals"],
+        (0, 0.0, 3650.0, 0.0),
+        (3650, 3650.0, 3650.0, 1e6),
+        (3649, 3649.0, 3650.0, 1e6),
+    ],
+}
 
 
 def rows_of(histories) -> dict[str, np.ndarray]:
@@ -70,8 +92,9 @@ def gradient_function(case, part=None):
     theta = {p.name: p.lower + pt.exp(logs[p.name]) for p in model.parameters}
     value = model.log_prob(rows, theta) if part is None else part(model, rows, theta)
     grads = pt.grad(pt.sum(value), list(logs.values()), disconnected_inputs="ignore")
-    compiled = pytensor.function([*rows.values(), *logs.values()], [value, *grads], mode="NUMBA",
-                                 on_unused_input="ignore")  # fmt: skip
+    compiled = pytensor.function(
+        [*rows.values(), *logs.values()], [value, *grads], mode="NUMBA", on_unused_input="ignore"
+    )
 
     def call(rows, theta):
         wide = [rows[name][None] for name in model.observes]
@@ -140,16 +163,21 @@ def test_gradient_of_pareto_nbd_has_the_digits_of_an_exact_one():
             assert abs(grads[k, i] - exact) <= 1e-9 * max(abs(exact), 1e-3), (name, histories[i])
 
 
-@pytest.mark.parametrize(("name", "rows"), [
-    ("nbd", EXTREME["continuous"]),
-    ("pareto_nbd", [CONTINUOUS[0], CONTINUOUS[2]]),
-    ("gg_nbd", [CONTINUOUS[0], CONTINUOUS[2]]),
-    ("bg_nbd", CONTINUOUS[:2]),
-    ("bb", EXTREME["opportunities"]),
-    pytest.param("bg_bb", [(0, 0.0, 0.0, 0.0), (3, 10.0, 10.0, 5.0)], marks=pytest.mark.slow),  # sbg ends as it does
-    ("sbg", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
-    ("bdw", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("nbd", EXTREME["continuous"]),
+        ("pareto_nbd", [CONTINUOUS[0], CONTINUOUS[2]]),
+        ("gg_nbd", [CONTINUOUS[0], CONTINUOUS[2]]),
+        ("bg_nbd", CONTINUOUS[:2]),
+        ("bb", EXTREME["opportunities"]),
+        pytest.param(
+            "bg_bb", [(0, 0.0, 0.0, 0.0), (3, 10.0, 10.0, 5.0)], marks=pytest.mark.slow
+        ),  # sbg ends as it does
+        ("sbg", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
+        ("bdw", [(0, 0.0, 0.0, 0.0), (10, 10.0, 10.0, 5.0)]),
+    ],
+)
 def test_an_impossible_end_has_gradient_zero(name, rows):
     call = gradient_function(CASES[name], lambda model, rows, theta: model.branches(rows, theta)[1])
     value, grads = call(rows_of(rows), CASES[name].theta)

@@ -251,12 +251,15 @@ def test_count_probabilities_of_a_new_customer(shared_reference):
         close(found, group["pmf"], relative=1e-7 if name == "ggomnbd" else 1e-8)
 
 
-@pytest.mark.parametrize(("name", "file", "fitted"), [
-    ("pareto_nbd", "pareto_nbd_clvtools", "clvtools_cdnow_pnbd"),
-    ("gg_nbd", "ggompertz_nbd_clvtools", "clvtools_cdnow_ggomnbd"),
-    ("bg_nbd", "bg_nbd_clvtools", "clvtools_cdnow_bgnbd"),
-    ("mbg_nbd", "mbg_nbd_btydplus", "btydplus_cdnow_mbgnbd"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "file", "fitted"),
+    [
+        ("pareto_nbd", "pareto_nbd_clvtools", "clvtools_cdnow_pnbd"),
+        ("gg_nbd", "ggompertz_nbd_clvtools", "clvtools_cdnow_ggomnbd"),
+        ("bg_nbd", "bg_nbd_clvtools", "clvtools_cdnow_bgnbd"),
+        ("mbg_nbd", "mbg_nbd_btydplus", "btydplus_cdnow_mbgnbd"),
+    ],
+)
 def test_predictions_on_cdnow(name, file, fitted, shared_reference):
     rows, table = cdnow_rows(shared_reference)
     theirs = pd.read_csv(shared_reference / "cdnow" / f"predict_{file}.csv", dtype={"Id": str, "cust": str})
@@ -281,10 +284,13 @@ def cdnow_customers(reference):
     return Customers(table.rename_axis("customer_id"), "week", pd.Timestamp("1997-09-30"), None)
 
 
-@pytest.mark.parametrize(("name", "file", "fitted"), [
-    ("pareto_nbd", "pareto_nbd", "clvtools_cdnow_pnbd"),
-    ("bg_nbd", "bg_nbd", "clvtools_cdnow_bgnbd"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "file", "fitted"),
+    [
+        ("pareto_nbd", "pareto_nbd", "clvtools_cdnow_pnbd"),
+        ("bg_nbd", "bg_nbd", "clvtools_cdnow_bgnbd"),
+    ],
+)
 def test_expected_track_of_the_cohort(name, file, fitted, shared_reference):
     """Purchases expected in each week that ends on a Sunday, of new customers born on their days."""
     theirs = pd.read_csv(shared_reference / "cdnow" / f"tracking_{file}_clvtools.csv", parse_dates=["period.until"])
@@ -342,14 +348,17 @@ def test_dates_of_a_track_out_of_order_or_missing_are_refused(dates):
         simulation.expected_cumulative(posterior, cohort_of(["2025-01-01"]), dates)
 
 
-@pytest.mark.parametrize(("dataset", "model"), [
-    *[("cdnow", model) for model in ("nbd", "pnbd", "bgnbd", "mbgnbd")],
-    # 25 seconds to GG/NBD's limit; its log likelihood is checked customer by customer in the default run
-    pytest.param("cdnow", "ggomnbd", marks=pytest.mark.slow),
-    *[("apparel", model) for model in ("pnbd", "bgnbd", "mbgcnbd")],
-    *[("cdnow_master", model) for model in ("nbd", "bgnbd", "mbgnbd")],
-    pytest.param("cdnow_master", "pnbd", marks=pytest.mark.slow),  # on the two smaller bases in the default run
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("dataset", "model"),
+    [
+        *[("cdnow", model) for model in ("nbd", "pnbd", "bgnbd", "mbgnbd")],
+        # 25 seconds to GG/NBD's limit; its log likelihood is checked customer by customer in the default run
+        pytest.param("cdnow", "ggomnbd", marks=pytest.mark.slow),
+        *[("apparel", model) for model in ("pnbd", "bgnbd", "mbgcnbd")],
+        *[("cdnow_master", model) for model in ("nbd", "bgnbd", "mbgnbd")],
+        pytest.param("cdnow_master", "pnbd", marks=pytest.mark.slow),  # on the two smaller bases in the default run
+    ],
+)
 def test_maximum_likelihood(dataset, model, shared_reference, cohort):
     """Of all that fitted it. GG/NBD goes to its limit, where b and beta are known by their ratio alone."""
     fits = json.loads((shared_reference / "fits.json").read_text()).values()
@@ -427,12 +436,15 @@ def test_expected_purchases_until_the_gompertz_end_against_30_digits():
             close([whole, stepwise], float((r + 4) / (alpha + T) * time), relative=1e-12)
 
 
-@pytest.mark.parametrize(("values", "t", "n"), [
-    ((1.0, 15.0, 0.1, 2.0, 5.0), 104.0, 10),
-    ((0.5, 10.0, 0.01, 0.5, 1.1), 520.0, 3),
-    ((2.0, 3.0, 0.5, 1.5, 300.0), 30.0, 25),
-    ((0.05, 50.0, 2.0, 3.0, 0.01), 104.0, 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "t", "n"),
+    [
+        ((1.0, 15.0, 0.1, 2.0, 5.0), 104.0, 10),
+        ((0.5, 10.0, 0.01, 0.5, 1.1), 520.0, 3),
+        ((2.0, 3.0, 0.5, 1.5, 300.0), 30.0, 25),
+        ((0.05, 50.0, 2.0, 3.0, 0.01), 104.0, 1),
+    ],
+)
 def test_count_probability_of_gg_nbd_against_30_digits(values, t, n):
     model = MODELS["gg_nbd"]
     assert isinstance(model, PurchaseModel)

@@ -49,8 +49,11 @@ def test_the_density_of_means_is_that_of_established_software(dataset, days, sha
     table = pd.read_csv(shared_reference / dataset / "summary.csv", dtype={"cust": str}).sort_values("cust")
     means = table[f"gg_mean_{days}"].fillna(0).to_numpy()
     rows = {"frequency": table[f"gg_x_{days}"].to_numpy(float), "monetary_value": means}
-    known = [e for e in json.loads((shared_reference / "log_likelihoods.json").read_text())
-             if e["model"] == f"gg_{days}" and e["dataset"] == dataset]  # fmt: skip
+    known = [
+        e
+        for e in json.loads((shared_reference / "log_likelihoods.json").read_text())
+        if e["model"] == f"gg_{days}" and e["dataset"] == dataset
+    ]
     assert len(known) == 4
     for oracle in known:
         theta = as_theta(dict(zip(("p", "q", "v"), oracle["params"], strict=True)))

@@ -17,8 +17,14 @@ ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"
 COMMITTED = ("cdnow", "online-retail", "retailer")
 PRIVATE = (
-    "customers.*", "consolidated.*", "dropped.csv", "conflicts.csv", "merged.csv", "totals.parquet", "posteriors/",
-)  # fmt: skip
+    "customers.*",
+    "consolidated.*",
+    "dropped.csv",
+    "conflicts.csv",
+    "merged.csv",
+    "totals.parquet",
+    "posteriors/",
+)
 
 
 @pytest.fixture(params=COMMITTED)

@@ -106,18 +106,20 @@ def test_events_are_as_frequent_and_as_dear_as_the_truth_says(truth):
         t, returns = made.customers.table, truth["returns"]
         part = (t["returned"] - t["returned_whole"]).sum()
         within = (t["margin_ss"].sum() / (t["margin_count"] - 1.0).sum()) ** 0.5
-        found.append({
-            "mu": made.own["returns"].mean() / returns["mu"],
-            "returned": t["returned"].sum() / (made.own["returns"] * t["returnable"]).sum(),
-            "whole": t["returned_whole"].sum() / t["returned"].sum() / returns["whole"],
-            "part": np.exp(t["returned_log_sum"].sum() / part) / np.exp(_mean_log(returns)),
-            "unpaid": t["unpaid"].sum() / t["billed"].sum() / truth["bad_debt"]["mu"],
-            "contacts": t["contacts"].sum() / t["purchases"].sum() / truth["contacts"]["mu"],
-            "referrals": t["referrals"].sum() / t["purchases"].sum() / truth["referrals"]["mu"],
-            "handling": np.log(made.own["handling"] / truth["handling"]["m"]).std() / truth["handling"]["tau"],
-            "margin": t["margin_sum"].sum() / t["margin_count"].sum() / truth["margin"]["m"],
-            "within": within / truth["margin"]["sigma"],
-        })  # fmt: skip
+        found.append(
+            {
+                "mu": made.own["returns"].mean() / returns["mu"],
+                "returned": t["returned"].sum() / (made.own["returns"] * t["returnable"]).sum(),
+                "whole": t["returned_whole"].sum() / t["returned"].sum() / returns["whole"],
+                "part": np.exp(t["returned_log_sum"].sum() / part) / np.exp(_mean_log(returns)),
+                "unpaid": t["unpaid"].sum() / t["billed"].sum() / truth["bad_debt"]["mu"],
+                "contacts": t["contacts"].sum() / t["purchases"].sum() / truth["contacts"]["mu"],
+                "referrals": t["referrals"].sum() / t["purchases"].sum() / truth["referrals"]["mu"],
+                "handling": np.log(made.own["handling"] / truth["handling"]["m"]).std() / truth["handling"]["tau"],
+                "margin": t["margin_sum"].sum() / t["margin_count"].sum() / truth["margin"]["m"],
+                "within": within / truth["margin"]["sigma"],
+            }
+        )
     table = pd.DataFrame(found)
     off = (table.mean() - 1.0) / (table.std() / len(table) ** 0.5)
     assert off.abs().max() < 5, off

@@ -95,14 +95,20 @@ def test_without_a_holdout_forecasts_are_not_applicable():
 
 def test_sampling_checks_are_told_once_a_fit_and_with_the_side_of_their_limit():
     checks = [
-        check(), check("bulk ESS", 131.4, 400.0, False), check("divergences", 0.0, 0.0),
-        check("Pareto k-hat", 0.71, 0.667, False), check("importance ESS", 5123.0, 2000.0),
-    ]  # fmt: skip
+        check(),
+        check("bulk ESS", 131.4, 400.0, False),
+        check("divergences", 0.0, 0.0),
+        check("Pareto k-hat", 0.71, 0.667, False),
+        check("importance ESS", 5123.0, 2000.0),
+    ]
     found = rows(with_checks(fake_run(100, 100), checks), "sampling")
     assert [(row.result, row.found, row.limit) for row in found] == [
-        ("passed", "1.003", "1.01 or less"), ("failed", "131.4", "400 or more"), ("passed", "0", "0 or less"),
-        ("failed", "0.71", "0.667 or less"), ("passed", "5,123", "2,000 or more"),
-    ]  # fmt: skip
+        ("passed", "1.003", "1.01 or less"),
+        ("failed", "131.4", "400 or more"),
+        ("passed", "0", "0 or less"),
+        ("failed", "0.71", "0.667 or less"),
+        ("passed", "5,123", "2,000 or more"),
+    ]
     assert found[1].check == "bulk ESS, Pareto/NBD by nuts" and found[1].entry == "pareto"
     assert {row.kind for row in found} == {"sampling"}
 
@@ -120,8 +126,9 @@ def test_a_fit_at_the_date_of_value_is_told_apart():
     valued = SimpleNamespace(**{**vars(run.valued), "posteriors": {"purchases": other}})
     found = rows(dataclasses.replace(run, valued=valued), "sampling")
     assert [(row.result, row.check) for row in found] == [
-        ("passed", "R-hat, Pareto/NBD by nuts"), ("failed", "R-hat, Pareto/NBD by nuts, at the date of value"),
-    ]  # fmt: skip
+        ("passed", "R-hat, Pareto/NBD by nuts"),
+        ("failed", "R-hat, Pareto/NBD by nuts, at the date of value"),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- forecasts
@@ -131,8 +138,11 @@ def test_a_total_in_its_interval_passes_and_one_outside_fails_by_its_side():
     run = the_run()
     totals = np.sort(run.entries["pareto"].judged.futures.purchases.sum(axis=1))
     share = np.full(400, 0)
-    for total, result, words in ((int(np.median(totals)), "passed", ""), (totals[-1] + 50, "failed", "too few"),
-                                 (totals[0] - 50, "failed", "too many")):  # fmt: skip
+    for total, result, words in (
+        (int(np.median(totals)), "passed", ""),
+        (totals[-1] + 50, "failed", "too few"),
+        (totals[0] - 50, "failed", "too many"),
+    ):
         share[:] = np.bincount(np.arange(total) % 400, minlength=400)
         row = next(row for row in rows(with_truth(run, share), "held_out_total") if row.entry == "pareto")
         assert (row.result, row.found) == (result, f"{total:,}") and words in row.consequence
@@ -210,8 +220,9 @@ def test_spend_that_goes_with_frequency_is_looked_at():
     looks = {"up": 10.0 * frequency, "down": 1000.0 / frequency, "apart": rng.permutation(frequency) * 1.0}
     found = {name: rows(spending(amounts, frequency), "frequency_and_spend")[0] for name, amounts in looks.items()}
     assert {name: (row.result, row.found) for name, row in found.items() if name != "apart"} == {
-        "up": ("look", "1.00 (90%: 1.00 to 1.00)"), "down": ("look", "−1.00 (90%: −1.00 to −1.00)"),
-    }  # fmt: skip
+        "up": ("look", "1.00 (90%: 1.00 to 1.00)"),
+        "down": ("look", "−1.00 (90%: −1.00 to −1.00)"),
+    }
     assert "pays more a purchase" in found["up"].consequence and "too low" in found["up"].consequence
     assert "pays less a purchase" in found["down"].consequence and "too high" in found["down"].consequence
     assert found["apart"].result == "passed" and found["apart"].limit.startswith("−0.1 to 0.1")

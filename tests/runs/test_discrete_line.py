@@ -24,12 +24,27 @@ def contract(**columns):
     return customers_of(table)
 
 
-@pytest.mark.parametrize(("model", "columns", "said"), [
-    ("sbg", {"recency": [4.0, 5.0]}, "1 customers came back after a missed renewal; got first 'a'. Take them for two"),
-    ("sbg", {"T": [5.5, 5.0]}, "must be numbers of opportunities; of 1 customers they are not; got first 'a'"),
-    ("bg_bb", {"frequency": [3, 5]}, "must be numbers of opportunities; of 1 customers they are not; got first 'a'"),
-    ("bg_nbd", {}, "BG/NBD needs continuous time, and that of these customers counts opportunities. Write time: cont"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "columns", "said"),
+    [
+        (
+            "sbg",
+            {"recency": [4.0, 5.0]},
+            "1 customers came back after a missed renewal; got first 'a'. Take them for two",
+        ),
+        ("sbg", {"T": [5.5, 5.0]}, "must be numbers of opportunities; of 1 customers they are not; got first 'a'"),
+        (
+            "bg_bb",
+            {"frequency": [3, 5]},
+            "must be numbers of opportunities; of 1 customers they are not; got first 'a'",
+        ),
+        (
+            "bg_nbd",
+            {},
+            "BG/NBD needs continuous time, and that of these customers counts opportunities. Write time: cont",
+        ),
+    ],
+)
 def test_tables_that_a_model_cannot_read_are_refused(model, columns, said):
     with pytest.raises(DataError) as caught:
         fit(model, contract(**columns), method="mle")
@@ -65,20 +80,30 @@ def test_customers_who_ended_need_a_model_that_reads_it():
 def test_an_experiment_tells_all_that_its_time_forbids():
     mapping = {
         "title": "x",
-        "data": {"transactions": "o.csv", "time": "opportunities", "time_unit": "month", "columns": {"ended": "e"},
-                 "calibration_end": "2024-05-30", "holdout": 1.5},
+        "data": {
+            "transactions": "o.csv",
+            "time": "opportunities",
+            "time_unit": "month",
+            "columns": {"ended": "e"},
+            "calibration_end": "2024-05-30",
+            "holdout": 1.5,
+        },
         "models": {name: {"purchases": name, "spend": "gamma_gamma"} for name in ("bg_nbd", "sbg")},
         "economics": {"margin": 0.3, "annual_discount_rate": 0.1, "horizon": 2.5},
-    }  # fmt: skip
+    }
     with pytest.raises(ConfigError) as caught:
         Experiment.from_dict(mapping)
     told = str(caught.value)
     for text in (
-        "5 problems", "data.calibration_end: Must be the last day of a month", "The next is 2024-05-31",
-        "data.holdout: Opportunities are whole months; got 1.5", "data.columns.ended: The day of an end needs",
-        "models.bg_nbd.purchases: BG/NBD needs continuous time", "or take bg_bb, bb, sbg or bdw",
+        "5 problems",
+        "data.calibration_end: Must be the last day of a month",
+        "The next is 2024-05-31",
+        "data.holdout: Opportunities are whole months; got 1.5",
+        "data.columns.ended: The day of an end needs",
+        "models.bg_nbd.purchases: BG/NBD needs continuous time",
+        "or take bg_bb, bb, sbg or bdw",
         "economics.horizon: Must be a whole number of opportunities; got 2.5",
-    ):  # fmt: skip
+    ):
         assert text in told, text
     mapping["data"] = {"dataset": "donations", "calibration_end": "1999-12-31"}
     with pytest.raises(ConfigError, match=r"does not tell the years of all gifts, so that these data cannot be split"):
@@ -103,8 +128,12 @@ def test_entries_are_compared_by_elpd_customer_by_customer():
 
 
 def experiment(tmp_path, data, **more):
-    mapping = {"title": "Who stays?", "data": {"time": "opportunities", "time_unit": "year", **data},
-               "sampler": {"draws": 200}, **more}  # fmt: skip
+    mapping = {
+        "title": "Who stays?",
+        "data": {"time": "opportunities", "time_unit": "year", **data},
+        "sampler": {"draws": 200},
+        **more,
+    }
     outcome = run(Experiment.from_dict(mapping, config_dir=tmp_path), tmp_path / "r", config_dir=tmp_path)
     return outcome, write_report(outcome.folder).read_text(encoding="utf-8")
 
@@ -113,12 +142,21 @@ def test_contracts_go_from_a_table_of_payments_to_a_report(tmp_path):
     subscriptions.payments().assign(amount=120.0).to_csv(tmp_path / "p.csv", index=False)
     outcome, page = experiment(
         tmp_path,
-        {"transactions": "p.csv", "calibration_end": "2007-12-31", "holdout": 5, "data_end": "2012-12-31",
-         "groups": ["segment"]},
-        models={"sbg": {"purchases": "sbg"},
-                "by_segment": {"purchases": "sbg", "effects": [{"part": "lifetime", "parameters": ["beta"],
-                                                                "group": "segment"}]}},
-    )  # fmt: skip
+        {
+            "transactions": "p.csv",
+            "calibration_end": "2007-12-31",
+            "holdout": 5,
+            "data_end": "2012-12-31",
+            "groups": ["segment"],
+        },
+        models={
+            "sbg": {"purchases": "sbg"},
+            "by_segment": {
+                "purchases": "sbg",
+                "effects": [{"part": "lifetime", "parameters": ["beta"], "group": "segment"}],
+            },
+        },
+    )
     assert outcome.exit_status == 0
     tracking = pd.read_csv(outcome.folder / "tables" / "tracking.csv").query("kind == 'period'")
     assert tracking["start"].tolist() == [f"{year}-01-01" for year in range(2001, 2013)]
@@ -139,9 +177,10 @@ def test_without_a_holdout_entries_are_compared_by_elpd(tmp_path):
     few = gifts[gifts["customer_id"].isin(gifts["customer_id"].unique()[::40])]
     few.to_csv(tmp_path / "g.csv", index=False)
     outcome, page = experiment(
-        tmp_path, {"transactions": "g.csv", "data_end": "2001-12-31"},
+        tmp_path,
+        {"transactions": "g.csv", "data_end": "2001-12-31"},
         models={"bb": {"purchases": "bb"}, "bg_bb": {"purchases": "bg_bb"}},
-    )  # fmt: skip
+    )
     assert outcome.exit_status == 0 and outcome.run.recommended == "bg_bb"
     assert outcome.run.comparison.set_index("entry")["verdict"].to_dict() == {"bg_bb": "recommended", "bb": "worse"}
     assert set(outcome.run.scores["metric"]) == {"elpd", "elpd_pareto_k_bad"}

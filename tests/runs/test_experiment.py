@@ -47,10 +47,23 @@ def test_the_results_folder_is_complete_and_nothing_else_is_there(done):
     fits = {name for name in files if name.startswith("posteriors/")}
     drawings = {name for name in files if name.startswith("figures/")}
     assert files - fits - drawings == {
-        "config.yaml", "run.json", "account.csv", "dropped.csv", "scores.csv", "checks.csv", "customers.parquet",
-        "customers.csv", "consolidated.parquet", "consolidated.csv", "conflicts.csv", "merged.csv", "origins.csv",
-        "totals.parquet", "report.html", *(f"tables/{name}.csv" for name in tables_of(done)),
-    }  # fmt: skip
+        "config.yaml",
+        "run.json",
+        "account.csv",
+        "dropped.csv",
+        "scores.csv",
+        "checks.csv",
+        "customers.parquet",
+        "customers.csv",
+        "consolidated.parquet",
+        "consolidated.csv",
+        "conflicts.csv",
+        "merged.csv",
+        "origins.csv",
+        "totals.parquet",
+        "report.html",
+        *(f"tables/{name}.csv" for name in tables_of(done)),
+    }
     assert sorted(name.rsplit("-", 1)[0] for name in fits) == [
         f"posteriors/{model}-{day}" for model in ("bg_nbd", "gamma_gamma") for day in ("2025-06-29", "2025-12-28")
     ]
@@ -82,8 +95,9 @@ def test_customers_have_a_row_for_each_entry_and_date(done, customers):
     assert not keys.duplicated().any()
     run_ = done.run
     assert keys.groupby("valued_at").size().to_dict() == {
-        "2025-06-29": len(run_.split.customers), "2025-12-28": len(run_.value_split.customers),
-    }  # fmt: skip
+        "2025-06-29": len(run_.split.customers),
+        "2025-12-28": len(run_.value_split.customers),
+    }
     for day, base in (("2025-06-29", run_.split), ("2025-12-28", run_.value_split)):
         assert customers.index[customers["valued_at"] == day].tolist() == base.customers.table.index.tolist()
     expected = ["entry", "valued_at", "horizon", "p_alive", "p_purchase", "expected_purchases"]

@@ -32,9 +32,14 @@ def test_purchases_alone(fits, tmp_path):
     table = pd.read_parquet(tmp_path / "r" / "customers.parquet")
     assert {model for model, _ in fits.asked} == {"pareto_nbd"}
     assert list(table.columns) == [
-        "entry", "valued_at", "horizon", "p_alive", "p_purchase", "expected_purchases",
+        "entry",
+        "valued_at",
+        "horizon",
+        "p_alive",
+        "p_purchase",
+        "expected_purchases",
         *(f"purchases_{level}" for level in LEVELS),
-    ]  # fmt: skip
+    ]
     assert (table["horizon"] == 26.0).all()
     assert set(pd.read_parquet(tmp_path / "r" / "totals.parquet")["total"]) == {"held-out purchases"}
     stored = {path.stem for path in (tmp_path / "r" / "tables").iterdir()}
@@ -77,22 +82,31 @@ def test_entries_that_share_a_model_share_its_fit_and_all_are_ranked(fits, tmp_p
 OWN = {
     "title": "A file of one's own",
     "data": {
-        "transactions": "orders.csv", "columns": {"customer_id": "cust", "date": "day", "amount": "sales"},
-        "date_format": "%d/%m/%Y", "currency": "EUR", "time_unit": "day", "groups": ["channel"],
-        "calibration_end": "2025-06-30", "holdout": 91,
+        "transactions": "orders.csv",
+        "columns": {"customer_id": "cust", "date": "day", "amount": "sales"},
+        "date_format": "%d/%m/%Y",
+        "currency": "EUR",
+        "time_unit": "day",
+        "groups": ["channel"],
+        "calibration_end": "2025-06-30",
+        "holdout": 91,
     },
     "models": {"bg": {"purchases": "bg_nbd", "spend": "gamma_gamma"}},
     "sampler": {"draws": 100},
     "economics": {"margin": 0.5, "annual_discount_rate": 0.0, "horizon": 365},
-}  # fmt: skip
+}
 
 
 def own_orders(folder: Path, customers: int = 220) -> pd.DataFrame:
     orders = generate(customers, 3).orders.dropna().query("amount > 0")
     table = pd.DataFrame(
-        {"cust": orders["customer_id"], "day": orders["time"].dt.strftime("%d/%m/%Y"), "sales": orders["amount"],
-         "channel": orders["channel"]}
-    )  # fmt: skip
+        {
+            "cust": orders["customer_id"],
+            "day": orders["time"].dt.strftime("%d/%m/%Y"),
+            "sales": orders["amount"],
+            "channel": orders["channel"],
+        }
+    )
     table.to_csv(folder / "orders.csv", index=False)
     return table
 
@@ -165,8 +179,9 @@ def test_a_fit_that_fails_names_its_entries_and_is_tried_once(tmp_path, monkeypa
     with pytest.raises(FitError) as caught:
         run(experiment(models=models), tmp_path / "r")
     assert [str(problem) for problem in caught.value.problems] == [
-        "first: the chains stalled. Wait", "again: the chains stalled. Wait",
-    ]  # fmt: skip
+        "first: the chains stalled. Wait",
+        "again: the chains stalled. Wait",
+    ]
     assert [model for model, _ in fits.asked] == ["bg_nbd", "pareto_nbd", "gamma_gamma"]
     kept = {path.name.split("-")[0] for path in (tmp_path / "r" / "posteriors").iterdir()}
     assert kept == {"pareto_nbd", "gamma_gamma"}

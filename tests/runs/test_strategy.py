@@ -38,8 +38,12 @@ def of_data(model, customers, **options):
 
 
 def work_of(folder: Path, **changes) -> Work:
-    of = experiment(kpis={**KPIS, **changes.pop("kpis", {})}, data={"dataset": "retailer", "customers": 260},
-                    sources=SOURCES, **changes)  # fmt: skip
+    of = experiment(
+        kpis={**KPIS, **changes.pop("kpis", {})},
+        data={"dataset": "retailer", "customers": 260},
+        sources=SOURCES,
+        **changes,
+    )
     return Work(of, folder, folder, "sha", lambda text: None, False, economics=economics_of(of))
 
 
@@ -131,8 +135,11 @@ def test_a_run_stores_its_tables_and_resumes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(posterior, "fit", counted)
     programmes = [{"campaign": "welcome-back voucher", "weeks": 4}, {"campaign": "VIP call", "weeks": 4}]
-    of = experiment(kpis={**KPIS, "dates": 2, "programmes": programmes}, data={"dataset": "retailer", "customers": 260},
-                    sources=SOURCES)  # fmt: skip
+    of = experiment(
+        kpis={**KPIS, "dates": 2, "programmes": programmes},
+        data={"dataset": "retailer", "customers": 260},
+        sources=SOURCES,
+    )
     done = run(of, tmp_path / "one")
     page = write_report(done.folder).read_text(encoding="utf-8")
     assert asked.count("2025-09-30") == 2  # purchases and spend
@@ -162,17 +169,20 @@ def test_the_section_reads_back_as_it_was_written():
     assert Experiment.from_dict(yaml.safe_load(dump(bare))) == bare
 
 
-@pytest.mark.parametrize(("section", "expected"), [
-    ({"period": "week"}, "kpis.period: Must be 'month' or 'quarter'"),
-    ({"by": ["chanel"]}, "Unknown group 'chanel'; did you mean 'channel'"),
-    ({"by": ["cohort"]}, "'cohort' is always told"),
-    ({"by": ["channel", "channel"]}, "'channel' is listed twice"),
-    ({"value_groups": 1}, "kpis.value_groups"),
-    ({"satisfaction": {"prior_answers": 0}}, "kpis.satisfaction.prior_answers"),
-    ({"programmes": [{"campaign": "x"}]}, "kpis.programmes[0]"),
-    ({"programmes": [{"campaign": "x", "weeks": 1}] * 2}, "The programme 'x' is listed twice"),
-    ({"date": 4}, "Unknown key 'date'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"period": "week"}, "kpis.period: Must be 'month' or 'quarter'"),
+        ({"by": ["chanel"]}, "Unknown group 'chanel'; did you mean 'channel'"),
+        ({"by": ["cohort"]}, "'cohort' is always told"),
+        ({"by": ["channel", "channel"]}, "'channel' is listed twice"),
+        ({"value_groups": 1}, "kpis.value_groups"),
+        ({"satisfaction": {"prior_answers": 0}}, "kpis.satisfaction.prior_answers"),
+        ({"programmes": [{"campaign": "x"}]}, "kpis.programmes[0]"),
+        ({"programmes": [{"campaign": "x", "weeks": 1}] * 2}, "The programme 'x' is listed twice"),
+        ({"date": 4}, "Unknown key 'date'"),
+    ],
+)
 def test_a_section_that_cannot_be_meant(section, expected):
     with pytest.raises(ConfigError) as caught:
         Experiment.from_dict({**MAPPING, "kpis": section})

@@ -28,13 +28,16 @@ def test_every_effect_on_every_parameter(name, target, kind):
     check_scored(case, at_mode(case, effects[target], base(case), among))
 
 
-@pytest.mark.parametrize(("name", "target"), [
-    ("pareto_nbd", "alpha"),  # ends by the clock
-    ("bg_nbd", "dropout_mean"),  # by a coin
-    ("bg_bb", "chance_mean"),  # opportunities
-    ("sbg", "beta"),  # contracts
-    ("gamma_gamma", "v"),  # spend
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("pareto_nbd", "alpha"),  # ends by the clock
+        ("bg_nbd", "dropout_mean"),  # by a coin
+        ("bg_bb", "chance_mean"),  # opportunities
+        ("sbg", "beta"),  # contracts
+        ("gamma_gamma", "v"),  # spend
+    ],
+)
 def test_nuts_once_a_family(name, target):
     case, part = case_of(name), targets(MODELS[name])[target].part
     effects = [*pooled(part, target), *covariates(part, target)]

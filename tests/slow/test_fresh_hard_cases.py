@@ -85,6 +85,7 @@ def gg_nbd_by_plain_quadrature(r, alpha, b, s, beta, x, t_x, T):
     steps = [sign * (T - t_x) * mpf(2) ** -k for k in range(70) for sign in (1, -1)]
     between = {centre + step for centre in (t_x, hump, log(beta) / b) for step in steps}
     points = sorted({t_x, T} | {t for t in between if t_x < t < T})
-    pieces = [quad(lambda t: exp(log_g(t) + log_f(t) - top), pair, method="gauss-legendre")
-              for pair in pairwise(points)]  # fmt: skip
+    pieces = [
+        quad(lambda t: exp(log_g(t) + log_f(t) - top), pair, method="gauss-legendre") for pair in pairwise(points)
+    ]
     return top + log(exp(log_g(T) + log_s(T) - top) + sum(pieces))

@@ -22,25 +22,40 @@ from clvmodels.sources.transactions import read_transactions
 
 SHOP = {"key": "account", "date": "day", "order_id": "order_no", "amount": "gross"}
 ORDERS = pd.DataFrame(
-    {"order_no": ["1", "2", "3", "4", "5"],
-     "day": ["2024-01-01", "2024-02-01", "2024-02-03", "2024-03-01", "2024-03-09"],
-     "account": ["A1", "A2", "a-1", "X9", "A2"], "gross": [10.0, 20.0, 30.0, 40.0, 50.0]}
-)  # fmt: skip
+    {
+        "order_no": ["1", "2", "3", "4", "5"],
+        "day": ["2024-01-01", "2024-02-01", "2024-02-03", "2024-03-01", "2024-03-09"],
+        "account": ["A1", "A2", "a-1", "X9", "A2"],
+        "gross": [10.0, 20.0, 30.0, 40.0, 50.0],
+    }
+)
 LINES = pd.DataFrame(
-    {"order_id": ["1", "1", "2", "3", "4", "9", "5"], "product_group": ["a", "b", "a", "a", "b", "c", None],
-     "amount": [4.0, 6.0, 20.0, 29.0, 40.0, 1.0, 50.0], "cost": [0.1, 0.2, 3.0, 4.0, 5.0, 6.0, None]}
-)  # fmt: skip
+    {
+        "order_id": ["1", "1", "2", "3", "4", "9", "5"],
+        "product_group": ["a", "b", "a", "a", "b", "c", None],
+        "amount": [4.0, 6.0, 20.0, 29.0, 40.0, 1.0, 50.0],
+        "cost": [0.1, 0.2, 3.0, 4.0, 5.0, 6.0, None],
+    }
+)
 IDS = pd.DataFrame(
-    [("shop", "a1", "c1"), ("shop", "A2", "c2"), ("email", "Jo@X.org", "c1"), ("email", "both@x", "c1"),
-     ("email", "both@x", "c2"), ("customer_id", "c7", "c1"), ("card", "70", "c8")],
+    [
+        ("shop", "a1", "c1"),
+        ("shop", "A2", "c2"),
+        ("email", "Jo@X.org", "c1"),
+        ("email", "both@x", "c1"),
+        ("email", "both@x", "c2"),
+        ("customer_id", "c7", "c1"),
+        ("card", "70", "c8"),
+    ],
     columns=["system", "key", "crm_id"],
-)  # fmt: skip
+)
 CRM = pd.DataFrame(
     {"crm_id": ["c1", "c7", "c2", "c8"], "channel": ["web", "shop", "web", None], "age": [40, 40, None, 30]}
 )
 MAIL = pd.DataFrame({"e_mail": ["jo@x.ORG", "no@x", "both@x"], "day": ["2024-02-01"] * 3, "minutes": [1, 2, 3]})
-COSTS = pd.DataFrame({"channel": ["web", "tv", "web"], "month": ["2024-01-31", "2024-01-01", "2024-01-01"],
-                      "eur": [1.0, 2.0, 3.0]})  # fmt: skip
+COSTS = pd.DataFrame(
+    {"channel": ["web", "tv", "web"], "month": ["2024-01-31", "2024-01-01", "2024-01-01"], "eur": [1.0, 2.0, 3.0]}
+)
 FRAMES = {"orders": ORDERS, "lines": LINES, "ids": IDS, "crm": CRM, "mail": MAIL, "costs": COSTS}
 
 
@@ -67,10 +82,14 @@ def plain(found: Company) -> dict[str, object]:
 
     account = found.account.drop(columns="where")
     return {
-        "orders": tell(orders), "events": tell(events), "account": tell(account), "costs": tell(found.channel_costs),
-        "attributes": tell(found.attributes.reset_index()), "merged": tell(found.merged[["customer_id", "merged"]]),
+        "orders": tell(orders),
+        "events": tell(events),
+        "account": tell(account),
+        "costs": tell(found.channel_costs),
+        "attributes": tell(found.attributes.reset_index()),
+        "merged": tell(found.merged[["customer_id", "merged"]]),
         "conflicts": tell(found.conflicts[["what", "system", "key", "values"]]),
-    }  # fmt: skip
+    }
 
 
 def adds_up(found: Company) -> None:
@@ -102,8 +121,9 @@ def test_the_tables_meet_in_one_customer(company):
     assert company.attributes.loc["c2", "channel"] == "web" and pd.isna(company.attributes.loc["c1", "channel"])
     assert company.attributes["age"].to_dict() == pytest.approx({"c1": 40.0, "c2": np.nan, "c8": 30.0}, nan_ok=True)
     assert company.channel_costs.to_numpy().tolist() == [
-        ["tv", pd.Timestamp("2024-01-01"), 2.0], ["web", pd.Timestamp("2024-01-01"), 4.0]
-    ]  # fmt: skip
+        ["tv", pd.Timestamp("2024-01-01"), 2.0],
+        ["web", pd.Timestamp("2024-01-01"), 4.0],
+    ]
     assert company.merged.to_numpy().tolist() == [["c1", "c7", "ids", 6]]
     assert (company.currency, company.transactions.groups, company.transactions.covariates) == (
         "EUR",
@@ -117,11 +137,17 @@ def test_every_row_is_accounted_for(company):
     adds_up(company)
     assert counts(company, "orders") == {"rows read": 5, "key is in no identity table": 1, "rows used": 4}
     assert counts(company, "lines") == {
-        "rows read": 7, "order is in no table of orders": 1, "its order was not used": 1, "rows used": 5
-    }  # fmt: skip
+        "rows read": 7,
+        "order is in no table of orders": 1,
+        "its order was not used": 1,
+        "rows used": 5,
+    }
     assert counts(company, "mail") == {
-        "rows read": 3, "key is in no identity table": 1, "key belongs to several customers": 1, "rows used": 1
-    }  # fmt: skip
+        "rows read": 3,
+        "key is in no identity table": 1,
+        "key belongs to several customers": 1,
+        "rows used": 1,
+    }
     assert counts(company, "ids") == {"rows read": 7, "key belongs to several customers": 2, "rows used": 5}
     assert counts(company, "crm") == {"rows read": 4, "values contradict each other, left empty": 2, "rows used": 4}
     kinds = dict(zip(company.account["reason"], company.account["kind"], strict=True))
@@ -152,13 +178,17 @@ def test_the_range_is_an_event_a_group_of_an_order(company):
     frame = company.events.execute()
     frame = frame[frame["role"] == "range"].sort_values("line")
     assert frame[["customer_id", "order_id", "kind", "count", "amount"]].to_numpy().tolist() == [
-        ["c1", "1", "a", 1.0, 4.0], ["c1", "1", "b", 1.0, 6.0], ["c2", "2", "a", 1.0, 20.0], ["c1", "3", "a", 1.0, 29.0]
-    ]  # fmt: skip
+        ["c1", "1", "a", 1.0, 4.0],
+        ["c1", "1", "b", 1.0, 6.0],
+        ["c2", "2", "a", 1.0, 20.0],
+        ["c1", "3", "a", 1.0, 29.0],
+    ]
 
 
 def test_attributes_are_groups_and_covariates_of_the_summary(company):
-    split = clv.summarize(company.transactions, time_unit="week", calibration_end="2024-03-09", groups=["channel"],
-                          covariates=["age"])  # fmt: skip
+    split = clv.summarize(
+        company.transactions, time_unit="week", calibration_end="2024-03-09", groups=["channel"], covariates=["age"]
+    )
     assert split.customers.table["channel"].to_dict() == {"c1": "(missing)", "c2": "web"}
     assert split.customers.table["age"].to_dict() == pytest.approx({"c1": 40.0, "c2": np.nan}, nan_ok=True)
     assert split.customers.table["frequency"].to_dict() == {"c1": 1, "c2": 1}
@@ -179,10 +209,13 @@ def test_all_formats_give_the_same_company(company, tmp_path):
         connection.execute("CREATE TABLE spent AS SELECT * FROM costs")
     COSTS.assign(month=pd.to_datetime(COSTS["month"])).to_excel(tmp_path / "costs.xlsx", index=False)
     places = {
-        "orders": {"path": "orders.csv", "date_format": "%d.%m.%Y %H:%M"}, "lines": {"path": "lines.parquet"},
-        "ids": {"path": "crm.sqlite", "table": "identity"}, "crm": {"path": "crm.sqlite", "table": "customers"},
-        "mail": {"path": "mail.csv.gz", "encoding": "latin-1"}, "costs": {"path": "finance.duckdb"},
-    }  # fmt: skip
+        "orders": {"path": "orders.csv", "date_format": "%d.%m.%Y %H:%M"},
+        "lines": {"path": "lines.parquet"},
+        "ids": {"path": "crm.sqlite", "table": "identity"},
+        "crm": {"path": "crm.sqlite", "table": "customers"},
+        "mail": {"path": "mail.csv.gz", "encoding": "latin-1"},
+        "costs": {"path": "finance.duckdb"},
+    }
     expected = plain(company)
     found = consolidate(tables(**places), folder=tmp_path, currency="EUR")
     assert plain(found) == expected
@@ -206,8 +239,14 @@ ROWS = st.lists(st.tuples(KEY, DAYS, AMOUNTS, KEY), max_size=8)
 
 
 @settings(max_examples=5, deadline=None)
-@given(orders=ROWS, refunds=ROWS, lines=ROWS, ids=st.lists(st.tuples(KEY, KEY), min_size=1, max_size=6),
-       how=st.sampled_from(["drop", "net", "returns"]), duplicates=st.sampled_from(["keep", "drop"]))  # fmt: skip
+@given(
+    orders=ROWS,
+    refunds=ROWS,
+    lines=ROWS,
+    ids=st.lists(st.tuples(KEY, KEY), min_size=1, max_size=6),
+    how=st.sampled_from(["drop", "net", "returns"]),
+    duplicates=st.sampled_from(["keep", "drop"]),
+)
 def test_the_accounts_add_up_whatever_the_tables(orders, refunds, lines, ids, how, duplicates):
     columns = ["key", "date", "amount", "order_id"]
     good = [("good", "2024-01-01", "7", "o")]
@@ -222,8 +261,9 @@ def test_the_accounts_add_up_whatever_the_tables(orders, refunds, lines, ids, ho
             "lines": Table(frame=lined, role="order_lines"),
             "ids": Table(frame=pd.DataFrame(keys, columns=["system", "key", "customer_id"]), role="identity"),
         },
-        policies=drop, data_end="2024-12-31",
-    )  # fmt: skip
+        policies=drop,
+        data_end="2024-12-31",
+    )
     adds_up(found)
     events = found.events.execute()
     used = found.account[found.account["kind"] == "used"].set_index(["source", "reason"])["rows"]
@@ -244,8 +284,12 @@ def test_lines_are_the_orders_where_no_other_table_is():
     adds_up(found)
     orders = found.transactions.table.order_by("order_id").execute()
     assert orders[["order_id", "customer_id", "amount", "age"]].to_numpy().tolist() == [
-        ["1", "a", 10.0, 1.0], ["3", "a", 29.0, 1.0], ["4", "b", 40.0, 1.0], ["5", "b", 50.0, 1.0], ["9", "c", 1.0, 1.0]
-    ]  # fmt: skip
+        ["1", "a", 10.0, 1.0],
+        ["3", "a", 29.0, 1.0],
+        ["4", "b", 40.0, 1.0],
+        ["5", "b", 50.0, 1.0],
+        ["9", "c", 1.0, 1.0],
+    ]
     assert "product_group" not in orders and len(found.transactions) == 5
     events = found.events.execute()
     assert events[events["role"] == "returns"][["order_id", "amount", "line"]].to_numpy().tolist() == [["2", 20.0, 3]]
@@ -254,8 +298,14 @@ def test_lines_are_the_orders_where_no_other_table_is():
 
 
 def test_what_only_the_lines_tell_is_in_the_currency_of_the_order():
-    orders = pd.DataFrame({"order_id": ["1", "2", "2"], "key": "a", "date": ["2024-01-01", "2024-02-01", "2024-02-01"],
-                           "currency": ["EUR", "CHF", "CHF"]})  # fmt: skip
+    orders = pd.DataFrame(
+        {
+            "order_id": ["1", "2", "2"],
+            "key": "a",
+            "date": ["2024-01-01", "2024-02-01", "2024-02-01"],
+            "currency": ["EUR", "CHF", "CHF"],
+        }
+    )
     rates = Table(frame=pd.DataFrame({"currency": ["CHF"], "rate": [0.5]}), role="rates")
     lines = LINES.iloc[:3]
     told = {"orders": Table(frame=orders.iloc[:2]), "lines": Table(frame=lines, role="order_lines"), "rates": rates}
@@ -281,8 +331,14 @@ def test_several_tables_of_orders():
 
 
 def test_negative_orders_as_returns_and_a_company_of_orders_alone():
-    frame = pd.DataFrame({"customer_id": ["a", "a"], "date": ["2024-01-01", "2024-01-05"], "amount": [10.0, -4.0],
-                          "order_id": ["1", "C1"]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a", "a"],
+            "date": ["2024-01-01", "2024-01-05"],
+            "amount": [10.0, -4.0],
+            "order_id": ["1", "C1"],
+        }
+    )
     transactions = read_transactions(frame, policies=Policies(refunds="returns"), name="shop.csv", currency="EUR")
     found = Company.of(transactions)
     assert transactions.table.columns == ("customer_id", "date", "amount", "order_id") and len(transactions) == 1
@@ -370,7 +426,7 @@ def test_foreign_money_without_a_day_has_no_rate():
         "o": Table(frame=frame("key date amount\na 2024-01-01 1\nb 2024-01-01 1")),
         "won": Table(frame=frame(won), role="acquisition"),
         "rates": Table(frame=frame("currency date rate\nUSD 2023-01-01 0.5"), role="rates"),
-    }  # fmt: skip
+    }
     with pytest.raises(DataError, match=r"1 of 3 rows have money in another currency and no date.*first at row 2"):
         consolidate(told, currency="EUR")
     found = consolidate(told, currency="EUR", policies=Policies(missing_date="drop"))
@@ -548,7 +604,7 @@ def refused(tmp_path: Path, content: str | bytes, name: str = "bad.csv", role: s
         ("key;date;amount;currency\na;2024-01-01;1;EUR\nb;2024-01-01;2;CHF\n", "CHF in 1 rows, first at line 3; EUR"),
         ("key;date;date\na;2024-01-01;2024-01-01\n", "bad.csv: 2 columns are called 'date'"),
     ],
-)  # fmt: skip
+)
 def test_wrong_tables_are_refused_by_file_line_and_column(tmp_path, content, expected):
     assert expected in (text := refused(tmp_path, content))
     assert "bad.csv" in text
@@ -577,12 +633,16 @@ def test_all_problems_of_all_tables_come_at_once(tmp_path):
         "empty": Table(path="empty.csv", role="contacts"),
         "gone": Table(path="gone.csv", role="surveys"),
         "dates": Table(path="dates.csv", role="returns"),
-        "ring": Table(frame=pd.DataFrame([("customer_id", "a", "b"), ("customer_id", "b", "a")],
-                                         columns=["system", "key", "customer_id"]), role="identity"),
+        "ring": Table(
+            frame=pd.DataFrame(
+                [("customer_id", "a", "b"), ("customer_id", "b", "a")], columns=["system", "key", "customer_id"]
+            ),
+            role="identity",
+        ),
         "odd": Table(frame=ORDERS, role="ordres"),
         "none": Table(role="contacts"),
         "order": Table(frame=pd.DataFrame({"order_id": ["1"], "date": ["2024-01-01"], "amount": "x"}), role="returns"),
-    }  # fmt: skip
+    }
     with pytest.raises(DataError) as caught:
         consolidate(
             told,
@@ -594,12 +654,20 @@ def test_all_problems_of_all_tables_come_at_once(tmp_path):
         )
     text = str(caught.value)
     for expected in (
-        "data_end: is no day", "Unknown time zone 'Mars'", "Unknown value of policy refunds 'nett'",
+        "data_end: is no day",
+        "Unknown time zone 'Mars'",
+        "Unknown value of policy refunds 'nett'",
         "Unknown role 'ordres'",
-        "empty.csv: the file is empty", "no such file", "needs a path or a frame", "Unknown group 'chanel'",
-        "dates.csv: 1 of 2 rows have a date", "orders: 5 of 5 rows have a date", "merged in a circle",
-        "order: rows are reached by their orders", "order: 1 of 1 rows have an amount that cannot be read",
-    ):  # fmt: skip
+        "empty.csv: the file is empty",
+        "no such file",
+        "needs a path or a frame",
+        "Unknown group 'chanel'",
+        "dates.csv: 1 of 2 rows have a date",
+        "orders: 5 of 5 rows have a date",
+        "merged in a circle",
+        "order: rows are reached by their orders",
+        "order: 1 of 1 rows have an amount that cannot be read",
+    ):
         assert expected in text, expected
     assert len(caught.value.problems) == 13
 
@@ -613,9 +681,16 @@ def test_tables_that_do_not_go_together():
         ({"a": one, "b": one, "l": lines}, "2 tables of orders and 1 of their lines"),
         ({"a": one, "i": tables()["ids"], "m": mail}, "Unknown system 'e-mail'"),
         ({"a": one, "c": tables()["crm"], "d": tables()["crm"]}, "'channel' is kept of two tables: c, d"),
-        ({"a": Table(frame=ORDERS.drop(columns="order_no"), columns={k: v for k, v in SHOP.items() if k != "order_id"}),
-          "l": lines}, "order lines need the order ids of the orders"),
-    ]:  # fmt: skip
+        (
+            {
+                "a": Table(
+                    frame=ORDERS.drop(columns="order_no"), columns={k: v for k, v in SHOP.items() if k != "order_id"}
+                ),
+                "l": lines,
+            },
+            "order lines need the order ids of the orders",
+        ),
+    ]:
         with pytest.raises(DataError) as caught:
             consolidate(told)
         assert expected in str(caught.value)

@@ -12,9 +12,13 @@ from clvmodels.sources.reasons import Policies
 from clvmodels.sources.roles import ROLES
 
 ORDERS = pd.DataFrame(
-    {"key": ["a", "a", "b"], "date": ["2024-01-01", "2024-03-01", "2024-02-01"], "amount": [10.0, 20.0, 30.0],
-     "order_id": ["1", "2", "3"]}
-)  # fmt: skip
+    {
+        "key": ["a", "a", "b"],
+        "date": ["2024-01-01", "2024-03-01", "2024-02-01"],
+        "amount": [10.0, 20.0, 30.0],
+        "order_id": ["1", "2", "3"],
+    }
+)
 DAY = "2024-02-02"
 
 
@@ -60,17 +64,33 @@ def test_every_role_of_events_gives_the_one_shape():
 
 
 def test_contacts_have_minutes_costs_and_kinds_that_are_known_whatever_their_capitals():
-    frame = pd.DataFrame({"key": ["a"] * 4, "date": DAY, "topic": ["Complaint", "Frage", None, "tour"],
-                          "minutes": ["3", None, "0.5", "2"], "amount": [1.0, None, 2.0, 3.0]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "key": ["a"] * 4,
+            "date": DAY,
+            "topic": ["Complaint", "Frage", None, "tour"],
+            "minutes": ["3", None, "0.5", "2"],
+            "amount": [1.0, None, 2.0, 3.0],
+        }
+    )
     found = company("contacts", frame, columns={"kind": "topic"}, kinds={"Frage": "question"})
     assert events(found, "kind", "value", "amount") == [
-        ("complaint", 3.0, 1.0), ("question", None, None), ("contact", 0.5, 2.0), ("tour", 2.0, 3.0)
-    ]  # fmt: skip
+        ("complaint", 3.0, 1.0),
+        ("question", None, None),
+        ("contact", 0.5, 2.0),
+        ("tour", 2.0, 3.0),
+    ]
 
 
 def test_surveys_keep_gaps_and_drop_scores_outside_of_their_scale():
-    frame = pd.DataFrame({"key": "a", "date": DAY, "kind": ["NPS", "nps", "csat", "csat", "ces", "ces"],
-                          "score": ["0", "11", "0", "", "7", "8"]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "key": "a",
+            "date": DAY,
+            "kind": ["NPS", "nps", "csat", "csat", "ces", "ces"],
+            "score": ["0", "11", "0", "", "7", "8"],
+        }
+    )
     found = company("surveys", frame)
     assert events(found, "kind", "value") == [("nps", 0.0), ("csat", None), ("ces", 7.0)]
     assert account(found) == {"rows read": 6, "score is outside of its scale": 3, "rows used": 3}
@@ -79,12 +99,22 @@ def test_surveys_keep_gaps_and_drop_scores_outside_of_their_scale():
 
 
 def test_campaigns_have_arms_and_answers():
-    frame = pd.DataFrame({"key": "a", "date": DAY, "kind": "spring", "arm": ["Treatment", "control", None],
-                          "responded": [True, False, None], "amount": [0.2, 0.0, 0.2]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "key": "a",
+            "date": DAY,
+            "kind": "spring",
+            "arm": ["Treatment", "control", None],
+            "responded": [True, False, None],
+            "amount": [0.2, 0.0, 0.2],
+        }
+    )
     found = company("campaigns", frame)
     assert events(found, "kind", "detail", "value", "amount") == [
-        ("spring", "treatment", 1.0, 0.2), ("spring", "control", 0.0, 0.0), ("spring", None, None, 0.2)
-    ]  # fmt: skip
+        ("spring", "treatment", 1.0, 0.2),
+        ("spring", "control", 0.0, 0.0),
+        ("spring", None, None, 0.2),
+    ]
     words = frame.assign(responded=["yes", "no", ""])
     assert [value for (value,) in events(company("campaigns", words), "value")] == [1.0, 0.0, None]
     assert "arm that is neither treatment nor control" in message("campaigns", frame.assign(arm="A"))
@@ -132,8 +162,9 @@ def test_a_sign_is_stated():
     assert "have a negative amount, first at row 2" in message("returns", mixed, policies=Policies(refunds="refuse"))
 
 
-MONEY = pd.DataFrame({"key": "a", "date": [DAY, DAY, "2024-02-10"], "amount": [1.0, 10.0, 100.0],
-                      "currency": ["EUR", "chf", "CHF"]})  # fmt: skip
+MONEY = pd.DataFrame(
+    {"key": "a", "date": [DAY, DAY, "2024-02-10"], "amount": [1.0, 10.0, 100.0], "currency": ["EUR", "chf", "CHF"]}
+)
 
 
 def test_several_currencies_need_rates():
@@ -169,11 +200,12 @@ def test_a_currency_of_the_whole_table_or_of_the_order():
 @pytest.mark.parametrize(
     ("rates", "expected"),
     [
-        ([("CHF", 0.0)], "a rate must be positive"), ([("EUR", 2.0), ("CHF", 1.0)], "that of EUR to itself 1"),
+        ([("CHF", 0.0)], "a rate must be positive"),
+        ([("EUR", 2.0), ("CHF", 1.0)], "that of EUR to itself 1"),
         ([("CHF", 1.0), ("CHF", 2.0)], "different rates of CHF for one day, at row 1 and 2"),
         ([("CHF", None)], "have a number that cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_rates_that_cannot_be_meant(rates, expected):
     frame = pd.DataFrame(rates, columns=["currency", "rate"])
     if expected.startswith("have"):
@@ -229,7 +261,7 @@ def test_a_table_that_leads_nowhere_is_told():
         ("identity", {"key": ["a"]}, {"rules": {"x": "exakt"}}, "Unknown rule 'exakt'; did you mean 'exact'?"),
         ("returns", {"key": ["a"]}, {"policies": Policies(refunds="returns")}, "only orders have refunds: returns"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_meant_is_refused(role, frame, options, expected):
     text = pd.DataFrame(frame)
     with pytest.raises(DataError) as caught:

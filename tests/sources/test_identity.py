@@ -31,11 +31,16 @@ def resolved(found: Identity, system: str, keys) -> list[tuple]:
 @pytest.mark.parametrize(
     ("rule", "text", "expected"),
     [
-        ("exact", " Ab 1 ", "Ab 1"), ("exact", "  ", None), ("email", " Jo.Do@Ex.COM ", "jo.do@ex.com"),
-        ("digits", "+49 (0)30-12", "4903012"), ("digits", "none", None), ("code", " ab-12 c ", "AB12C"),
-        ("exact", "=1+1", "=1+1"), ("email", "<B>@x", "<b>@x"),
+        ("exact", " Ab 1 ", "Ab 1"),
+        ("exact", "  ", None),
+        ("email", " Jo.Do@Ex.COM ", "jo.do@ex.com"),
+        ("digits", "+49 (0)30-12", "4903012"),
+        ("digits", "none", None),
+        ("code", " ab-12 c ", "AB12C"),
+        ("exact", "=1+1", "=1+1"),
+        ("email", "<B>@x", "<b>@x"),
     ],
-)  # fmt: skip
+)
 def test_rules(rule, text, expected):
     column = BACKEND.create_table(ibis.util.gen_name("text"), pd.DataFrame({"t": [text]})).t
     found = normal(column, rule).execute().iloc[0]
@@ -46,8 +51,11 @@ def test_rules(rule, text, expected):
 def test_the_rule_of_a_system_is_that_of_its_keys_on_both_sides():
     found = identity([("email", "Jo@X.org", "1"), ("card", "00 17", "2")], {"email": "email", "card": "digits"})
     assert resolved(found, "email", ["jo@x.ORG ", "no@x.org", None, " "]) == [
-        ("1", None), (None, "key is in no identity table"), (None, "no customer id"), (None, "no customer id")
-    ]  # fmt: skip
+        ("1", None),
+        (None, "key is in no identity table"),
+        (None, "no customer id"),
+        (None, "no customer id"),
+    ]
     assert resolved(found, "card", ["0017", "17"]) == [("2", None), (None, "key is in no identity table")]
     assert known_systems(found) == [CUSTOMER, "card", "email"]
 
@@ -61,8 +69,11 @@ def test_merges_are_followed_to_the_end():
     found = identity([*chain, ("card", "7", "c3"), (CUSTOMER, "c100", "c100")])
     assert resolved(found, "card", ["7"]) == [("c100", None)]
     assert resolved(found, CUSTOMER, ["c0", "c99", "c100", "new"]) == [
-        ("c100", None), ("c100", None), ("c100", None), ("new", None)
-    ]  # fmt: skip
+        ("c100", None),
+        ("c100", None),
+        ("c100", None),
+        ("new", None),
+    ]
     assert set(found.merged["customer_id"]) == {"c100"} and len(found.merged) == 100
     assert found.merged.loc[found.merged["merged"] == "c5", "line"].item() == 7
 
@@ -85,12 +96,21 @@ def test_every_circle_is_told():
 
 
 def test_a_key_of_two_customers_is_nobodys_unless_they_were_merged():
-    rows = [("card", "1", "a"), ("card", "1", "b"), ("card", "2", "a"), ("card", "2", "c"), (CUSTOMER, "c", "a"),
-            ("card", "3", "b"), ("card", "3", "b")]  # fmt: skip
+    rows = [
+        ("card", "1", "a"),
+        ("card", "1", "b"),
+        ("card", "2", "a"),
+        ("card", "2", "c"),
+        (CUSTOMER, "c", "a"),
+        ("card", "3", "b"),
+        ("card", "3", "b"),
+    ]
     found = identity(rows)
     assert resolved(found, "card", ["1", "2", "3"]) == [
-        (None, "key belongs to several customers"), ("a", None), ("b", None)
-    ]  # fmt: skip
+        (None, "key belongs to several customers"),
+        ("a", None),
+        ("b", None),
+    ]
     assert found.conflicts.to_numpy().tolist() == [
         ["key of several customers", "card", "1", "a | b", "ids.csv", "2, 3"]
     ]

@@ -116,9 +116,10 @@ def test_a_password_is_shown_nowhere():
     told = message("postgresql://me:secret-word@127.0.0.1:1/shop", table="orders")
     assert "secret-word" not in told and "postgresql://me@127.0.0.1:1/shop" in told
     mapping = {
-        "title": "t", "models": {"bg_nbd": {"purchases": "bg_nbd"}},
+        "title": "t",
+        "models": {"bg_nbd": {"purchases": "bg_nbd"}},
         "data": {"transactions": "postgresql://me:secret-word@127.0.0.1/shop", "table": "orders"},
-    }  # fmt: skip
+    }
     with pytest.raises(ConfigError, match="A password does not belong in an experiment"):
         Experiment.from_dict(mapping)
     mapping["data"]["transactions"] = "postgresql://me@127.0.0.1/shop"

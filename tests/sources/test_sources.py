@@ -154,9 +154,13 @@ def test_instants_become_days_of_the_stated_zone_and_naive_times_stay(write):
 
 @pytest.mark.parametrize(
     ("value", "date_format"),
-    [("31/12/2023 8:05", "%d/%m/%Y %H:%M"), ("20231231", "%Y%m%d"), ("12/31/2023", "%m/%d/%Y"),
-     ("31.12.2023 23:30 -0100", "%d.%m.%Y %H:%M %z")],
-)  # fmt: skip
+    [
+        ("31/12/2023 8:05", "%d/%m/%Y %H:%M"),
+        ("20231231", "%Y%m%d"),
+        ("12/31/2023", "%m/%d/%Y"),
+        ("31.12.2023 23:30 -0100", "%d.%m.%Y %H:%M %z"),
+    ],
+)
 def test_date_formats(write, value, date_format):
     expected = "2024-01-01" if "%z" in date_format else "2023-12-31"
     assert rows(read_transactions(write(f"customer_id,date\n1,{value}\n"), date_format=date_format)) == [
@@ -183,9 +187,9 @@ def test_dates_of_python_and_decimals(tmp_path):
 
 
 DIRTY = HEADER + (
-    "1,2024-01-01,2\n2,01/02/2024,3\n3,2024-01-05,\"1,5\"\n4,,3\n5,2024-02-03,\n6,2024-01-01\n7,2024-01-01,3,4\n"
+    '1,2024-01-01,2\n2,01/02/2024,3\n3,2024-01-05,"1,5"\n4,,3\n5,2024-02-03,\n6,2024-01-01\n7,2024-01-01,3,4\n'
     "8,2024-02-31,3\n,2024-01-01,3\n9,2024-01-01,inf\n"
-)  # fmt: skip
+)
 
 
 def test_every_bad_row_is_reported_at_once_with_its_line(write):
@@ -213,9 +217,16 @@ def test_dropping_by_policy_keeps_the_rows_with_their_lines(write):
     dropped = transactions.dropped.execute()
     assert dropped["line"].tolist() == [3, 4, 5, 6, 7, 8, 9, 10, 11]
     assert dropped["reason"].tolist() == [
-        "date cannot be read", "amount cannot be read", "no date", "no amount", "row cannot be read",
-        "row cannot be read", "date cannot be read", "no customer id", "amount cannot be read",
-    ]  # fmt: skip
+        "date cannot be read",
+        "amount cannot be read",
+        "no date",
+        "no amount",
+        "row cannot be read",
+        "row cannot be read",
+        "date cannot be read",
+        "no customer id",
+        "amount cannot be read",
+    ]
     assert dropped["where"].unique().tolist() == ["orders.csv"]
     assert "7,2024-01-01,3,4" in dropped["text"][5]
 
@@ -259,16 +270,27 @@ def test_files_that_are_no_tables(write, tmp_path):
 def test_all_problems_of_arguments_and_columns_at_once(write):
     text = message(
         write("id,day,sales\n1,2024-01-01,2\n"),
-        columns={"customer": "id", "date": "Day"}, groups=["chanel", "amount"], timezone="Europe/Berln",
-        encoding="utf8", date_format="%Q", policies=Policies(refunds="nett"), data_end="soon",
-    )  # fmt: skip
+        columns={"customer": "id", "date": "Day"},
+        groups=["chanel", "amount"],
+        timezone="Europe/Berln",
+        encoding="utf8",
+        date_format="%Q",
+        policies=Policies(refunds="nett"),
+        data_end="soon",
+    )
     for expected in (
-        "10 problems:", "Unknown value of policy refunds 'nett'; did you mean 'net'?",
-        "Unknown time zone 'Europe/Berln'", "Unknown encoding 'utf8'; did you mean 'utf-8'?",
-        "date_format: is no date format; got '%Q'", "data_end: is no day",
-        "a group column cannot be called 'amount'", "Unknown column meaning 'customer'; did you mean 'customer_id'?",
-        "Unknown column 'customer_id'", "Unknown column 'Day'; did you mean 'day'?", "Unknown column 'chanel'",
-    ):  # fmt: skip
+        "10 problems:",
+        "Unknown value of policy refunds 'nett'; did you mean 'net'?",
+        "Unknown time zone 'Europe/Berln'",
+        "Unknown encoding 'utf8'; did you mean 'utf-8'?",
+        "date_format: is no date format; got '%Q'",
+        "data_end: is no day",
+        "a group column cannot be called 'amount'",
+        "Unknown column meaning 'customer'; did you mean 'customer_id'?",
+        "Unknown column 'customer_id'",
+        "Unknown column 'Day'; did you mean 'day'?",
+        "Unknown column 'chanel'",
+    ):
         assert expected in text
 
 
@@ -289,8 +311,10 @@ def test_refunds_zero_amounts_and_duplicates(write):
     strict = read_transactions(path, policies=Policies(duplicates="drop", zero_amounts="drop"))
     assert rows(strict) == [("1", "2024-01-01", 5.0)]
     assert strict.dropped.execute()[["line", "reason"]].to_numpy().tolist() == [
-        [3, "duplicate of an earlier row"], [4, "zero amount"], [5, "negative amount"]
-    ]  # fmt: skip
+        [3, "duplicate of an earlier row"],
+        [4, "zero amount"],
+        [5, "negative amount"],
+    ]
     assert "have a negative amount, first at line 5" in message(path, policies=Policies(refunds="refuse"))
 
 

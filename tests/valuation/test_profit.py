@@ -256,17 +256,35 @@ def test_moments_that_are_infinite_or_undefined_are_refused_by_name():
 
 def test_economics_that_need_a_model_are_refused_all_at_once():
     economics = Economics(
-        None, 0.12, 26.0, cost_per_return=1.0, cost_per_contact=1.0, cost_per_minute=1.0, resold=0.5, written_off=0.1,
-        recovered=0.5, referral=Referral(0.5), retention=FULL.retention,
-    )  # fmt: skip
+        None,
+        0.12,
+        26.0,
+        cost_per_return=1.0,
+        cost_per_contact=1.0,
+        cost_per_minute=1.0,
+        resold=0.5,
+        written_off=0.1,
+        recovered=0.5,
+        referral=Referral(0.5),
+        retention=FULL.retention,
+    )
     posteriors = posteriors_of("pareto_nbd", "gamma_gamma", 20, ())
     posteriors["purchases"] = posterior_of(CASES["bg_cnbd_k"].model, CASES["bg_cnbd_k"].theta, 20)
     people = customers()
     people = dataclasses.replace(people, table=people.table.assign(sum_log_gaps=0.0))
     text = refused(economics, posteriors, people)
     assert len(text) == 9
-    for words in ("cost_per_return", "cost_per_contact", "cost_per_minute", "resold", "written_off", "recovered",
-                  "referral needs", "no margin", "silence does not go with"):  # fmt: skip
+    for words in (
+        "cost_per_return",
+        "cost_per_contact",
+        "cost_per_minute",
+        "resold",
+        "written_off",
+        "recovered",
+        "referral needs",
+        "no margin",
+        "silence does not go with",
+    ):
         assert sum(words in one for one in text) == 1, words
 
 
@@ -390,8 +408,11 @@ def test_periods_end_at_contacts_and_are_no_longer_than_a_month():
     for time_unit, every in (("day", 1.0), ("month", 0.1), ("year", 1.0 / 3.0)):
         edges = period_edges(2.0, time_unit, retention=Retention(1.0, every, 3 * every))
         assert np.all(np.diff(edges) > 1e-9) and edges[-1] == 2.0
-        close((edges / every)[np.isclose(edges / every, np.round(edges / every))][1:],
-              np.arange(1, int(2 / every + 1e-9) + 1), 1e-9)  # fmt: skip
+        close(
+            (edges / every)[np.isclose(edges / every, np.round(edges / every))][1:],
+            np.arange(1, int(2 / every + 1e-9) + 1),
+            1e-9,
+        )
 
 
 def test_the_least_discount_is_none():

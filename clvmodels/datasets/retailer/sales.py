@@ -40,9 +40,14 @@ def simulate_orders(customers: pd.DataFrame, visits: pd.DataFrame, rates: pd.Dat
     discount = np.round(paid * share / (1 - share), 2)
     margin = own["margin_rate"].to_numpy() + rng.normal(0, ORDER_MARGIN_SD, len(orders))
     return orders.drop(columns=["amount", "voucher"]).assign(
-        currency=currency, rate=rate, gross=np.round(paid + discount, 2), discount=discount, paid=paid,
-        amount=paid * rate, margin_rate=margin,
-    )  # fmt: skip
+        currency=currency,
+        rate=rate,
+        gross=np.round(paid + discount, 2),
+        discount=discount,
+        paid=paid,
+        amount=paid * rate,
+        margin_rate=margin,
+    )
 
 
 def simulate_lines(customers: pd.DataFrame, orders: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -19,9 +19,15 @@ USED = "used"
 NO_KEY, CONFLICT, TWICE, NO_SCORE = "no key", "key of two customers", "entered twice", "score out of range"
 UNKNOWN, UNKNOWN_ORDER, NO_CUSTOMER = "unknown key", "unknown order", "order without a customer"
 KINDS = {
-    USED: "used", NO_KEY: "dropped", CONFLICT: "dropped", TWICE: "dropped", NO_SCORE: "dropped", UNKNOWN: "orphaned",
-    UNKNOWN_ORDER: "orphaned", NO_CUSTOMER: "orphaned",
-}  # fmt: skip
+    USED: "used",
+    NO_KEY: "dropped",
+    CONFLICT: "dropped",
+    TWICE: "dropped",
+    NO_SCORE: "dropped",
+    UNKNOWN: "orphaned",
+    UNKNOWN_ORDER: "orphaned",
+    NO_CUSTOMER: "orphaned",
+}
 """What is done with a row of each fate. Rows read = used + dropped + orphaned."""
 MERGED, NOT_ANSWERED, NOBODY_YET, STRANGER = "customer was merged", "not answered", "nobody joined", "unknown friend"
 """Noted of rows that are used."""

@@ -9,6 +9,10 @@ from clvmodels.models.costs.beta_binomial import BetaBinomial
 from clvmodels.models.prior import Prior
 
 beta_binomial_bad_debt = BetaBinomial(
-    "beta_binomial_bad_debt", "Beta-binomial bad debt", "bad_debt", ("billed", "unpaid"),
-    Prior("Beta", {"alpha": 1.0, "beta": 19.0}), "chance that an order is never paid",
-)  # fmt: skip
+    "beta_binomial_bad_debt",
+    "Beta-binomial bad debt",
+    "bad_debt",
+    ("billed", "unpaid"),
+    Prior("Beta", {"alpha": 1.0, "beta": 19.0}),
+    "chance that an order is never paid",
+)

@@ -39,7 +39,7 @@ class BetaBinomial(CountModel):
         self.parameters = (
             Parameter("mu", role, "none", mean, 1, event, f"{event}: mean between customers", upper=1.0),
             Parameter("phi", role, "none", log_normal(20.0, 1.5), 1, "likeness of customers", "precision of chances"),
-        )  # fmt: skip
+        )
         self.meanings = (Meaning(f"mean {event}", "", lambda theta: theta["mu"]),)
 
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:

@@ -46,10 +46,14 @@ class GammaPoisson(CountModel):
         n, k = (rows[name] for name in self.observes)
         r, mean = theta["r"], pt.switch(pt.gt(n, 0), n, 1.0) * theta["mu"]
         log_p = (
-            (r + k) * pt.log1p((k - mean) / (r + mean)) - pt.log1p(k / r) / 2
-            + stirling_error(r + k) - stirling_error(r)
-            + k * pt.log(mean) - k - pt.gammaln(k + 1.0)
-        )  # fmt: skip
+            (r + k) * pt.log1p((k - mean) / (r + mean))
+            - pt.log1p(k / r) / 2
+            + stirling_error(r + k)
+            - stirling_error(r)
+            + k * pt.log(mean)
+            - k
+            - pt.gammaln(k + 1.0)
+        )
         return pt.switch(pt.gt(n, 0), log_p, 0.0)
 
     def draw_own(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
@@ -68,10 +72,18 @@ class GammaPoisson(CountModel):
 
 
 gamma_poisson_contacts = GammaPoisson(
-    "gamma_poisson_contacts", "Gamma-Poisson contacts", "contacts", ("purchases", "contacts"),
-    log_normal(0.3, 1.5), "service contacts",
-)  # fmt: skip
+    "gamma_poisson_contacts",
+    "Gamma-Poisson contacts",
+    "contacts",
+    ("purchases", "contacts"),
+    log_normal(0.3, 1.5),
+    "service contacts",
+)
 gamma_poisson_referrals = GammaPoisson(
-    "gamma_poisson_referrals", "Gamma-Poisson referrals", "referrals", ("purchases", "referrals"),
-    log_normal(0.03, 1.5), "referrals",
-)  # fmt: skip
+    "gamma_poisson_referrals",
+    "Gamma-Poisson referrals",
+    "referrals",
+    ("purchases", "referrals"),
+    log_normal(0.03, 1.5),
+    "referrals",
+)

@@ -30,10 +30,11 @@ class LogNormalHandling(LogNormalSpend):
     conditions_on = ("handling_count", "handling_log_sum")
     meanings = (  # type: ignore[assignment]  # the inherited tuple has two
         Meaning(
-            "mean cost of a contact", "{currency}",
+            "mean cost of a contact",
+            "{currency}",
             lambda theta: theta["m"] * np.exp((theta["tau"] ** 2 + theta["sigma"] ** 2) / 2),
         ),
-    )  # fmt: skip
+    )
     parameters = (
         Parameter("m", "handling", "money", log_normal(5.0, 2.0), 1, "handling cost", "median cost of a contact"),
         Parameter("tau", "handling", "none", SPREAD, 1, "spread between customers", "sd of log means of customers"),

@@ -37,13 +37,35 @@ class NormalMargin(CostModel):
     observes = ("margin_count", "margin_sum", "margin_ss")
     meanings = (Meaning("mean margin rate", "", lambda theta: theta["m"]),)
     parameters = (
-        Parameter("m", "margin", "none", Prior("Normal", {"mu": 0.3, "sigma": 0.5}), 1, "margin", "mean margin rate",
-                  lower=-np.inf),
-        Parameter("tau", "margin", "none", Prior("HalfNormal", {"sigma": 0.3}), 1, "spread between customers",
-                  "sd of the rates between customers"),
-        Parameter("sigma", "margin", "none", Prior("HalfNormal", {"sigma": 0.3}), 1, "spread of one's margins",
-                  "sd of a customer's rates"),
-    )  # fmt: skip
+        Parameter(
+            "m",
+            "margin",
+            "none",
+            Prior("Normal", {"mu": 0.3, "sigma": 0.5}),
+            1,
+            "margin",
+            "mean margin rate",
+            lower=-np.inf,
+        ),
+        Parameter(
+            "tau",
+            "margin",
+            "none",
+            Prior("HalfNormal", {"sigma": 0.3}),
+            1,
+            "spread between customers",
+            "sd of the rates between customers",
+        ),
+        Parameter(
+            "sigma",
+            "margin",
+            "none",
+            Prior("HalfNormal", {"sigma": 0.3}),
+            1,
+            "spread of one's margins",
+            "sd of a customer's rates",
+        ),
+    )
 
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
         """log f; 0 where no margin is known. [R]"""

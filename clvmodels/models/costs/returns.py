@@ -35,10 +35,13 @@ class Returns(BetaBinomial):
 
     def __init__(self):
         super().__init__(
-            "beta_binomial_returns", "Beta-binomial returns", "returns",
+            "beta_binomial_returns",
+            "Beta-binomial returns",
+            "returns",
             ("returnable", "returned", "returned_whole", "returned_log_sum", "returned_log1m_sum"),
-            Prior("Beta", {"alpha": 1.0, "beta": 9.0}), "chance that an order is returned",
-        )  # fmt: skip
+            Prior("Beta", {"alpha": 1.0, "beta": 9.0}),
+            "chance that an order is returned",
+        )
         even = Prior("Beta", {"alpha": 1.0, "beta": 1.0})
         self.parameters += (
             Parameter("whole", "returns", "none", even, 1, "whole returns", "chance that all of it is", upper=1.0),

@@ -36,14 +36,20 @@ class BetaBernoulli(Chances):
         Parameter("beta", "purchases", "none", log_normal(1.0, 1.0), 1, "passing", "weight of not buying"),
     )
     meanings = (
-        Meaning("mean chance to buy at an opportunity", "",
-                lambda theta: theta["alpha"] / (theta["alpha"] + theta["beta"])),
+        Meaning(
+            "mean chance to buy at an opportunity", "", lambda theta: theta["alpha"] / (theta["alpha"] + theta["beta"])
+        ),
         Meaning("certainty of that chance (alpha + beta)", "", lambda theta: theta["alpha"] + theta["beta"]),
-    )  # fmt: skip
+    )
     handles = (
-        Handle("chance_mean", "purchases", "buying", "mean chance to buy, alpha / (alpha + beta), on the logit scale; "
-               "alpha + beta stays", moved_mean("alpha", "beta")),
-    )  # fmt: skip
+        Handle(
+            "chance_mean",
+            "purchases",
+            "buying",
+            "mean chance to buy, alpha / (alpha + beta), on the logit scale; alpha + beta stays",
+            moved_mean("alpha", "beta"),
+        ),
+    )
 
     def log_density(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
         """log P(x | until)."""

@@ -41,9 +41,14 @@ def _move_dropout_mean(theta: Theta, coefficient: Any, xp: Any) -> dict[str, Any
 
 
 HANDLES = (
-    Handle("dropout_mean", "lifetime", "dropout", "mean chance of leaving after a purchase, a / (a + b), on the logit "
-           "scale; a + b stays", _move_dropout_mean),
-)  # fmt: skip
+    Handle(
+        "dropout_mean",
+        "lifetime",
+        "dropout",
+        "mean chance of leaving after a purchase, a / (a + b), on the logit scale; a + b stays",
+        _move_dropout_mean,
+    ),
+)
 
 
 class BetaCoin(CoinLifetime):

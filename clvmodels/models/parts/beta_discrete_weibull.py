@@ -36,14 +36,22 @@ class BetaDiscreteWeibull(DiscreteLifetime):
         Parameter("c", "lifetime", "none", log_normal(1.0, 0.5), 1, "dropout with age", "how the own hazard changes"),
     )
     meanings = (
-        Meaning("mean chance of leaving at the first opportunity", "",
-                lambda theta: theta["alpha"] / (theta["alpha"] + theta["beta"])),
+        Meaning(
+            "mean chance of leaving at the first opportunity",
+            "",
+            lambda theta: theta["alpha"] / (theta["alpha"] + theta["beta"]),
+        ),
         Meaning("own hazard falls (below 1) or rises (above)", "", lambda theta: theta["c"]),
-    )  # fmt: skip
+    )
     handles = (
-        Handle("dropout_mean", "lifetime", "dropout", "mean chance of leaving at the first, alpha / (alpha + beta), on "
-               "the logit scale; alpha + beta stays", moved_mean("alpha", "beta")),
-    )  # fmt: skip
+        Handle(
+            "dropout_mean",
+            "lifetime",
+            "dropout",
+            "mean chance of leaving at the first, alpha / (alpha + beta), on the logit scale; alpha + beta stays",
+            moved_mean("alpha", "beta"),
+        ),
+    )
 
     def log_survival(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
         """log S(t)."""

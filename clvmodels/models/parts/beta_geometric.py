@@ -39,11 +39,11 @@ class BetaGeometric(DiscreteLifetime):
             Parameter(stay, "lifetime", "none", log_normal(3.0, 1.0), 1, "staying", "weight of staying"),
         )
         self.meanings = (
-            Meaning("mean chance of leaving at the first opportunity", "",
-                    lambda theta: _mean(theta[leave], theta[stay])),
-            Meaning("the same of those who stayed for five", "",
-                    lambda theta: _mean(theta[leave], theta[stay] + 5.0)),
-        )  # fmt: skip
+            Meaning(
+                "mean chance of leaving at the first opportunity", "", lambda theta: _mean(theta[leave], theta[stay])
+            ),
+            Meaning("the same of those who stayed for five", "", lambda theta: _mean(theta[leave], theta[stay] + 5.0)),
+        )
         text = f"mean chance of leaving, {leave} / ({leave} + {stay}), on the logit scale; {leave} + {stay} stays"
         self.handles = (Handle("dropout_mean", "lifetime", "dropout", text, moved_mean(leave, stay)),)
 

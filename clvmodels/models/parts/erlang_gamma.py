@@ -51,9 +51,16 @@ class ErlangGamma(Purchases):
         self.observes = (*self._every_stage.observes, *(("sum_log_gaps",) if k > 1 else ()))
         self.parameters = (
             Parameter("r", "purchases", "none", log_normal(1.0, 1.0), 1, "purchase rate", "shape of the stages' rates"),
-            Parameter("alpha", "purchases", "time", log_normal(10.0 / k, 1.5), -1, "purchase rate",
-                      f"r / (mean rate of stages), {k} to a purchase"),
-        )  # fmt: skip
+            Parameter(
+                "alpha",
+                "purchases",
+                "time",
+                log_normal(10.0 / k, 1.5),
+                -1,
+                "purchase rate",
+                f"r / (mean rate of stages), {k} to a purchase",
+            ),
+        )
         self.meanings = (
             Meaning("mean purchases while active", "per {time_unit}", lambda theta: theta["r"] / theta["alpha"] / k),
             Meaning("spread of rates between customers (sd / mean)", "", lambda theta: theta["r"] ** -0.5),

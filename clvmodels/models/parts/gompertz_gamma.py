@@ -39,9 +39,16 @@ from clvmodels.randomness import KeyedRandom
 PARAMETERS = (
     Parameter("b", "lifetime", "1/time", log_normal(0.03, 1.5), 1, "hazard of leaving", "growth rate of each hazard"),
     Parameter("s", "lifetime", "none", log_normal(1.0, 1.0), 1, "hazard of leaving", "shape of the hazards"),
-    Parameter("beta", "lifetime", "none", log_normal(1.0, 1.5), -1, "hazard of leaving",
-              "b s / (mean hazard at first); above 1 the hazard of a random customer rises"),
-)  # fmt: skip
+    Parameter(
+        "beta",
+        "lifetime",
+        "none",
+        log_normal(1.0, 1.5),
+        -1,
+        "hazard of leaving",
+        "b s / (mean hazard at first); above 1 the hazard of a random customer rises",
+    ),
+)
 
 HUGE = 500.0
 """e^500 is still a number, and log(1 + e^500 / w) is 500 - log w to the last bit for any w that occurs."""
@@ -61,12 +68,18 @@ def hold(t: Any, theta: Theta, xp: Any) -> Any:
 
 
 MEANINGS = (
-    Meaning("median lifetime", "{time_unit}s",
-            lambda theta: grown(np.log(2.0) / theta["s"], 1.0 / theta["beta"], np) / theta["b"]),
-    Meaning("time in which each customer's hazard of leaving doubles", "{time_unit}s",
-            lambda theta: np.log(2.0) / theta["b"]),
+    Meaning(
+        "median lifetime",
+        "{time_unit}s",
+        lambda theta: grown(np.log(2.0) / theta["s"], 1.0 / theta["beta"], np) / theta["b"],
+    ),
+    Meaning(
+        "time in which each customer's hazard of leaving doubles",
+        "{time_unit}s",
+        lambda theta: np.log(2.0) / theta["b"],
+    ),
     Meaning("spread of hazards between customers (sd / mean)", "", lambda theta: theta["s"] ** -0.5),
-)  # fmt: skip
+)
 
 
 class GompertzGamma(ClockLifetime):

@@ -54,8 +54,15 @@ class Steps(Calendar):
     """
 
     def __init__(
-        self, name: str, bounds: Any, log_index: Any, log_mean: float, covariates: Any, values: Any, until: str,
-    ):  # fmt: skip
+        self,
+        name: str,
+        bounds: Any,
+        log_index: Any,
+        log_mean: float,
+        covariates: Any,
+        values: Any,
+        until: str,
+    ):
         self.name, self.until, self.log_mean = name, until, float(log_mean)
         self.covariates, self.has_index = tuple(covariates), log_index is not None
         own = np.asarray(log_index, dtype=float) - self.log_mean if self.has_index else np.zeros(len(bounds) - 1)

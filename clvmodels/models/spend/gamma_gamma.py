@@ -93,9 +93,11 @@ def log_density_of_mean(n: pt.TensorVariable, total: pt.TensorVariable, theta: T
         a * (pt.log1p(q / a) - pt.log1p(v / total))
         + q * (pt.log1p(a / q) - pt.log1p(total / v))
         + (pt.log(a) - pt.log1p(a / q) - LOG_2PI) / 2
-        + stirling_error(a + q) - stirling_error(a) - stirling_error(q)
+        + stirling_error(a + q)
+        - stirling_error(a)
+        - stirling_error(q)
         - pt.log(total / n)
-    )  # fmt: skip
+    )
 
 
 def log_density_given_mean(
@@ -109,9 +111,12 @@ def log_density_given_mean(
     return (
         p * (logs - n * log_mean)
         + (n - 1.0) * (pt.log(p) - LOG_2PI) / 2
-        + stirling_error(p * n) - n * stirling_error(p)
-        - pt.log(n) / 2 + log_mean - logs
-    )  # fmt: skip
+        + stirling_error(p * n)
+        - n * stirling_error(p)
+        - pt.log(n) / 2
+        + log_mean
+        - logs
+    )
 
 
 def stirling_error(z: pt.TensorVariable) -> pt.TensorVariable:

@@ -48,11 +48,12 @@ class LogNormalSpend(SpendModel):
     conditions_on = ("amount_count", "amount_log_sum")
     meanings = (
         Meaning(
-            "mean amount of a purchase", "{currency}",
+            "mean amount of a purchase",
+            "{currency}",
             lambda theta: theta["m"] * np.exp((theta["tau"] ** 2 + theta["sigma"] ** 2) / 2),
         ),
         Meaning("spread of one customer's amounts (sd / mean)", "", lambda theta: np.expm1(theta["sigma"] ** 2) ** 0.5),
-    )  # fmt: skip
+    )
     parameters = (
         Parameter("m", "spend", "money", log_normal(30.0, 3.0), 1, "spend", "median amount of a purchase"),
         Parameter("tau", "spend", "none", SPREAD, 1, "spread between customers", "sd of log means between customers"),

@@ -99,9 +99,17 @@ def _scan_csv(
     view = backend.read_csv(
         str(path),
         columns={f"c{i}": "VARCHAR" for i in range(width)},
-        auto_detect=False, header=True, delim=delimiter, quote='"', escape='"', encoding=encoding,
-        store_rejects=True, rejects_table=rejected, rejects_scan=f"{rejected}_scans", rejects_limit=0,
-    )  # fmt: skip
+        auto_detect=False,
+        header=True,
+        delim=delimiter,
+        quote='"',
+        escape='"',
+        encoding=encoding,
+        store_rejects=True,
+        rejects_table=rejected,
+        rejects_scan=f"{rejected}_scans",
+        rejects_limit=0,
+    )
     try:
         table = backend.create_table(ibis.util.gen_name("raw"), view.mutate(row=ibis.row_number()))
     except duckdb.Error as error:
