@@ -14,6 +14,7 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.figures import style
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+from clvmodels.metrics import METRICS, Headline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -21,18 +22,21 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
 MOST, FEW = 25, 100
-SCORES = {"crps": "crps", "coverage_90": "coverage", "total_purchases.bias_percent": "bias"}
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """A row an entry, best first: the difference and its intervals, the verdict, and three scores beside it."""
+    """A row an entry, best first: the difference and its intervals, the verdict, and the headline of each metric, in a
+    column of the metric's name."""
     if run.comparison is None or len(run.comparison) < 2:
         return None
     out = run.comparison.head(MOST).reset_index(drop=True)
     out.insert(1, "label", [run.entries[name].label for name in out["entry"]])
-    for metric, column in SCORES.items():
-        found = rows_of(run.scores, metric=metric).drop_duplicates("entry").set_index("entry")["value"]
-        out[column] = out["entry"].map(found)
+    for metric in METRICS.values():
+        if metric.headline is None:
+            continue
+        scores = rows_of(run.scores, metric=metric.headline.row).drop_duplicates("entry").set_index("entry")["value"]
+        if len(scores):
+            out[metric.name] = out["entry"].map(scores)
     return out
 
 
@@ -128,18 +132,23 @@ def _step(line: pd.Series) -> float:
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    headlines = _headlines(table)
     rows = []
     for _, line in table.iterrows():
-        step = _step(line)
-        interval = "" if line.verdict == "recommended" else words.span(line.lower90, line.upper90)
-        bias = "—" if pd.isna(line.bias) else f"{words.signed(line.bias, 1.0)}%"
-        shown = "0" if line.verdict == "recommended" else words.number(line.difference, step)
-        judged = (words.number(line.crps, 0.001), words.probability(line.coverage), bias)
-        rows.append(
-            (words.label(line.label, 60), shown, interval, line.verdict, *judged[: 3 * (about.holdout is not None)])
-        )
-    titles = ("Model", "Log score, difference", "90% interval", "Verdict", "CRPS", "90% coverage", "Bias of total")
-    return Numbers(titles if about.holdout is not None else ("Model", "elpd, difference", *titles[2:4]), rows)
+        best = line.verdict == "recommended"
+        interval = "" if best else words.span(line.lower90, line.upper90)
+        difference = "0" if best else words.number(line.difference, _step(line))
+        scores = [headline.shown(line[name]) for name, headline in headlines.items()]
+        rows.append((words.label(line.label, 60), difference, interval, line.verdict, *scores))
+    compared = "elpd, difference" if about.holdout is None else "Log score, difference"
+    titles = [headline.title for headline in headlines.values()]
+    return Numbers(("Model", compared, "90% interval", "Verdict", *titles), rows)
+
+
+def _headlines(table: pd.DataFrame) -> dict[str, Headline]:
+    """The headlines that have a column in the table, by metric."""
+    headlines = {name: metric.headline for name, metric in METRICS.items() if metric.headline is not None}
+    return {name: headline for name, headline in headlines.items() if name in table}
 
 
 FIGURE = Figure(

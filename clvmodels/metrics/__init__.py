@@ -9,7 +9,7 @@ from clvmodels.metrics.brier import BRIER
 from clvmodels.metrics.coverage import COVERAGE
 from clvmodels.metrics.crps import CRPS
 from clvmodels.metrics.elpd import ELPD, ELPD_SPEND
-from clvmodels.metrics.judged import Judged, Metric, Row
+from clvmodels.metrics.judged import Headline, Judged, Metric, Row
 from clvmodels.metrics.log_score import LOG_SCORE
 from clvmodels.metrics.pit import PIT, randomised_pit
 from clvmodels.metrics.point import MAE, RMSE
@@ -28,4 +28,4 @@ METRICS: dict[str, Metric] = {
     "elpd_spend": ELPD_SPEND,
 }
 
-__all__ = ["METRICS", "Judged", "Metric", "Row", "randomised_pit"]
+__all__ = ["METRICS", "Headline", "Judged", "Metric", "Row", "randomised_pit"]

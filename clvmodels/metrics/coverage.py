@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.metrics.judged import BLOCK_ELEMENTS, Judged, Metric, Row, share_interval
+from clvmodels import words
+from clvmodels.metrics.judged import BLOCK_ELEMENTS, Headline, Judged, Metric, Row, share_interval
 
 TAILS = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95)}
 
@@ -43,5 +44,9 @@ def compute(judged: Judged) -> list[Row]:
 
 
 COVERAGE = Metric(
-    "coverage", "Customers inside their 50, 80 and 90% intervals, beside the model's own", "near nominal", compute
+    "coverage",
+    "Customers inside their 50, 80 and 90% intervals, beside the model's own",
+    "near nominal",
+    compute,
+    Headline("coverage_90", "90% coverage", words.probability),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodels import words
 from clvmodels.errors import DataError, Problem
-from clvmodels.metrics.judged import BLOCK_ELEMENTS, Judged, Metric, Row, mean_interval
+from clvmodels.metrics.judged import BLOCK_ELEMENTS, Headline, Judged, Metric, Row, mean_interval
 
 
 def fair_crps(draws: NDArray, actual: NDArray) -> NDArray[np.float64]:
@@ -44,4 +45,10 @@ def compute(judged: Judged) -> list[Row]:
     return [Row("crps", *mean_interval(crps_per_customer(judged)))]
 
 
-CRPS = Metric("crps", "CRPS: distance of a customer's forecast distribution from what came", "lower", compute)
+CRPS = Metric(
+    "crps",
+    "CRPS: distance of a customer's forecast distribution from what came",
+    "lower",
+    compute,
+    Headline("crps", "CRPS", lambda purchases: words.number(purchases, 0.001)),
+)

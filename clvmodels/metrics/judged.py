@@ -121,13 +121,26 @@ class Row(NamedTuple):
     upper: float = float("nan")
 
 
+class Headline(NamedTuple):
+    """The one row of a metric that stands beside a model where models are compared: its column's title and format."""
+
+    row: str
+    title: str
+    shown: Callable[[float], str]
+
+
 class Metric(NamedTuple):
-    """One way to judge a forecast: its name, its title in plain words, which way is better, and the computation."""
+    """One way to judge a forecast: its name, its title in plain words, which way is better, and the computation.
+
+    Names of its rows begin with the metric's. All rows reach the report's table of scores; a metric with a `headline`
+    also has a column in the comparison of models.
+    """
 
     name: str
     title: str
     better: Literal["higher", "lower", "near 0", "near nominal"]
     compute: Callable[[Judged], list[Row]]
+    headline: Headline | None = None
 
 
 def standard_error(per_customer: NDArray) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.metrics.judged import Judged, Metric, Row
+from clvmodels import words
+from clvmodels.metrics.judged import Headline, Judged, Metric, Row
 
 
 def total_draws(judged: Judged) -> NDArray[np.int64]:
@@ -32,4 +33,15 @@ def compute(judged: Judged) -> list[Row]:
     ]
 
 
-TOTAL_PURCHASES = Metric("total_purchases", "Total purchases: forecast beside what came, bias", "near 0", compute)
+def percent(bias: float) -> str:
+    """A bias to the whole percent, with its sign; a dash where nothing was bought."""
+    return words.number(bias) if np.isnan(bias) else f"{words.signed(bias, 1.0)}%"
+
+
+TOTAL_PURCHASES = Metric(
+    "total_purchases",
+    "Total purchases: forecast beside what came, bias",
+    "near 0",
+    compute,
+    Headline("total_purchases.bias_percent", "Bias of total", percent),
+)

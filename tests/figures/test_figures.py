@@ -12,11 +12,14 @@ import pytest
 from fakes.company_run import with_company
 from fakes.run import HOSTILE, fake_run
 
+from clvmodels import words
 from clvmodels.errors import DataError
 from clvmodels.figures import FIGURES, arrays, plot, style
 from clvmodels.figures.calibration import groups
 from clvmodels.figures.pit import band
+from clvmodels.figures.scores import metric_of
 from clvmodels.figures.value_ranking import places
+from clvmodels.metrics import METRICS
 from clvmodels.report import svg
 
 DRAWN = [name for name, figure in FIGURES.items() if figure.draw is not None]
@@ -79,6 +82,33 @@ def test_words_come_from_the_table(run, tables):
     said = FIGURES["total_value"].words(table, run.about).caption
     row = table.query("kind == 'total' and series == 'realised'").iloc[0]
     assert f"{round(row.q5, -4):,.0f} to {round(row.q95, -4):,.0f}" in said
+
+
+def test_the_comparison_has_the_headline_of_every_metric_that_was_scored(run, tables):
+    """By the metric's own line: a column of its name, titled and written as it says."""
+    titles = FIGURES["model_comparison"].numbers(tables["model_comparison"], run.about).columns
+    assert titles[4:] == ("Bias of total", "CRPS", "90% coverage")
+    row = FIGURES["model_comparison"].numbers(tables["model_comparison"], run.about).rows[0]
+    assert row[4:] == (f"{words.MINUS}4%", "0.410", "91%")
+    without = tables["model_comparison"].drop(columns="crps")
+    assert "CRPS" not in FIGURES["model_comparison"].numbers(without, run.about).columns
+
+
+def test_all_scores_stand_in_one_table_a_column_a_model_the_best_first(run, tables):
+    found = FIGURES["scores"].numbers(tables["scores"], run.about)
+    assert found.columns == ("Score", *tables["model_comparison"]["label"])
+    assert [row[0].split("\n")[0] for row in found.rows] == list(run.scores["metric"].unique())
+    assert found.rows[0][0].split("\n")[1] == f"{METRICS['crps'].title}; better: lower"
+    with_interval = tables["scores"].assign(lower=0.4, upper=0.42)
+    assert FIGURES["scores"].numbers(with_interval, run.about).rows[0][1] == "0.410 (0.400 to 0.420)"
+
+
+def test_a_row_of_scores_is_of_the_metric_with_the_longest_name():
+    assert [metric_of(row).name for row in ("elpd_pareto_k_bad", "elpd_spend_of_means", "coverage_90")] == [
+        "elpd",
+        "elpd_spend",
+        "coverage",
+    ]
 
 
 def test_total_value_is_the_total_of_each_draw(run, tables):
@@ -171,27 +201,10 @@ def test_blocks_over_draws_change_nothing(monkeypatch):
 def test_a_run_without_results_for_a_figure_has_none():
     bare = fake_run(200, draws=100, holdout=False, value=False)
     absent = {name for name, figure in FIGURES.items() if figure.table(bare) is None}
-    assert absent == {
-        "total_value",
-        "value_parts",
-        "concentration",
-        "revenue_profit",
-        "payback",
-        "origins",
-        "top_odds",
-        "value_ranking",
-        "tracking",
-        "calibration",
-        "reliability",
-        "pit",
-        "model_comparison",
-        "kpi_base_value",
-        "kpi_trend",
-        "kpi_win_keep",
-        "kpi_migration",
-        "kpi_satisfaction",
-        "kpi_programmes",
+    of_value_or_forecast = {
+        name for name, figure in FIGURES.items() if figure.chapter in ("worth", "best", "spend", "strategy", "trust")
     }
+    assert absent == of_value_or_forecast | {"origins"}  # one table has no origins to tell
 
 
 def test_public_tables_name_customers_by_place_only():

@@ -1,0 +1,94 @@
+"""Every score of every model, metric by metric, as in scores.csv. Folded: the verdict comes first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+from clvmodels.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from clvmodels.results.folder import About, Run
+
+MOST = 6
+"""Models side by side; the rest stand in scores.csv."""
+
+
+def table(run: Run) -> pd.DataFrame | None:
+    """entry, label, metric, title, better, value, lower, upper: a row a score of each of the best entries; None where
+    nothing was held out: leave-one-out scores alone are told by the comparison of models."""
+    if run.scores.empty or run.about.holdout is None:
+        return None
+    ranked = list(run.entries) if run.comparison is None else list(run.comparison["entry"])
+    scores = run.scores[run.scores["entry"].isin(ranked[:MOST])]
+    scores = scores.sort_values("entry", key=lambda names: names.map(ranked.index), kind="stable")
+    metrics = [metric_of(row) for row in scores["metric"]]
+    return pd.DataFrame(
+        {
+            "entry": scores["entry"].to_numpy(),
+            "label": [run.entries[name].label for name in scores["entry"]],
+            "metric": scores["metric"].to_numpy(),
+            "title": [metric.title for metric in metrics],
+            "better": [metric.better for metric in metrics],
+            "value": scores["value"].to_numpy(),
+            "lower": scores["lower"].to_numpy(),
+            "upper": scores["upper"].to_numpy(),
+        }
+    )
+
+
+def metric_of(row: str) -> Metric:
+    """The metric that a row of scores is of: the one with the longest name that the row's begins with, since `elpd`
+    begins `elpd_spend` too."""
+    names = [name for name in METRICS if row.startswith(name)]
+    return METRICS[max(names, key=len)]
+
+
+def heading(table: pd.DataFrame, about: About) -> str:
+    return "All scores"
+
+
+def describe(table: pd.DataFrame, about: About) -> Words:
+    models = table["entry"].nunique()
+    caption = "In brackets the 90% interval, where a score has one."
+    if len(about.entries) > models:
+        caption += f" The best {models} of {len(about.entries)} models; scores.csv holds all."
+    return Words("", caption, "")
+
+
+def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    """A row a score, a column a model."""
+    entries = table.drop_duplicates("entry")
+    rows = []
+    for metric, scores in table.groupby("metric", sort=False):
+        first = scores.iloc[0]
+        cells = [_cell(rows_of(scores, entry=entry)) for entry in entries["entry"]]
+        rows.append((f"{metric}\n{first.title}; better: {first.better}", *cells))
+    return Numbers(("Score", *(words.label(label, 40) for label in entries["label"])), rows)
+
+
+def _cell(scores: pd.DataFrame) -> str:
+    """A score and its interval; a dash where the entry has none: a spend model of means has rows of another name."""
+    if scores.empty:
+        return "—"
+    score = scores.iloc[0]
+    if pd.isna(score.lower) or pd.isna(score.upper):
+        return words.number(score.value)
+    step = words.width_step(score.lower, score.upper)
+    return f"{words.number(score.value, step)} ({words.span(score.lower, score.upper, step=step)})"
+
+
+FIGURE = Figure(
+    "scores",
+    "every score of every model",
+    "trust",
+    "folded",
+    heading,
+    table,
+    describe,
+    None,
+    numbers,
+)
