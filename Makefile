@@ -1,7 +1,8 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study benchmark format clean
+.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study confirm benchmark format clean
 python := .venv/bin/python
+studies := experiments/calibration/run.py experiments/calibration/run_profit.py experiments/profit/run.py
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 20
@@ -35,6 +36,9 @@ profit-study: setup ## is the forecast of each customer's profit right? 20 simul
 
 profit-calibration: setup ## the same of the expected profit, its parts and all cost models, into reports/profit-calibration; resumes
 	$(python) experiments/calibration/run_profit.py
+
+confirm: setup ## after a rewrite: does the code as it is replay the stored studies? some seeds of each, to the last stored digit
+	@status=0; for study in $(studies); do $(python) $$study --confirm || status=1; done; exit $$status
 
 benchmark: setup ## time and memory of summarising ten million transactions
 	$(python) experiments/benchmarks/summarize.py

@@ -1,6 +1,6 @@
 """Are posteriors as wide as they should be? Simulation-based calibration of every model on its own histories.
 
-    python experiments/calibration/run.py [--models bg_nbd ...] [--seeds 200] [--jobs 2]
+    python experiments/calibration/run.py [--models bg_nbd ...] [--seeds 200] [--jobs 2] [--confirm]
 
 For each seed a truth is drawn from the prior stated below, histories of 300 customers are simulated from it, and the
 model is fitted with that same prior. The rank of the truth among 400 posterior draws is uniform if simulator, density
@@ -9,7 +9,8 @@ who are alive or have left. One model with pooled groups is fitted by NUTS; all 
 the judgement's own test: its simulator draws from a prior twice as wide as the one fitted, and has to be found out.
 
 One CSV a model under reports/calibration, written whole after each seed: an interrupted run goes on where it was; rows
-of older code are dropped. A refused fit counts as rank 0 of all. Neither seeds nor priors are chosen by their results.
+of other code are dropped, unless the code as it is was seen to replay them (`--confirm`, see stored.py). A refused fit
+counts as rank 0 of all. Neither seeds nor priors are chosen by their results.
 """
 # ruff: noqa: T201  (a command: it prints)
 
@@ -19,16 +20,18 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from code_version import code_version
+from code_version import NUTS, files_of, files_of_fits, version_of
 from judge import verdicts
+from stored import confirm, present_rows, told, write
 
 from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
@@ -42,6 +45,8 @@ from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
 FOLDER = Path(__file__).parents[2] / "reports" / "calibration"
+DIGITS = "%.6g"
+"""Of stored numbers."""
 CUSTOMERS, DRAWS, WATCHED = 300, 400, 3
 AGES = {"continuous": (26.0, 52.0), "opportunities": (6, 13), "renewals": (6, 13)}
 """Ages of the customers, uniform between these: weeks, or whole opportunities (the last not among them)."""
@@ -234,53 +239,69 @@ def _draws(posterior: Posterior, table: pd.DataFrame, effects: tuple[Effect, ...
     return found | {f"{name} of {label}": v[:, k] for name, v in wide.items() for k, label in enumerate(table.index)}
 
 
-def stored(path: Path, code: str) -> pd.DataFrame:
-    """Rows of this code that are there already."""
-    if not path.is_file():
-        return pd.DataFrame()
-    rows = pd.read_csv(path, keep_default_na=False)
-    return rows[rows["code"] == code]
+def code_version(study: Study) -> str:
+    """The version of all that a study's ranks rest on."""
+    of_sampler = files_of(NUTS) if study.groups else set()
+    return version_of({*files_of_fits([get_model(study.model)]), *of_sampler, Path(__file__)})
+
+
+def path_of(study: Study) -> Path:
+    """Where its rows are stored."""
+    return FOLDER / f"{study.name}.csv"
 
 
 def run(name: str, seeds: int | None = None) -> pd.DataFrame:
     """Seeds 1 to `seeds` of a study, those that are stored left as they are."""
     study = STUDIES[name]
-    path, code, began = FOLDER / f"{name}.csv", code_version(study.model), time.monotonic()
-    rows = stored(path, code)
+    path, code, began = path_of(study), code_version(study), time.monotonic()
+    rows = present_rows(path, code)
     for seed in range(1, (seeds or study.seeds) + 1):
         if len(rows) and (rows["seed"] == seed).any():
             continue
         rows = pd.concat([rows, replicate(study, seed).assign(code=code)], ignore_index=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".tmp")
-        rows.to_csv(part, index=False, float_format="%.6g")
-        part.replace(path)
+        write(rows, path, DIGITS)
         if seed % 10 == 0:
             print(f"{name}: seed {seed} of {seeds or study.seeds}, {time.monotonic() - began:.0f} s", flush=True)
     return rows
 
 
-def judge_stored(folder: Path) -> pd.DataFrame:
+def confirmed(name: str, pool: Executor) -> bool:
+    """Whether the code as it is replays the stored rows of a study; says what differs."""
+    study = STUDIES[name]
+
+    def replay(seeds: Sequence[int]) -> pd.DataFrame:
+        return pd.concat(pool.map(partial(replicate, study), seeds))
+
+    differing = confirm(path_of(study), code_version(study), replay, DIGITS)
+    print(told(name, differing), flush=True)
+    return not differing
+
+
+def judge_stored() -> pd.DataFrame:
     """Judge every study that is stored and of this code; write summary.csv and calibration.svg."""
     runs = {}
     for name, study in STUDIES.items():
-        rows = stored(folder / f"{name}.csv", code_version(study.model))
+        rows = present_rows(path_of(study), code_version(study))
         if len(rows):
             runs[name] = rows, study.seeds
-    return verdicts(folder, runs, MUST_FAIL)
+    return verdicts(FOLDER, runs, MUST_FAIL)
 
 
 def main() -> int:
-    """Run, judge, draw; the exit status says whether every verdict is as it should be."""
+    """Run, judge, draw, or confirm; the exit status says whether every verdict is as it should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="*", default=list(STUDIES), choices=list(STUDIES))
     parser.add_argument("--seeds", type=int, default=None)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="models at a time")
+    parser.add_argument("--confirm", action="store_true", help="see whether this code replays what is stored")
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        if arguments.confirm:
+            agree = [confirmed(name, pool) for name in arguments.models]
+            return 0 if all(agree) else 1
         for done in [pool.submit(run, name, arguments.seeds) for name in arguments.models]:
             done.result()
-    table = judge_stored(FOLDER)
+    table = judge_stored()
     print(table.to_string())
     return 0 if table["as_expected"].all() else 1
 

@@ -1,6 +1,6 @@
 """Are expected profits as uncertain as they should be? Simulation-based calibration of the value and each of its parts.
 
-    python experiments/calibration/run_profit.py [--studies stated] [--seeds 200] [--jobs 2]
+    python experiments/calibration/run_profit.py [--studies stated] [--seeds 200] [--jobs 2] [--confirm]
 
 For each seed a truth of eight models is drawn from the priors stated in `simulated_company`: purchases (BG/NBD, whose
 density is closed, so that the time goes into the value), amounts (Gamma-Gamma) and the six cost models. A company of
@@ -22,9 +22,10 @@ test: its simulator's return rates are twice as high as the prior fitted says, w
 returns model and the part of the value have to find it out.
 
 One CSV a study under reports/profit-calibration, written whole after each seed: an interrupted run goes on where it
-was; rows of older code are dropped. A refused fit counts as rank 0 of all of its model and of the value. Neither seeds
-nor priors are chosen by their results. Ranks alone are judged: of the 90% intervals of some forty quantities, one would
-hold the truth too rarely or too often by chance in every third run.
+was; rows of other code are dropped, unless the code as it is was seen to replay them (`--confirm`). A refused fit
+counts as rank 0 of all of its model and of the value. Neither seeds nor priors are chosen by their results. Ranks alone
+are judged: of the 90% intervals of some forty quantities, one would hold the truth too rarely or too often by chance in
+every third run.
 """
 # ruff: noqa: T201  (a command: it prints)
 
@@ -34,7 +35,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -44,12 +45,12 @@ from typing import NamedTuple
 import arviz as az
 import numpy as np
 import pandas as pd
-from code_version import PACKAGE, version_of_profit
+from code_version import files_of, files_of_fits, version_of
 from judge import verdicts
-from run import DRAWS, WATCHED, rank_of, stored
+from run import DIGITS, DRAWS, WATCHED, rank_of
 from simulated_company import PRIORS, ROLES, Company, Truth, draw_truths, simulate
+from stored import confirm, present_rows, told, write
 
-import clvmodels
 from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
 from clvmodels.futures.simulation import rows_of
@@ -180,11 +181,23 @@ def with_truth(role: str, posterior: Posterior | None, truth: Mapping[str, float
     return Posterior(ROLES[role], tree, "laplace", PRIORS[role], (), {}, "week", 1.0, "USD", 1)
 
 
+def code_version() -> str:
+    """The version of all that ranks rest on: the models and their fits, the value, the studies and their company."""
+    here = Path(__file__).parent
+    studies = {here / "run.py", here / "run_profit.py", here / "simulated_company.py"}
+    return version_of(files_of_fits(ROLES.values()) | files_of("clvmodels.valuation") | studies)
+
+
+def path_of(name: str) -> Path:
+    """Where a study's rows are stored."""
+    return FOLDER / f"{name}.csv"
+
+
 def run(name: str, pool: Executor, seeds: int | None = None) -> pd.DataFrame:
     """Seeds 1 to `seeds` of a study, those that are stored left as they are."""
-    study, code, began = STUDIES[name], version_of_profit(), time.monotonic()
-    path, seeds = FOLDER / f"{name}.csv", seeds or study.seeds
-    rows = stored(path, code)
+    study, code, began = STUDIES[name], code_version(), time.monotonic()
+    path, seeds = path_of(name), seeds or study.seeds
+    rows = present_rows(path, code)
     there = set(rows["seed"]) if len(rows) else set()
     truths = draw_truths(study.priors)
     waiting = [
@@ -192,18 +205,24 @@ def run(name: str, pool: Executor, seeds: int | None = None) -> pd.DataFrame:
     ]
     for done, future in enumerate(as_completed(waiting), 1):
         rows = pd.concat([rows, future.result().assign(code=code)]).sort_values("seed", kind="stable")
-        write(rows, path)
+        write(rows, path, DIGITS)
         if done % 10 == 0:
             print(f"{name}: {done} of {len(waiting)} seeds, {time.monotonic() - began:.0f} s", flush=True)
     return rows
 
 
-def write(rows: pd.DataFrame, path: Path) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".tmp")
-    rows.to_csv(part, index=False, float_format="%.6g")
-    part.replace(path)
+def confirmed(name: str, pool: Executor) -> bool:
+    """Whether the code as it is replays the stored rows of a study; says what differs."""
+    study = STUDIES[name]
+    truths = draw_truths(study.priors)
+
+    def replay(seeds: Sequence[int]) -> pd.DataFrame:
+        waiting = [pool.submit(replicate, study.parts, truths[seed], seed) for seed in seeds]
+        return pd.concat([future.result() for future in waiting])
+
+    differing = confirm(path_of(name), code_version(), replay, DIGITS)
+    print(told(name, differing), flush=True)
+    return not differing
 
 
 def by_part(name: str, rows: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, int]]:
@@ -213,29 +232,31 @@ def by_part(name: str, rows: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, int]
     return {f"{prefix}{part}": (rows[rows["part"] == part], study.seeds) for part in study.parts}
 
 
-def judge_stored(folder: Path) -> pd.DataFrame:
+def judge_stored() -> pd.DataFrame:
     """Judge every study that is stored and of this code; write summary.csv and calibration.svg."""
     runs: dict[str, tuple[pd.DataFrame, int]] = {}
     for name in STUDIES:
-        rows = stored(folder / f"{name}.csv", version_of_profit())
+        rows = present_rows(path_of(name), code_version())
         runs |= by_part(name, rows) if len(rows) else {}
     must_fail = [run for run in runs if run.startswith(MUST_FAIL)]
-    return verdicts(folder, runs, must_fail, held=None, title=TITLE)
+    return verdicts(FOLDER, runs, must_fail, held=None, title=TITLE)
 
 
 def main() -> int:
-    """Run, judge, draw; the exit status says whether every verdict is as it should be."""
+    """Run, judge, draw, or confirm; the exit status says whether every verdict is as it should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", nargs="*", default=list(STUDIES), choices=list(STUDIES))
     parser.add_argument("--seeds", type=int, default=None)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
+    parser.add_argument("--confirm", action="store_true", help="see whether this code replays what is stored")
     arguments = parser.parse_args()
-    if Path(clvmodels.__file__).parent != PACKAGE:
-        parser.error(f"{PACKAGE} is hashed, and {clvmodels.__file__} would be run: set PYTHONPATH to {PACKAGE.parent}")
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        if arguments.confirm:
+            agree = [confirmed(name, pool) for name in arguments.studies]
+            return 0 if all(agree) else 1
         for name in arguments.studies:
             run(name, pool, arguments.seeds)
-    table = judge_stored(FOLDER)
+    table = judge_stored()
     print(table.to_string())
     return 0 if table["as_expected"].all() else 1
 

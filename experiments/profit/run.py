@@ -1,6 +1,6 @@
 """Is the forecast of each customer's profit right? The retailer, simulated anew for each seed, and what came.
 
-    python experiments/profit/run.py [--seeds 20] [--jobs 2]
+    python experiments/profit/run.py [--seeds 20] [--jobs 2] [--confirm]
 
 For each seed the ten raw tables of a company of 1,000 customers are written and joined; purchases (Pareto/NBD), spend
 (Gamma-Gamma) and all costs but the referrals are fitted on what was known on 15 June 2025; and the realised profit of
@@ -8,20 +8,20 @@ each customer in the 24 weeks after is placed in its forecast. Places are random
 it is for the many who will not buy. If the forecast is right, 90 of 100 places lie between .05 and .95.
 
 One row a seed in reports/profit/places.csv, written whole after each: an interrupted run goes on where it was; rows of
-older code are dropped. A refused fit counts as no place inside. Seeds are 1 to n, all stored. places.svg beside it
-draws each seed's share with the band that chance alone would keep it in, were customers independent.
+other code are dropped, unless the code as it is was seen to replay them (`--confirm`). A refused fit counts as no place
+inside. Seeds are 1 to n, all stored. places.svg beside it draws each seed's share with the band that chance alone would
+keep it in, were customers independent.
 """
 # ruff: noqa: T201  (a command: it prints)
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -31,7 +31,8 @@ from scipy import stats
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "experiments" / "calibration"))
-from code_version import code_of, model_files  # noqa: E402
+from code_version import files_of_all, files_of_fits, version_of  # noqa: E402
+from stored import confirm, present_rows, told, write  # noqa: E402
 
 PATH = ROOT / "reports" / "profit" / "places.csv"
 CUSTOMERS, DRAWS, WEEKS, CALIBRATION_END = 1000, 1000, 24, "2025-06-15"
@@ -40,29 +41,6 @@ ALLOWED = (0.87, 0.93)
 CHANCE = (0.005, 0.995)
 """Ends of the binomial bands."""
 CENT = 0.005  # profits closer than half a cent are the same
-MODEL_FILES = (
-    "pareto_nbd",
-    "gamma_gamma",
-    "returns",
-    "bad_debt",
-    "gamma_poisson",
-    "lognormal_handling",
-    "normal_margin",
-)
-STAGES = (
-    "accounts",
-    "density",
-    "economics",
-    "ledger",
-    "posterior",
-    "profit",
-    "randomness",
-    "retention",
-    "sampling",
-    "simulation",
-    "summary",
-    "value",
-)
 COSTS = {
     "margin": "normal_margin",
     "returns": "beta_binomial_returns",
@@ -72,28 +50,20 @@ COSTS = {
 }
 
 
-def files() -> set[Path]:
-    """All that a place rests on: the models and their fit, the value, the accounts, the simulated company, this study.
-
-    How tables are read is not among them: the tests compare what is read with the company's truth.
-    """
-    package = ROOT / "clvmodels"
-    models = set().union(*(model_files(name) for name in MODEL_FILES))
-    return {
-        *models,
-        *(package / "inference").glob("*.py"),
-        *(package / "datasets" / "retailer").glob("*.py"),
-        *(package / f"{name}.py" for name in STAGES),
-        Path(__file__),
-    }
+MODELS = {"purchases": "pareto_nbd", "spend": "gamma_gamma", **COSTS}
+STAGES = ("clvmodels.customers", "clvmodels.valuation", "clvmodels.accounts", "clvmodels.datasets.retailer")
 
 
 def code_version() -> str:
-    """sha256 of the code of `files`: a row of older code is not kept. First 16 digits."""
-    digest = hashlib.sha256()
-    for path in sorted(files()):
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\n{code_of(path)}\n".encode())
-    return digest.hexdigest()[:16]
+    """The version of all that a place rests on: the models and their fit, customers, the value, the accounts, the
+    simulated company, this study.
+
+    How tables are read is not among them: the tests compare what is read with the company's truth.
+    """
+    from clvmodels.models import get_model
+
+    of_fits = files_of_fits(get_model(name) for name in MODELS.values())
+    return version_of({*of_fits, *files_of_all(STAGES), Path(__file__)})
 
 
 def places(seed: int) -> np.ndarray:
@@ -126,8 +96,7 @@ def places(seed: int) -> np.ndarray:
         company = consolidate(tables, folder=folder, currency="EUR", data_end=retailer.END)
     split = summarize(company.transactions, calibration_end=CALIBRATION_END, holdout=WEEKS)
     customers = with_costs(company, split.customers, COSTS, windows=windows, cost_per_minute=economics.cost_per_minute)
-    models = {"purchases": "pareto_nbd", "spend": "gamma_gamma", **COSTS}
-    posteriors = {role: fit(name, customers, method="laplace", draws=DRAWS, seed=seed) for role, name in models.items()}
+    posteriors = {role: fit(name, customers, method="laplace", draws=DRAWS, seed=seed) for role, name in MODELS.items()}
     forecast = value(posteriors, customers, economics, seed=seed, draws=DRAWS).realised
     made = profit_made(
         company, customers, economics, roles=COSTS, start=split.holdout.start, end=split.holdout.end, windows=windows
@@ -165,37 +134,44 @@ def row(seed: int) -> dict[str, object]:
         "band_high": high,
         "ks": float(stats.kstest(found, "uniform").statistic),
         "seconds": round(time.monotonic() - began, 1),
-        "code": code_version(),
     }
 
 
-def stored() -> pd.DataFrame:
-    """Rows of this code that are there."""
-    if not PATH.exists():
-        return pd.DataFrame(columns=["seed", "code"])
-    table = pd.read_csv(PATH)
-    return table[table["code"] == code_version()]
-
-
-def main() -> None:
+def main() -> int:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--seeds", type=int, default=20)
     arguments.add_argument("--jobs", type=int, default=2)
+    arguments.add_argument("--confirm", action="store_true", help="see whether this code replays what is stored")
     given = arguments.parse_args()
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    table = stored()
-    wanted = [seed for seed in range(1, given.seeds + 1) if seed not in set(table["seed"])]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        for done in pool.map(row, wanted):
-            table = pd.concat([table if len(table) else None, pd.DataFrame([done])], ignore_index=True)
-            part = PATH.with_suffix(".tmp")
-            table.sort_values("seed").to_csv(part, index=False)
-            part.replace(PATH)
-            print(f"seed {done['seed']}: {done['share']:.3f} inside, {done['seconds']} s", flush=True)
+        if given.confirm:
+            return 0 if confirmed(pool) else 1
+        table = run(pool, given.seeds)
     summary = summarized(table)
     print(summary)
     draw(table, PATH.with_name("places.svg"), summary)
+    return 0
+
+
+def run(pool: Executor, seeds: int) -> pd.DataFrame:
+    """Seeds 1 to `seeds`, those that are stored left as they are."""
+    code = code_version()
+    table = present_rows(PATH, code)
+    there = set(table["seed"]) if len(table) else set()
+    for done in pool.map(row, [seed for seed in range(1, seeds + 1) if seed not in there]):
+        table = pd.concat([table, pd.DataFrame([{**done, "code": code}])], ignore_index=True)
+        table = table.sort_values("seed", ignore_index=True)
+        write(table, PATH)
+        print(f"seed {done['seed']}: {done['share']:.3f} inside, {done['seconds']} s", flush=True)
+    return table
+
+
+def confirmed(pool: Executor) -> bool:
+    """Whether the code as it is replays the stored places; says what differs."""
+    differing = confirm(PATH, code_version(), lambda seeds: pd.DataFrame(pool.map(row, seeds)))
+    print(told(PATH.stem, differing), flush=True)
+    return not differing
 
 
 def summarized(table: pd.DataFrame) -> str:
@@ -236,4 +212,4 @@ def draw(table: pd.DataFrame, path: Path, title: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

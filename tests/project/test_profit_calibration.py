@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from concurrent.futures import Executor, Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fakes.executor import Here
 
 from clvmodels.errors import FitError
 from clvmodels.models import COSTS
@@ -19,12 +20,13 @@ from clvmodels.valuation.valuation import value
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments" / "calibration"))
 
-import code_version as versions
 import judge as judging
 import run_profit as study
 import simulated_company as company
+from stored import present_versions
 
 AGAIN = "run `make profit-calibration`, and look at reports/profit-calibration before committing it"
+CONFIRM = "run `make confirm`, which sees whether it replays the ranks; where it does not, `make profit-calibration`"
 
 
 @pytest.fixture(scope="module", params=study.STUDIES)
@@ -52,7 +54,8 @@ def test_every_cost_model_and_every_part_has_its_ranks(stored):
 
 def test_the_stored_run_is_of_this_code(stored):
     of, rows = stored
-    assert set(rows["code"]) == {versions.version_of_profit()}, f"the code has changed since {of.name} was run: {AGAIN}"
+    present = present_versions(study.path_of(of.name), study.code_version())
+    assert set(rows["code"]) <= present, f"the code has changed since {of.name} was run: {CONFIRM}"
 
 
 def test_all_seeds_are_there_once(stored):
@@ -161,13 +164,23 @@ def test_a_refused_fit_has_rank_zero_in_its_part_and_in_the_value(truth, monkeyp
     assert set(rows.loc[rows["part"] == "value", "quantity"]) >= {"total", *PARTS}
 
 
-class Here(Executor):
-    """Runs what is submitted, at once."""
+def test_a_confirmation_of_other_numbers_is_refused(tmp_path, monkeypatch, capsys):
+    stored = pd.read_csv(study.path_of("stated"), keep_default_na=False)
+    stored = stored[stored["seed"].isin([1, 2, 3])].assign(code="older")
+    monkeypatch.setattr(study, "FOLDER", tmp_path)
+    stored.to_csv(study.path_of("stated"), index=False, float_format=study.DIGITS)
 
-    def submit(self, function, /, *arguments, **options):
-        future: Future = Future()
-        future.set_result(function(*arguments, **options))
-        return future
+    def replay(parts, truth, seed, moved):
+        rows = stored[stored["seed"] == seed].drop(columns="code")
+        one = (rows["seed"] == 2) & (rows["quantity"] == "base total")
+        return rows.assign(rank=rows["rank"] + one * moved)
+
+    monkeypatch.setattr(study, "replicate", partial(replay, moved=1e-6))
+    assert not study.confirmed("stated", Here()) and not (tmp_path / "confirmed.csv").exists()
+    assert "seed 2, value, base total: rank" in capsys.readouterr().out
+    monkeypatch.setattr(study, "replicate", partial(replay, moved=0.0))
+    assert study.confirmed("stated", Here())
+    assert present_versions(study.path_of("stated"), study.code_version()) == {"older", study.code_version()}
 
 
 def test_an_interrupted_run_goes_on_and_older_code_is_dropped(tmp_path, monkeypatch):
@@ -182,7 +195,7 @@ def test_an_interrupted_run_goes_on_and_older_code_is_dropped(tmp_path, monkeypa
     monkeypatch.setattr(study, "replicate", replicate)
     study.run("stated", Here(), 2)
     assert list(study.run("stated", Here(), 4)["seed"]) == [1, 2, 3, 4] and done == [1, 2, 3, 4]
-    monkeypatch.setattr(study, "version_of_profit", lambda: "newer")
+    monkeypatch.setattr(study, "code_version", lambda: "newer")
     assert set(study.run("stated", Here(), 1)["code"]) == {"newer"} and done[-1] == 1
     assert list(pd.read_csv(tmp_path / "stated.csv")["seed"]) == [1]
 
@@ -196,10 +209,11 @@ def test_a_role_s_truth_depends_on_its_own_prior_alone():
 
 
 def test_the_version_is_of_all_that_the_ranks_rest_on(monkeypatch):
-    read = set()
-    monkeypatch.setattr(versions, "code_of", lambda file: read.add(file.name) or file.name)
-    versions.version_of_profit()
-    of_models = {Path(inspect.getfile(type(model))).name for model in company.ROLES.values()}
-    of_value = {"economics.py", "profit.py", "value.py", "retention.py", "newcomers.py", "simulation.py"}
-    assert of_models | of_value | {"cost.py", "beta_ratio.py", "histories.py", "laplace.py"} <= read
-    assert {"run_profit.py", "simulated_company.py"} <= read
+    """Every model, its fit, histories, individuals, economics, the value, the study itself and its company."""
+    rests_on = set()
+    monkeypatch.setattr(study, "version_of", rests_on.update)
+    study.code_version()
+    models = [type(model) for model in company.ROLES.values()]
+    functions = (study.fit, study.value, study.simulate, study.replicate, study.rank_of, company.simulate_purchases)
+    classes = (study.Economics, study.Retention, study.KeyedRandom)
+    assert {Path(inspect.getfile(thing)) for thing in (*models, *functions, *classes)} <= rests_on

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from fakes.executor import Here
+
+from clvmodels.accounts.profit_made import profit_made
+from clvmodels.customers.ledger import with_costs
+from clvmodels.customers.summarize import summarize
+from clvmodels.datasets import retailer
+from clvmodels.inference.posterior import fit
+from clvmodels.models import get_model
+from clvmodels.valuation.valuation import value
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("profit_study", ROOT / "experiments" / "profit" / "run.py")
 study = importlib.util.module_from_spec(SPEC)
 sys.modules[SPEC.name] = study
 SPEC.loader.exec_module(study)
+from stored import present_versions  # noqa: E402  (the study puts its folder on the path)
+
 AGAIN = "run `make profit-study`, and look at what it prints before committing reports/profit"
+CONFIRM = "run `make confirm`, which sees whether this code replays the places; where it does not, `make profit-study`"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +37,7 @@ def rows() -> pd.DataFrame:
 
 
 def test_the_stored_run_is_of_this_code_and_whole(rows):
-    assert set(rows["code"]) == {study.code_version()}, AGAIN
+    assert set(rows["code"]) <= present_versions(study.PATH, study.code_version()), CONFIRM
     assert list(rows["seed"]) == list(range(1, 21))
 
 
@@ -46,7 +59,23 @@ def test_the_picture_is_of_the_table(rows, tmp_path):
     assert (tmp_path / "again.svg").read_bytes() == study.PATH.with_name("places.svg").read_bytes()
 
 
-def test_other_code_is_another_version(monkeypatch):
-    before = study.code_version()
-    monkeypatch.setattr(study, "STAGES", study.STAGES[:-1])
-    assert study.code_version() != before
+def test_the_version_is_of_all_that_a_place_rests_on(monkeypatch):
+    """The models and their fit, customers, the value, what was earned, the simulated company, the study itself."""
+    rests_on = set()
+    monkeypatch.setattr(study, "version_of", rests_on.update)
+    study.code_version()
+    models = [type(get_model(name)) for name in study.MODELS.values()]
+    functions = (fit, summarize, with_costs, value, profit_made, retailer.write, study.places)
+    assert {Path(inspect.getfile(thing)) for thing in (*models, *functions)} <= rests_on
+
+
+def test_a_confirmation_of_other_places_is_refused(rows, tmp_path, monkeypatch):
+    """Of the seeds that are fixed and stored; the seconds that a seed took are not compared."""
+    monkeypatch.setattr(study, "PATH", tmp_path / "places.csv")
+    rows.assign(code="older").to_csv(study.PATH, index=False)
+    stored = {row["seed"]: row for row in rows.drop(columns="code").to_dict("records")}
+    monkeypatch.setattr(study, "row", lambda seed: {**stored[seed], "inside": stored[seed]["inside"] + 1})
+    assert not study.confirmed(Here()) and not (tmp_path / "confirmed.csv").exists()
+    monkeypatch.setattr(study, "row", lambda seed: {**stored[seed], "seconds": 0.0})
+    assert study.confirmed(Here())
+    assert pd.read_csv(tmp_path / "confirmed.csv")["seeds"].tolist() == ["1 2 3"]
