@@ -1,6 +1,6 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study confirm benchmark format clean
+.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study confirm benchmark drawings mutation format clean
 python := .venv/bin/python
 studies := experiments/calibration/run.py experiments/calibration/run_profit.py experiments/profit/run.py
 
@@ -39,6 +39,12 @@ profit-calibration: setup ## the same of the expected profit, its parts and all 
 
 confirm: setup ## after a rewrite: does the code as it is replay the stored studies? some seeds of each, to the last stored digit
 	@status=0; for study in $(studies); do $(python) $$study --confirm || status=1; done; exit $$status
+
+drawings: setup ## accept the figures' drawings as they are now: tests/figures/drawn, whose difference is to be looked at
+	$(python) -m pytest -q tests/figures --accept-drawings
+
+mutation: setup ## would the tests notice? faults made by a library, in an environment of its own; see tools/mutation.py
+	$(python) tools/mutation.py
 
 benchmark: setup ## time and memory of summarising ten million transactions
 	$(python) experiments/benchmarks/summarize.py

@@ -14,6 +14,16 @@ def _shared_folder() -> Path | None:
     return next((folder.resolve() for folder in candidates if folder.is_dir()), None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept-drawings", action="store_true", help="store figures as they are drawn now")
+
+
+@pytest.fixture
+def accept_drawings(request: pytest.FixtureRequest) -> bool:
+    """Whether drawings are stored instead of compared."""
+    return bool(request.config.getoption("--accept-drawings"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data: CLVMODELS_DATA, or ../shared/data beside the repository."""

@@ -103,7 +103,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     axes.tick_params(axis="y", labelcolor=style.INK, pad=6)
     axes.spines["bottom"].set_visible(False)
     for x, name in enumerate(columns):
-        short = {SILENT: "did not\nbuy", groups[0]: "1\nbest" if groups else ""}.get(name, name)
+        short = {SILENT: "did not\nbuy", "1": "1\nbest"}.get(name, name)
         style.say(axes, x, 0.5, short, ha="center", va="bottom", transform=style.shift(axes, 0, 4))
     before, now = (words.group(table[side].iloc[0]) for side in ("from_period", "to_period"))
     style.name_y(axes, f"from {before} (rows) to {now} (columns)", rise=40)

@@ -109,3 +109,47 @@ def test_places_are_those_of_the_file():
     assert document.where(("b", 0, "c"), key=True) == "e.yaml:3:5: b[0].c"
     assert document.where(("b", 0, "missing")) == "e.yaml:3:5: b[0].missing"
     assert document.where(()) == "e.yaml:1:1"
+
+
+MISPLACED = {  # a file that is wrong somewhere below its first line, and the place of each problem
+    "tag": ("title: t\n\ndata:\n  x: !!python/object/apply:os.system [ls]\n", ["4:6: Tags such as"]),
+    "anchor": ("title: t\ndata:\n  - &a text\n", ["3:5: Anchors such as &a"]),
+    "alias": ("title: &a t\ndata:\n  deep: *a\n", ["1:8: Anchors such as &a", "3:9: Aliases such as *a"]),
+    "two documents": ("title: a\n\n---\ntitle: b\n", ["3:1: A second document begins here"]),
+    "per cent": ("title: t\ndate_format: %d/%m\n", ["2:14: Not valid YAML"]),
+    "tab": ("title:\n\tx: 1\n", ["2:1: Not valid YAML"]),
+    "unclosed": ("title: t\ndata: {dataset: cdnow\n", ["3:1: Not valid YAML"]),
+    "brackets": ("title: t\nx:\n  " + "[" * 500, ["3:22: Nested deeper"]),  # the 20th: the file itself is a level
+    "key of keys": ("title: t\n? {a: b}\n: c\n", ["2:3: A key must be a single word"]),
+    "key twice": (
+        "title: a\n\ndata: {x: 1,\n  y: 2, x: 3}\ntitle: b\n",
+        [
+            "4:9: The key 'x' stands here a second time, first at line 3",
+            "5:1: The key 'title' stands here a second time, first at line 1",
+        ],
+    ),
+}
+
+
+def places(text: str) -> list[str]:
+    """What is wrong with a file, each with its line and column."""
+    try:
+        found = [problem for _, problem in parse_document(text, "e.yaml").problems]
+    except ConfigError as error:
+        found = list(error.problems)
+    return [str(problem) for problem in found]
+
+
+@pytest.mark.parametrize(("text", "told"), MISPLACED.values(), ids=MISPLACED)
+def test_problems_are_told_at_their_line_and_column(text, told):
+    found = places(text)
+    assert len(found) == len(told)
+    for problem, start in zip(found, told, strict=True):
+        assert problem.startswith(f"e.yaml:{start}")
+
+
+def test_a_problem_of_a_duplicate_key_is_marked_where_it_stands():
+    document = parse_document(MISPLACED["key twice"][0], "e.yaml")
+    assert [mark for mark, _ in document.problems] == [(4, 9), (5, 1)]
+    assert document.mark(("data", "y")) == (4, 6)
+    assert document.mark(("data", "y"), key=True) == (4, 3)

@@ -1,38 +1,43 @@
-"""Ranking and concentration against brute force; ties fair, orders and blocks irrelevant."""
+"""Ranking against brute force and by hand; ties fair, orders and blocks irrelevant."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from fakes.tiny import PEOPLE, values
+from fakes.worth import make_values, random_values
 from scipy.stats import rankdata
 
-from clvmodels.decisions import concentration, rank
+from clvmodels.decisions import rank
 from clvmodels.decisions.rank import average_ranks, top_count
 from clvmodels.errors import ConfigError, DataError
-from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.valuation import Values
 
 
-def make_values(expected: Any, realised: Any = None, ids: Any = None) -> Values:
-    expected = np.asarray(expected, dtype=np.float32)
-    realised = expected if realised is None else np.asarray(realised, dtype=np.float32)
-    ids = np.array([f"c{i:05d}" for i in range(expected.shape[1])]) if ids is None else np.asarray(ids)
-    valued_at = pd.Timestamp("1998-06-30")
-    return Values(ids, expected, realised, Economics(0.3, 0.1, 52.0), "week", "USD", valued_at)
+def test_ten_customers_by_hand():
+    """Of `tiny.worth`: c0 first, c1 and c2 by halves second, c3 to c9 in their order; by luck c3 before c0 at times."""
+    got = rank(values(), top_share=0.2)
+    assert list(got.index) == PEOPLE
+    assert got["expected_odds_top"].tolist() == pytest.approx([1, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0])
+    assert got["expected_rank_q50"].tolist() == [1, 2.5, 2.5, 4, 5, 6, 7, 8, 9, 10]
+    assert got["expected_rank_q5"].tolist() == [1, 2, 2, 4, 5, 6, 7, 8, 9, 10]
+    assert got["expected_rank_q95"].tolist() == [1, 3, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert got.loc["c0", ["expected_q5", "expected_q25", "expected_q50"]].tolist() == [110, 150, 200]
+    assert got.loc["c0", ["expected_q75", "expected_q95", "expected_mean"]].tolist() == [250, 290, 200]
+    assert got.loc["c0", "expected_sd"] == pytest.approx(10 * np.sqrt(38.5))  # of -10 .. 10: 770 / 20
+    assert got.loc["c3", "realised_odds_top"] == pytest.approx(3 / 21)
+    assert got.loc["c0", "realised_odds_top"] == pytest.approx(18 / 21)
+    assert got.loc["c0", "realised_rank_q95"] == 4.5  # shared with c4 in one of the three draws
+    assert got.loc["c3", "realised_mean"] == pytest.approx(50 + 3 * 250 / 21)
 
 
-def random_values(draws: int = 40, customers: int = 150, seed: int = 1) -> Values:
-    """Expected value uncertain about its mean; realised value with many exact zeros."""
-    rng = np.random.default_rng(seed)
-    expected = rng.gamma(0.6, 30.0, customers) * rng.lognormal(0.0, 0.4, (draws, customers))
-    return make_values(expected, rng.poisson(expected / 20) * 20.0)
-
-
-# rank
+def test_columns_in_blocks_are_those_of_all_at_once():
+    """A block of one customer, and one that ends with the customers."""
+    whole = rank(values(), top_share=0.2)
+    for elements in (1, 21, 22, 63, 210, 211):
+        pd.testing.assert_frame_equal(rank(values(), top_share=0.2, block_elements=elements), whole, check_exact=True)
 
 
 def test_ranks_by_brute_force():
@@ -127,80 +132,12 @@ def test_a_share_that_is_none_is_refused(share):
         rank(random_values(2, 3), top_share=share)
 
 
-@pytest.mark.parametrize("decide", [rank, concentration])
-def test_values_that_cannot_be_ordered_are_refused(decide):
+def test_values_that_cannot_be_ordered_are_refused():
     broken = random_values(3, 4)
     broken.realised[1, 2] = np.nan
     with pytest.raises(DataError, match=r"values\.realised: not all values are finite"):
-        decide(broken)
+        rank(broken)
     with pytest.raises(DataError, match=r"values\.expected: value draws do not fit"):
-        decide(make_values(np.zeros((3, 4)), ids=["a", "b"]))
+        rank(make_values(np.zeros((3, 4)), ids=["a", "b"]))
     with pytest.raises(DataError, match="at least 1 of each"):
-        decide(make_values(np.zeros((0, 4))))
-
-
-# concentration
-
-
-def test_concentration_by_brute_force():
-    values = random_values()
-    got = concentration(values, shares=[0.1, 0.5, 1.0]).set_index("share_of_customers")
-    assert list(got["customers"]) == [15, 30, 75, 150]
-    for kind in ("expected", "realised"):
-        draws = np.sort(getattr(values, kind).astype(float), axis=1)[:, ::-1]
-        for share, places in ((0.1, 15), (0.2, 30), (0.5, 75), (1.0, 150)):
-            held = draws[:, :places].sum(axis=1) / draws.sum(axis=1)
-            for p in (5, 25, 50, 75, 95):
-                assert got.loc[share, f"{kind}_q{p}"] == pytest.approx(np.percentile(held, p))
-
-
-@pytest.mark.parametrize("customers", [1, 2, 50, 119, 120, 150, 3001])
-@pytest.mark.parametrize("top_share", [0.2, 0.07])
-def test_the_curve_is_bounded_and_has_its_points(customers, top_share):
-    got = concentration(random_values(3, customers), top_share=top_share)
-    assert len(got) <= 120
-    assert got["customers"].is_monotonic_increasing and got["customers"].is_unique
-    assert got["customers"].iloc[[0, -1]].tolist() == [0, customers]
-    assert top_count(customers, top_share) in set(got["customers"])
-    if customers <= 50:
-        assert len(got) == customers + 1
-    curves = [f"expected_q{p}" for p in (5, 25, 50, 75, 95)]
-    assert (got[curves].iloc[0] == 0).all() and got[curves].iloc[-1].tolist() == pytest.approx([1.0] * 5)
-
-
-def test_the_curve_does_not_depend_on_the_order():
-    values = random_values()
-    moved = make_values(values.expected[:, ::-1], values.realised[:, ::-1], values.customer_id[::-1])
-    pd.testing.assert_frame_equal(concentration(moved), concentration(values), rtol=1e-12)
-
-
-def test_realised_value_is_the_more_concentrated():
-    got = concentration(random_values(400, 500), shares=[0.2]).iloc[0]
-    assert got["realised_q50"] > got["expected_q50"]
-
-
-def test_equal_customers_hold_equal_shares():
-    got = concentration(make_values(np.full((4, 60), 3.0)))
-    np.testing.assert_allclose(got["expected_q5"], got["share_of_customers"])
-    np.testing.assert_allclose(got["expected_q95"], got["share_of_customers"])
-
-
-def test_losses_carry_the_curve_beyond_the_whole():
-    got = concentration(make_values([[6.0, 6.0, -2.0, 0.0]] * 3))
-    assert got["expected_q50"].tolist() == pytest.approx([0.0, 0.6, 1.2, 1.2, 1.0])
-    assert set(got["expected_to_lose_money"]) == {1}
-
-
-def test_draws_without_a_positive_total_are_counted_not_averaged():
-    realised = np.array([[0.0, 0.0], [3.0, 1.0], [-5.0, 2.0]])
-    got = concentration(make_values(np.ones((3, 2)), realised), shares=[0.5])
-    assert got["realised_q5"].tolist() == got["realised_q95"].tolist() == [0.75]
-    assert got["realised_undefined_draws"].tolist() == [2] and got["expected_undefined_draws"].tolist() == [0]
-    nothing = concentration(make_values(np.ones((2, 2)), np.zeros((2, 2))))
-    assert nothing["realised_q50"].isna().all() and (nothing["realised_undefined_draws"] == 2).all()
-
-
-@pytest.mark.parametrize("arguments", [{"points": 2}, {"shares": [0.0]}, {"shares": [1.5]}, {"top_share": 0.0}])
-def test_curves_that_cannot_be_told_are_refused(arguments):
-    with pytest.raises(ConfigError):
-        concentration(random_values(2, 5), **arguments)
+        rank(make_values(np.zeros((0, 4))))

@@ -1,0 +1,178 @@
+"""Tiny runs whose every number can be worked out on paper: what each figure and lead must say of them is known.
+
+Draws are 21, numbered by z = -10 .. 10: of a quantity m + s z the 5, 25, 50, 75 and 95% quantiles are
+m - 9s, m - 5s, m, m + 5s and m + 9s, and nothing is interpolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fakes.run import ACCOUNT, CHECKS, about
+
+from clvmodels.customers.table import Customers, Holdout, Split
+from clvmodels.decisions.rank import rank
+from clvmodels.futures.simulation import Futures
+from clvmodels.kpis import COLUMNS, Kpis
+from clvmodels.metrics import Judged
+from clvmodels.results.folder import Run
+from clvmodels.valuation.economics import Economics
+from clvmodels.valuation.valuation import Part, Values
+
+Z = np.arange(-10.0, 11.0)
+DRAWS = len(Z)
+END = pd.Timestamp("2025-06-30")
+VALUED = pd.Timestamp("2025-12-29")
+NOTHING: Any = None
+
+# ------------------------------------------------------------------------------------------------------------ worth
+
+PEOPLE = [f"c{k}" for k in range(10)]
+CONSTANT = np.array([50.0, 40.0, 30.0, 20.0, 10.0, 5.0, -5.0])
+"""What c3 to c9 bring in every draw: c9 costs more than it brings."""
+
+
+def worth() -> dict[str, np.ndarray]:
+    """Ten customers, two places at the top. [D, C] each
+
+    Expected: c0 brings 200 + 10 z and is always first; c1 and c2 bring 100 + z and 100 - z, and share the second place
+    by halves. The total is 550 + 10 z. Realised: the same, but in the three highest draws c3 has the luck of c0:
+    it brings 250 more and c0 250 less, so that the total is the same.
+    """
+    ends = np.column_stack([200 + 10 * Z, 100 + Z, 100 - Z])
+    expected = np.column_stack([ends, np.tile(CONSTANT, (DRAWS, 1))])
+    realised = expected.copy()
+    lucky = Z >= 8
+    realised[lucky, 3] += 250
+    realised[lucky, 0] -= 250
+    return {"expected": expected, "realised": realised}
+
+
+def values(*, credit: float = 0.0, shares: dict[str, float] | None = None) -> Values:
+    """The worth as `Values`.
+
+    With `shares` it is made of parts: each a share of twice what is earned, the gross margin that is. With `credit`
+    each customer also brings that much by referring others, which the base's worth leaves out.
+    """
+    earned = worth()
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    if shares is not None:
+        parts["gross margin"] = {kind: 2 * draws for kind, draws in earned.items()}
+        parts |= {name: {kind: share * 2 * draws for kind, draws in earned.items()} for name, share in shares.items()}
+    if credit:
+        parts.setdefault("gross margin", earned)
+        parts["referrals"] = {kind: np.full_like(draws, credit) for kind, draws in earned.items()}
+    whole = {kind: (draws + credit).astype(np.float32) for kind, draws in earned.items()}
+    return Values(
+        np.array(PEOPLE),
+        whole["expected"],
+        whole["realised"],
+        Economics(0.3, 0.12, 52.0),
+        "week",
+        "EUR",
+        VALUED,
+        {name: Part(part["expected"], part["realised"]) for name, part in parts.items()},
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- forecast
+
+SILENT, REGULAR = 20, 20
+"""Customers without a repeat purchase, and with two of them."""
+
+
+def judged() -> Judged:
+    """Forty customers beside what came. In draw d = z + 10 of 0 .. 20
+
+    - d of the 20 silent customers buy once: a mean of d / 20, and 10 of the 20 did;
+    - each regular customer buys twice, d of the 20 once more: a mean of 2 + d / 20, and 62 purchases came, a mean of
+      3.1, which is beyond every draw.
+
+    The total is 40 + 2 d: 42, 50, 60, 70, 78 by its quantiles, and 72 came. The four weeks hold 10, 10 + d, 10 + d and
+    10 of them; what came is 10, 20, 31 and 11: two weeks inside their 90% intervals, and two above.
+    """
+    ids = [f"c{k:02d}" for k in range(SILENT + REGULAR)]
+    more = np.arange(SILENT)[None, :] < (Z + 10)[:, None]
+    purchases = np.hstack([more, 2 + more]).astype(np.int32)
+    frequency = np.repeat([0, 2], [SILENT, REGULAR])
+    came = np.array([1] * 10 + [0] * 10 + [3] * 18 + [4] * 2)
+    d = Z + 10
+    weeks = np.column_stack([np.full(DRAWS, 10), 10 + d, 10 + d, np.full(DRAWS, 10)]).astype(int)
+    futures = Futures(
+        np.array(ids),
+        np.arange(5.0),
+        purchases,
+        weeks,
+        purchases.astype(np.float32),
+        np.tile(np.repeat([0.5, 0.95], [SILENT, REGULAR]), (DRAWS, 1)),
+        np.repeat([0.25, 0.75], [SILENT, REGULAR]),
+    )
+    table = pd.DataFrame({"frequency": frequency, "recency": 0.0, "T": 26.0}, index=pd.Index(ids, name="customer_id"))
+    table.loc[frequency == 2, "recency"] = 20.0
+    start = END + pd.Timedelta(days=1)
+    starts = [start + pd.Timedelta(weeks=k) for k in range(-2, 4)]
+    weekly = pd.DataFrame(
+        {"start": starts, "purchases": [12, 8, 10, 20, 31, 11], "held_out": [s >= start for s in starts]}
+    )
+    holdout = Holdout(pd.DataFrame({"purchases": came}, index=table.index), 4.0, start, END + pd.Timedelta(weeks=4))
+    return Judged(Customers(table, "week", END, "EUR"), holdout, futures, weekly, None, 42)
+
+
+# -------------------------------------------------------------------------------------------------------------- run
+
+
+def entry(name: str = "pareto", **changes: Any) -> SimpleNamespace:
+    """One entry's results; what is not named is not there."""
+    nothing = dict.fromkeys(("judged", "values", "ranking", "calibration_weeks", "p_alive", "elpd"))
+    return SimpleNamespace(**{"name": name, "label": about().entries[name], "posteriors": {}, **nothing, **changes})
+
+
+def tiny_run(**changes: Any) -> Run:
+    """A run with checks and an account of cleaning alone, and with what is named."""
+    base = Run(
+        about=about(customers=10, draws=DRAWS),
+        account=ACCOUNT,
+        split=NOTHING,
+        value_split=NOTHING,
+        entries={"pareto": entry()},
+        recommended="pareto",
+        valued=NOTHING,
+        comparison=None,
+        checks=CHECKS,
+        scores=pd.DataFrame({"entry": [], "dataset": [], "metric": [], "value": [], "lower": [], "upper": []}),
+    )
+    return replace(base, **{"valued": entry(), **changes})
+
+
+def worth_run(*, credit: float = 0.0, shares: dict[str, float] | None = None, **told: Any) -> Run:
+    """The run of the ten customers' worth; `told` is said of it (`About`)."""
+    made = values(credit=credit, shares=shares)
+    valued = entry(values=made, ranking=rank(made, top_share=0.2))
+    said = {"customers": len(PEOPLE), "draws": DRAWS, "parts": list(made.parts) or ["gross margin"], **told}
+    return tiny_run(about=about(**said), valued=valued)
+
+
+def forecast_run(**told: Any) -> Run:
+    """The run of the forty customers' forecast."""
+    found = judged()
+    calibration = np.column_stack([12 + Z, 8 + 0 * Z])
+    first = entry(judged=found, calibration_weeks=calibration)
+    split = Split(found.customers, found.holdout, found.weekly)
+    said = {"customers": SILENT + REGULAR, "draws": DRAWS, "holdout": 4.0, "holdout_end": "2025-07-28", **told}
+    return tiny_run(about=about(**said), split=split, value_split=split, entries={"pareto": first})
+
+
+def kpis(*rows: tuple, migration: Any = None, programmes: Any = None, base_value: Any = None) -> Kpis:
+    """Tables of a strategy: rows of (period, by, label, kpi, value, n, whole)."""
+    full = [(*row[:5], np.nan, np.nan, *row[5:]) if len(row) == 7 else row for row in rows]
+    tables = [pd.DataFrame() if table is None else table for table in (migration, programmes, base_value)]
+    return Kpis(pd.DataFrame(full, columns=list(COLUMNS)), *tables)
+
+
+def strategy_run(found: Kpis, **told: Any) -> Run:
+    """A run with these tables of a strategy."""
+    return tiny_run(about=about(**{"customers": 10, **told}), kpis=found)

@@ -1,0 +1,59 @@
+"""The share of the best: sorted within each draw, the losses said, the credit left out."""
+
+from __future__ import annotations
+
+import pytest
+from fakes.drawn import check_drawings
+from fakes.says import Says, check
+from fakes.tiny import worth_run
+
+CASES = {
+    "one customer costs more than it brings": Says(
+        worth_run,
+        heading="How few customers carry the profit",
+        sub=("Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."),
+        caption=(
+            "The best 20% of customers carry **48 to 62%** of expected profit (90%). Looking back after "
+            "52 weeks, the share of whoever then turned out best will be 48 to 64%: part of that is "
+            "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customers are "
+            "expected to cost more than they bring."
+        ),
+        alt=(
+            "Two concentration curves over customers, best first. At the best 20%: 48 to 62% of expected "
+            "profit, 48 to 64% realised."
+        ),
+        titles=("Best share of customers", "Share of expected profit, 90%", "Share of realised profit, 90%"),
+        rows=[
+            ("0%", "0%", "0%"),
+            ("10%", "24 to 45%", "24 to 47%"),
+            ("20%", "48 to 62%", "48 to 64%"),
+            ("50%", "87 to 91%", "87 to 91%"),
+        ],
+    ),
+    "a credit, which is left out": Says(
+        lambda: worth_run(credit=20.0, top_share=0.1),
+        heading="How few customers carry the profit",
+        sub=("Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."),
+        caption=(
+            "The best 10% of customers carry **24 to 45%** of expected profit (90%). Looking back after "
+            "52 weeks, the share of whoever then turned out best will be 24 to 47%: part of that is "
+            "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customers are "
+            "expected to cost more than they bring. Credit for customers they bring is left out."
+        ),
+        alt=(
+            "Two concentration curves over customers, best first. At the best 10%: 24 to 45% of expected "
+            "profit, 24 to 47% realised."
+        ),
+        titles=("Best share of customers", "Share of expected profit, 90%", "Share of realised profit, 90%"),
+        rows=[("0%", "0%", "0%"), ("10%", "24 to 45%", "24 to 47%"), ("50%", "87 to 91%", "87 to 91%")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_says(case):
+    check("concentration", case)
+
+
+def test_it_draws(accept_drawings):
+    check_drawings("concentration", CASES, accept_drawings)

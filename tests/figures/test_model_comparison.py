@@ -1,0 +1,127 @@
+"""Which model predicts best, and which cannot be told from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes.drawn import check_drawings
+from fakes.run import about
+from fakes.says import Says, check
+from fakes.tiny import entry, tiny_run
+
+
+def run(**told):
+    """bg is 3 behind, its 90% interval from -7 to 1; last is 40 behind, from -60 to -20."""
+    rows = [("pareto", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "recommended")]
+    rows += [("bg", -3.0, 2.4, -7.0, -4.6, -1.4, 1.0, "same within noise")]
+    rows += [("last", -40.0, 12.2, -60.0, -48.0, -32.0, -20.0, "worse")]
+    names = ["entry", "difference", "se", "lower90", "lower50", "upper50", "upper90", "verdict"]
+    numbers = {
+        "crps": (0.41, 0.42, 0.55),
+        "coverage_90": (0.91, 0.9, 0.7),
+        "total_purchases.bias_percent": (-4.0, 3.0, 20.0),
+    }
+    scores = [
+        {"entry": model, "dataset": "retailer", "metric": metric, "value": value, "lower": np.nan, "upper": np.nan}
+        for metric, values in numbers.items()
+        for model, value in zip(("pareto", "bg", "last"), values, strict=True)
+    ]
+    entries = {name: entry(name) for name in ("pareto", "bg", "last")}
+    comparison = pd.DataFrame(rows, columns=names)
+    return tiny_run(about=about(**told), comparison=comparison, scores=pd.DataFrame(scores), entries=entries)
+
+
+def nothing_held_out():
+    """Only leave-one-out scores are there."""
+    found = run(holdout=None)
+    return replace(found, scores=found.scores[:0])
+
+
+def two_of_few():
+    found = run(customers=40)
+    return tiny_run(about=found.about, comparison=found.comparison[:2], scores=found.scores, entries=found.entries)
+
+
+CASES = {
+    "three models": Says(
+        run,
+        heading="Which model predicts held-out purchases best",
+        sub=(
+            "Sum over customers of the log probability of the held-out count, minus that of the first "
+            "model; paired. Bars: 50% and 90% intervals. Left is worse."
+        ),
+        caption=(
+            "**Pareto/NBD, by channel** is recommended. BG/NBD cannot be told from it: the 90% interval "
+            "holds 0, or the difference is under 4. Last half-year again predicts worse. A difference "
+            "under 4 would not matter even if it were certain."
+        ),
+        alt=(
+            "Differences of the score with intervals for 3 models. The farthest: -60 to -20; 1 cannot be "
+            "told from the first."
+        ),
+        titles=("Model", "Log score, difference", "90% interval", "Verdict", "Bias of total", "CRPS", "90% coverage"),
+        rows=[
+            ("Pareto/NBD, by channel", "0", "", "recommended", "-4%", "0.410", "91%"),
+            ("BG/NBD", "-3.0", "-7.0 to 1.0", "same within noise", "+3%", "0.420", "90%"),
+            ("Last half-year again", "-40", "-60 to -20", "worse", "+20%", "0.550", "70%"),
+        ],
+    ),
+    "nothing held out": Says(
+        nothing_held_out,
+        heading="Which model predicts histories best",
+        sub=(
+            "Sum over customers of the log probability of the history given all other customers (elpd by "
+            "leave-one-out), minus that of the first model; paired. Bars: 50% and 90% intervals. Left is "
+            "worse."
+        ),
+        caption=(
+            "**Pareto/NBD, by channel** is recommended. BG/NBD cannot be told from it: the 90% interval "
+            "holds 0, or the difference is under 4. Last half-year again predicts worse. A difference "
+            "under 4 would not matter even if it were certain."
+        ),
+        alt=(
+            "Differences of the score with intervals for 3 models. The farthest: -60 to -20; 1 cannot be "
+            "told from the first."
+        ),
+        titles=("Model", "elpd, difference", "90% interval", "Verdict"),
+        rows=[
+            ("Pareto/NBD, by channel", "0", "", "recommended"),
+            ("BG/NBD", "-3.0", "-7.0 to 1.0", "same within noise"),
+            ("Last half-year again", "-40", "-60 to -20", "worse"),
+        ],
+    ),
+    "two models, few customers": Says(
+        two_of_few,
+        heading="Which model predicts held-out purchases best",
+        sub=(
+            "Sum over customers of the log probability of the held-out count, minus that of the first "
+            "model; paired. Bars: 50% and 90% intervals. Left is worse."
+        ),
+        caption=(
+            "**Pareto/NBD, by channel** is recommended. BG/NBD cannot be told from it: the 90% interval "
+            "holds 0, or the difference is under 4. A difference under 4 would not matter even if it "
+            "were certain. With 40 customers the comparison is weak."
+        ),
+        alt=(
+            "Differences of the score with intervals for 2 models. The farthest: -7.0 to 1.0; 1 cannot "
+            "be told from the first."
+        ),
+        titles=("Model", "Log score, difference", "90% interval", "Verdict", "Bias of total", "CRPS", "90% coverage"),
+        rows=[
+            ("Pareto/NBD, by channel", "0", "", "recommended", "-4%", "0.410", "91%"),
+            ("BG/NBD", "-3.0", "-7.0 to 1.0", "same within noise", "+3%", "0.420", "90%"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_says(case):
+    check("model_comparison", case)
+
+
+def test_it_draws(accept_drawings):
+    check_drawings("model_comparison", CASES, accept_drawings)

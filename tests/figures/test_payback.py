@@ -1,0 +1,173 @@
+"""Who has paid for the cost to win by the rule, and what may be paid at most."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes.drawn import check_drawings
+from fakes.run import about
+from fakes.says import Says, check
+from fakes.tiny import tiny_run
+
+NAMES = ("q5", "q25", "q50", "q75", "q95")
+
+
+def channel(name, customers, cost, months, odds, most, **more):
+    """One channel; `most` is the 5% quantile of a new customer's worth, the others lie 2 apart."""
+    worth = {f"most_{q}": most + 2.0 * k for k, q in enumerate(NAMES)}
+    of_one = {"channel": name, "channels": 1, "customers": customers, "cost": cost}
+    return (
+        of_one | dict(zip(NAMES, months, strict=True)) | {"rule": 12.0, "odds": odds, **worth, "horizon": 24.0, **more}
+    )
+
+
+SURE = channel("E-mail", 90, 12.0, (0.5, 0.8, 1.1, 1.6, 2.4), 0.97, 40.0)
+LATE = channel("Search", 60, 30.0, (6.0, 8.0, 10.5, np.inf, np.inf), 0.62, 27.0)
+NEVER = channel("Social", 30, 80.0, (np.inf,) * 5, 0.004, 22.0)
+SMALL = {"channel": "other", "channels": 2, "customers": 12, "cost": 30.0}
+
+
+def run(*rows, **told):
+    return tiny_run(about=about(horizon=104.0, **told), payback=pd.DataFrame(list(rows)))
+
+
+CASES = {
+    "one sure, one late, one never": Says(
+        lambda: run(SURE, LATE, NEVER, SMALL),
+        heading="When a channel's customers have paid for themselves",
+        sub=(
+            "Months until the expected profit of an average new customer, first order included, covers "
+            "the cost to win. Dot: median; bars: 50% and 90% intervals; arrow: beyond 104 weeks."
+        ),
+        caption=(
+            "**E-mail** covers the cost to win within 12 months with at least 90% probability; the "
+            "others by probability: Search 62% and Social under 1%. Pay at most EUR 40 for a customer of "
+            "E-mail and EUR 22 for a customer of Social: with 95% probability an average new customer is "
+            "worth more than that over 104 weeks. One customer may bring much more or nothing. 2 small "
+            "channels with 12 customers are left out."
+        ),
+        alt=(
+            "Intervals of months to payback of 3 channels, with a line at 12 months; E-mail is covered "
+            "by then with 97% probability."
+        ),
+        titles=(
+            "Channel",
+            "Customers",
+            "Cost to win",
+            "Months, middle",
+            "Months, 90%",
+            "Within 12 months",
+            "Pay at most",
+            "Worth, middle",
+        ),
+        rows=[
+            ("E-mail", "90", "EUR 12", "1.1", "0.5 to 2.4", "97%", "EUR 40", "EUR 44"),
+            ("Search", "60", "EUR 30", "10.5", "6.0 to beyond the horizon", "62%", "EUR 27", "EUR 31"),
+            ("Social", "30", "EUR 80", "beyond the horizon", "beyond the horizon", "under 1%", "EUR 22", "EUR 26"),
+        ],
+    ),
+    "nobody is sure": Says(
+        lambda: run(LATE, NEVER),
+        heading="When a channel's customers have paid for themselves",
+        sub=(
+            "Months until the expected profit of an average new customer, first order included, covers "
+            "the cost to win. Dot: median; bars: 50% and 90% intervals; arrow: beyond 104 weeks."
+        ),
+        caption=(
+            "Probability of being covered within 12 months: Search 62% and Social under 1%. Pay at most "
+            "EUR 27 for a customer of Search and EUR 22 for a customer of Social: with 95% probability "
+            "an average new customer is worth more than that over 104 weeks. One customer may bring much "
+            "more or nothing."
+        ),
+        alt=(
+            "Intervals of months to payback of 2 channels, with a line at 12 months; Search is covered "
+            "by then with 62% probability."
+        ),
+        titles=(
+            "Channel",
+            "Customers",
+            "Cost to win",
+            "Months, middle",
+            "Months, 90%",
+            "Within 12 months",
+            "Pay at most",
+            "Worth, middle",
+        ),
+        rows=[
+            ("Search", "60", "EUR 30", "10.5", "6.0 to beyond the horizon", "62%", "EUR 27", "EUR 31"),
+            ("Social", "30", "EUR 80", "beyond the horizon", "beyond the horizon", "under 1%", "EUR 22", "EUR 26"),
+        ],
+    ),
+    "one channel alone, the models tell nothing apart": Says(
+        lambda: run(SURE | {"alike": "purchases, spend"}),
+        heading="When a channel's customers have paid for themselves",
+        sub=(
+            "Months until the expected profit of an average new customer, first order included, covers "
+            "the cost to win. Dot: median; bars: 50% and 90% intervals."
+        ),
+        caption=(
+            "**E-mail** covers the cost to win within 12 months with at least 90% probability. Pay at "
+            "most EUR 40 for a customer of E-mail: with 95% probability an average new customer is worth "
+            "more than that over 104 weeks. One customer may bring much more or nothing. The models take "
+            "purchases and spend as alike in all channels; an effect of the channel would tell them "
+            "apart."
+        ),
+        alt=(
+            "Intervals of months to payback of 1 channel, with a line at 12 months; E-mail is covered by "
+            "then with 97% probability."
+        ),
+        titles=(
+            "Channel",
+            "Customers",
+            "Cost to win",
+            "Months, middle",
+            "Months, 90%",
+            "Within 12 months",
+            "Pay at most",
+            "Worth, middle",
+        ),
+        rows=[("E-mail", "90", "EUR 12", "1.1", "0.5 to 2.4", "97%", "EUR 40", "EUR 44")],
+    ),
+    "a small channel": Says(
+        lambda: run(SURE, SURE | {"channel": "Shop", "most_q5": 1.234}, SMALL | {"channels": 1, "customers": 1}),
+        heading="When a channel's customers have paid for themselves",
+        sub=(
+            "Months until the expected profit of an average new customer, first order included, covers "
+            "the cost to win. Dot: median; bars: 50% and 90% intervals."
+        ),
+        caption=(
+            "**E-mail and Shop** cover the cost to win within 12 months with at least 90% probability. "
+            "Pay at most EUR 40 for a customer of E-mail and EUR 1.2 for a customer of Shop: with 95% "
+            "probability an average new customer is worth more than that over 104 weeks. One customer "
+            "may bring much more or nothing. 1 small channel with 1 customer is left out."
+        ),
+        alt=(
+            "Intervals of months to payback of 2 channels, with a line at 12 months; E-mail is covered "
+            "by then with 97% probability."
+        ),
+        titles=(
+            "Channel",
+            "Customers",
+            "Cost to win",
+            "Months, middle",
+            "Months, 90%",
+            "Within 12 months",
+            "Pay at most",
+            "Worth, middle",
+        ),
+        rows=[
+            ("E-mail", "90", "EUR 12", "1.1", "0.5 to 2.4", "97%", "EUR 40", "EUR 44"),
+            ("Shop", "90", "EUR 12", "1.1", "0.5 to 2.4", "97%", "EUR 1.2", "EUR 44"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_says(case):
+    check("payback", case)
+
+
+def test_it_draws(accept_drawings):
+    check_drawings("payback", CASES, accept_drawings)

@@ -1,0 +1,44 @@
+"""Every score of every model, with its interval where it has one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes.run import about
+from fakes.says import Says, check
+from fakes.tiny import entry, tiny_run
+
+
+def run(**told):
+    rows = [("pareto", "crps", 0.41, 0.38, 0.44), ("bg", "crps", 0.47, 0.43, 0.51)]
+    rows += [("bg", "total_purchases.actual", 1882.0, np.nan, np.nan), ("gone", "crps", 9.0, 8.0, 10.0)]
+    scores = pd.DataFrame(rows, columns=["entry", "metric", "value", "lower", "upper"])
+    comparison = pd.DataFrame({"entry": ["bg", "pareto"]})
+    entries = {name: entry(name) for name in ("pareto", "bg")}
+    return tiny_run(about=about(**told), scores=scores, comparison=comparison, entries=entries)
+
+
+CASES = {
+    "two of three models": Says(
+        run,
+        heading="All scores",
+        sub="",
+        caption=("In brackets the 90% interval, where a score has one. The best 2 of 3 models; scores.csv holds all."),
+        alt="",
+        titles=("Score", "BG/NBD", "Pareto/NBD, by channel"),
+        rows=[
+            (
+                "crps\nCRPS: distance of a customer's forecast distribution from what came; better: lower",
+                "0.470 (0.430 to 0.510)",
+                "0.410 (0.380 to 0.440)",
+            ),
+            ("total_purchases.actual\nTotal purchases: forecast beside what came, bias; better: near 0", "1,880", "—"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_says(case):
+    check("scores", case)

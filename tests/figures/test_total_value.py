@@ -1,0 +1,79 @@
+"""The total of the base: quantiles of sums within a draw, the credit for referrals apart."""
+
+from __future__ import annotations
+
+import pytest
+from fakes.drawn import check_drawings
+from fakes.says import Says, check
+from fakes.tiny import worth_run
+
+CASES = {
+    "profit": Says(
+        worth_run,
+        heading="What the base will earn in 52 weeks",
+        sub=(
+            "Profit of all 10 customers, EUR, discounted at 12% a year. Bars below the dots: 50% and 90% "
+            "intervals. The axis starts above 0."
+        ),
+        caption=(
+            "The base will earn **EUR 460 to 640** in 52 weeks with 90% probability (half of the chances "
+            "lie between EUR 500 and 600). The range covers these 10 customers only: customers won later "
+            "are not in it."
+        ),
+        alt=(
+            "Dot plot of the profit of the base: 50 dots in one heap around EUR 550, nine in ten from EUR 460 to 640."
+        ),
+        titles=("Profit, 52 weeks", "Middle", "50% interval", "90% interval"),
+        rows=[
+            ("Realised", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
+            ("Expected", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
+        ],
+    ),
+    "with a credit, which is not in the total": Says(
+        lambda: worth_run(credit=20.0),
+        heading="What the base will earn in 52 weeks",
+        sub=(
+            "Profit of all 10 customers, EUR, discounted at 12% a year. Bars below the dots: 50% and 90% "
+            "intervals. The axis starts above 0."
+        ),
+        caption=(
+            "The base will earn **EUR 460 to 640** in 52 weeks with 90% probability (half of the chances "
+            "lie between EUR 500 and 600). The range covers these 10 customers only: customers won later "
+            "are not in it. Credit for the customers they will bring (EUR 200, 90%) is not in it either, "
+            "so that nobody is counted twice."
+        ),
+        alt=(
+            "Dot plot of the profit of the base: 50 dots in one heap around EUR 550, nine in ten from EUR 460 to 640."
+        ),
+        titles=("Profit, 52 weeks", "Middle", "50% interval", "90% interval"),
+        rows=[
+            ("Realised", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
+            ("Expected", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
+        ],
+    ),
+    "revenue, without a currency and not discounted": Says(
+        lambda: worth_run(margin=1.0, currency=None, annual_discount_rate=0.0),
+        heading="What the base will earn in 52 weeks",
+        sub=(
+            "Revenue of all 10 customers, not discounted. Bars below the dots: 50% and 90% intervals. "
+            "The axis starts above 0."
+        ),
+        caption=(
+            "The base will earn **460 to 640** in 52 weeks with 90% probability (half of the chances lie "
+            "between 500 and 600). The range covers these 10 customers only: customers won later are not "
+            "in it."
+        ),
+        alt=("Dot plot of the revenue of the base: 50 dots in one heap around 550, nine in ten from 460 to 640."),
+        titles=("Revenue, 52 weeks", "Middle", "50% interval", "90% interval"),
+        rows=[("Realised", "550", "500 to 600", "460 to 640"), ("Expected", "550", "500 to 600", "460 to 640")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_says(case):
+    check("total_value", case)
+
+
+def test_it_draws(accept_drawings):
+    check_drawings("total_value", CASES, accept_drawings)

@@ -1,0 +1,112 @@
+"""Weeks inside their bands, and the total."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes.drawn import check_drawings
+from fakes.says import Says, check
+from fakes.tiny import forecast_run
+
+
+def too_low():
+    """Every week and the total above all draws: the check fails."""
+    run = forecast_run()
+    entry = run.entries["pareto"]
+    weeks = np.tile(np.arange(21)[:, None], (1, 4))
+    found = replace(
+        entry.judged,
+        futures=replace(entry.judged.futures, purchases=0 * entry.judged.futures.purchases, period_purchases=0 * weeks),
+    )
+    entry.judged = found
+    return run
+
+
+def rare():
+    """Under 5 purchases a week: four weeks are one period, and what is left over at the far end is left out."""
+    run = forecast_run()
+    found = run.entries["pareto"].judged
+    weekly = found.weekly.assign(purchases=[1, 2, 0, 3, 1, 2])
+    run.entries["pareto"].judged = replace(found, weekly=weekly)
+    return run
+
+
+CASES = {
+    "two of four weeks": Says(
+        forecast_run,
+        heading="Purchases per week, actual and forecast",
+        sub=(
+            "Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% "
+            "bands. The model saw nothing after 30 June 2025."
+        ),
+        caption=(
+            "Of 4 held-out weeks 2 lie inside the 90% band (4 are expected); 2 lie above it, 0 below. "
+            "That is within what the model's own futures show. The total of 72 purchases is **inside** "
+            "its 90% interval (42 to 78)."
+        ),
+        alt=("Purchases per week, actual against the forecast band. 2 of 4 held-out points lie outside the 90% band."),
+        titles=("Week from", "Actual", "Forecast", "90% interval", "Actual is"),
+        rows=[
+            ("1 July 2025", "10", "10", "10", "inside"),
+            ("8 July 2025", "20", "20", "11 to 29", "inside"),
+            ("15 July 2025", "31", "20", "11 to 29", "outside"),
+            ("22 July 2025", "11", "10", "10", "outside"),
+            ("All", "72", "60", "42 to 78", "inside"),
+        ],
+        tones={4: "total"},
+    ),
+    "all too low": Says(
+        too_low,
+        heading="Purchases per week, actual and forecast",
+        sub=(
+            "Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% "
+            "bands. The model saw nothing after 30 June 2025."
+        ),
+        caption=(
+            "Of 4 held-out weeks 0 lie inside the 90% band (4 are expected); 4 lie above it, 0 below. In "
+            "the model's own futures at least 4 lie inside: **this check fails**. The total of 72 "
+            "purchases is **above** its 90% interval (0)."
+        ),
+        alt=("Purchases per week, actual against the forecast band. 4 of 4 held-out points lie outside the 90% band."),
+        titles=("Week from", "Actual", "Forecast", "90% interval", "Actual is"),
+        rows=[
+            ("1 July 2025", "10", "0", "0", "outside"),
+            ("8 July 2025", "20", "0", "0", "outside"),
+            ("15 July 2025", "31", "0", "0", "outside"),
+            ("22 July 2025", "11", "0", "0", "outside"),
+            ("All", "72", "0", "0", "outside"),
+        ],
+        tones={4: "total"},
+    ),
+    "four weeks in one": Says(
+        rare,
+        heading="Purchases per 4-week period, actual and forecast",
+        sub=(
+            "Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% "
+            "bands. The model saw nothing after 30 June 2025."
+        ),
+        caption=(
+            "Of 1 held-out 4-week periods 0 lie inside the 90% band (1 are expected); 0 lie above it, 1 "
+            "below. That is within what the model's own futures show. The total of 72 purchases is "
+            "**inside** its 90% interval (42 to 78)."
+        ),
+        alt=(
+            "Purchases per 4-week period, actual against the forecast band. 1 of 1 held-out points lie "
+            "outside the 90% band."
+        ),
+        titles=("4-week period from", "Actual", "Forecast", "90% interval", "Actual is"),
+        rows=[("1 July 2025", "6", "60", "42 to 78", "outside"), ("All", "72", "60", "42 to 78", "inside")],
+        tones={1: "total"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_says(case):
+    check("tracking", case)
+
+
+def test_it_draws(accept_drawings):
+    check_drawings("tracking", CASES, accept_drawings)

@@ -1,0 +1,145 @@
+"""The waterfall: shares of the gross margin draw by draw, the largest cost by its median, the credit apart."""
+
+from __future__ import annotations
+
+import pytest
+from fakes.drawn import check_drawings
+from fakes.says import Says, check
+from fakes.tiny import worth_run
+
+
+def run(**told):
+    """Of the gross margin, 2 (550 + 10 z), returns take 30% and service 20%: half of it remains."""
+    return worth_run(shares={"returns": -0.3, "service": -0.2}, **told)
+
+
+def without_costs():
+    """No part but the gross margin and the credit of 20 a customer."""
+    return worth_run(credit=20.0)
+
+
+CASES = {
+    "two costs": Says(
+        run,
+        heading="From gross margin to profit",
+        sub=(
+            "Profit of all 10 customers in 52 weeks, EUR, discounted at 12% a year. Bar: median of the "
+            "part; line: its 90% interval."
+        ),
+        caption=(
+            "Of each euro of gross margin **50 cents** remain as profit (90%); the largest cost, "
+            "returns, takes 30 cents. Medians of parts do not add up exactly to the median of the whole."
+        ),
+        alt=(
+            "Waterfall from the gross margin over 2 costs to the profit, EUR 460 to 640; the largest cost is returns."
+        ),
+        titles=("Part", "Middle", "90% interval", "Of 100 of gross margin, 90%"),
+        rows=[
+            ("Gross margin", "EUR 1,100", "EUR 920 to 1,280", "100"),
+            ("Returns", "EUR -330", "EUR -380 to -280", "-30.0"),
+            ("Service", "EUR -220", "EUR -256 to -184", "-20.0"),
+            ("Profit", "EUR 550", "EUR 460 to 640", "50"),
+        ],
+        tones={3: "total"},
+    ),
+    "a credit, which stands apart": Says(
+        lambda: worth_run(credit=20.0, shares={"retention": -0.1, "service": -0.4}, currency="USD"),
+        heading="From gross margin to profit",
+        sub=(
+            "Profit of all 10 customers in 52 weeks, USD, discounted at 12% a year. Bar: median of the "
+            "part; line: its 90% interval."
+        ),
+        caption=(
+            "Of each dollar of gross margin **50 cents** remain as profit (90%); the largest cost, "
+            "service, takes 40 cents. Medians of parts do not add up exactly to the median of the whole. "
+            "Credit for referrals stands apart and is not in the profit: those who are brought are "
+            "counted as customers themselves."
+        ),
+        alt=(
+            "Waterfall from the gross margin over 2 costs to the profit, USD 460 to 640; the largest cost is service."
+        ),
+        titles=("Part", "Middle", "90% interval", "Of 100 of gross margin, 90%"),
+        rows=[
+            ("Gross margin", "USD 1,100", "USD 920 to 1,280", "100"),
+            ("Retention marketing", "USD -110", "USD -128 to -92", "-10.0"),
+            ("Service", "USD -440", "USD -510 to -370", "-40.0"),
+            ("Profit", "USD 550", "USD 460 to 640", "50"),
+            ("Credit for referrals", "USD 200", "USD 200", "16 to 22"),
+        ],
+        tones={3: "total"},
+    ),
+    "a currency without coins": Says(
+        lambda: run(currency="SEK"),
+        heading="From gross margin to profit",
+        sub=(
+            "Profit of all 10 customers in 52 weeks, SEK, discounted at 12% a year. Bar: median of the "
+            "part; line: its 90% interval."
+        ),
+        caption=(
+            "Of each 100 SEK of gross margin **50** remain as profit (90%); the largest cost, returns, "
+            "takes 30. Medians of parts do not add up exactly to the median of the whole."
+        ),
+        alt=(
+            "Waterfall from the gross margin over 2 costs to the profit, SEK 460 to 640; the largest cost is returns."
+        ),
+        titles=("Part", "Middle", "90% interval", "Of 100 of gross margin, 90%"),
+        rows=[
+            ("Gross margin", "SEK 1,100", "SEK 920 to 1,280", "100"),
+            ("Returns", "SEK -330", "SEK -380 to -280", "-30.0"),
+            ("Service", "SEK -220", "SEK -256 to -184", "-20.0"),
+            ("Profit", "SEK 550", "SEK 460 to 640", "50"),
+        ],
+        tones={3: "total"},
+    ),
+    "no currency": Says(
+        lambda: run(currency=None),
+        heading="From gross margin to profit",
+        sub=(
+            "Profit of all 10 customers in 52 weeks, discounted at 12% a year. Bar: median of the part; "
+            "line: its 90% interval."
+        ),
+        caption=(
+            "Of each 100 units of gross margin **50** remain as profit (90%); the largest cost, returns, "
+            "takes 30. Medians of parts do not add up exactly to the median of the whole."
+        ),
+        alt=("Waterfall from the gross margin over 2 costs to the profit, 460 to 640; the largest cost is returns."),
+        titles=("Part", "Middle", "90% interval", "Of 100 of gross margin, 90%"),
+        rows=[
+            ("Gross margin", "1,100", "920 to 1,280", "100"),
+            ("Returns", "-330", "-380 to -280", "-30.0"),
+            ("Service", "-220", "-256 to -184", "-20.0"),
+            ("Profit", "550", "460 to 640", "50"),
+        ],
+        tones={3: "total"},
+    ),
+    "no cost": Says(
+        without_costs,
+        heading="From gross margin to profit",
+        sub=(
+            "Profit of all 10 customers in 52 weeks, EUR, discounted at 12% a year. Bar: median of the "
+            "part; line: its 90% interval."
+        ),
+        caption=(
+            "Of each euro of gross margin **100 cents** remain as profit (90%). Medians of parts do not "
+            "add up exactly to the median of the whole. Credit for referrals stands apart and is not in "
+            "the profit: those who are brought are counted as customers themselves."
+        ),
+        alt=("Waterfall from the gross margin over 0 costs to the profit, EUR 460 to 640; without costs."),
+        titles=("Part", "Middle", "90% interval", "Of 100 of gross margin, 90%"),
+        rows=[
+            ("Gross margin", "EUR 550", "EUR 460 to 640", "100"),
+            ("Profit", "EUR 550", "EUR 460 to 640", "100"),
+            ("Credit for referrals", "EUR 200", "EUR 200", "31 to 43"),
+        ],
+        tones={1: "total"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_says(case):
+    check("value_parts", case)
+
+
+def test_it_draws(accept_drawings):
+    check_drawings("value_parts", CASES, accept_drawings)

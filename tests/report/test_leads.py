@@ -1,0 +1,354 @@
+"""The sentences that carry the report, each of a tiny run whose numbers are known (`fakes.tiny`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes.run import about
+from fakes.says import cases_of, plain, stored
+from fakes.tiny import forecast_run, worth_run
+
+from clvmodels.figures import FIGURES
+from clvmodels.report import leads
+from clvmodels.report.stored import Stored
+
+SHARES = {"returns": -0.3, "service": -0.2}
+
+
+def of(run, *names: str, **told) -> Stored:
+    """A stored folder with these figures of a run; `told` is said of the run otherwise."""
+    return Stored(replace(run.about, **told), {name: stored(FIGURES[name].table(run)) for name in names})
+
+
+def of_case(figure: str, title: str, **told) -> Stored:
+    """A stored folder with one figure, of a case of its test."""
+    return of(cases_of(figure)[title].run(), figure, **told)
+
+
+def both(one: Stored, *others: Stored, **told) -> Stored:
+    """A stored folder with the figures of several."""
+    tables = {name: table for part in (one, *others) for name, table in part.tables.items()}
+    return Stored(replace(one.about, **told), tables)
+
+
+def nothing(**told) -> Stored:
+    return Stored(about(**{"customers": 10, **told}), {})
+
+
+def failing(*lines: tuple) -> Stored:
+    """A stored folder of checks: lines of (result, check, entry, found, limit, consequence)."""
+    names = ["result", "check", "entry", "found", "limit", "consequence"]
+    return Stored(about(), {"checks": pd.DataFrame(list(lines), columns=names).assign(kind="forecast")})
+
+
+WORTH, FORECAST = of(worth_run(), "total_value", "top_odds", "concentration"), of(forecast_run(), "tracking")
+SURE = of_case("top_odds", "seventy, by curves")
+ALIVE = of(forecast_run(), "p_alive")
+
+ANSWERS = {  # what is stored, the answer, and the numbers of the first screen
+    "value, ranks and a holdout": (
+        both(WORTH, FORECAST, holdout=4.0),
+        (
+            "The 10 customers will earn **EUR 460 to 640** of profit in 52 weeks (90% probability). 1 is "
+            "surely among the best 2. In 4 weeks held out, 72 purchases came; the forecast was 42 to 78."
+        ),
+        [
+            ("Profit in 52 weeks", "EUR 460 to 640", "90% interval; middle EUR 550.", "total_value", "Chances"),
+            ("Surely in the top 20%", "1 of 2", "2 more cannot be told apart.", "top_odds", "Who"),
+            ("Held-out purchases", "72", "forecast 42 to 78 (90%): inside.", "tracking", "Weeks"),
+            ("Customers", "10", "31,842 purchases.", "reproduce", "Run"),
+        ],
+    ),
+    "nothing but who is alive": (
+        ALIVE,
+        "50.0% of customers are in doubt: gone, or only silent.",
+        [
+            ("Customers in doubt", "50.0%", "10 to 90% likely to be there.", "p_alive", "Who"),
+            ("Customers", "40", "31,842 purchases.", "reproduce", "Run"),
+        ],
+    ),
+    "several are sure": (
+        SURE,
+        "10 are surely among the best 14.",
+        [
+            ("Surely in the top 20%", "10 of 14", "10 more cannot be told apart.", "top_odds", "Who"),
+            ("Customers", "70", "31,842 purchases.", "reproduce", "Run"),
+        ],
+    ),
+    "a holdout, and who is alive": (
+        both(FORECAST, ALIVE),
+        (
+            "In 4 weeks held out, 72 purchases came; the forecast was 42 to 78. 50.0% of customers are "
+            "in doubt: gone, or only silent."
+        ),
+        [
+            ("Held-out purchases", "72", "forecast 42 to 78 (90%): inside.", "tracking", "Weeks"),
+            ("Customers in doubt", "50.0%", "10 to 90% likely to be there.", "p_alive", "Who"),
+            ("Customers", "40", "31,842 purchases.", "reproduce", "Run"),
+        ],
+    ),
+    "nothing": (
+        nothing(),
+        "10 customers were modelled by Pareto/NBD, by channel.",
+        [("Customers", "10", "31,842 purchases.", "reproduce", "Run")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "answer", "numbers"), ANSWERS.values(), ids=ANSWERS)
+def test_the_answer_and_its_numbers(found, answer, numbers):
+    assert plain(leads.answer(found)) == answer
+    assert [tuple(plain(text) for text in number) for number in leads.answers(found)] == numbers
+
+
+LEADS = {  # of each chapter: what is stored, and its sentence
+    ("worth", "with costs"): (
+        of(worth_run(shares=SHARES), "total_value", "concentration", "value_parts"),
+        (
+            "The base will earn EUR 460 to 640 in 52 weeks (90%); the best 20% of customers carry 48 to "
+            "62% of what is expected. Largest cost: returns."
+        ),
+    ),
+    ("worth", "without costs"): (of(worth_run(credit=20.0), "value_parts"), ""),
+    ("worth", "the total alone"): (
+        of(worth_run(), "total_value"),
+        "The base will earn EUR 460 to 640 in 52 weeks (90%).",
+    ),
+    ("worth", "nothing"): (nothing(), ""),
+    ("best", "one is sure"): (
+        WORTH,
+        (
+            "1 customer is surely among the best 20% by what is expected of them; 0 by what 52 weeks "
+            "will bring, luck included."
+        ),
+    ),
+    ("best", "ten are sure"): (
+        SURE,
+        (
+            "10 customers are surely among the best 20% by what is expected of them; 2 by what 52 weeks "
+            "will bring, luck included."
+        ),
+    ),
+    ("best", "nothing"): (nothing(), "A place in the list is a range, not a number."),
+    ("spend", "three channels"): (
+        of_case("payback", "one sure, one late, one never"),
+        (
+            "Pay at most EUR 40 for a customer of E-mail and EUR 22 for a customer of Social. Search and "
+            "Social cost more than that now."
+        ),
+    ),
+    ("spend", "one channel"): (
+        of_case("payback", "a small channel"),
+        (
+            "Pay at most EUR 40 for a customer of E-mail and EUR 1.2 for a customer of Shop. Shop costs "
+            "more than that now."
+        ),
+    ),
+    ("spend", "nothing"): (nothing(), "What may be spent, and on whom."),
+    ("trust", "holds for some"): (
+        of(forecast_run(), "tracking", "calibration", "pit"),
+        (
+            "On 4 weeks that no model saw, the forecast holds for the total, the weeks and groups by "
+            "past frequency; it fails for single customers."
+        ),
+    ),
+    ("trust", "holds for all"): (
+        of(forecast_run(), "tracking", "calibration"),
+        ("On 4 weeks that no model saw, the forecast holds for the total, the weeks and groups by past frequency."),
+    ),
+    ("trust", "fails for all"): (
+        of_case("tracking", "all too low"),
+        "On 4 weeks that no model saw, the forecast fails for the total and the weeks.",
+    ),
+    ("trust", "other figures"): (nothing(holdout=4.0), "What follows was judged on 4 weeks that no model saw."),
+    ("trust", "nothing held out"): (
+        nothing(holdout=None),
+        ("Nothing was held out: what follows compares how well each history is predicted from all others."),
+    ),
+    ("strategy", "grown, won"): (
+        both(
+            of_case("kpi_base_value", "two dates, one left out"), of_case("kpi_win_keep", "by channel, the last year")
+        ),
+        (
+            "From 30 June 2025 to 29 December 2025 the expected worth of the base grew; a new customer "
+            "cost EUR 12.0 to win."
+        ),
+    ),
+    ("strategy", "one date, nobody won"): (
+        both(of_case("kpi_base_value", "one date"), of_case("kpi_win_keep", "nobody won")),
+        "What the tables tell of each period, counted and not modelled.",
+    ),
+    ("strategy", "nothing"): (nothing(), "What the tables tell of each period, counted and not modelled."),
+    ("data", "one table"): (
+        of_case("data_cleaning", "one table"),
+        ("990 of 1,000 rows were used (99.0%). The dropped rows, each with its reason, are in dropped.csv."),
+    ),
+    ("data", "nothing dropped"): (
+        of_case("data_cleaning", "nothing dropped"),
+        "990 of 990 rows were used (100%). No row was dropped.",
+    ),
+    ("data", "three tables"): (
+        of_case("data_cleaning", "three tables"),
+        ("35,716 of 36,362 rows of 3 tables were used (98.2%). The others, each with its reason, are in dropped.csv."),
+    ),
+    ("model", "three models, fitted again"): (
+        of_case("model_comparison", "three models"),
+        (
+            "The numbers come from Pareto/NBD, by channel, the best of 3 on held-out purchases, fitted "
+            "again on all data to 29 December 2025."
+        ),
+    ),
+    ("model", "two models"): (
+        of_case("model_comparison", "two models, few customers", value_at="2025-06-30"),
+        "The numbers come from Pareto/NBD, by channel, better than 1 other entry.",
+    ),
+    ("model", "nothing held out"): (
+        of_case("model_comparison", "nothing held out"),
+        "The numbers come from Pareto/NBD, by channel, the best of 3 by leave-one-out scores.",
+    ),
+    ("model", "one model"): (nothing(value_at=None), "The numbers come from Pareto/NBD, by channel."),
+}
+
+
+@pytest.mark.parametrize("case", LEADS, ids=": ".join)
+def test_a_chapter_begins_with_its_sentence(case):
+    found, sentence = LEADS[case]
+    assert plain(leads.LEADS[case[0]](found)) == sentence
+
+
+def test_every_chapter_has_its_cases():
+    assert {chapter for chapter, _ in LEADS} == set(leads.LEADS)
+
+
+LIMITS = {  # what is stored, and what its numbers do not say
+    "full": (
+        of(worth_run(shares=SHARES, holdout=26.0), "total_value"),
+        [
+            (
+                "They are forecasts of present customers under present prices and service; customers won "
+                "later are not in the totals."
+            ),
+            (
+                "Profit is 30% of sales less returns and service: fulfilment, payments, retention marketing "
+                "and what it cost to win customers are not subtracted."
+            ),
+            "Value looks 52 weeks ahead; the forecast was judged over 26 weeks.",
+            "A customer's spend per purchase is taken as independent of how often the customer buys.",
+            ("The model knows no season and no trend: whole years are little affected, single weeks and months are."),
+            "That a customer has left is never observed; it is inferred from silence.",
+        ],
+    ),
+    "groups": (
+        of_case("group_effects", "two groups", time="opportunities", holdout=None),
+        [
+            "Nothing was held out: how well the model forecasts is not known from this run.",
+            "The model knows no trend: a week that is good or bad for all comes as a surprise.",
+            "Differences between groups are associations, not effects of belonging to a group.",
+            "That a customer has left is never observed; it is inferred from silence.",
+        ],
+    ),
+    "covariates": (
+        of_case("group_effects", "covariates", time="renewals"),
+        [
+            "The model knows no trend: a week that is good or bad for all comes as a surprise.",
+            "Differences between groups are associations, not effects of belonging to a group.",
+            ("What differs with satisfaction, complaints or other covariates is associated with them only."),
+        ],
+    ),
+    "revenue": (
+        of(worth_run(margin=1.0, horizon=26.0), "total_value"),
+        [
+            (
+                "They are forecasts of present customers under present prices and service; customers won "
+                "later are not in the totals."
+            ),
+            "A customer's spend per purchase is taken as independent of how often the customer buys.",
+            ("The model knows no season and no trend: whole years are little affected, single weeks and months are."),
+            "That a customer has left is never observed; it is inferred from silence.",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "limits"), LIMITS.values(), ids=LIMITS)
+def test_what_the_numbers_do_not_say(found, limits):
+    assert [plain(limit) for limit in leads.limits(found)] == limits
+
+
+BAD = ("failed", "Total in its interval", "pareto", 1882.0, "1403 to 1838", "do not plan totals with it")
+FINE = ("passed", "a", "pareto", 1, 2, "x")
+FAILURES = {  # what is stored, how many checks failed, and what
+    "none": (failing(FINE), None),
+    "no checks": (nothing(), None),
+    "one": (
+        failing(BAD, FINE),
+        (
+            "1 of 2 checks failed.",
+            ("Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Do not plan totals with it."),
+        ),
+    ),
+    "three entries": (
+        failing(BAD, (*BAD[:2], "bg", *BAD[3:]), (*BAD[:2], "last", *BAD[3:])),
+        (
+            "3 of 3 checks failed.",
+            (
+                "Total in its interval (Pareto/NBD, by channel and 2 more): 1,882, limit 1403 to 1838. Do "
+                "not plan totals with it."
+            ),
+        ),
+    ),
+    "two": (
+        failing(BAD, ("failed", "Weeks in their band", np.nan, "", "", "look")),
+        (
+            "2 of 2 checks failed.",
+            (
+                "Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Do not plan "
+                "totals with it. Weeks in their band. Look."
+            ),
+        ),
+    ),
+    "many": (
+        failing(
+            BAD, *(("failed", f"Check {k}", "bg", k, k + 1, "one two three four five six seven") for k in range(4))
+        ),
+        (
+            "5 of 5 checks failed.",
+            (
+                "Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Do not plan "
+                "totals with it. Check 0 (BG/NBD): 0, limit 1. One two three four five six seven. And 3 "
+                "more."
+            ),
+        ),
+    ),
+    "long": (
+        failing((*BAD[:5], " ".join(["word"] * 40))),
+        (
+            "1 of 1 check failed.",
+            (
+                "Total in its interval (Pareto/NBD, by channel). Word word word word word word word word "
+                "word word word word word word word word word word word word word word word word word word "
+                "word word…"
+            ),
+        ),
+    ),
+    "long2": (
+        failing((*BAD[:5], " ".join(["word"] * 22))),
+        (
+            "1 of 1 check failed.",
+            (
+                "Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Word word word "
+                "word word word word word word word word word word word word word word word word word word "
+                "word."
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "failures"), FAILURES.values(), ids=FAILURES)
+def test_what_failed_is_told_in_35_words(found, failures):
+    told = leads.failures(found)
+    assert told == failures if told is None else tuple(map(plain, told)) == failures
