@@ -130,7 +130,9 @@ def _funcify(op, node, **_):
         def call(u, v):
             return function(u, v)
 
-    return call, hashlib.sha256(type(op).__name__.encode() + Path(__file__).read_bytes()).hexdigest()
+    # PyTensor keeps the compiled code on disk, where it refers to this module by name: the key has to change with it.
+    name = f"{__name__}.{type(op).__name__}"
+    return call, hashlib.sha256(name.encode() + Path(__file__).read_bytes()).hexdigest()
 
 
 for _op in (LogBetaRatio, DigammaDifference):
