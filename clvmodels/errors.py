@@ -21,12 +21,15 @@ class Problem:
         What was found, already shortened for display.
     known
         What is allowed, or what to do next.
+    path
+        Keys and places in lists that lead to it, inside of what is refused; for a file that knows their lines.
     """
 
     what: str
     where: str = ""
     got: str = ""
     known: str = ""
+    path: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.customers.ledger import FEE, Windows, cost_of_contacts, purchases
+from clvmodels.customers.ledger import FEE, cost_of_contacts, purchases
 from clvmodels.customers.table import Customers
+from clvmodels.customers.windows import Windows
 from clvmodels.draws import Array
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company

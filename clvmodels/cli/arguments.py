@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,21 +153,27 @@ def common_unit(rfm: bool, given: str | None, fitted: set[str]) -> str:
     return min(fitted)
 
 
+def _of_option(problem: Problem) -> Problem:
+    """A problem of an argument in Python, at the option of the same name."""
+    option = f"--{problem.path[0]}".replace("_", "-")
+    return replace(problem, where=option)
+
+
 def check_economics(
     horizon: float, spend_posterior: Path | None, margin: float | None, annual_discount_rate: float | None
 ) -> None:
     """Value takes a spend model, a margin and a discount rate: all three or none; and each in its range."""
+    from clvmodels.valuation.economics import Economics
+
     given = {"--spend-posterior": spend_posterior, "--margin": margin, "--annual-discount-rate": annual_discount_rate}
     missing = [name for name, value in given.items() if value is None]
     problems = []
     if 0 < len(missing) < len(given):
         known = "Give all three for value in money, or none for purchases only"
         problems.append(Problem(f"{' and '.join(missing)} missing", known=known))
-    if not 0 < horizon < math.inf:
-        problems.append(Problem("Not a time ahead", "--horizon", f"{horizon:g}", "A number of time units above 0"))
-    if margin is not None and not 0 < margin <= 1:
-        problems.append(Problem("Not a share of revenue", "--margin", f"{margin:g}", "0.3 means 30%"))
-    if annual_discount_rate is not None and not -1 < annual_discount_rate < 1:
-        problems.append(Problem("Not a rate", "--annual-discount-rate", f"{annual_discount_rate:g}", "0.12 means 12%"))
+    try:
+        Economics(margin, annual_discount_rate or 0.0, horizon)
+    except ConfigError as error:
+        problems += [_of_option(problem) for problem in error.problems]
     if problems:
         raise ConfigError(problems)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from clvmodels import models
-from clvmodels.config.document import Path as KeyPath
 from clvmodels.config.document import as_mapping
 from clvmodels.config.entry_rules import effect_findings, laplace_findings, prior_finding
 from clvmodels.config.finding import Finding, as_list, as_text, known_source
+from clvmodels.customers.windows import Windows
 from clvmodels.errors import Problem, unknown
+from clvmodels.strict import KeyPath
 from clvmodels.valuation.economics import NEEDED
 
-WATCHED = ("returns", "bad_debt")
+WATCHED = tuple(field.name for field in fields(Windows))
 """Roles of cost models that watch a purchase for a while."""
 
 
@@ -79,7 +81,6 @@ def _economics(raw: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[Fin
             known = f"Add costs: {{{role}: {{model: {_first_of(role)}}}}}, or remove {key}"
             yield Finding(("economics", key), [Problem(f"'{key}' needs a cost model of {role}", known=known)], key=True)
     yield from _told_once(economics, costs)
-    yield from _rules(economics)
 
 
 def _told_once(economics: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[Finding]:
@@ -104,22 +105,6 @@ def _told_once(economics: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterat
         yield Finding(
             ("costs", "referrals"), [Problem("Nothing says what a referral counts for", known=known)], key=True
         )
-
-
-def _rules(economics: Mapping[str, Any]) -> Iterator[Finding]:
-    resold, lost = economics.get("resold", 0.0), economics.get("written_off", 0.0)
-    if isinstance(resold, int | float) and isinstance(lost, int | float) and resold + lost > 1 + 1e-9:
-        what = "resold and written_off are shares of the same returned value"
-        problem = Problem(what, got=f"{resold} and {lost}", known="Together at most 1")
-        yield Finding(("economics", "written_off"), [problem])
-    retention = as_mapping(economics.get("retention"))
-    every, silent = retention.get("every"), retention.get("until_silent")
-    if isinstance(every, int | float) and isinstance(silent, int | float) and every > 0:
-        ratio = silent / every
-        if abs(ratio - round(ratio)) > 1e-9 or ratio < 1:
-            known = f"Such as {max(1, round(ratio)) * every:g}: contacts fall on whole steps"
-            what = "until_silent must be a multiple of every"
-            yield Finding(("economics", "retention", "until_silent"), [Problem(what, got=f"{silent:g}", known=known)])
 
 
 def _first_of(role: str) -> str:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from clvmodels.errors import ConfigError, Problem
-
-Path = tuple[str | int, ...]
+from clvmodels.strict import KeyPath, dotted
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 20
@@ -81,25 +80,25 @@ class Document:
 
     value: Any
     name: str = ""
-    marks: dict[Path, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
+    marks: dict[KeyPath, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
     problems: list[tuple[tuple[int, int], Problem]] = field(default_factory=list)
 
-    def mark(self, path: Path, *, key: bool = False) -> tuple[int, int]:
+    def mark(self, path: KeyPath, *, key: bool = False) -> tuple[int, int]:
         """Line and column of the nearest part of the file that holds `path`."""
         while path and path not in self.marks:
             path, key = path[:-1], True
         return self.marks[path][0 if key else 1] if path in self.marks else (1, 1)
 
-    def where(self, path: Path, *, key: bool = False) -> str:
+    def where(self, path: KeyPath, *, key: bool = False) -> str:
         """`file.yaml:3:5: data.holdout`, or the key alone where there is no file."""
-        keys = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+        keys = dotted(path)
         if not self.name:
             return keys
         line, column = self.mark(path, key=key)
         return f"{self.name}:{line}:{column}" + (f": {keys}" if keys else "")
 
 
-def read_document(path: FilePath) -> Document:
+def read_document(path: Path) -> Document:
     """Read a YAML file; raises ConfigError where it is no YAML or more than plain values."""
     try:
         text = path.read_bytes()[: 4 * MAX_CHARACTERS + 1].decode("utf-8-sig")
@@ -161,7 +160,7 @@ def _refused(text: str) -> Iterator[tuple[Any, str, str]]:
             return
 
 
-def _value(node: yaml.Node, path: Path, document: Document) -> Any:
+def _value(node: yaml.Node, path: KeyPath, document: Document) -> Any:
     at = (node.start_mark.line + 1, node.start_mark.column + 1)
     document.marks.setdefault(path, (at, at))
     if isinstance(node, yaml.MappingNode):
@@ -172,7 +171,7 @@ def _value(node: yaml.Node, path: Path, document: Document) -> Any:
     return _CONSTRUCT[kind][1](node.value) if kind in _CONSTRUCT else node.value
 
 
-def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key, item in node.value:
         at = (key.start_mark.line + 1, key.start_mark.column + 1)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clvmodels import datasets, models
-from clvmodels.config.document import Path as KeyPath
 from clvmodels.config.document import as_mapping
 from clvmodels.config.finding import SAFE_NAME, Finding, as_list, as_text, known_source
 from clvmodels.dates import TIMES
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.prior import Prior
+from clvmodels.strict import KeyPath
 
 ONE_STEP = {
     "name": "any",

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from clvmodels import datasets
-from clvmodels.config.document import Path as KeyPath
 from clvmodels.errors import Problem
 from clvmodels.sources.reading import is_url
+from clvmodels.strict import KeyPath
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 

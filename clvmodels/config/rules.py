@@ -18,7 +18,6 @@ import pandas as pd
 
 from clvmodels import datasets, figures, metrics, models
 from clvmodels.config.cost_rules import cost_findings
-from clvmodels.config.document import Path as KeyPath
 from clvmodels.config.document import as_mapping
 from clvmodels.config.entry_rules import entry_findings, laplace_findings
 from clvmodels.config.finding import SAFE_NAME, Finding, as_list, as_text, file_finding, known_source
@@ -28,6 +27,7 @@ from clvmodels.customers.experience import available
 from clvmodels.customers.table import DERIVED_GROUPS
 from clvmodels.dates import DAYS_PER_UNIT, period_end
 from clvmodels.errors import Problem, unknown
+from clvmodels.strict import KeyPath
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
 """Columns for effects: those that are made from the transactions and need no name."""
@@ -60,6 +60,8 @@ def findings(raw: Mapping[str, Any], config_dir: Path | None = None) -> Iterator
 def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
     """The mapping with what its registries know filled in: a data set's own split, all metrics and figures."""
     raw = {"metrics": list(metrics.METRICS), "figures": list(figures.FIGURES), **value}
+    if isinstance(raw.get("economics"), dict):
+        raw["economics"] = {"margin": None, **raw["economics"]}  # which Python asks for, and a cost model may tell
     name = as_text(as_mapping(raw.get("data")).get("dataset"))
     if as_mapping(raw.get("data")).get("transactions") is not None:
         raw["data"] = {"policies": {}, **raw["data"]}

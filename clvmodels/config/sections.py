@@ -10,9 +10,13 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
+from clvmodels.customers.windows import Days
+from clvmodels.errors import ConfigError, Problem
+from clvmodels.kpis.programme import Programme
 from clvmodels.sources.reasons import Policies
+from clvmodels.strict import STRICT, Text
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -44,15 +48,24 @@ def _one_or_several(value: object) -> int | tuple[int, ...] | None:
     raise ValueError("must be a whole number, or a list of those to choose from, as in [1, 2, 3, 4]")
 
 
+CURRENCY = "Three capital letters, such as EUR or USD"
+NO_POINT = "mle gives one point and no posterior, so no ranges: use it in Python or with clvmodels fit"
+
+
+def _gives_draws(method: object) -> object:
+    if method == "mle":
+        raise ConfigError(Problem("Must be 'auto', 'laplace' or 'nuts'", got='"mle"', known=NO_POINT))
+    return method
+
+
 Day = Annotated[date, PlainValidator(_day)]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
 Parameters = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
     """A mapping of the file: no unknown keys, no silent conversions, no changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(**STRICT, frozen=True)
 
 
 class ColumnSection(Section):
@@ -86,7 +99,7 @@ class DataSection(Section):
     encoding: Literal["utf-8", "latin-1", "utf-16"] | None = None
     data_end: Day | None = None
     customers: Annotated[int, Field(ge=200, le=10_000_000)] | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description=CURRENCY)] | None = None
     amount_unit: Annotated[float, Field(gt=0)] = 1.0
     groups: tuple[Text, ...] = ()
     covariates: tuple[Text, ...] = ()
@@ -156,7 +169,7 @@ class CostSection(Section):
     watched for what comes back; a younger one tells nothing yet."""
 
     model: Text
-    window: Annotated[int, Field(ge=1, le=3660)] | None = None
+    window: Days | None = None
     priors: dict[str, dict[str, Any]] = {}
     effects: tuple[CostEffectSection, ...] = ()
 
@@ -178,7 +191,7 @@ class EntrySection(Section):
 class SamplerSection(Section):
     """How posteriors are found. `allow` names sampling checks whose failure does not fail the command."""
 
-    method: Literal["auto", "laplace", "nuts"] = "auto"
+    method: Annotated[Literal["auto", "laplace", "nuts"], BeforeValidator(_gives_draws)] = "auto"
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
     chains: Annotated[int, Field(ge=2, le=64)] = 4
     tune: Annotated[int, Field(ge=100, le=100_000)] = 1000
@@ -186,58 +199,10 @@ class SamplerSection(Section):
     allow: tuple[Text, ...] = ()
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Money = Annotated[float, Field(ge=0)]
-
-
-class RetentionSection(Section):
-    """Contacts that are to keep customers: what one costs, how often, until how long a silence; in time units."""
-
-    cost: Annotated[float, Field(gt=0)]
-    every: Annotated[float, Field(gt=0)]
-    until_silent: Annotated[float, Field(gt=0)]
-    campaigns: tuple[Text, ...] = ()
-
-
-class ReferralSection(Section):
-    """The credit for customers who are brought by customers; `group` says which groups these belong to."""
-
-    incremental: Share
-    reward: Money = 0.0
-    group: dict[str, Text] = {}
-
-
-class EconomicsSection(Section):
-    """What turns purchases into profit: margin (share of revenue; left out where a cost model tells it), discount rate
-    (a year), horizon (time units), and what the relation costs; see `economics.Economics`."""
-
-    margin: Annotated[float, Field(gt=0, le=1)] | None = None
-    annual_discount_rate: Annotated[float, Field(gt=-1, lt=1)]
-    horizon: Annotated[float, Field(gt=0)]
-    cost_per_order: Money = 0.0
-    cost_per_return: Money = 0.0
-    cost_per_contact: Money = 0.0
-    cost_per_minute: Money = 0.0
-    resold: Share = 0.0
-    written_off: Share = 0.0
-    payment_fee: Share = 0.0
-    payment_fee_per_order: Money = 0.0
-    recovered: Share = 0.0
-    retention: RetentionSection | None = None
-    referral: ReferralSection | None = None
-
-
 class SatisfactionSection(Section):
     """`prior_answers`: what the prior of the answers to surveys is worth, in answers."""
 
     prior_answers: Annotated[float, Field(gt=0, le=1000)] = 1.0
-
-
-class ProgrammeSection(Section):
-    """A campaign whose customers chance dealt to treatment and control; its outcome counts for so many weeks."""
-
-    campaign: Text
-    weeks: Annotated[float, Field(gt=0, le=520)]
 
 
 class KpiSection(Section):
@@ -253,7 +218,7 @@ class KpiSection(Section):
     dates: Annotated[int | None, Field(ge=0, le=40)] = None
     draws: Annotated[int, Field(ge=100, le=10_000)] = 400
     satisfaction: SatisfactionSection = SatisfactionSection()
-    programmes: Annotated[tuple[ProgrammeSection, ...], Field(max_length=20)] = ()
+    programmes: Annotated[tuple[Programme, ...], Field(max_length=20)] = ()
     value_groups: Annotated[int, Field(ge=2, le=10)] = 5
 
 

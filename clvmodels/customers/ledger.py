@@ -17,6 +17,7 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.customers.table import Customers
+from clvmodels.customers.windows import Windows
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.models.costs.contract import ROLES
 from clvmodels.models.costs.returns import WHOLE
@@ -25,23 +26,6 @@ from clvmodels.sources.consolidation import Company
 
 BAD_DEBT, FEE = "bad_debt", "fee"
 """Kinds of payments."""
-
-
-@dataclass(frozen=True)
-class Windows:
-    """How long a purchase is watched, in days: one that is younger tells nothing yet."""
-
-    returns: int = 30
-    bad_debt: int = 90
-
-    def __post_init__(self):
-        problems = [
-            Problem(f"the window of {name} is a number of days, 1 or more", "costs", str(days))
-            for name, days in (("returns", self.returns), ("bad_debt", self.bad_debt))
-            if days < 1
-        ]
-        if problems:
-            raise ConfigError(problems)
 
 
 def purchases(company: Company, windows: Windows, until: pd.Timestamp) -> ibis.Table:

@@ -18,8 +18,9 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.accounts.profit_made import ACQUISITION
-from clvmodels.customers.ledger import BAD_DEBT, FEE, Windows, cost_of_contacts, of_purchases, orders_and_days
+from clvmodels.customers.ledger import BAD_DEBT, FEE, cost_of_contacts, of_purchases, orders_and_days
 from clvmodels.customers.table import Customers
+from clvmodels.customers.windows import Windows
 from clvmodels.kpis.engine import Bench
 from clvmodels.kpis.periods import Length, place
 from clvmodels.sources.cleaning import EXACT

@@ -21,6 +21,7 @@ from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.kpis.book import Book, Terms, keep_book
 from clvmodels.kpis.engine import Bench, bench
+from clvmodels.kpis.programme import Programme
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company
 
@@ -51,13 +52,6 @@ COLUMNS = (
     "q75",
     "q95",
 )
-
-
-class Programme(NamedTuple):
-    """A campaign, and for how many weeks after the assignment its outcome counts."""
-
-    campaign: str
-    weeks: float
 
 
 class Arms(NamedTuple):
@@ -96,7 +90,7 @@ def programmes(
     Raises
     ------
     ConfigError
-        No economics, a number of weeks that is none.
+        No economics.
     DataError
         A campaign that no row tells of.
     """
@@ -109,15 +103,8 @@ def programmes(
 
 
 def _check(company: Company, terms: Terms, wanted: Sequence[Programme]) -> None:
-    problems = [
-        Problem("weeks must be positive", f"programmes, {one.campaign}", str(one.weeks))
-        for one in wanted
-        if not 0 < one.weeks < np.inf
-    ]
     if terms.economics is None:
-        problems.append(Problem("a programme's profit needs economics", "programmes"))
-    if problems:
-        raise ConfigError(problems)
+        raise ConfigError(Problem("a programme's profit needs economics", "programmes"))
     rows = company.events.filter(_.role == "campaigns").select("kind").distinct().order_by("kind").execute()
     known = list(rows["kind"].dropna())
     if lacking := [

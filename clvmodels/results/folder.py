@@ -21,7 +21,7 @@ from clvmodels.results.export import write_table
 
 if TYPE_CHECKING:
     from clvmodels.customers.table import Split
-    from clvmodels.kpis import Kpis
+    from clvmodels.kpis.indicators import Kpis
     from clvmodels.metrics import Judged
     from clvmodels.inference.posterior import Posterior
     from clvmodels.sources.consolidation import Company

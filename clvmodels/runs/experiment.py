@@ -27,7 +27,7 @@ from clvmodels.metrics.elpd import rows_of
 from clvmodels.results.folder import About, EntryResult, Run, machine, store
 from clvmodels.runs.checks import all_checks, sampling_failed
 from clvmodels.runs.entries import Say, Work
-from clvmodels.runs.inputs import economics_of, read, read_calendars, splits, windows_of
+from clvmodels.runs.inputs import read, read_calendars, splits, windows_of
 from clvmodels.runs.strategy import follow
 from clvmodels.sources.consolidation import Company
 
@@ -79,7 +79,7 @@ def run(
         company = read(experiment, Path(config_dir), Path(scratch))
         calendars = read_calendars(experiment, Path(config_dir))
         both = splits(experiment, company, calendars)
-        economics = economics_of(experiment)
+        economics = experiment.economics
         work = Work(experiment, folder, Path(scratch), company.transactions.sha256, say, fresh, calendars, economics)
         work.check_calendars(*both)
         entries, comparison, recommended = _judge(work, both[0])

@@ -10,9 +10,10 @@ from typing import Any
 
 from clvmodels.config.experiment import Experiment
 from clvmodels.customers.experience import EXPERIENCE, with_experience
-from clvmodels.customers.ledger import Windows, with_costs
+from clvmodels.customers.ledger import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Split
+from clvmodels.customers.windows import Windows
 from clvmodels.datasets import DATASETS
 from clvmodels.dates import Day
 from clvmodels.inference.effects import columns_of
@@ -21,7 +22,6 @@ from clvmodels.sources.consolidation import Company, Table, consolidate
 from clvmodels.sources.reading import is_url
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.transactions import Transactions, read_transactions
-from clvmodels.valuation.economics import Economics, Referral, Retention
 
 
 def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
@@ -99,19 +99,6 @@ def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCa
         index=section.index,
         covariates=section.covariates,
         until=None if section.until is None else section.until.isoformat(),
-    )
-
-
-def economics_of(experiment: Experiment) -> Economics | None:
-    """What turns purchases into profit, where the experiment says it."""
-    if experiment.economics is None:
-        return None
-    stated = experiment.economics.model_dump()
-    retention, referral = stated.pop("retention"), stated.pop("referral")
-    if referral is not None:
-        referral["group"] = tuple(referral["group"].items())
-    return Economics(
-        **stated, retention=retention and Retention(**retention), referral=referral and Referral(**referral)
     )
 
 

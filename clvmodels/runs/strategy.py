@@ -18,9 +18,10 @@ from clvmodels.config.experiment import KpiSection
 from clvmodels.customers.table import Split
 from clvmodels.errors import ClvError
 from clvmodels.figures.arrays import mean_by_customer, quantiles
-from clvmodels.kpis import Kpis, Terms, kpis
+from clvmodels.kpis.book import Terms
+from clvmodels.kpis.indicators import Kpis, kpis
 from clvmodels.kpis.migration import NEW, as_table
-from clvmodels.kpis.programmes import Programme, programmes
+from clvmodels.kpis.programmes import programmes
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.entries import Work
 from clvmodels.runs.inputs import customers_at, windows_of
@@ -64,8 +65,7 @@ def follow(work: Work, company: Company, valued: EntryResult, value_split: Split
         prior_answers=section.satisfaction.prior_answers,
         value_groups=section.value_groups,
     )
-    wanted = [Programme(one.campaign, one.weeks) for one in section.programmes]
-    tested = programmes(company, customers, terms, wanted) if wanted else pd.DataFrame()
+    tested = programmes(company, customers, terms, section.programmes) if section.programmes else pd.DataFrame()
     worth, moved_later = _base_value(work, company, section, valued, value_split)
     return Kpis(told, pd.concat([moved, moved_later], ignore_index=True), tested, worth)
 

@@ -1,32 +1,19 @@
-"""Economics: what turns purchases into profit, and when money counts.
+"""Economics: what turns purchases into profit, for Python and for an experiment's `economics`.
 
-Money is in the data's amounts times `amount_unit`, the currency. Shapes: P = period.
+Money is in the data's amounts times `amount_unit`, the currency. Nothing heavy is imported here: reading an experiment
+needs these classes.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
-import numpy as np
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
 
-from clvmodels.dates import DAYS_PER_UNIT, DAYS_PER_YEAR
-from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
-
-_SHARES = {
-    "resold": "of the returned value that is sold again at its price",
-    "written_off": "of the returned goods that are worth nothing any more",
-    "payment_fee": "of the amounts",
-    "recovered": "of unpaid amounts that is paid after all",
-}
-_COSTS = {
-    "cost_per_order": "an order",
-    "cost_per_return": "a returned order",
-    "cost_per_contact": "a service contact",
-    "cost_per_minute": "a minute of service",
-    "payment_fee_per_order": "an order",
-}
+from clvmodels.strict import Money, Share, Text, strict
 
 NEEDED = {
     "cost_per_return": "returns",
@@ -38,8 +25,20 @@ NEEDED = {
     "cost_per_minute": "handling",
 }
 """What of the economics says nothing without a cost model of that role."""
+ROUNDING = 1e-9
+"""By how much sums and ratios of stated numbers may miss what they should be."""
 
 
+def _pairs(value: Any) -> Any:
+    """A mapping as the pairs that a frozen class can hold."""
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
+Labels = Annotated[tuple[tuple[Text, Text], ...], BeforeValidator(_pairs), PlainSerializer(dict)]
+"""Column -> label; a mapping in a file."""
+
+
+@strict
 @dataclass(frozen=True)
 class Retention:
     """What the firm spends to keep customers, by a rule that it can follow: it does not see who has left.
@@ -47,27 +46,36 @@ class Retention:
     At the date of value, and every `every` time units from then on, each customer who has bought within the last
     `until_silent` time units is contacted, at `cost` in the currency. `campaigns` names those of the past that were
     such contacts, whose costs count in the profit made; all of them where none is named.
+
+    Raises
+    ------
+    ConfigError
+        A number that is not above 0 and finite; `until_silent` that is no multiple of `every`: who has been silent for
+        how long is known at the dates of contacts only.
     """
 
-    cost: float
-    every: float
-    until_silent: float
-    campaigns: tuple[str, ...] = ()
+    cost: Annotated[float, Field(gt=0)]
+    every: Annotated[float, Field(gt=0)]
+    until_silent: Annotated[float, Field(gt=0)]
+    campaigns: tuple[Text, ...] = ()
 
-    def problems(self) -> list[Problem]:
-        found = [
-            Problem(f"{name} must be positive and finite", "economics, retention", str(getattr(self, name)))
-            for name in ("cost", "every", "until_silent")
-            if not 0 < getattr(self, name) < np.inf
-        ]
-        ratio = self.until_silent / self.every if not found else 1.0
-        if abs(ratio - round(ratio)) > 1e-9 or ratio < 1:
-            known = f"Such as {max(1, round(ratio)) * self.every:g}: contacts fall on whole steps"
-            what = "until_silent must be a multiple of every"
-            found.append(Problem(what, "economics, retention", f"{self.until_silent:g} and {self.every:g}", known))
-        return found
+    @field_validator("until_silent")
+    @classmethod
+    def _whole_steps(cls, until_silent: float, checked: ValidationInfo) -> float:
+        every = checked.data.get("every")
+        if every is None:
+            return until_silent
+        steps = until_silent / every
+        if steps < 1 or abs(steps - round(steps)) > ROUNDING:
+            nearest = max(1, round(steps)) * every
+            known = f"Such as {nearest:g}: contacts fall on whole steps"
+            raise ConfigError(
+                Problem("Must be a multiple of every", got=f"{until_silent:g} and {every:g}", known=known)
+            )
+        return until_silent
 
 
+@strict
 @dataclass(frozen=True)
 class Referral:
     """What a customer who is brought by a customer counts for.
@@ -82,21 +90,19 @@ class Referral:
         What the one who brings a customer is paid, in the currency.
     group
         Labels of the new customers in the models' group columns, as in {"channel": "Referral"}.
+
+    Raises
+    ------
+    ConfigError
+        A share that is none, or an amount below 0.
     """
 
-    incremental: float
-    reward: float = 0.0
-    group: tuple[tuple[str, str], ...] = ()
-
-    def problems(self) -> list[Problem]:
-        found = []
-        if not 0 <= self.incremental <= 1:
-            found.append(Problem("incremental is a share", "economics, referral", str(self.incremental), "0 to 1"))
-        if not 0 <= self.reward < np.inf:
-            found.append(Problem("reward must be 0 or more", "economics, referral", str(self.reward)))
-        return found
+    incremental: Share
+    reward: Money = 0.0
+    group: Labels = ()
 
 
+@strict
 @dataclass(frozen=True)
 class Economics:
     """What turns purchases into profit. All costs are 0 unless stated, and then value is revenue x margin.
@@ -125,114 +131,39 @@ class Economics:
         Share of unpaid amounts that is paid after all.
     retention, referral
         See there; None where nothing is spent on the one, or nothing is credited for the other.
+
+    Raises
+    ------
+    ConfigError
+        A share, rate or amount outside of its range, all of them at once.
     """
 
-    margin: float | None
-    annual_discount_rate: float
-    horizon: float
-    cost_per_order: float = 0.0
-    cost_per_return: float = 0.0
-    cost_per_contact: float = 0.0
-    cost_per_minute: float = 0.0
-    resold: float = 0.0
-    written_off: float = 0.0
-    payment_fee: float = 0.0
-    payment_fee_per_order: float = 0.0
-    recovered: float = 0.0
+    margin: Annotated[float, Field(gt=0, le=1, description="A share of revenue: 0.3 means 30%")] | None
+    annual_discount_rate: Annotated[float, Field(gt=-1, lt=1, description="A yearly rate: 0.12 means 12%")]
+    horizon: Annotated[float, Field(gt=0, description="A number of the data's time units, such as 52 with weeks")]
+    cost_per_order: Money = 0.0
+    cost_per_return: Money = 0.0
+    cost_per_contact: Money = 0.0
+    cost_per_minute: Money = 0.0
+    resold: Share = 0.0
+    written_off: Share = 0.0
+    payment_fee: Share = 0.0
+    payment_fee_per_order: Money = 0.0
+    recovered: Share = 0.0
     retention: Retention | None = None
     referral: Referral | None = None
 
-    def __post_init__(self):
-        problems = [*self._frame(), *self._costs()]
-        problems += self.retention.problems() if self.retention else []
-        problems += self.referral.problems() if self.referral else []
-        if problems:
-            raise ConfigError(problems)
-
-    def _frame(self) -> list[Problem]:
-        problems = []
-        if self.margin is not None and (not np.isfinite(self.margin) or self.margin <= 0 or self.margin > 1):
-            problems.append(
-                Problem("margin is a share of the amounts", "economics", str(self.margin), "0 < margin <= 1")
-            )
-        if not np.isfinite(self.annual_discount_rate) or self.annual_discount_rate <= -1:
-            got = str(self.annual_discount_rate)
-            problems.append(Problem("annual_discount_rate must be above -1", "economics", got, "0.1 is 10% a year"))
-        if not np.isfinite(self.horizon) or self.horizon <= 0:
-            known = "A finite number of time units: undiscounted value may have no mean"
-            problems.append(Problem("horizon must be positive and finite", "economics", str(self.horizon), known))
-        return problems
-
-    def _costs(self) -> list[Problem]:
-        problems = [
-            Problem(f"{name} is a cost of {of} in the currency", "economics", str(getattr(self, name)), "0 or more")
-            for name, of in _COSTS.items()
-            if not 0 <= getattr(self, name) < np.inf
-        ]
-        problems += [
-            Problem(f"{name} is a share {of}", "economics", str(getattr(self, name)), "0 to 1")
-            for name, of in _SHARES.items()
-            if not 0 <= getattr(self, name) <= 1
-        ]
-        if self.resold + self.written_off > 1 + 1e-9:
-            got = f"{self.resold:g} and {self.written_off:g}"
-            problems.append(Problem("resold and written_off are shares of the same returned value", "economics", got))
-        return problems
+    @field_validator("written_off")
+    @classmethod
+    def _of_one_value(cls, written_off: float, checked: ValidationInfo) -> float:
+        resold = checked.data.get("resold", 0.0)
+        if resold + written_off > 1 + ROUNDING:
+            what = "resold and written_off are shares of the same returned value"
+            raise ConfigError(Problem(what, got=f"{resold:g} and {written_off:g}", known="Together at most 1"))
+        return written_off
 
     def stated(self) -> dict[str, object]:
         """What differs from the defaults, and margin, rate and horizon; for people."""
         named = {f.name: getattr(self, f.name) for f in fields(self)}
         always = ("margin", "annual_discount_rate", "horizon")
         return {name: value for name, value in named.items() if name in always or value not in (0.0, None)}
-
-
-def period_edges(horizon: float, time_unit: str, time: str = "continuous", retention: Retention | None = None) -> Array:
-    """Bounds of periods of at most a month, from 0 to the horizon, in time units; equal ones, or from one date of
-    retention's contacts to the next; or the opportunities. [P+1]
-
-    Raises
-    ------
-    ConfigError
-        A horizon that cuts an opportunity in two, or retention where time counts opportunities.
-    """
-    if time == "opportunities":
-        if horizon % 1:
-            known = f"Where time counts opportunities, a whole number of {time_unit}s"
-            raise ConfigError(Problem("horizon cuts an opportunity in two", "economics", f"{horizon:g}", known))
-        if retention is not None:
-            raise ConfigError(Problem("retention needs continuous time", "economics", "opportunities"))
-        return np.arange(horizon + 1.0)
-    dates: Array = np.zeros(1)
-    if retention is not None:
-        dates = retention.every * np.arange(np.floor(horizon / retention.every + 1e-9) + 1.0)
-    marks = [*dates[dates < horizon * (1.0 - 1e-9)], horizon]
-    return np.concatenate([[0.0], *(_months(*piece, time_unit) for piece in itertools.pairwise(marks))])
-
-
-def _months(start: float, end: float, time_unit: str) -> Array:
-    """Ends of as few equal periods as are no longer than a month. [P]"""
-    months = (end - start) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
-    return np.linspace(start, end, max(1, int(np.ceil(months - 1e-9))) + 1)[1:]
-
-
-def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, time: str = "continuous") -> Array:
-    """Mean of (1 + d)^(-t / 365.25 days) over each period: exact for purchases spread evenly in it. [P]
-
-    An opportunity counts at the end of its period.
-    """
-    if time == "opportunities":
-        return discount_at(edges[1:], annual_discount_rate, time_unit)
-    passed = _force(annual_discount_rate, time_unit) * np.diff(edges)
-    small = np.where(passed == 0.0, 1.0, passed)
-    within = np.where(passed == 0.0, 1.0, -np.expm1(-passed) / small)
-    return discount_at(edges[:-1], annual_discount_rate, time_unit) * within
-
-
-def discount_at(times: Array, annual_discount_rate: float, time_unit: str) -> Array:
-    """(1 + d)^(-t / 365.25 days) at times after the date of value, in time units."""
-    return np.exp(-_force(annual_discount_rate, time_unit) * times)
-
-
-def _force(annual_discount_rate: float, time_unit: str) -> float:
-    """Of the discount, per time unit."""
-    return float(np.log1p(annual_discount_rate)) * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR

@@ -2,7 +2,7 @@
 
 At each contact date (T, T + `every`, T + 2 `every`, ..., before the horizon) a customer is contacted who has bought
 within the last `until_silent`, before T or after; gone or not, which the firm does not see. Every contact date begins a
-period (`economics.period_edges`), and a contact belongs to the period that it begins.
+period (`discounting.period_edges`), and a contact belongs to the period that it begins.
 
 Shapes: D = draw, C = customer_id, P = period.
 """

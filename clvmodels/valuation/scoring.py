@@ -114,8 +114,6 @@ def _economics(
 ) -> Economics | None:
     """What values purchases, where spend is modelled; refused where half of it is given."""
     given = {"margin": margin, "annual_discount_rate": annual_discount_rate}
-    if spend and margin is not None and annual_discount_rate is not None:
-        return Economics(margin, annual_discount_rate, horizon)
     problems = [
         Problem(f"'{name}' is needed to value spend", known="0.3 is 30%")
         if spend
@@ -123,11 +121,13 @@ def _economics(
         for name, number in given.items()
         if (number is None) == spend
     ]
-    if not np.isfinite(horizon) or horizon <= 0:
-        problems.append(Problem("horizon must be positive and finite", got=str(horizon), known="In time units"))
+    try:
+        economics = Economics(margin, annual_discount_rate or 0.0, horizon)
+    except ConfigError as error:
+        problems += error.problems
     if problems:
         raise ConfigError(problems)
-    return None
+    return economics if spend else None
 
 
 def _check_parts(posteriors: Mapping[str, Posterior]) -> None:

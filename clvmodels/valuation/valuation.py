@@ -22,7 +22,8 @@ from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.futures.newcomers import newcomer_table
 from clvmodels.inference.effects import check_columns
 from clvmodels.inference.posterior import Posterior
-from clvmodels.valuation.economics import NEEDED, Economics, Referral, discount_at, discount_factors, period_edges
+from clvmodels.valuation.discounting import discount_at, discount_factors, period_edges
+from clvmodels.valuation.economics import NEEDED, Economics, Referral
 from clvmodels.valuation.parts import CREDIT, DATED, PARTS, Block, Flow, Newcomers, flows, read_of
 from clvmodels.valuation.retention import check_rule
 

@@ -13,7 +13,8 @@ from clvmodels.customers.experience import experience
 from clvmodels.customers.ledger import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
-from clvmodels.kpis import Terms, kpis
+from clvmodels.kpis.book import Terms
+from clvmodels.kpis.indicators import kpis
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clvmodels.kpis import COLUMNS, Kpis
+from clvmodels.kpis.indicators import COLUMNS, Kpis
 from clvmodels.kpis.migration import NEW, SILENT, as_table
 from clvmodels.kpis.programmes import COLUMNS as OF_PROGRAMMES
 from clvmodels.runs.strategy import COLUMNS as OF_DATES

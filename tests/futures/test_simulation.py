@@ -28,7 +28,7 @@ QUICK = ("pareto_nbd", "bg_nbd", "mbg_cnbd_k", "sbg", "gamma_gamma")
 
 @pytest.fixture
 def set_block_bytes(monkeypatch):
-    return lambda size: monkeypatch.setattr(simulation, "BLOCK_BYTES", size)
+    return lambda size: monkeypatch.setattr("clvmodels.draws.BLOCK_BYTES", size)
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in MODELS])

@@ -17,12 +17,14 @@ from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
 from clvmodels.datasets.retailer import generate
 from clvmodels.errors import ClvError, ConfigError, DataError
-from clvmodels.kpis import KPIS, Terms, kpis
+from clvmodels.kpis.book import Terms
+from clvmodels.kpis.indicators import KPIS, kpis
 from clvmodels.kpis.periods import periods
-from clvmodels.kpis.programmes import LEAST, Arms, Programme, programmes
+from clvmodels.kpis.programme import Programme
+from clvmodels.kpis.programmes import LEAST, Arms, programmes
 from clvmodels.kpis.programmes import _effect as effect_of
 from clvmodels.kpis.satisfaction import mean_score, net_promoter_score
-from clvmodels.runs.inputs import economics_of, read, windows_of
+from clvmodels.runs.inputs import read, windows_of
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics, Retention
 
@@ -223,7 +225,7 @@ def retailer() -> tuple[Company, Customers, Terms]:
     experiment = Experiment.from_dict(RETAILER)
     with tempfile.TemporaryDirectory() as scratch:
         company = read(experiment, Path(), Path(scratch))
-    terms = Terms(economics_of(experiment), tuple(experiment.costs), windows_of(experiment))
+    terms = Terms(experiment.economics, tuple(experiment.costs), windows_of(experiment))
     return company, customers_of(company), terms
 
 
@@ -424,7 +426,7 @@ def test_a_cost_that_differs_is_as_uncertain_as_it_is():
 def test_a_programme_that_cannot_be_meant():
     with pytest.raises(DataError, match="Unknown campaign 'vouchr'; did you mean 'voucher'"):
         outcome(assigned(), Programme("vouchr", 8))
-    with pytest.raises(ConfigError, match="weeks must be positive"):
+    with pytest.raises(ConfigError, match="weeks: Must be greater than 0"):
         outcome(assigned(), Programme("voucher", 0))
     with pytest.raises(ClvError, match="needs economics"):
         outcome(assigned(), terms=Terms())

@@ -27,7 +27,7 @@ from clvmodels.models.evaluate import dert, log_prob, p_alive
 from clvmodels.models.parts.beta_ratio import log_beta_ratio
 from clvmodels.randomness import KeyedRandom
 from clvmodels.sources.transactions import read_transactions
-from clvmodels.valuation.economics import discount_factors, period_edges
+from clvmodels.valuation.discounting import discount_factors, period_edges
 
 DISCRETE = [name for name, model in MODELS.items() if model.counts == "opportunities"]
 FHS = (1.2035, 0.7497, 0.6567, 2.7839)

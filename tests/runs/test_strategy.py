@@ -19,7 +19,7 @@ from clvmodels.report import write_report
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.entries import Work
 from clvmodels.runs.experiment import run
-from clvmodels.runs.inputs import customers_at, economics_of
+from clvmodels.runs.inputs import customers_at
 from clvmodels.runs.strategy import LEAST_CUSTOMERS, follow, quarter_ends
 from clvmodels.sources.consolidation import Company
 
@@ -44,7 +44,7 @@ def work_of(folder: Path, **changes) -> Work:
         sources=SOURCES,
         **changes,
     )
-    return Work(of, folder, folder, "sha", lambda text: None, False, economics=economics_of(of))
+    return Work(of, folder, folder, "sha", lambda text: None, False, economics=of.economics)
 
 
 def followed(work: Work, company: Company, day: pd.Timestamp):

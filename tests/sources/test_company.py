@@ -9,8 +9,9 @@ from ibis import _
 
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.customers.experience import EXPERIENCE, available, experience
-from clvmodels.customers.ledger import Windows, purchases, with_costs
+from clvmodels.customers.ledger import purchases, with_costs
 from clvmodels.customers.summarize import summarize
+from clvmodels.customers.windows import Windows
 from clvmodels.datasets import retailer
 from clvmodels.sources.consolidation import Company, Table, consolidate
 from clvmodels.valuation.economics import Economics

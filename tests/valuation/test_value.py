@@ -13,7 +13,8 @@ from contracts.toys import TOYS
 
 from clvmodels.errors import ConfigError
 from clvmodels.models import MODELS
-from clvmodels.valuation.economics import Economics, discount_factors, period_edges
+from clvmodels.valuation.discounting import discount_factors, period_edges
+from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.valuation import value
 
 YEAR = Economics(margin=0.3, annual_discount_rate=0.12, horizon=52.0)

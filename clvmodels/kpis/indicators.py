@@ -1,0 +1,201 @@
+"""KPIs of a strategy: what a company's tables say of each month or quarter, by cohort, channel and segment.
+
+They are counts and sums of what happened; only scores of satisfaction, which few give, have intervals. A KPI of a
+period uses rows up to its end only. To add one, a line in `KPIS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.customers.table import Customers
+from clvmodels.errors import ConfigError, Problem, unknown
+from clvmodels.kpis.book import Terms
+from clvmodels.kpis.cells import ALL, COHORT, Cells, cells, sum_up
+from clvmodels.kpis.engine import bench
+from clvmodels.kpis.migration import migration_of
+from clvmodels.kpis.periods import LENGTHS, Length, Period
+from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, mean_score, net_promoter_score
+from clvmodels.sources.consolidation import Company
+
+COLUMNS = ("period", "by", "label", "kpi", "value", "lower", "upper", "n", "whole")
+
+
+@dataclass(frozen=True)
+class Kpis:
+    """The tables that a run stores of its strategy, by the names of their files.
+
+    Parameters
+    ----------
+    kpis, migration, programmes
+        See there.
+    base_value
+        date, kind (expected or realised), of (total or customer), customers, repeat_purchases, q5, q25, q50, q75, q95
+        (of the value over the horizon from that date, in the currency), left_out (why a date has none), note.
+    """
+
+    kpis: pd.DataFrame
+    migration: pd.DataFrame
+    programmes: pd.DataFrame
+    base_value: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """By name of the file; those that the experiment asked for nothing of are left out."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: table for name, table in found.items() if len(table)}
+
+
+type Grid = pd.DataFrame | None
+"""By label (rows) and period (columns); None: not told."""
+
+
+class Kpi(NamedTuple):
+    """One KPI: its unit, what it says, and its values with the number that they rest on, by label and period."""
+
+    unit: str
+    says: str
+    of: Callable[[Cells], tuple[Grid, Grid]]
+
+
+def _share(part: Grid, whole: pd.DataFrame) -> tuple[Grid, Grid]:
+    """A quotient, empty where there is nothing to divide by."""
+    return (None if part is None else part / whole.where(whole > 0)), whole
+
+
+KPIS: dict[str, Kpi] = {
+    "customers": Kpi("customers", "who had bought before the period", lambda c: (c.known, c.known)),
+    "new customers": Kpi("customers", "who first bought in the period", lambda c: (c.new, c.new)),
+    "active customers": Kpi("customers", "who bought in the period", lambda c: (c.active, c.active)),
+    "retention": Kpi(
+        "share",
+        "of those who bought in the period before, those who bought in this one too",
+        lambda c: _share(c.again.iloc[:, 1:], c.active.shift(axis=1).iloc[:, 1:]),
+    ),
+    "purchases": Kpi("purchases", "days on which a customer ordered", lambda c: (c.purchases, c.purchases)),
+    "revenue": Kpi("currency", "amounts ordered, returns not taken off", lambda c: (c.revenue, c.purchases)),
+    "profit": Kpi(
+        "currency",
+        "margin less all costs that were known in the period, those of acquisition too",
+        lambda c: (c.profit, c.purchases),
+    ),
+    "spent to win": Kpi("currency", "cost of acquisition", lambda c: (c.winning, c.new)),
+    "spent to keep": Kpi(
+        "currency", "cost of service and of contacts that are to keep customers", lambda c: (c.keeping, c.active)
+    ),
+    "cost to win": Kpi(
+        "currency a new customer", "spent to win, over new customers", lambda c: _share(c.winning, c.new)
+    ),
+    "cost to keep": Kpi(
+        "currency an active customer", "spent to keep, over active customers", lambda c: _share(c.keeping, c.active)
+    ),
+}
+"""By name, in the order of the table; satisfaction follows them, see `SCORES`."""
+
+SCORES: dict[str, str] = {
+    "nps": "net promoter score: percent who answered 9 or 10 less percent who answered 0 to 6",
+    "nps mean": "mean of the NPS answers, 0 to 10",
+    "csat mean": "mean of the CSAT answers, 1 to 5",
+    "ces mean": "mean of the CES answers, 1 to 7",
+}
+"""With 90% intervals; n is the number of answers."""
+
+
+def kpis(
+    company: Company,
+    customers: Customers,
+    *,
+    terms: Terms | None = None,
+    period: Length = "quarter",
+    by: Sequence[str] = (),
+    prior_answers: float = PRIOR_ANSWERS,
+    value_groups: int = 5,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The KPIs of all periods up to the customers' end of observation, and how customers moved between value groups.
+
+    Parameters
+    ----------
+    terms
+        Economics, and the roles of the cost models in use; without economics there is no profit and no cost.
+    by
+        Group columns of the customers' table; all of them together, and cohorts (the quarter of the first purchase),
+        are always told.
+    prior_answers
+        What the prior of the answers to surveys is worth, in answers.
+
+    Returns
+    -------
+    kpis
+        period, by, label, kpi, value, lower, upper, n (the number that the value rests on), whole (whether the data
+        cover the period to its end). A value that there is nothing to divide by, or nobody answered, is empty.
+    migration
+        See `migration.migration_of`; empty without economics.
+
+    Raises
+    ------
+    ConfigError, DataError
+        A period that is neither; groups that the customers do not have, or have too many of.
+    """
+    problems = [unknown("period", period, LENGTHS)] if period not in LENGTHS else []
+    if not prior_answers > 0:
+        problems.append(Problem("prior_answers must be positive", "kpis", str(prior_answers)))
+    if problems:
+        raise ConfigError(problems)
+    with bench(company.transactions.backend) as kept:
+        sums = sum_up(company, customers, terms or Terms(), [b for b in by if b not in (ALL, COHORT)], period, kept)
+        rows: list[tuple] = []
+        for name in dict.fromkeys((ALL, COHORT, *by)):
+            told = cells(sums, name)
+            rows += [row for kpi, one in KPIS.items() for row in _rows(one.of(told), name, kpi, sums.periods)]
+            rows += _scores(told, name, sums.periods, prior_answers)
+        table = pd.DataFrame(rows, columns=list(COLUMNS))
+        return table[~_unborn(table)].reset_index(drop=True), migration_of(sums, value_groups, kept)
+
+
+def _rows(found: tuple[Grid, Grid], by: str, kpi: str, periods: list[Period]) -> Iterator[tuple]:
+    values, numbers = found
+    if values is None or numbers is None:
+        return
+    for label in values.index:
+        for place in values.columns:
+            one = periods[place]
+            value, n = float(values.at[label, place]), float(numbers.at[label, place])
+            yield one.name, by, label, kpi, value, np.nan, np.nan, n, one.whole
+
+
+def _scores(told: Cells, by: str, periods: list[Period], prior: float) -> Iterator[tuple]:
+    """The scores of each kind of survey that was answered at all."""
+    for kind, scale in SCALES.items():
+        of_kind = told.answers[told.answers["kind"] == kind]
+        if of_kind.empty:
+            continue
+        counted = {
+            key: dict(zip(rows["score"].astype(float), rows["n"].astype(float), strict=True))
+            for key, rows in of_kind.groupby(["label", "period"])
+        }
+        for label in told.new.index:
+            for place, one in enumerate(periods):
+                answers = counted.get((label, place), {})
+                scores = {"nps": net_promoter_score(answers, prior)} if kind == "nps" else {}
+                scores[f"{kind} mean"] = mean_score(answers, scale, prior)
+                for name, score in scores.items():
+                    yield one.name, by, label, name, *score, sum(answers.values()), one.whole
+
+
+def _unborn(table: pd.DataFrame) -> pd.Series:
+    """Rows of cohorts in periods before there is anybody in them."""
+    return (table["by"] == COHORT) & (table["period"].str[:4] + _quarter(table["period"]) < table["label"])
+
+
+def _quarter(period: pd.Series) -> pd.Series:
+    """Of a month or quarter: ` Q1`."""
+    month = period.str.match(r"\d{4}-\d{2}")
+    number = pd.to_numeric(period.where(month, "0000-01").str[5:7])
+    return (" Q" + ((number + 2) // 3).astype("str")).where(month, period.str[4:])
+
+
+__all__ = ["ALL", "COHORT", "KPIS", "SCORES", "Kpi", "Kpis", "Terms", "kpis"]

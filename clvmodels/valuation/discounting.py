@@ -1,0 +1,67 @@
+"""When money counts: the periods up to a horizon, and what an amount in each is worth at the date of value.
+
+Shapes: P = period.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from clvmodels.dates import DAYS_PER_UNIT, DAYS_PER_YEAR
+from clvmodels.draws import Array
+from clvmodels.errors import ConfigError, Problem
+from clvmodels.valuation.economics import Retention
+
+
+def period_edges(horizon: float, time_unit: str, time: str = "continuous", retention: Retention | None = None) -> Array:
+    """Bounds of periods of at most a month, from 0 to the horizon, in time units; equal ones, or from one date of
+    retention's contacts to the next; or the opportunities. [P+1]
+
+    Raises
+    ------
+    ConfigError
+        A horizon that cuts an opportunity in two, or retention where time counts opportunities.
+    """
+    if time == "opportunities":
+        if horizon % 1:
+            known = f"Where time counts opportunities, a whole number of {time_unit}s"
+            raise ConfigError(Problem("horizon cuts an opportunity in two", "economics", f"{horizon:g}", known))
+        if retention is not None:
+            raise ConfigError(Problem("retention needs continuous time", "economics", "opportunities"))
+        return np.arange(horizon + 1.0)
+    dates: Array = np.zeros(1)
+    if retention is not None:
+        dates = retention.every * np.arange(np.floor(horizon / retention.every + 1e-9) + 1.0)
+    marks = [*dates[dates < horizon * (1.0 - 1e-9)], horizon]
+    return np.concatenate([[0.0], *(_months(*piece, time_unit) for piece in itertools.pairwise(marks))])
+
+
+def _months(start: float, end: float, time_unit: str) -> Array:
+    """Ends of as few equal periods as are no longer than a month. [P]"""
+    months = (end - start) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
+    return np.linspace(start, end, max(1, int(np.ceil(months - 1e-9))) + 1)[1:]
+
+
+def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, time: str = "continuous") -> Array:
+    """Mean of (1 + d)^(-t / 365.25 days) over each period: exact for purchases spread evenly in it. [P]
+
+    An opportunity counts at the end of its period.
+    """
+    if time == "opportunities":
+        return discount_at(edges[1:], annual_discount_rate, time_unit)
+    passed = _force(annual_discount_rate, time_unit) * np.diff(edges)
+    small = np.where(passed == 0.0, 1.0, passed)
+    within = np.where(passed == 0.0, 1.0, -np.expm1(-passed) / small)
+    return discount_at(edges[:-1], annual_discount_rate, time_unit) * within
+
+
+def discount_at(times: Array, annual_discount_rate: float, time_unit: str) -> Array:
+    """(1 + d)^(-t / 365.25 days) at times after the date of value, in time units."""
+    return np.exp(-_force(annual_discount_rate, time_unit) * times)
+
+
+def _force(annual_discount_rate: float, time_unit: str) -> float:
+    """Of the discount, per time unit."""
+    return float(np.log1p(annual_discount_rate)) * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR
