@@ -1,6 +1,6 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study confirm benchmark drawings mutation format clean
+.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study confirm reports benchmark drawings mutation format clean
 python := .venv/bin/python
 studies := experiments/calibration/run.py experiments/calibration/run_profit.py experiments/profit/run.py
 
@@ -45,6 +45,9 @@ drawings: setup ## accept the figures' drawings as they are now: tests/figures/d
 
 mutation: setup ## would the tests notice? faults made by a library, in an environment of its own; see tools/mutation.py
 	$(python) tools/mutation.py
+
+reports: setup ## rebuild the committed reports from their stored folders, say what changed for a reader; nothing is sampled
+	@$(python) experiments/reports.py
 
 benchmark: setup ## time and memory of summarising ten million transactions
 	$(python) experiments/benchmarks/summarize.py
