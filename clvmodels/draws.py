@@ -1,5 +1,5 @@
-"""One vocabulary of arrays: what they are made of, how many customers are worked on at once, where they are kept, how
-they are told.
+"""One vocabulary of arrays: what they are made of, which quantiles tell of them, how much is worked on at once,
+where they are kept, how they are told.
 
 Shapes: D = draw, C = customer_id, P = period.
 """
@@ -14,10 +14,68 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-BLOCK_BYTES = 2**26
-"""Size of one [D, C, P] array of a block: a handful of them are alive at once."""
+QUANTILES = {"q5": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+"""The quantiles that tell of draws, by their names in every table: the ends of the 90% and of the 50% interval, and the
+median."""
+LEVELS = np.array(list(QUANTILES.values()))
+BLOCK_ELEMENTS = 2**23
+"""Numbers of one array of a block, 64 MiB as float64: a handful of such arrays are alive at once."""
 Progress = Callable[[int, int], None]
 """Called with how many customers are done, and of how many."""
+
+
+def quantiles(draws: NDArray) -> dict[str, float]:
+    """The five quantiles of one number's draws, by name. [D]"""
+    found = np.quantile(draws, LEVELS)
+    return dict(zip(QUANTILES, map(float, found), strict=True))
+
+
+def slices(size: int, width: int) -> Iterator[slice]:
+    """Consecutive slices of at most `width`, which together cover `size`."""
+    width = max(1, width)
+    return (slice(start, min(start + width, size)) for start in range(0, size, width))
+
+
+def blocks(size: int, draws: int, periods: int) -> Iterator[slice]:
+    """Slices of customers whose [D, C, P] arrays stay within BLOCK_ELEMENTS."""
+    return slices(size, BLOCK_ELEMENTS // (draws * max(periods, 1)))
+
+
+def draw_blocks(draws: int, customers: int) -> Iterator[slice]:
+    """Slices of draws whose [D, C] arrays stay within BLOCK_ELEMENTS: of memory maps larger than memory."""
+    return slices(draws, BLOCK_ELEMENTS // max(1, customers))
+
+
+def total(values: NDArray) -> Array:
+    """Sum over customers within each draw. [D, C] -> [D]"""
+    sums = [np.asarray(values[block]).sum(axis=1, dtype=float) for block in draw_blocks(*values.shape)]
+    return np.concatenate(sums)
+
+
+def mean_by_customer(values: NDArray) -> Array:
+    """Mean over draws of each customer. [D, C] -> [C]"""
+    sums = (np.asarray(values[block]).sum(axis=0, dtype=float) for block in draw_blocks(*values.shape))
+    return sum(sums) / values.shape[0]
+
+
+def group_means(values: NDArray, codes: NDArray[np.intp], groups: int) -> Array:
+    """Mean over the customers of each group within each draw. [D, C] -> [D, groups]
+
+    Parameters
+    ----------
+    values
+        [D, C]
+    codes
+        The group of each customer, 0..groups-1; none is empty. [C]
+    """
+    sizes = np.bincount(codes, minlength=groups)
+    order = np.argsort(codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    sums = []
+    for block in draw_blocks(*values.shape):
+        by_group = np.asarray(values[block], dtype=float)[:, order]
+        sums.append(np.add.reduceat(by_group, starts, axis=1))
+    return np.concatenate(sums) / sizes
 
 
 def totals_html(of_the_base: Mapping[str, np.ndarray]) -> str:
@@ -30,12 +88,6 @@ def totals_html(of_the_base: Mapping[str, np.ndarray]) -> str:
 
 def _few_digits(total: float) -> str:
     return f"{total:,.0f}" if abs(total) >= 1000 else f"{total:.4g}"
-
-
-def blocks(size: int, draws: int, periods: int) -> Iterator[slice]:
-    """Slices of customers whose [D, C, P] arrays stay within BLOCK_BYTES."""
-    step = max(1, BLOCK_BYTES // (8 * draws * max(periods, 1)))
-    return (slice(at, min(at + step, size)) for at in range(0, size, step))
 
 
 def array_store(folder: Path | None, name: str, shape: tuple[int, int], dtype: str) -> np.ndarray:

@@ -209,7 +209,8 @@ def fit(
         how: dict[str, Any] = {"effects": effects, "method": method, "draws": draws, "chains": chains, "seed": seed}
         if len(variants) > 1:
             fitted = regularity.choose_k(model, customers, ks, **how).posterior
-            notes = (*notes, f"{fitted.model.title} has the best elpd", *map(": ".join, regularity.others(fitted)))
+            tried = [f"{other['method']}: {other['reason']}" for other in regularity.others(fitted)]
+            notes = (*notes, f"{fitted.model.title} has the best elpd", *tried)
         else:
             fitted = posterior.fit(variants[0], customers, **how)
         fitted.save(file)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clvmodels.decisions.rank import KINDS, PERCENTS, finite, top_count, value_draws
+from clvmodels.decisions.rank import KINDS, finite, top_count, value_draws
+from clvmodels.draws import LEVELS, QUANTILES
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.valuation.parts import CREDIT
 from clvmodels.valuation.valuation import Values
@@ -56,10 +57,10 @@ def concentration(
     for kind in KINDS:
         curves = _curves(values, best, kind)
         defined = curves[~np.isnan(curves).any(axis=1)]
-        quantiles = np.full((len(PERCENTS), len(best)), np.nan)
+        quantiles = np.full((len(LEVELS), len(best)), np.nan)
         if len(defined):
-            quantiles = np.quantile(defined, np.array(PERCENTS) / 100, axis=0)
-        columns |= {f"{kind}_q{p}": quantiles[i] for i, p in enumerate(PERCENTS)}
+            quantiles = np.quantile(defined, LEVELS, axis=0)
+        columns |= {f"{kind}_{name}": column for name, column in zip(QUANTILES, quantiles, strict=True)}
         columns[f"{kind}_undefined_draws"] = len(curves) - len(defined)
     mean = sum(own_draws(values, "expected")) / len(values.expected)
     return pd.DataFrame(columns | {"expected_to_lose_money": int(np.count_nonzero(mean < 0))})

@@ -16,8 +16,7 @@ import pandas as pd
 from clvmodels.accounts.profit_made import ACQUISITION, CHANNEL
 from clvmodels.customers.table import Customers
 from clvmodels.dates import DAYS_PER_UNIT
-from clvmodels.decisions.rank import PERCENTS
-from clvmodels.draws import Array
+from clvmodels.draws import LEVELS, QUANTILES, Array, quantiles
 from clvmodels.inference.effects import group_labels
 from clvmodels.inference.posterior import Posterior
 from clvmodels.sources.consolidation import Company
@@ -101,13 +100,13 @@ def told(made: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMA
     for line in large.itertuples():
         total = cumulated(made, str(line.channel))
         covered = reached(total, float(line.cost), months)
-        quantiles = np.quantile(covered, np.array(PERCENTS) / 100, method="inverted_cdf")  # some may be infinite
-        most = np.quantile(total[:, -1], np.array(PERCENTS) / 100)
+        months_to_pay = np.quantile(covered, LEVELS, method="inverted_cdf")  # some may be infinite
+        most = quantiles(total[:, -1])
         rows.append(
             {"channel": line.channel, "channels": 1, "customers": line.customers, "cost": line.cost}
-            | {f"q{p}": q for p, q in zip(PERCENTS, quantiles, strict=True)}
+            | dict(zip(QUANTILES, months_to_pay, strict=True))
             | {"rule": rule, "odds": float((covered <= rule).mean())}
-            | {f"most_q{p}": q for p, q in zip(PERCENTS, most, strict=True)}
+            | {f"most_{name}": amount for name, amount in most.items()}
             | {"horizon": float(months[-1])}
         )
     small = won.drop(large.index)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clvmodels import words
 from clvmodels.figures import phrases, style
-from clvmodels.figures.arrays import group_means, inside_count, quantiles
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,47 +16,14 @@ if TYPE_CHECKING:
 
     from clvmodels.results.folder import About, Run
 
-SMALLEST, SMALL_BASE, GROUPS, FEW_GROUPS = 10, 100, 8, 4
-
-
-def groups(frequency: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Bounds (lowest, highest) of groups by past purchases, each of at least 10 customers; the last is open."""
-    most = GROUPS if len(frequency) >= SMALL_BASE else FEW_GROUPS
-    found: list[tuple[int, int]] = []
-    low = 0
-    for high in range(int(frequency.max()) + 1):
-        inside = int(((frequency >= low) & (frequency <= high)).sum())
-        beyond = int((frequency > high).sum())
-        if inside >= SMALLEST and beyond >= SMALLEST and len(found) < most - 1:
-            found.append((low, high))
-            low = high + 1
-    return [*found, (low, int(frequency.max()))]
-
 
 def table(run: Run) -> pd.DataFrame | None:
     """A row a group of customers by past purchases: held-out mean, actual and forecast; and the groups inside."""
-    judged = run.entries[run.recommended].judged
-    if judged is None:
+    if run.judgement is None:
         return None
-    frequency = judged.customers.table["frequency"].loc[judged.futures.customer_id].to_numpy(dtype=np.int64)
-    bounds = groups(frequency)
-    codes = np.searchsorted([high for _, high in bounds], frequency)
-    draws = group_means(judged.futures.purchases, codes, len(bounds))
-    sizes = np.bincount(codes, minlength=len(bounds))
-    actual = np.bincount(codes, judged.actual, minlength=len(bounds)) / sizes
-    rows = []
-    for place, (low, high) in enumerate(bounds):
-        name = f"{low}+" if place == len(bounds) - 1 and high > low else str(low) if low == high else f"{low} to {high}"
-        row = {"kind": "group", "frequency": name, "customers": int(sizes[place]), "actual": float(actual[place])}
-        rows.append(row | quantiles(draws[:, place]))
-    rows.append({"kind": "inside", **inside_count(draws, actual)})
-    return pd.DataFrame(rows)
-
-
-def holds(table: pd.DataFrame) -> bool:
-    """Whether as many groups are inside as in all but 1% of the model's own draws."""
-    inside = row_of(table, kind="inside")
-    return bool(inside.actual >= inside.lower_limit)
+    groups, inside = run.judgement.groups
+    rows = [{"kind": "group", **group} for group in groups]
+    return pd.DataFrame([*rows, {"kind": "inside", **inside._asdict()}])
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -67,7 +31,7 @@ def heading(table: pd.DataFrame, about: About) -> str:
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
-    inside, shown = row_of(table, kind="inside"), rows_of(table, kind="group")
+    inside, shown = inside_of(table), rows_of(table, kind="group")
     sub = (
         f"Mean number of purchases per customer in {phrases.window(about)} held out, by the number before. "
         "Dots: actual; boxes: 50% and 90% intervals of the group's mean."
@@ -77,13 +41,13 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     missed = f" Outside: the {'group' if len(outside) == 1 else 'groups'} with {names} before." if len(outside) else ""
     fails = (
         ""
-        if inside.actual >= inside.lower_limit
+        if inside.holds
         else (
             f" In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
         )
     )
     caption = (
-        f"In {words.count(inside.actual)} of {words.count(inside['of'])} groups the actual mean lies inside the 90% "
+        f"In {words.count(inside.actual)} of {words.count(inside.of)} groups the actual mean lies inside the 90% "
         f"interval; {words.count(inside.expected)} are expected.{missed}{fails} The intervals are those of a group's "
         "mean: a single customer scatters far more."
     )
@@ -91,7 +55,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     ends = [f"{_mean(row.actual)} at {_name(row.frequency)}" for row in (first, last)]
     alt = (
         f"Actual means and forecast boxes by past purchases, from {ends[0]} to {ends[1]}; {words.count(inside.actual)} "
-        f"of {words.count(inside['of'])} inside."
+        f"of {words.count(inside.of)} inside."
     )
     return Words(sub, caption, alt)
 

@@ -8,11 +8,12 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words
+from clvmodels.metrics.checks import RESULTS, told
 
 if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
-RESULTS = {"failed": "✕", "look": "!", "passed": "✓", "skipped": "–", "not applicable": "○"}
+SYMBOLS = {"failed": "✕", "look": "!", "passed": "✓", "skipped": "–", "not applicable": "○"}
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -28,8 +29,9 @@ def ordered(checks: pd.DataFrame, recommended: str) -> pd.DataFrame:
     unknown = sorted(set(checks["result"]) - set(RESULTS))
     if unknown:
         raise ValueError(f"a check's result must be one of {', '.join(RESULTS)}; got {', '.join(unknown)}")
-    keys = {"result": checks["result"].map(list(RESULTS).index), "other": checks["entry"].fillna("") != recommended}
-    return checks.loc[pd.DataFrame(keys).sort_values(["result", "other"], kind="stable").index].reset_index(drop=True)
+    of_another = checks["entry"].fillna("") != recommended
+    keys = pd.DataFrame({"result": checks["result"].map(RESULTS.index), "of_another": of_another})
+    return checks.loc[keys.sort_values(["result", "of_another"], kind="stable").index].reset_index(drop=True)
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -43,15 +45,10 @@ def tally(table: pd.DataFrame) -> dict[str, int]:
 
 def lead(table: pd.DataFrame, about: About) -> str:
     """The chapter's first sentence: every check counted once."""
-    n = tally(table)
-    parts = [
-        f"{n['failed']} failed",
-        f"{n['look']} need{'s' if n['look'] == 1 else ''} a look",
-        f"{n['passed']} passed",
-    ]
-    parts += [
-        f"{n[kind]} {name}" for kind, name in (("skipped", "skipped"), ("not applicable", "not applicable")) if n[kind]
-    ]
+    count = tally(table)
+    need = "needs" if count["look"] == 1 else "need"
+    parts = [f"{count['failed']} failed", f"{count['look']} {need} a look", f"{count['passed']} passed"]
+    parts += [f"{count[result]} {result}" for result in ("skipped", "not applicable") if count[result]]
     return f"{words.capital(', '.join(parts))}."
 
 
@@ -59,23 +56,9 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     return Words("", "", lead(table, about))
 
 
-def cell(value: object) -> str:
-    """What was found, or a limit: text as it is, a number to four digits."""
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return ""
-    try:
-        as_number = float(str(value))
-    except ValueError:
-        return words.label(value, 60)
-    if abs(as_number) < 1e15 and as_number == int(as_number):
-        return words.count(as_number)
-    text = words.number(as_number, words.value_step(as_number, 4))
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def consequence(line: pd.Series) -> str:
     """What follows from a failure; of a check that did not fail, what would."""
-    if pd.isna(line.consequence) or not str(line.consequence).strip():
+    if pd.isna(line.consequence) or not line.consequence.strip():
         return ""
     text = sentence(words.label(line.consequence, 240))
     return f"If it fails: {text[:1].lower()}{text[1:]}" if line.result == "passed" else text
@@ -83,30 +66,26 @@ def consequence(line: pd.Series) -> str:
 
 def sentence(text: str) -> str:
     """Raised at its start, closed at its end."""
-    return words.capital(text) + ("" if text.endswith((".", "!", "?", words.ELLIPSIS)) else ".")
+    closed = text.endswith((".", "!", "?", words.ELLIPSIS))
+    return words.capital(text) + ("" if closed else ".")
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    rows, tones = [], {}
-    for place, (_, line) in enumerate(table.iterrows()):
-        entry = (
-            ""
-            if pd.isna(line.entry) or not str(line.entry)
-            else words.label(about.entries.get(line.entry, line.entry), 28)
-        )
-        rows.append(
-            (
-                line.result,
-                words.capital(words.label(line.check, 200)),
-                entry,
-                cell(line.found),
-                cell(line.limit),
-                consequence(line),
-            )
-        )
-        if line.result == "failed":
-            tones[place] = "bad"
+    rows = [_row(line, about) for _, line in table.iterrows()]
+    tones = {place: "bad" for place, result in enumerate(table["result"]) if result == "failed"}
     return Numbers(("Result", "Check", "Entry", "Found", "Limit", "Consequence"), rows, tones)
+
+
+def _row(line: pd.Series, about: About) -> tuple[str, ...]:
+    title = words.capital(words.label(line.check, 200))
+    return line.result, title, entry_label(line, about, 28), *told(line), consequence(line)
+
+
+def entry_label(line: pd.Series, about: About, length: int) -> str:
+    """The entry that is meant; nothing where it is none."""
+    if pd.isna(line.entry) or not line.entry:
+        return ""
+    return words.label(about.entries.get(line.entry, line.entry), length)
 
 
 FIGURE = Figure(

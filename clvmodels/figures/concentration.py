@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from clvmodels import words
+from clvmodels.draws import QUANTILES, quantiles
 from clvmodels.figures import phrases, style
-from clvmodels.figures.arrays import NAMES, quantiles
 from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def table(run: Run) -> pd.DataFrame | None:
     best = found["customers"] == math.ceil(round(run.about.top_share * len(values.customer_id), 9))
     rows = []
     for series in ("expected", "realised"):
-        block = found[[f"{series}_{name}" for name in NAMES]].set_axis(list(NAMES), axis=1)
+        block = found[[f"{series}_{name}" for name in QUANTILES]].set_axis(list(QUANTILES), axis=1)
         block.insert(0, "share_of_customers", found["share_of_customers"])
         block.insert(0, "series", series)
         block.insert(0, "kind", np.where(best, "top", "curve"))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from clvmodels.metrics.bands import InsideCount
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
@@ -66,3 +68,9 @@ def row_of(table: pd.DataFrame, **wanted: Any) -> pd.Series:
     if len(rows) != 1:
         raise ValueError(f"expected one row with {wanted}, found {len(rows)}")
     return rows.iloc[0]
+
+
+def inside_of(table: pd.DataFrame) -> InsideCount:
+    """How many weeks, or groups, lie inside their intervals."""
+    row = row_of(table, kind="inside")
+    return InsideCount(*row[list(InsideCount._fields)])

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from clvmodels import words
+from clvmodels.draws import quantiles
 from clvmodels.figures import phrases, style
-from clvmodels.figures.arrays import quantiles
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 
 if TYPE_CHECKING:

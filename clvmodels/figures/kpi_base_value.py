@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels import words
+from clvmodels.draws import QUANTILES
 from clvmodels.figures import phrases, style
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 MOST = 25
 ROW = 26
 TOTAL, EACH, OUT = "total", "customer", "left out"
-QUANTILES = ["q5", "q25", "q50", "q75", "q95"]
 
 
 def table(run: Run) -> pd.DataFrame | None:

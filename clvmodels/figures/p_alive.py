@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels import words
+from clvmodels.draws import mean_by_customer
 from clvmodels.figures import style
-from clvmodels.figures.arrays import mean_by_customer
 from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
 
 if TYPE_CHECKING:

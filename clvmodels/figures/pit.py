@@ -1,6 +1,6 @@
 """Are the intervals as wide as they should be: the distribution of randomised PIT values minus the uniform one.
 
-Simultaneous band by simulation: Saeilynoja, Buerkner & Vehtari (2022); no histogram, no kernel density.
+With its simultaneous band (`metrics/bands.py`); no histogram, no kernel density.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clvmodels import words
 from clvmodels.figures import style
 from clvmodels.figures.figure import Figure, Numbers, Words
+from clvmodels.metrics.bands import points_outside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,49 +21,20 @@ if TYPE_CHECKING:
 
     from clvmodels.results.folder import About, Run
 
-POINTS, SIMULATIONS, LEVEL = 101, 4_000, 0.99
-
-
-def band(customers: int, places: NDArray[np.float64], level: float = LEVEL) -> tuple[NDArray, NDArray]:
-    """Simultaneous band of the distribution function of `customers` uniform numbers at inner `places`.
-
-    The pointwise binomial probability is lowered until `level` of simulated uniform samples stay inside everywhere;
-    the samples are drawn as multinomial counts between the places, so that their cost does not grow with the base.
-    """
-    from scipy.special import bdtr, bdtrc
-    from scipy.stats import binom
-
-    rng = np.random.default_rng(20220401)
-    gaps = np.diff(np.concatenate([[0.0], places, [1.0]]))
-    below = rng.multinomial(customers, gaps, size=SIMULATIONS).cumsum(axis=1)[:, :-1]
-    upper = np.where(below > 0, bdtrc(np.maximum(below - 1, 0), customers, places), 1.0)
-    tails = np.minimum(bdtr(below, customers, places), upper)
-    tail = np.quantile(tails.min(axis=1), 1 - level)
-    return binom.ppf(tail, customers, places) / customers, binom.isf(tail, customers, places) / customers
-
 
 def table(run: Run) -> pd.DataFrame | None:
-    """Surplus of outcomes below each place of their forecast, and its 99% band, as shares of the customers."""
-    from clvmodels.metrics import randomised_pit
-
-    judged = run.entries[run.recommended].judged
-    if judged is None:
+    """A row a place: the surplus of outcomes below it and its band; customers and their share in the middle in each."""
+    judgement = run.judgement
+    if judgement is None:
         return None
-    pit = np.sort(randomised_pit(judged))
-    places = np.linspace(0, 1, POINTS)
-    found = np.searchsorted(pit, places, side="right") / len(pit)
-    low, high = band(len(pit), places[1:-1])
-    frame = pd.DataFrame({"place": places, "surplus": found - places, "customers": len(pit)})
-    frame["lower"] = np.concatenate([[0.0], low - places[1:-1], [0.0]])
-    frame["upper"] = np.concatenate([[0.0], high - places[1:-1], [0.0]])
-    frame["middle"] = float(((pit > 0.05) & (pit < 0.95)).mean())
-    return frame
+    repeated = {"customers": len(judgement.pit), "middle": judgement.middle_share}
+    columns = ["place", "surplus", "customers", "lower", "upper", "middle"]
+    return judgement.pit_curve.assign(**repeated)[columns]
 
 
-def inside(table: pd.DataFrame) -> bool:
-    """Whether the whole curve stays in the band."""
-    slack = 1e-9
-    return bool(((table.surplus >= table.lower - slack) & (table.surplus <= table.upper + slack)).all())
+def outside(table: pd.DataFrame) -> pd.Series:
+    """Which places of the curve lie outside its band."""
+    return points_outside(table["surplus"], table["lower"], table["upper"])
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -77,11 +48,11 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     )
     middle = words.share(float(table["middle"].iloc[0]), 1.0)
     share = f"{middle} of customers fall into the middle 90% of their own forecast."
-    if inside(table):
+    leaves = outside(table)
+    if not leaves.any():
         verdict = "The curve **stays inside** the band: forecasts of single customers are as wide as they should be."
     else:
-        out = (table.surplus < table.lower) | (table.surplus > table.upper)
-        worst = table.loc[table.surplus.abs().where(out, -1).idxmax()]
+        worst = table.loc[table.surplus.abs().where(leaves, -1).idxmax()]
         side = "above" if worst.surplus > 0 else "below"
         verdict = (
             f"The curve **leaves the band**, farthest {words.number(abs(100 * worst.surplus), 0.1)} points {side} "
@@ -91,7 +62,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"{verdict} {share} Too narrow would show as a wave, first above zero, then below; too wide as the reverse; "
         "too low a forecast as a valley, too high as a hill."
     )
-    where = "stays inside" if inside(table) else "leaves"
+    where = "leaves" if leaves.any() else "stays inside"
     largest = words.number(100 * table.surplus.abs().max(), 0.1)
     alt = f"Surplus of outcomes over their place in the forecast, at most {largest} points; it {where} the grey band."
     return Words(sub, caption, alt)

@@ -1,6 +1,6 @@
 """When we say 70%, does it happen 7 times of 10: isotonic (CORP) reliability of P(at least one held-out purchase).
 
-Dimitriadis, Gneiting & Jordan (2021). Being alive is never observed, so the purchase stands in for it.
+Being alive is never observed, so the purchase stands in for it.
 """
 
 from __future__ import annotations
@@ -9,62 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clvmodels import words
-from clvmodels.draws import Array
 from clvmodels.figures import phrases, style
 from clvmodels.figures.figure import Figure, Numbers, Words
+from clvmodels.metrics.checks import reliable_share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
     from clvmodels.results.folder import About, Run
 
-GRID, RESAMPLES, CELLS, SMALL = np.round(np.arange(1, 50) * 0.02, 2), 1000, 2000, 100
-
 
 def table(run: Run) -> pd.DataFrame | None:
-    """The isotonic curve at 2%, 4%, ... 98% of predicted probability, its 99% consistency band, customers by step."""
-    judged = run.entries[run.recommended].judged
-    if judged is None:
-        return None
-    p = np.clip(np.asarray(judged.futures.p_any, dtype=float), 0.0, 1.0)
-    grid = np.round(np.arange(1, 11) * 0.1 - 0.05, 2) if len(p) < SMALL else GRID
-    places, weight, bought = _condense(p, judged.actual > 0)
-    curve = _isotonic(places, bought / weight, weight, grid)
-    rng = np.random.default_rng(20210301)
-    own = np.array([_isotonic(places, rng.binomial(weight, places) / weight, weight, grid) for _ in range(RESAMPLES)])
-    low, high = np.quantile(own, (0.005, 0.995), axis=0)
-    half = (grid[1] - grid[0]) / 2
-    edges = np.concatenate([[-1e-9], grid[:-1] + half, [1 + 1e-9]])
-    counts = np.histogram(p, edges)[0]
-    frame = pd.DataFrame({"predicted": grid, "bought": curve, "lower": low, "upper": high, "customers": counts})
-    covered = (grid >= p.min()) & (grid <= p.max())
-    covered[np.abs(grid - p.mean()).argmin()] = True  # a range within one step has its point too
-    frame.loc[~covered, ["bought", "lower", "upper"]] = np.nan
-    return frame
-
-
-def _condense(p: Array, bought: NDArray[np.bool_]) -> tuple[Array, NDArray[np.int64], Array]:
-    """Equal predictions to one row with weights; beyond 2000 different ones, near predictions too (their mean)."""
-    keys = p if len(np.unique(p)) <= CELLS else np.round(p * CELLS)
-    _, codes, weight = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.bincount(codes, p) / weight, weight, np.bincount(codes, bought)
-
-
-def _isotonic(places: Array, rate: Array, weight: NDArray, grid: Array) -> Array:
-    """The non-decreasing fit of the rate, read at the grid."""
-    from scipy.optimize import isotonic_regression
-
-    return np.interp(grid, places, isotonic_regression(rate, weights=weight.astype(float)).x)
-
-
-def share_inside(table: pd.DataFrame) -> float:
-    """The share of the predicted range, by customers' steps of the grid, on which the curve is in its band."""
-    known = table.dropna(subset="bought")
-    slack = 1e-9
-    return float(((known.bought >= known.lower - slack) & (known.bought <= known.upper + slack)).mean())
+    """The isotonic line at steps of the predicted probability, its 99% consistency band, customers by step."""
+    return None if run.judgement is None else run.judgement.reliability
 
 
 def _example(table: pd.DataFrame) -> pd.Series:
@@ -85,7 +44,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "happened (isotonic fit, CORP)."
     )
     sub += "" if about.time == "renewals" else " Being alive is never seen, so the purchase stands in for it."
-    inside = words.share(round(share_inside(table), 6), 1.0)
+    inside = words.share(round(reliable_share(table), 6), 1.0)
     given, did = words.probability(example.predicted), words.of_hundred(example.bought)
     about_did = did if did[0] in "ou" else f"about {did}"
     caption = (

@@ -14,17 +14,14 @@ from numpy.typing import NDArray
 
 from clvmodels import words
 from clvmodels.figures import style
-from clvmodels.figures.arrays import inside_count, quantiles, total
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, row_of, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from clvmodels.metrics import Judged
-    from clvmodels.results.folder import About, EntryResult, Run
+    from clvmodels.results.folder import About, Run
 
-POINTS, FEW = 120, 5.0
 LINE = 20
 """Pixels that a word below a mark needs, with its distance."""
 
@@ -32,74 +29,15 @@ LINE = 20
 def table(run: Run) -> pd.DataFrame | None:
     """A row a period (a week; four weeks where a week holds under 5 purchases; an opportunity where time counts these),
     the total, and the periods inside."""
-    entry = run.entries[run.recommended]
-    if entry.judged is None:
+    judgement = run.judgement
+    if judgement is None:
         return None
-    weekly = entry.judged.weekly.sort_values("start").reset_index(drop=True)
-    held = weekly["held_out"].to_numpy(dtype=bool)
-    draws = _aligned(entry, entry.judged, held)
-    unit = tracked(entry.judged)
-    size = _size(weekly, unit)
-    fitted, ahead = (
-        _periods(weekly[mask], draws[key], size, unit, key) for key, mask in ((False, ~held), (True, held))
-    )
-    rows = [row for frame, _ in (fitted, ahead) for row in frame]
-    if ahead[1] is not None:
-        actual = np.array([row["actual"] for row in ahead[0]])
-        rows.append({"kind": "inside", **inside_count(ahead[1], actual)})
-    rows.append(
-        {
-            "kind": "total",
-            "actual": float(entry.judged.actual.sum()),
-            **quantiles(total(entry.judged.futures.purchases)),
-        }
-    )
+    periods, inside = judgement.tracking
+    rows = [{"kind": "period", **period} for period in periods]
+    if inside is not None:
+        rows.append({"kind": "inside", **inside._asdict()})
+    rows.append({"kind": "total", "actual": float(judgement.actual_total), **judgement.total})
     return pd.DataFrame(rows)
-
-
-def _aligned(entry: EntryResult, judged: Judged, held: NDArray[np.bool_]) -> dict[bool, NDArray | None]:
-    """Draws of the base's purchases in the weeks before and after the calibration's end. [D, week] each"""
-    draws: dict[bool, NDArray | None] = {False: entry.calibration_weeks, True: judged.futures.period_purchases}
-    for key, weeks in ((False, int((~held).sum())), (True, int(held.sum()))):
-        found = draws[key]
-        if found is not None and found.shape[1] != weeks:
-            raise ValueError(f"{found.shape[1]} forecast weeks, {weeks} weeks of data (held out: {key})")
-    return draws
-
-
-def tracked(judged: Judged) -> str:
-    """What purchases are tracked by: weeks, or the opportunities' unit."""
-    return judged.customers.time_unit if judged.customers.time == "opportunities" else "week"
-
-
-def _size(weekly: pd.DataFrame, unit: str) -> int:
-    """Weeks in a period: 1; 4 where a mean week holds under 5 purchases; more where there would be over 120 periods."""
-    few = unit == "week" and weekly["purchases"].mean() < FEW
-    return max(4 if few else 1, math.ceil(len(weekly) / POINTS))
-
-
-def _periods(
-    weekly: pd.DataFrame, draws: NDArray | None, size: int, unit: str, held: bool
-) -> tuple[list[dict], NDArray | None]:
-    """Whole periods counted from the calibration's end, both ways; weeks left over at the far ends are left out."""
-    count = len(weekly) // size
-    if not count:
-        return [], None
-    first = 0 if held else len(weekly) - count * size
-    cut = weekly.iloc[first : first + count * size]
-    actual = cut["purchases"].to_numpy().reshape(count, size).sum(axis=1)
-    sums = None
-    if draws is not None:
-        sums = np.asarray(draws)[:, first : first + count * size].reshape(len(draws), count, size).sum(axis=2)
-    rows = []
-    for place, (start, number) in enumerate(zip(cut["start"].iloc[::size], actual, strict=True)):
-        row = {"kind": "period", "start": str(start)[:10], "unit": unit, "units": size, "held_out": held}
-        row["actual"] = float(number)
-        if sums is not None:
-            row |= quantiles(sums[:, place])
-            row["outside"] = not row["q5"] <= number <= row["q95"]
-        rows.append(row)
-    return rows, sums
 
 
 def each(table: pd.DataFrame) -> str:
@@ -112,14 +50,16 @@ def heading(table: pd.DataFrame, about: About) -> str:
     return f"Purchases per {each(table)}, actual and forecast"
 
 
-def holds(table: pd.DataFrame) -> bool:
-    """Whether the total of the held-out purchases lies inside its 90% interval."""
+def total_side(table: pd.DataFrame) -> str:
+    """On which side of its 90% interval the total of the held-out purchases lies: inside, above, below."""
     row = row_of(table, kind="total")
-    return bool(row.q5 <= row.actual <= row.q95)
+    if row.q5 <= row.actual <= row.q95:
+        return "inside"
+    return "above" if row.actual > row.q95 else "below"
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
-    point, inside = each(table), row_of(table, kind="inside")
+    point, inside = each(table), inside_of(table)
     periods = rows_of(table, kind="period")
     sub = (
         f"Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% bands. "
@@ -129,17 +69,17 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     above = int((out["actual"] > out["q95"]).sum())
     verdict = (
         "That is within what the model's own futures show."
-        if inside.actual >= inside.lower_limit
+        if inside.holds
         else f"In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
     )
     outside = "" if not len(out) else f"; {words.count(above)} lie above it, {words.count(len(out) - above)} below"
     caption = (
-        f"Of {words.count(inside['of'])} held-out {point}s {words.count(inside.actual)} lie inside the 90% band "
+        f"Of {words.count(inside.of)} held-out {point}s {words.count(inside.actual)} lie inside the 90% band "
         f"({words.count(inside.expected)} are expected){outside}. {verdict} {total_words(table)}"
     )
     alt = (
         f"Purchases per {point}, actual against the forecast band. {words.count(len(out))} of "
-        f"{words.count(inside['of'])} held-out points lie outside the 90% band."
+        f"{words.count(inside.of)} held-out points lie outside the 90% band."
     )
     return Words(sub, caption, alt)
 
@@ -147,9 +87,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 def total_words(table: pd.DataFrame) -> str:
     """The sentence on the total: which side of its interval the truth fell."""
     row = row_of(table, kind="total")
-    where = "inside" if holds(table) else "above" if row.actual > row.q95 else "below"
     return (
-        f"The total of {words.count(row.actual)} purchases is **{where}** its 90% interval "
+        f"The total of {words.count(row.actual)} purchases is **{total_side(table)}** its 90% interval "
         f"({words.count_span(row.q5, row.q95)})."
     )
 
@@ -259,7 +198,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         for _, row in periods.iterrows()
     ]
     whole = row_of(table, kind="total")
-    side = "inside" if holds(table) else "outside"
+    side = "inside" if total_side(table) == "inside" else "outside"
     step = max(1.0, words.width_step(whole.q5, whole.q95))
     rows.append(
         ("All", words.count(whole.actual), words.number(whole.q50, step), words.count_span(whole.q5, whole.q95), side)

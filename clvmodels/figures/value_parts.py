@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from clvmodels import words
+from clvmodels.draws import QUANTILES, quantiles, total
 from clvmodels.figures import phrases, style
-from clvmodels.figures.arrays import NAMES, quantiles, total
 from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def _row(kind: str, name: str, draws: np.ndarray, gross: np.ndarray) -> dict:
-    share = quantiles(draws / gross) if (gross > 0).all() else dict.fromkeys(NAMES, np.nan)
+    share = quantiles(draws / gross) if (gross > 0).all() else dict.fromkeys(QUANTILES, np.nan)
     return {"kind": kind, "name": name, **quantiles(draws), **{f"share_{q}": value for q, value in share.items()}}
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from clvmodels import words
+from clvmodels.draws import QUANTILES
 from clvmodels.figures import phrases, style
-from clvmodels.figures.arrays import NAMES
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def table(run: Run) -> pd.DataFrame | None:
     rows = ranking.iloc[np.array(shown) - 1]
     place_names = [words.ordinal(place) for place in shown]
     out = pd.DataFrame({"place": shown, "customer": place_names if run.about.public else rows.index.astype(str)})
-    for name in NAMES:
+    for name in QUANTILES:
         out[f"rank_{name}"] = rows[f"expected_rank_{name}"].to_numpy()
     for name in ("q5", "q95"):
         out[f"realised_rank_{name}"] = rows[f"realised_rank_{name}"].to_numpy()

@@ -14,6 +14,8 @@ from clvmodels.inference.nuts import NutsDraws
 
 RHAT = 1.01
 ESS_PER_CHAIN = 100
+MAXIMUM = "maximum found"
+"""The one check of method "mle"."""
 
 
 class Check(NamedTuple):
@@ -68,7 +70,7 @@ def laplace_checks(draws: LaplaceDraws) -> list[Check]:
 def mle_checks(found: MleResult) -> list[Check]:
     """Whether the climb ended at a maximum; some likelihoods rise for ever."""
     reason = f"not a maximum: {found.problem}" if found.problem else "the estimates are not the likeliest ones"
-    return [Check("maximum found", float(found.converged), 1.0, found.converged, reason)]
+    return [Check(MAXIMUM, float(found.converged), 1.0, found.converged, reason)]
 
 
 def _worst(check: str, found: np.ndarray, limit: float, names: Sequence[str], *, at_most: bool, consequence: str):

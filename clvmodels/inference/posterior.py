@@ -70,7 +70,7 @@ class Posterior:
     currency: str | None
     seed: int
     checks: list[dict[str, Any]] = field(default_factory=list)
-    attempts: list[dict[str, str]] = field(default_factory=list)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
     @property

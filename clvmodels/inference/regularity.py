@@ -20,7 +20,6 @@ from clvmodels.inference.posterior import Posterior
 from clvmodels.models import Model, get_model
 
 TRIED = (1, 2, 3, 4)
-PREFIX = "k = "
 
 
 class Chosen(NamedTuple):
@@ -85,10 +84,11 @@ def best(posteriors: Mapping[int, Posterior], scores: Mapping[int, pd.DataFrame]
     return Chosen(replace(posteriors[k], attempts=attempts), table)
 
 
-def _attempt(row: Any) -> dict[str, str]:
-    return {"method": f"{PREFIX}{row.Index}", "reason": f"elpd −{-row.difference:,.0f} ± {row.se:,.0f}"}
+def _attempt(row: Any) -> dict[str, Any]:
+    numbers = {"k": int(row.Index), "difference": float(row.difference), "se": float(row.se)}
+    return {"method": f"k = {row.Index}", "reason": f"elpd −{-row.difference:,.0f} ± {row.se:,.0f}", **numbers}
 
 
-def others(found: Posterior) -> list[tuple[str, str]]:
-    """Which other k were tried, and how much worse they were; nothing where k was given."""
-    return [(a["method"], a["reason"]) for a in found.attempts if a["method"].startswith(PREFIX)]
+def others(chosen: Posterior) -> list[dict[str, Any]]:
+    """Which other k were tried, and how much worse they were (k, difference, se); nothing where k was given."""
+    return [attempt for attempt in chosen.attempts if "k" in attempt]

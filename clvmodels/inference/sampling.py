@@ -42,7 +42,7 @@ class Fitted(NamedTuple):
     found: LaplaceDraws | NutsDraws | MleResult
     method: str
     checks: list[dict[str, Any]]
-    attempts: list[dict[str, str]]
+    attempts: list[dict[str, Any]]
 
 
 def sample(structure: Density, method: str, how: Chains, seed: int) -> Fitted:
@@ -52,7 +52,7 @@ def sample(structure: Density, method: str, how: Chains, seed: int) -> Fitted:
         found = mle(target)
         judged = [check._asdict() for check in checks.mle_checks(found)]
         return Fitted(structure, found.u[None, None, :], found, "mle", judged, [])
-    attempts: list[dict[str, str]] = []
+    attempts: list[dict[str, Any]] = []
     if method in ("auto", "laplace"):
         try:
             drawn = _laplace(structure, how.draws, seed)

@@ -18,6 +18,7 @@ from scipy import stats
 
 from clvmodels.accounts.profit_made import ACQUISITION
 from clvmodels.customers.table import Customers
+from clvmodels.draws import QUANTILES
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.kpis.book import Book, Terms, keep_book
 from clvmodels.kpis.engine import Bench, bench
@@ -295,9 +296,8 @@ def _welch(errors: Sequence[float], sizes: Sequence[int]) -> float:
 
 
 def _quantiles(of: str, middle: float, scale: float, freedom: float) -> dict:
-    levels = {"q5": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
     return {
         "of": of,
         "value": middle,
-        **{q: middle + scale * float(stats.t.ppf(p, freedom)) for q, p in levels.items()},
+        **{q: middle + scale * float(stats.t.ppf(p, freedom)) for q, p in QUANTILES.items()},
     }

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels import words
-from clvmodels.metrics.judged import BLOCK_ELEMENTS, Headline, Judged, Metric, Row, share_interval
+from clvmodels.draws import BLOCK_ELEMENTS
+from clvmodels.metrics.judged import Headline, Judged, Metric, Row, share_interval
 
 TAILS = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95)}
 

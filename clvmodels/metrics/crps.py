@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels import words
+from clvmodels.draws import BLOCK_ELEMENTS
 from clvmodels.errors import DataError, Problem
-from clvmodels.metrics.judged import BLOCK_ELEMENTS, Headline, Judged, Metric, Row, mean_interval
+from clvmodels.metrics.judged import Headline, Judged, Metric, Row, mean_interval
 
 
 def fair_crps(draws: NDArray, actual: NDArray) -> NDArray[np.float64]:

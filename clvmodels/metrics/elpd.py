@@ -39,8 +39,12 @@ def compute_spend(judged: Judged) -> list[Row]:
 def rows_of(name: str, elpd: pd.DataFrame) -> list[Row]:
     """The sum of leave-one-out scores with its interval, and the number of a bad k, under that name."""
     mean = np.array(mean_interval(elpd["elpd_i"].to_numpy()))
-    bad = np.count_nonzero(~(elpd["pareto_k"].to_numpy() <= PARETO_K_LIMIT))
-    return [Row(name, *(mean * len(elpd)).tolist()), Row(f"{name}_pareto_k_bad", float(bad))]
+    return [Row(name, *(mean * len(elpd)).tolist()), Row(f"{name}_pareto_k_bad", float(uncertain(elpd)))]
+
+
+def uncertain(elpd: pd.DataFrame) -> int:
+    """Customers whose score PSIS cannot estimate: Pareto k above 0.7, or not a number."""
+    return int(np.count_nonzero(~(elpd["pareto_k"].to_numpy() <= PARETO_K_LIMIT)))
 
 
 ELPD = Metric("elpd", "elpd by PSIS-LOO: log density of each history, given all others", "higher", compute)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
 
+from clvmodels.draws import BLOCK_ELEMENTS, slices
 from clvmodels.errors import DataError, Problem
 
 if TYPE_CHECKING:  # the registry is read by the command line, which must not wait for the stages' imports
@@ -22,9 +23,6 @@ if TYPE_CHECKING:  # the registry is read by the command line, which must not wa
 
     from clvmodels.customers.table import Customers, Holdout
     from clvmodels.futures.simulation import Futures
-
-BLOCK_ELEMENTS = 2**22
-"""Draws times customers worked on at once: 16 MiB of counts."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +104,7 @@ class Judged:
     def count_blocks(self, elements: int = BLOCK_ELEMENTS) -> Iterator[tuple[slice, NDArray[np.int32], NDArray]]:
         """Blocks of customers: their places, realised counts [block, draw] and held-out counts [block]."""
         draws, count = self.futures.purchases.shape
-        width = max(1, elements // draws)
-        for start in range(0, count, width):
-            place = slice(start, min(start + width, count))
+        for place in slices(count, elements // draws):
             yield place, np.ascontiguousarray(self.futures.purchases[:, place].T), self.actual[place]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodels.metrics.judged import BLOCK_ELEMENTS, Judged, Metric, Row, share_interval
+from clvmodels.draws import BLOCK_ELEMENTS
+from clvmodels.metrics.judged import Judged, Metric, Row, share_interval
 from clvmodels.randomness import keyed_generator
 
 
@@ -25,10 +26,14 @@ def randomised_pit(judged: Judged, elements: int = BLOCK_ELEMENTS) -> NDArray[np
     return (below + v * (tied + 1)) / (judged.futures.purchases.shape[0] + 1)
 
 
+def in_the_middle(pit: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which outcomes lie in the middle 90% of their forecast. [customer_id]"""
+    return (pit > 0.05) & (pit < 0.95)
+
+
 def compute(judged: Judged) -> list[Row]:
     """Share of customers with a PIT in (.05, .95), nominally 90%, and its exact (Clopper-Pearson) 90% interval."""
-    u = randomised_pit(judged)
-    return [Row("pit", *share_interval((u > 0.05) & (u < 0.95)))]
+    return [Row("pit", *share_interval(in_the_middle(randomised_pit(judged))))]
 
 
 PIT = Metric("pit", "Share of customers in the middle 90% of their forecast (nominal 90%)", "near nominal", compute)

@@ -8,24 +8,30 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures import (
-    calibration,
     checks,
     data_cleaning,
     model_comparison,
     payback,
     phrases,
-    pit,
     tracking,
     value_parts,
 )
 from clvmodels.figures.concentration import share_range
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
+from clvmodels.metrics.checks import told
 from clvmodels.report.stored import Stored
 from clvmodels.results.folder import About
 
-MOST_WORDS = 45
 FAILURE_WORDS = 35
+AND_MORE = "And {} more."
+JUDGED = (
+    ("tracking", "held_out_total", "the total"),
+    ("tracking", "periods_inside", "the {unit}s"),
+    ("calibration", "groups_inside", "groups by past frequency"),
+    ("pit", "pit_band", "single customers"),
+)
+"""What the forecast is judged for: the figure that shows it, the check that decides, its name in a sentence."""
 
 
 class Answer(NamedTuple):
@@ -107,7 +113,7 @@ def _held_out(stored: Stored) -> Answer | None:
     if table is None:
         return None
     row = row_of(table, kind="total")
-    side = "inside" if tracking.holds(table) else "outside"
+    side = "inside" if tracking.total_side(table) == "inside" else "outside"
     note = f"forecast {words.count_span(row.q5, row.q95)} (90%): {side}."
     link = words.capital(tracking.each(table)) + "s"
     return Answer("Held-out purchases", words.count(row.actual), note, "tracking", link)
@@ -163,33 +169,46 @@ def failures(stored: Stored) -> tuple[str, str] | None:
     if failed.empty:
         return None
     count = f"{len(failed)} of {words.counted(len(table), 'check')} failed."
-    groups = [same for _, same in failed.groupby("check", sort=False)]
-    said = [_failure(groups[0], stored.about, FAILURE_WORDS)]
-    told = len(groups[0])
-    for same in groups[1:]:
-        left = FAILURE_WORDS - len(" ".join(said).split())
-        one = _failure(same, stored.about, left)
-        if len(one.split()) > left:
+    of_one_check = [rows for _, rows in failed.groupby(["code", "check"], sort=False)]
+    sentences = [_failure(of_one_check[0], stored.about, FAILURE_WORDS)]
+    named = len(of_one_check[0])
+    for rows in of_one_check[1:]:
+        room = FAILURE_WORDS - _length(sentences)
+        sentence = _failure(rows, stored.about, room)
+        if len(sentence.split()) > room:
             break
-        said.append(one)
-        told += len(same)
-    if told < len(failed) and len(" ".join(said).split()) <= FAILURE_WORDS - 3:
-        said.append(f"And {len(failed) - told} more.")
-    return count, shorten(" ".join(said), FAILURE_WORDS)
+        sentences.append(sentence)
+        named += len(rows)
+    if named < len(failed) and _length(sentences) <= FAILURE_WORDS - len(AND_MORE.split()):
+        sentences.append(AND_MORE.format(len(failed) - named))
+    return count, shorten(" ".join(sentences), FAILURE_WORDS)
 
 
-def _failure(same: pd.DataFrame, about: About, room: int) -> str:
+def _length(sentences: list[str]) -> int:
+    """In words."""
+    return len(" ".join(sentences).split())
+
+
+def _failure(rows: pd.DataFrame, about: About, room: int) -> str:
     """One check that failed, for one entry or for several: what, where, found and limit, what not to do.
 
     Where this takes more words than there is room for, found and limit are left to the table of checks.
     """
-    first = same.iloc[0]
-    entry = about.entries.get(first.entry, "") if isinstance(first.entry, str) else ""
-    where = f" ({words.label(entry, 24)}{f' and {len(same) - 1} more' if len(same) > 1 else ''})" if entry else ""
-    what = f"{words.capital(words.label(first.check, 60))}{where}"
-    found = f": {checks.cell(first.found)}, limit {checks.cell(first.limit)}" if checks.cell(first.found) else ""
-    whole = f"{what}{found}. {checks.consequence(first)}".strip()
-    return whole if len(whole.split()) <= room else f"{what}. {checks.consequence(first)}".strip()
+    first = rows.iloc[0]
+    title = words.capital(words.label(first.check, 60)) + _where(rows, about)
+    found, limit = told(first)
+    numbers = f": {found}, limit {limit}" if found else ""
+    whole, short = (f"{title}{middle}. {checks.consequence(first)}".strip() for middle in (numbers, ""))
+    return whole if len(whole.split()) <= room else short
+
+
+def _where(rows: pd.DataFrame, about: About) -> str:
+    """In brackets the entry, or the first of several."""
+    first = rows.iloc[0]
+    if first.entry not in about.entries:
+        return ""
+    others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f" ({checks.entry_label(first, about, 24)}{others})"
 
 
 def shorten(text: str, most: int) -> str:
@@ -233,27 +252,33 @@ def spend(stored: Stored) -> str:
 
 
 def trust(stored: Stored) -> str:
-    """What holds on data that no model saw, and what fails, each by its own rule."""
-    tables, verdicts = stored.tables, {}
-    if "tracking" in tables:
-        inside = row_of(tables["tracking"], kind="inside")
-        verdicts["the total"] = tracking.holds(tables["tracking"])
-        verdicts[f"the {tracking.each(tables['tracking'])}s"] = bool(inside.actual >= inside.lower_limit)
-    if "calibration" in tables:
-        verdicts["groups by past frequency"] = calibration.holds(tables["calibration"])
-    if "pit" in tables:
-        verdicts["single customers"] = pit.inside(tables["pit"])
-    good, bad = ([name for name, fine in verdicts.items() if fine is side] for side in (True, False))
-    if not verdicts and not stored.about.holdout:
+    """What holds on data that no model saw, and what fails, each by its check."""
+    window = phrases.window(stored.about)
+    judged = _judged(stored)
+    holding, failing = ([name for name, result in judged if result == wanted] for wanted in ("passed", "failed"))
+    if not judged and not stored.about.holdout:
         return "Nothing was held out: what follows compares how well each history is predicted from all others."
-    if not verdicts:
-        return f"What follows was judged on {phrases.window(stored.about)} that no model saw."
-    start = f"On {phrases.window(stored.about)} that no model saw, the forecast"
-    if not bad:
-        return f"{start} holds for {words.listing(good)}."
-    if not good:
-        return f"{start} fails for {words.listing(bad)}."
-    return f"{start} holds for {words.listing(good)}; it fails for {words.listing(bad)}."
+    if not judged:
+        return f"What follows was judged on {window} that no model saw."
+    start = f"On {window} that no model saw, the forecast"
+    if not failing:
+        return f"{start} holds for {words.listing(holding)}."
+    if not holding:
+        return f"{start} fails for {words.listing(failing)}."
+    return f"{start} holds for {words.listing(holding)}; it fails for {words.listing(failing)}."
+
+
+def _judged(stored: Stored) -> list[tuple[str, str]]:
+    """Of the chapter's figures, what each is about and the result of its check of the recommended entry."""
+    tables = stored.tables
+    table = tables.get("checks", pd.DataFrame(columns=["code", "entry", "result"]))
+    results = rows_of(table, entry=stored.about.recommended).set_index("code")["result"]
+    judged = []
+    for figure, code, name in JUDGED:
+        if figure in tables and results.get(code) in ("passed", "failed"):
+            unit = tracking.each(tables[figure]) if figure == "tracking" else ""
+            judged.append((name.format(unit=unit), results[code]))
+    return judged
 
 
 def strategy(stored: Stored) -> str:

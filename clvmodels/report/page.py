@@ -67,7 +67,7 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
             limits=leads.limits(stored),
             facts=_facts(stored),
             commands=[words.label(command, 200) for command in stored.about.commands],
-            symbols=checks.RESULTS,
+            symbols=checks.SYMBOLS,
             css=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
         )
     )

@@ -26,6 +26,9 @@ TEXT = (
     "source",
     "column",
     "own_column",
+    "check",
+    "code",
+    "note",
     "channel",
 )
 ALWAYS = {"checks": "checks.csv", "data_cleaning": "account.csv"}

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,9 @@ from clvmodels.results.export import write_table
 if TYPE_CHECKING:
     from clvmodels.customers.table import Split
     from clvmodels.kpis.indicators import Kpis
-    from clvmodels.metrics import Judged
     from clvmodels.inference.posterior import Posterior
+    from clvmodels.metrics.judged import Judged
+    from clvmodels.metrics.judgement import Judgement
     from clvmodels.sources.consolidation import Company
     from clvmodels.valuation.valuation import Values
 
@@ -87,6 +89,13 @@ class EntryResult:
     elpd: pd.DataFrame | None = None
     """Leave-one-out scores of the purchase model, where nothing is held out to judge it on; as `Judged.elpd`."""
 
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """The statistics of its forecast, each computed once; None where nothing is held out."""
+        from clvmodels.metrics.judgement import Judgement  # here: a report of a stored folder judges nothing
+
+        return None if self.judged is None else Judgement(self.judged, self.calibration_weeks)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -111,6 +120,11 @@ class Run:
     payback: pd.DataFrame | None = None
     """What a new customer of each channel costs and brings; see `decisions.payback`."""
     kpis: Kpis | None = None
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """That of the recommended entry."""
+        return self.entries[self.recommended].judgement
 
 
 def machine(started: float) -> dict[str, Any]:

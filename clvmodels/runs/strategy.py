@@ -16,8 +16,8 @@ import pandas as pd
 
 from clvmodels.config.experiment import KpiSection
 from clvmodels.customers.table import Split
+from clvmodels.draws import mean_by_customer, quantiles
 from clvmodels.errors import ClvError
-from clvmodels.figures.arrays import mean_by_customer, quantiles
 from clvmodels.kpis.book import Terms
 from clvmodels.kpis.indicators import Kpis, kpis
 from clvmodels.kpis.migration import NEW, as_table

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.customers.table import Customers
-from clvmodels.draws import Array, blocks
+from clvmodels.draws import LEVELS, QUANTILES, Array, blocks
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.futures import simulation
 from clvmodels.inference.effects import check_columns, columns_of
@@ -20,7 +20,6 @@ from clvmodels.valuation.valuation import Valuation, check_units, valuation
 
 Progress = Callable[[int, int], None]
 PARTS = {"purchases": PurchaseModel, "spend": SpendModel}
-LEVELS = {"q5": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
 def score(
@@ -212,8 +211,8 @@ def _value_columns(made: Valuation, table: pd.DataFrame) -> dict[str, Array]:
 
 def _quantiles(name: str, values: Array) -> dict[str, Array]:
     """Quantiles over draws. [D, C] -> [C] each"""
-    found = np.quantile(values, list(LEVELS.values()), axis=0)
-    return {f"{name}_{level}": q for level, q in zip(LEVELS, found, strict=True)}
+    found = np.quantile(values, LEVELS, axis=0)
+    return {f"{name}_{level}": q for level, q in zip(QUANTILES, found, strict=True)}
 
 
 def _sd(values: Array, axis: int) -> Array:

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from clvmodels.figures.pit import band
+from clvmodels.metrics.bands import uniform_band as band
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt

@@ -85,7 +85,7 @@ def digest_of(numbers: pd.DataFrame) -> str:
     return hashlib.sha256(ordered.tobytes()).hexdigest()
 
 
-def a_customer_does_not_depend_on_company(case: Case, set_block_bytes) -> None:
+def a_customer_does_not_depend_on_company(case: Case, set_block_size) -> None:
     """Alone, in a reversed table, in other blocks: equal to the last bit."""
     draws, table = 64, simulated(case, size=37)
     pair = pair_of(case, draws)
@@ -95,8 +95,8 @@ def a_customer_does_not_depend_on_company(case: Case, set_block_bytes) -> None:
     for label in (table.index[0], table.index[17], table.index[36]):
         alone = every_number_of(*pair, customers_of(table.loc[[label]]), draws)
         pd.testing.assert_frame_equal(alone, whole[[label]], check_exact=True)
-    for size in (1, 8 * draws * 14 * 5):
-        set_block_bytes(size)
+    for size in (1, draws * 14 * 5):
+        set_block_size(size)
         pd.testing.assert_frame_equal(every_number_of(*pair, customers_of(table), draws), whole, check_exact=True)
 
 

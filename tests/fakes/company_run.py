@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from clvmodels.decisions.rank import rank
-from clvmodels.figures.arrays import NAMES
+from clvmodels.draws import QUANTILES
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.terms import make_terms
 from clvmodels.models.contract import Meaning, Parameter
@@ -149,9 +149,9 @@ def paybacks(groups: list[str]) -> pd.DataFrame:
         most = (40.0, 27.0, 22.0, 31.0)[place % 4]
         rows.append(
             {"channel": name, "channels": 1, "customers": 900 - place, "cost": (12.0, 30.0, 30.0, 12.0)[place % 4]}
-            | dict(zip(NAMES, months, strict=True))
+            | dict(zip(QUANTILES, months, strict=True))
             | {"rule": 11.96, "odds": (0.999, 0.62, 0.06, 0.97)[place % 4]}
-            | {f"most_{n}": most + 3 * k for k, n in enumerate(NAMES)}
+            | {f"most_{n}": most + 3 * k for k, n in enumerate(QUANTILES)}
             | {"horizon": 11.96}
         )
     return pd.DataFrame([*rows, {"channel": "other", "channels": 1, "customers": 12, "cost": 30.0}])
@@ -165,7 +165,7 @@ def with_company(run: Run, seed: int = 3) -> Run:
     draws = len(worth.expected)
     costs = {role: cost_posterior(rng, role, groups, draws) for role in ("contacts", "referrals")}
     changed = {"values": worth, "ranking": rank(worth, top_share=0.2), "posteriors": run.valued.posteriors | costs}
-    valued = SimpleNamespace(**{**vars(run.valued), **changed})
+    valued = replace(run.valued, **changed)
     known = run.value_split.customers.table.assign(complaint_rate=0.1)
     revenue = known["monetary_value"] * known["frequency"] + rng.gamma(6, 8, len(known))
     return replace(

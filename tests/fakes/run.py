@@ -25,11 +25,12 @@ from clvmodels.futures.simulation import Futures
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.terms import Scale, make_terms
 from clvmodels.metrics import Judged
+from clvmodels.metrics.checks import CHECKS, CheckRow, as_table
 from clvmodels.metrics.compare import compare
 from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.report import write_report
-from clvmodels.results.folder import About, Run
+from clvmodels.results.folder import About, EntryResult, Run
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.valuation import Values
 
@@ -235,24 +236,30 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
     )
 
 
-CHECKS = pd.DataFrame(
+def check_row(code: str, result: str, entry: str, consequence: str = "", **numbers) -> CheckRow:
+    """A row of the table of checks, as its check tells of a fake run's fit."""
+    title = CHECKS[code].title.format(model="Pareto/NBD", method="nuts", when="", unit="week", warning="")
+    remedy = "" if result == "passed" else CHECKS[code].remedy
+    return CheckRow(code, CHECKS[code].kind, result, title, entry, consequence=consequence, remedy=remedy, **numbers)
+
+
+CHECK_ROWS = as_table(
     [
-        ("passed", "Worst R-hat", "pareto", "1.003", "1.01 or less", "", "sampling"),
-        (
+        check_row("rhat", "passed", "pareto", value=1.003, at_most=1.01),
+        check_row(
+            "periods_inside",
             "failed",
-            "Held-out weeks inside the 90% band",
             "pareto",
-            "20 of 26",
-            "21 or more",
             "December is forecast too low. Do not plan a single December week with it.",
-            "forecast",
+            value=20,
+            of=26,
+            at_least=21,
         ),
-        ("look", "Rows dropped", "", "2.9%", "under 2%", "Look at dropped.csv.", "data"),
-        ("passed", "Smallest bulk ESS", "pareto", "1840", "400 or more", "", "sampling"),
-        ("skipped", "Customers with Pareto k-hat above 0.7", "bg", "", "0", "elpd was not asked for.", "forecast"),
-        ("not applicable", "Divergences", "bg", "", "0", "The Laplace approximation has none.", "sampling"),
-    ],
-    columns=["result", "check", "entry", "found", "limit", "consequence", "kind"],
+        check_row("loo_pareto_k", "look", "pareto", "Their share of the score is uncertain.", value=3, at_most=0),
+        check_row("bulk_ess", "passed", "pareto", value=1840, at_least=400),
+        check_row("loo_pareto_k", "skipped", "bg", "elpd was not asked for."),
+        check_row("divergences", "not applicable", "bg", "The Laplace approximation has none."),
+    ]
 )
 
 ACCOUNT = pd.DataFrame(
@@ -277,7 +284,7 @@ def fake_run(
     ids: list[str] | None = None,
     holdout: bool = True,
     value: bool = True,
-    checks: pd.DataFrame = CHECKS,
+    checks: pd.DataFrame = CHECK_ROWS,
     seed: int = 1,
     **changes,
 ) -> Run:
@@ -292,7 +299,7 @@ def fake_run(
     past = first.weekly["purchases"].to_numpy()[:WEEKS_FITTED]
     for name, noise in (("pareto", 0.0), ("bg", 0.25), ("last", 1.2)):
         one = (first if name == "pareto" else judged(base, rng, draws, noise, truth)) if holdout else None
-        entries[name] = SimpleNamespace(
+        entries[name] = EntryResult(
             name=name,
             label=about().entries[name],
             posteriors={"purchases": fitted},
@@ -316,7 +323,7 @@ def fake_run(
     return Run(said, ACCOUNT, split, split, entries, "pareto", valued, comparison, checks, _scores(entries), kpis=told)
 
 
-def _valued(entry: SimpleNamespace, worth: Values | None, first: Judged) -> SimpleNamespace:
+def _valued(entry: EntryResult, worth: Values | None, first: Judged) -> EntryResult:
     """The recommended entry at the date of value."""
     changed = {
         "judged": None,
@@ -325,10 +332,10 @@ def _valued(entry: SimpleNamespace, worth: Values | None, first: Judged) -> Simp
         "calibration_weeks": None,
         "p_alive": np.clip(first.futures.p_alive.mean(axis=0), 0, 1),
     }
-    return SimpleNamespace(**{**vars(entry), **changed})
+    return replace(entry, **changed)
 
 
-def _scores(entries: dict[str, SimpleNamespace]) -> pd.DataFrame:
+def _scores(entries: dict[str, EntryResult]) -> pd.DataFrame:
     numbers = (("crps", 0.41), ("coverage_90", 0.91), ("total_purchases.bias_percent", -4.0))
     return pd.DataFrame(
         {"entry": name, "dataset": "retailer", "metric": metric, "value": value, "lower": np.nan, "upper": np.nan}
@@ -353,7 +360,7 @@ def store(run: Run, folder: Path) -> Path:
 
 def hostile_run() -> Run:
     """Every name that can come from the data or the experiment tries to be more than a name."""
-    checks = CHECKS.assign(check=[*HOSTILE, "x"], consequence=[*HOSTILE[::-1], "y"], found=[*HOSTILE, "1"])
+    checks = CHECK_ROWS.assign(check=[*HOSTILE, "x"], consequence=[*HOSTILE[::-1], "y"], note=[*HOSTILE, "1"])
     names = {"title": "".join(HOSTILE), "dataset": HOSTILE[1], "commands": list(HOSTILE), "commit": HOSTILE[0]}
     ids = [f"{HOSTILE[i % 5]}{i}" for i in range(50)]
     entries = {"pareto": HOSTILE[4], "bg": HOSTILE[0], "last": HOSTILE[1]}

@@ -27,18 +27,18 @@ QUICK = ("pareto_nbd", "bg_nbd", "mbg_cnbd_k", "sbg", "gamma_gamma")
 
 
 @pytest.fixture
-def set_block_bytes(monkeypatch):
-    return lambda size: monkeypatch.setattr("clvmodels.draws.BLOCK_BYTES", size)
+def set_block_size(monkeypatch):
+    return lambda size: monkeypatch.setattr("clvmodels.draws.BLOCK_ELEMENTS", size)
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in MODELS])
-def test_a_customer_does_not_depend_on_company(name, set_block_bytes):
-    a_customer_does_not_depend_on_company(case_of(name), set_block_bytes)
+def test_a_customer_does_not_depend_on_company(name, set_block_size):
+    a_customer_does_not_depend_on_company(case_of(name), set_block_size)
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_a_toys_customer_does_not_depend_on_company(name, set_block_bytes):
-    a_customer_does_not_depend_on_company(TOYS[name], set_block_bytes)
+def test_a_toys_customer_does_not_depend_on_company(name, set_block_size):
+    a_customer_does_not_depend_on_company(TOYS[name], set_block_size)
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("bg_nbd", ("alpha", "v")), ("pareto_nbd", ("beta", "q"))])

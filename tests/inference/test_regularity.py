@@ -124,9 +124,11 @@ def test_who_is_alive_and_what_comes_is_forecast_right(found):
 @pytest.mark.slow
 def test_what_was_tried_is_kept_with_the_posterior(found, tmp_path):
     *_, (best, table) = found
-    names = [name for name, _ in others(best)]
+    names = [other["method"] for other in others(best)]
     assert names == ["k = 1", "k = 2", "k = 4"]
-    assert dict(others(best))["k = 1"] == f"elpd −{-table['difference'][1]:,.0f} ± {table['se'][1]:,.0f}"
+    first = next(other for other in others(best) if other["k"] == 1)
+    assert first["reason"] == f"elpd −{-table['difference'][1]:,.0f} ± {table['se'][1]:,.0f}"
+    assert (first["difference"], first["se"]) == (table["difference"][1], table["se"][1])
     assert others(load_posterior(best.save(tmp_path / "best.nc"))) == others(best)
 
 
@@ -215,10 +217,10 @@ def test_a_run_chooses_k_once_and_tells_it(monkeypatch, tmp_path):
     assert [model for model, day in fits.asked if day > "2025-07"].count("mbg_cnbd_k") == 1
     checks = pd.read_csv(tmp_path / "r" / "checks.csv").set_index("check")
     row = checks.loc[CHOSEN]
-    assert row["found"].startswith(f"{k} (") and row["found"].count("±") == 2 and row["entry"] == "regular"
+    assert row["value"] == k and row["note"].count("±") == 2 and row["entry"] == "regular"
     assert row["result"] == ("look" if k == 3 else "passed")
     page = write_report(outcome.folder).read_text(encoding="utf-8")
-    assert CHOSEN in page and row["found"] in page
+    assert CHOSEN in page and f"{k} ({row['note']})" in page
 
     before = len(fits.asked)
     given = run(experiment(models=models(k=k)), tmp_path / "r")  # kept: nothing is fitted again
@@ -255,8 +257,9 @@ def test_fit_takes_k_or_chooses_it(orders, tmp_path, monkeypatch):
     several = invoke(*words, "--k", "1,6", "--out", tmp_path / "best.nc")
     best = load_posterior(tmp_path / "best.nc")
     assert several.status == 0 and f"{best.model.title} has the best elpd" in several.err
-    [(other, reason)] = others(best)
-    assert {best.model.options["k"], int(other[-1])} == {1, 6} and f"{other}: {reason}" in several.err
+    [other] = others(best)
+    assert {best.model.options["k"], other["k"]} == {1, 6}
+    assert f"{other['method']}: {other['reason']}" in several.err
 
 
 @pytest.mark.parametrize(

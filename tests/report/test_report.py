@@ -13,10 +13,11 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from fakes.run import CHECKS, RUNS, fake_run, reported, store
+from fakes.run import CHECK_ROWS, RUNS, check_row, fake_run, reported, store
 
 from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
+from clvmodels.metrics.checks import as_table
 from clvmodels.report import svg, write_report
 
 CHAPTERS = ["worth", "best", "spend", "strategy", "trust", "data", "model", "checks", "limits", "reproduce"]
@@ -122,7 +123,7 @@ def test_the_first_screen(name):
 
 
 def test_failures_come_first_and_only_when_any(tmp_path):
-    fine = fake_run(60, 100, checks=CHECKS[CHECKS.result != "failed"].reset_index(drop=True))
+    fine = fake_run(60, 100, checks=CHECK_ROWS[CHECK_ROWS.result != "failed"].reset_index(drop=True))
     text = write_report(store(fine, tmp_path)).read_text(encoding="utf-8")
     assert 'class="failed"' not in text
     rows = re.findall(r'<td class="is-([a-z-]+)">', text)
@@ -307,15 +308,17 @@ def test_an_experiment_may_ask_for_one_figure_and_still_shows_all_checks(kept, t
 
 
 def test_failures_of_one_check_are_told_together_the_recommended_entry_first(tmp_path):
+    numbers = {"value": 1882, "at_least": 1403, "at_most": 1838}
     failed = [
-        ("failed", "Total in its interval", entry, "1882", "1403 to 1838", "do not plan totals with it", "forecast")
+        check_row("held_out_total", "failed", entry, "do not plan totals with it", **numbers)
         for entry in ("last", "bg", "pareto")
     ]
-    checks = pd.concat([pd.DataFrame(failed, columns=CHECKS.columns), CHECKS], ignore_index=True)
+    checks = pd.concat([as_table(failed), CHECK_ROWS], ignore_index=True)
     text = write_report(store(fake_run(60, 100, checks=checks), tmp_path)).read_text(encoding="utf-8")
     box = html.unescape(re.search(r'<div class="failed".*?</div>', text, re.DOTALL)[0])
     assert "4 of 9 checks failed." in box
-    assert "Total in its interval (Pareto/NBD, by channel and 2 more): 1,882, limit 1403 to 1838." in box
+    title = "Total of held-out purchases in its 90% interval"
+    assert f"{title} (Pareto/NBD, by channel and 2 more): 1,882, limit 1,403 to 1,838." in box
     assert "Do not plan totals with it." in box
     assert "And 1 more." in box
     assert "If it fails" not in box
@@ -326,16 +329,9 @@ def test_a_long_failure_keeps_its_consequence_and_leaves_its_numbers_to_the_tabl
         "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
         "seventeen eighteen nineteen twenty: stop."
     )
-    line = (
-        "failed",
-        "Total of held-out purchases in its 90% interval",
-        "pareto",
-        "1,882",
-        "1,403 to 1,838",
-        consequence,
-        "f",
-    )
-    checks = pd.concat([pd.DataFrame([line], columns=CHECKS.columns), CHECKS], ignore_index=True)
+    numbers = {"value": 1882, "at_least": 1403, "at_most": 1838}
+    row = check_row("held_out_total", "failed", "pareto", consequence, **numbers)
+    checks = pd.concat([as_table([row]), CHECK_ROWS], ignore_index=True)
     text = write_report(store(fake_run(60, 100, checks=checks), tmp_path)).read_text(encoding="utf-8")
     box = re.sub("<[^>]+>", "", html.unescape(re.search(r'<div class="failed".*?</div>', text, re.DOTALL)[0]))
     assert "twenty: stop." in box

@@ -11,10 +11,11 @@ import pytest
 from fakes.run import fake_run
 from scipy import stats
 
+from clvmodels import words
 from clvmodels.customers.table import Split
-from clvmodels.figures.checks import RESULTS
+from clvmodels.metrics.checks import CHECKS, RESULTS, CheckRow, correlation_interval, told
 from clvmodels.results.folder import Run
-from clvmodels.runs.checks import CHECKS, Row, all_checks, correlation_interval
+from clvmodels.runs.checks import ORDER, all_checks
 
 KINDS = ("sampling", "forecast", "data")
 
@@ -42,7 +43,7 @@ def judged_otherwise(run: Run, **changes) -> Run:
         futures = {key: value for key, value in changes.items() if hasattr(entry.judged.futures, key)}
         own = {key: value for key, value in changes.items() if key not in futures}
         new = dataclasses.replace(entry.judged, futures=dataclasses.replace(entry.judged.futures, **futures), **own)
-        entries[name] = SimpleNamespace(**{**vars(entry), "judged": new})
+        entries[name] = dataclasses.replace(entry, judged=new)
     return dataclasses.replace(run, entries=entries)
 
 
@@ -53,8 +54,13 @@ def with_truth(run: Run, purchases: np.ndarray) -> Run:
     return judged_otherwise(run, holdout=dataclasses.replace(judged.holdout, table=table))
 
 
-def rows(run: Run, name: str) -> list[Row]:
-    return list(CHECKS[name](run))
+def rows(run: Run, name: str) -> list[CheckRow]:
+    return list(ORDER[name](run))
+
+
+def in_words(row: CheckRow) -> tuple[str, str, str]:
+    """Its result, and what was found and its limit as a reader is told."""
+    return row.result, *told(row)
 
 
 # ---------------------------------------------------------------------------------------------- the registry
@@ -63,22 +69,27 @@ def rows(run: Run, name: str) -> list[Row]:
 @pytest.mark.parametrize("options", [{}, {"holdout": False}, {"value": False}, {"value": False, "holdout": False}])
 def test_every_check_is_in_one_category_with_a_limit_and_a_consequence(options):
     table = all_checks(the_run(200, **options))
-    assert list(table.columns) == ["result", "check", "entry", "found", "limit", "consequence", "kind"]
+    assert list(table.columns) == list(CheckRow._fields)
     assert set(table["result"]) <= set(RESULTS) and set(table["kind"]) <= set(KINDS)
+    assert set(table["code"]) <= set(CHECKS)
     assert not table.duplicated(["check", "entry"]).any()
     assert table["check"].str.len().gt(0).all()
+    numeric = ["value", "of", "lower", "upper", "at_least", "at_most"]
+    assert set(map(str, table[numeric].dtypes)) == {"float64"}
     for row in table.itertuples():
-        assert all(isinstance(cell, str) for cell in row[1:])
-        if row.result in ("failed", "look", "passed") and row.kind != "data":
-            assert row.found and row.limit
+        assert all(isinstance(getattr(row, column), str) for column in table.columns.difference(numeric))
+        found, limit = told(row)
+        made = row.result in ("failed", "look", "passed")
+        assert bool(found and limit) == (made and row.code != "data_warning")
         assert bool(row.consequence) == (row.result != "passed"), row.check
+        assert bool(row.remedy) == (row.result in ("failed", "look")), row.check
 
 
 def test_the_registry_holds_every_check_and_all_of_them_are_told():
     run = the_run(200)
-    said = [row.check for name in CHECKS for row in rows(run, name)]
+    said = [row.check for name in ORDER for row in rows(run, name)]
     assert sorted(said) == sorted(all_checks(run)["check"])
-    for name in CHECKS:
+    for name in ORDER:
         # nothing was left out of the fake run but PSIS-LOO, and no k was to be chosen
         assert rows(run, name) or name in ("loo", "chosen_k"), name
 
@@ -102,7 +113,7 @@ def test_sampling_checks_are_told_once_a_fit_and_with_the_side_of_their_limit():
         check("importance ESS", 5123.0, 2000.0),
     ]
     found = rows(with_checks(fake_run(100, 100), checks), "sampling")
-    assert [(row.result, row.found, row.limit) for row in found] == [
+    assert [in_words(row) for row in found] == [
         ("passed", "1.003", "1.01 or less"),
         ("failed", "131.4", "400 or more"),
         ("passed", "0", "0 or less"),
@@ -111,19 +122,20 @@ def test_sampling_checks_are_told_once_a_fit_and_with_the_side_of_their_limit():
     ]
     assert found[1].check == "bulk ESS, Pareto/NBD by nuts" and found[1].entry == "pareto"
     assert {row.kind for row in found} == {"sampling"}
+    assert [row.code for row in found] == ["rhat", "bulk_ess", "divergences", "pareto_k_hat", "importance_ess"]
 
 
 def test_what_is_no_number_is_told_as_such():
     checks = [check(found=float("nan"), passed=False), check("Pareto k-hat", float("inf"), 0.7, False)]
     found = rows(with_checks(fake_run(50, 100), checks), "sampling")
-    assert [(row.result, row.found) for row in found] == [("failed", "not a number"), ("failed", "inf")]
+    assert [in_words(row)[:2] for row in found] == [("failed", "not a number"), ("failed", "infinite")]
 
 
 def test_a_fit_at_the_date_of_value_is_told_apart():
     run = the_run(100)
     other = SimpleNamespace(**vars(run.valued.posteriors["purchases"]))
     other.data, other.checks = other.data.copy(), [check(found=1.2, passed=False)]
-    valued = SimpleNamespace(**{**vars(run.valued), "posteriors": {"purchases": other}})
+    valued = dataclasses.replace(run.valued, posteriors={"purchases": other})
     found = rows(dataclasses.replace(run, valued=valued), "sampling")
     assert [(row.result, row.check) for row in found] == [
         ("passed", "R-hat, Pareto/NBD by nuts"),
@@ -138,16 +150,17 @@ def test_a_total_in_its_interval_passes_and_one_outside_fails_by_its_side():
     run = the_run()
     totals = np.sort(run.entries["pareto"].judged.futures.purchases.sum(axis=1))
     share = np.full(400, 0)
-    for total, result, words in (
+    for total, result, side in (
         (int(np.median(totals)), "passed", ""),
         (totals[-1] + 50, "failed", "too few"),
         (totals[0] - 50, "failed", "too many"),
     ):
         share[:] = np.bincount(np.arange(total) % 400, minlength=400)
         row = next(row for row in rows(with_truth(run, share), "held_out_total") if row.entry == "pareto")
-        assert (row.result, row.found) == (result, f"{total:,}") and words in row.consequence
-    low, high = (float(word.replace(",", "")) for word in row.limit.split(" to "))
-    assert totals[0] < low < np.median(totals) < high < totals[-1]
+        assert (row.result, row.value) == (result, total) and side in row.consequence
+        assert told(row) == (f"{total:,}", f"{row.at_least:,.0f} to {row.at_most:,.0f}")
+    assert totals[0] < row.at_least < np.median(totals) < row.at_most < totals[-1]
+    assert [row.at_least, row.at_most] == np.quantile(totals, [0.05, 0.95]).tolist()
 
 
 def test_ranges_that_are_too_narrow_or_too_wide_fail():
@@ -157,15 +170,15 @@ def test_ranges_that_are_too_narrow_or_too_wide_fail():
     narrow = np.broadcast_to(np.median(purchases, axis=0).astype(np.int32), purchases.shape)
     far = purchases[0] + 3
     row = rows(with_truth(judged_otherwise(run, purchases=narrow), far), "randomised_pits")[0]
-    assert row.result == "failed" and "too narrow" in row.consequence and row.limit == "87% to 93%"
+    assert row.result == "failed" and "too narrow" in row.consequence and told(row)[1] == "87% to 93%"
     middle = with_truth(run, np.full(2000, 50))
     wide = np.tile(np.arange(200)[:, None], (1, 2000)).astype(np.int32)
     row = rows(judged_otherwise(middle, purchases=wide), "randomised_pits")[0]
-    assert (row.result, row.found) == ("failed", "100.0%") and "too wide" in row.consequence
+    assert in_words(row)[:2] == ("failed", "100.0%") and "too wide" in row.consequence
 
 
 def test_with_few_customers_chance_is_allowed_for():
-    limits = {n: rows(the_run(n), "randomised_pits")[0].limit for n in (100, 400)}
+    limits = {n: told(rows(the_run(n), "randomised_pits")[0])[1] for n in (100, 400)}
     assert limits == {100: "82% to 98%", 400: "86% to 94%"}
 
 
@@ -177,8 +190,9 @@ def test_weeks_and_groups_off_their_band_fail():
     wrong = with_truth(judged_otherwise(run, weekly=weekly), judged.actual + 20)
     weeks, groups = rows(wrong, "inside")
     assert (weeks.result, groups.result) == ("failed", "failed")
-    assert weeks.found == "0 of 26" and weeks.limit.endswith("or more")
-    assert groups.found.startswith("0 of ")
+    assert (weeks.value, weeks.of, told(weeks)[0]) == (0, 26, "0 of 26")
+    assert told(weeks)[1] == f"{weeks.at_least:.0f} or more" and weeks.at_least > 0
+    assert groups.value == 0 and told(groups)[0].startswith("0 of ")
 
 
 def test_customers_whose_loo_is_unsure_are_looked_at():
@@ -189,8 +203,8 @@ def test_customers_whose_loo_is_unsure_are_looked_at():
         pareto_k = np.where(np.arange(100) < bad, 0.9, 0.1)
         elpd = pd.DataFrame({"elpd_i": -1.0, "pareto_k": pareto_k}, index=index)
         found = rows(judged_otherwise(run, elpd=elpd), "loo")
-        assert [(row.entry, row.result, row.found) for row in found] == [
-            (name, result, str(bad)) for name in ("pareto", "bg", "last")
+        assert [(row.entry, row.result, row.value, *told(row)) for row in found] == [
+            (name, result, bad, str(bad), "0") for name in ("pareto", "bg", "last")
         ]
 
 
@@ -219,13 +233,14 @@ def test_spend_that_goes_with_frequency_is_looked_at():
     rng, frequency = np.random.default_rng(1), np.arange(100) + 1
     looks = {"up": 10.0 * frequency, "down": 1000.0 / frequency, "apart": rng.permutation(frequency) * 1.0}
     found = {name: rows(spending(amounts, frequency), "frequency_and_spend")[0] for name, amounts in looks.items()}
-    assert {name: (row.result, row.found) for name, row in found.items() if name != "apart"} == {
+    minus = words.MINUS
+    assert {name: in_words(row)[:2] for name, row in found.items() if name != "apart"} == {
         "up": ("look", "1.00 (90%: 1.00 to 1.00)"),
-        "down": ("look", "−1.00 (90%: −1.00 to −1.00)"),
+        "down": ("look", f"{minus}1.00 (90%: {minus}1.00 to {minus}1.00)"),
     }
     assert "pays more a purchase" in found["up"].consequence and "too low" in found["up"].consequence
     assert "pays less a purchase" in found["down"].consequence and "too high" in found["down"].consequence
-    assert found["apart"].result == "passed" and found["apart"].limit.startswith("−0.1 to 0.1")
+    assert found["apart"].result == "passed" and told(found["apart"])[1].startswith("−0.1 to 0.1")
 
 
 def test_a_correlation_that_chance_could_bring_is_not_looked_at():
@@ -238,7 +253,7 @@ def test_a_correlation_that_chance_could_bring_is_not_looked_at():
         run = the_run(100)
         split = Split(dataclasses.replace(run.split.customers, table=table), None, run.split.weekly)
         row = rows(dataclasses.replace(run, split=split), "frequency_and_spend")[0]
-        results[count] = row.result, float(row.found.split()[0].replace("−", "-"))
+        results[count] = row.result, row.value
     assert results[100][0] == "look" and results[8][0] == "passed" and min(r for _, r in results.values()) > 0.1
 
 

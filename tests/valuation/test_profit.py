@@ -198,8 +198,8 @@ def test_a_customer_does_not_depend_on_company(monkeypatch):
     same(all_of(table.iloc[::-1]), table)
     for label in (table.index[0], table.index[5]):
         same(all_of(table.loc[[label]]), table.loc[[label]])
-    for size in (1, 8 * 32 * 8 * 9 * 4):
-        monkeypatch.setattr("clvmodels.draws.BLOCK_BYTES", size)
+    for size in (1, 32 * 8 * 9 * 4):
+        monkeypatch.setattr("clvmodels.draws.BLOCK_ELEMENTS", size)
         same(all_of(table), table)
 
 

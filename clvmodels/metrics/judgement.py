@@ -1,0 +1,217 @@
+"""One entry's forecast, judged: the statistics that checks read and figures draw, each computed once.
+
+What is counted of single customers is in `pit.py` and its neighbours; here are the groups, weeks and curves made of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvmodels.draws import Array, group_means, quantiles, total
+from clvmodels.metrics.bands import InsideCount, inside_count, isotonic_line, uniform_band
+from clvmodels.metrics.judged import Judged
+from clvmodels.metrics.pit import in_the_middle, randomised_pit
+
+PIT_POINTS = 101
+FEW_CUSTOMERS = 100
+"""A smaller base has fewer groups by past frequency, and a coarser reliability curve."""
+FINE_GRID = np.round(np.arange(1, 50) * 0.02, 2)
+COARSE_GRID = np.round(np.arange(1, 11) * 0.1 - 0.05, 2)
+"""Predicted probabilities at which the reliability curve is read."""
+SMALLEST_GROUP = 10
+MOST_GROUPS, MOST_GROUPS_OF_FEW = 8, 4
+MOST_PERIODS = 120
+FEW_PURCHASES = 5.0
+"""Where a mean week holds fewer, single weeks say little: they are taken four by four."""
+
+
+class Tracking(NamedTuple):
+    """Purchases of the whole base by period, before and after the calibration's end.
+
+    `periods` has a row a period: start, unit (week, or what opportunities are counted in), units (how many of them a
+    period holds), held_out, actual, and q5 to q95 of the forecast with `outside` (of the 90% interval), where there is
+    one. `inside` counts the held-out periods; None where there is none.
+    """
+
+    periods: list[dict[str, Any]]
+    inside: InsideCount | None
+
+
+class Groups(NamedTuple):
+    """Mean held-out purchases of customers with the same past frequency.
+
+    `groups` has a row a group: frequency (its name), customers, actual, and q5 to q95 of the forecast.
+    """
+
+    groups: list[dict[str, Any]]
+    inside: InsideCount
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The forecast of an entry, with what is computed of it when it is first asked for.
+
+    Parameters
+    ----------
+    judged
+        The forecast beside what came.
+    fitted_weeks
+        Purchases of the base in the weeks that the entry was fitted to, as it would have them from the start; None
+        where they were not asked for. [D, week]
+    """
+
+    judged: Judged
+    fitted_weeks: NDArray | None = None
+
+    @cached_property
+    def actual_total(self) -> int:
+        """Held-out purchases of the whole base."""
+        return int(self.judged.actual.sum())
+
+    @cached_property
+    def total(self) -> dict[str, float]:
+        """Quantiles of the forecast of that total."""
+        return quantiles(total(self.judged.futures.purchases))
+
+    @cached_property
+    def pit(self) -> Array:
+        """Randomised PIT of each customer. [customer_id]"""
+        return randomised_pit(self.judged)
+
+    @property
+    def middle_share(self) -> float:
+        """Share of customers in the middle 90% of their own forecast."""
+        return float(in_the_middle(self.pit).mean())
+
+    @cached_property
+    def pit_curve(self) -> pd.DataFrame:
+        """Surplus of outcomes below each place of their forecast, and its 99% band, as shares of the customers.
+
+        Columns place, surplus, lower, upper: the distribution function of the randomised PIT less that of uniform
+        numbers, at 101 places from 0 to 1.
+        """
+        customers = len(self.pit)
+        places = np.linspace(0, 1, PIT_POINTS)
+        shares = np.searchsorted(np.sort(self.pit), places, side="right") / customers
+        inner = places[1:-1]
+        low, high = uniform_band(customers, inner)
+        curve = {"place": places, "surplus": shares - places}
+        curve["lower"] = np.concatenate([[0.0], low - inner, [0.0]])
+        curve["upper"] = np.concatenate([[0.0], high - inner, [0.0]])
+        return pd.DataFrame(curve)
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """How often at least one purchase came, by its predicted probability.
+
+        Columns predicted (the grid), bought, lower, upper (the isotonic line and its 99% consistency band; NaN where
+        nobody was predicted as much), customers (of the step around it).
+        """
+        predicted = np.clip(np.asarray(self.judged.futures.p_any, dtype=float), 0.0, 1.0)
+        grid = COARSE_GRID if len(predicted) < FEW_CUSTOMERS else FINE_GRID
+        line = isotonic_line(predicted, self.judged.actual > 0, grid)
+        half = (grid[1] - grid[0]) / 2
+        edges = np.concatenate([[-1e-9], grid[:-1] + half, [1 + 1e-9]])
+        customers = np.histogram(predicted, edges)[0]
+        frame = pd.DataFrame({"predicted": grid, **line._asdict(), "customers": customers})
+        covered = (grid >= predicted.min()) & (grid <= predicted.max())
+        covered[np.abs(grid - predicted.mean()).argmin()] = True  # a range within one step has its point too
+        frame.loc[~covered, list(line._fields)] = np.nan
+        return frame
+
+    @cached_property
+    def groups(self) -> Groups:
+        """Groups by past frequency, and how many of their means lie in their 90% intervals."""
+        customers = self.judged.customers.table.loc[self.judged.futures.customer_id]
+        frequency = customers["frequency"].to_numpy(dtype=np.int64)
+        bounds = frequency_groups(frequency)
+        codes = np.searchsorted([high for _, high in bounds], frequency)
+        draws = group_means(self.judged.futures.purchases, codes, len(bounds))
+        sizes = np.bincount(codes, minlength=len(bounds))
+        actual = np.bincount(codes, self.judged.actual, minlength=len(bounds)) / sizes
+        rows = []
+        for place, (low, high) in enumerate(bounds):
+            name = _group_name(low, high, last=place == len(bounds) - 1)
+            row = {"frequency": name, "customers": int(sizes[place]), "actual": float(actual[place])}
+            rows.append(row | quantiles(draws[:, place]))
+        return Groups(rows, inside_count(draws, actual))
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """Periods before and after the calibration's end, and how many of the held-out ones lie in their 90% band."""
+        weekly = self.judged.weekly.sort_values("start").reset_index(drop=True)
+        held_out = weekly["held_out"].to_numpy(dtype=bool)
+        unit = self.judged.customers.time_unit if self.judged.customers.time == "opportunities" else "week"
+        size = _weeks_in_a_period(weekly, unit)
+        before = _aligned(self.fitted_weeks, weekly[~held_out], held_out=False)
+        after = _aligned(self.judged.futures.period_purchases, weekly[held_out], held_out=True)
+        fitted, _ = _periods(weekly[~held_out], before, size, unit, held_out=False)
+        ahead, draws = _periods(weekly[held_out], after, size, unit, held_out=True)
+        inside = None
+        if draws is not None:
+            inside = inside_count(draws, np.array([row["actual"] for row in ahead]))
+        return Tracking([*fitted, *ahead], inside)
+
+
+def frequency_groups(frequency: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Bounds (lowest, highest) of groups by past purchases, each of at least 10 customers; the last is open."""
+    most = MOST_GROUPS if len(frequency) >= FEW_CUSTOMERS else MOST_GROUPS_OF_FEW
+    bounds: list[tuple[int, int]] = []
+    low = 0
+    for high in range(int(frequency.max()) + 1):
+        inside = int(((frequency >= low) & (frequency <= high)).sum())
+        beyond = int((frequency > high).sum())
+        if inside >= SMALLEST_GROUP and beyond >= SMALLEST_GROUP and len(bounds) < most - 1:
+            bounds.append((low, high))
+            low = high + 1
+    return [*bounds, (low, int(frequency.max()))]
+
+
+def _group_name(low: int, high: int, *, last: bool) -> str:
+    if low == high:
+        return str(low)
+    return f"{low}+" if last else f"{low} to {high}"
+
+
+def _aligned(draws: NDArray | None, weeks: pd.DataFrame, *, held_out: bool) -> NDArray | None:
+    """The draws of these weeks, refused where they are of others. [D, week]"""
+    if draws is not None and draws.shape[1] != len(weeks):
+        raise ValueError(f"{draws.shape[1]} forecast weeks, {len(weeks)} weeks of data (held out: {held_out})")
+    return draws
+
+
+def _weeks_in_a_period(weekly: pd.DataFrame, unit: str) -> int:
+    """1; 4 where a mean week holds under 5 purchases; more where there would be over 120 periods."""
+    few = unit == "week" and weekly["purchases"].mean() < FEW_PURCHASES
+    return max(4 if few else 1, math.ceil(len(weekly) / MOST_PERIODS))
+
+
+def _periods(
+    weekly: pd.DataFrame, draws: NDArray | None, size: int, unit: str, *, held_out: bool
+) -> tuple[list[dict[str, Any]], NDArray | None]:
+    """Whole periods counted from the calibration's end, both ways; weeks left over at the far ends are left out."""
+    count = len(weekly) // size
+    if not count:
+        return [], None
+    first = 0 if held_out else len(weekly) - count * size
+    weeks = slice(first, first + count * size)
+    cut = weekly.iloc[weeks]
+    actual = cut["purchases"].to_numpy().reshape(count, size).sum(axis=1)
+    sums = None
+    if draws is not None:
+        sums = np.asarray(draws)[:, weeks].reshape(len(draws), count, size).sum(axis=2)
+    rows = []
+    for place, (start, purchases) in enumerate(zip(cut["start"].iloc[::size], actual, strict=True)):
+        row = {"start": str(start)[:10], "unit": unit, "units": size, "held_out": held_out, "actual": float(purchases)}
+        if sums is not None:
+            row |= quantiles(sums[:, place])
+            row["outside"] = not row["q5"] <= purchases <= row["q95"]
+        rows.append(row)
+    return rows, sums
