@@ -11,9 +11,13 @@ import pytest
 from fakes.drawn import check_drawings
 from fakes.says import cases_of, check
 
+from clvmodels import draws as arrays
 from clvmodels import words
 from clvmodels.config import document
-from clvmodels.figures import arrays, calibration, checks, style, top_odds, tracking, value_parts
+from clvmodels.figures import checks, style, top_odds, value_parts
+from clvmodels.metrics import checks as judging
+from clvmodels.metrics import judgement
+from clvmodels.report import leads
 from clvmodels.valuation.valuation import Values
 
 rank = importlib.import_module("clvmodels.decisions.rank")  # the packages have the functions under these names
@@ -133,10 +137,23 @@ FAULTS = [
     ),
     Fault("quantiles of the wrong side", arrays, "LEVELS", lambda levels: levels[::-1], says("total_value")),
     Fault("a range's ends swapped", words, "span", lambda f: lambda a, b, **how: f(b, a, **how), says("total_value")),
-    Fault("a forecast that fails is said to hold", tracking, "holds", lambda f: lambda table: True, chapters),
+    Fault(
+        "a forecast that fails is said to hold",
+        judging,
+        "decided",
+        lambda f: lambda *conditions, otherwise="failed": "passed",
+        a_test("runs.test_checks", "test_a_total_in_its_interval_passes_and_one_outside_fails_by_its_side"),
+    ),
+    Fault(
+        "all that is judged is judged by the total",
+        leads,
+        "JUDGED",
+        lambda judged: [(figure, "held_out_total", name) for figure, _, name in judged],
+        chapters,
+    ),
     Fault("failed checks last", checks, "ordered", lambda f: lambda t, r: f(t, r).iloc[::-1], says("checks")),
     Fault("the smallest cost for the largest", value_parts, "largest", smallest, says("value_parts")),
-    Fault("groups of thirty customers or more", calibration, "SMALLEST", lambda size: size * 3, says("calibration")),
+    Fault("groups of thirty or more", judgement, "SMALLEST_GROUP", lambda size: size * 3, says("calibration")),
     Fault("blue for what is lost", style, "RED", lambda _: style.BLUE, draws("calibration")),
     Fault("problems of YAML two lines off", document, "_place", two_lines_off, places_of_problems),
     Fault("a reversed sort in the odds of the top", np, "sort", descending, draws("top_odds")),

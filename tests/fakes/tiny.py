@@ -7,19 +7,18 @@ m - 9s, m - 5s, m, m + 5s and m + 9s, and nothing is interpolated.
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from fakes.run import ACCOUNT, CHECKS, about
+from fakes.run import ACCOUNT, CHECK_ROWS, about
 
 from clvmodels.customers.table import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
 from clvmodels.futures.simulation import Futures
-from clvmodels.kpis import COLUMNS, Kpis
+from clvmodels.kpis.indicators import COLUMNS, Kpis
 from clvmodels.metrics import Judged
-from clvmodels.results.folder import Run
+from clvmodels.results.folder import EntryResult, Run
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.valuation import Part, Values
 
@@ -125,10 +124,9 @@ def judged() -> Judged:
 # -------------------------------------------------------------------------------------------------------------- run
 
 
-def entry(name: str = "pareto", **changes: Any) -> SimpleNamespace:
+def entry(name: str = "pareto", **changes: Any) -> EntryResult:
     """One entry's results; what is not named is not there."""
-    nothing = dict.fromkeys(("judged", "values", "ranking", "calibration_weeks", "p_alive", "elpd"))
-    return SimpleNamespace(**{"name": name, "label": about().entries[name], "posteriors": {}, **nothing, **changes})
+    return EntryResult(**{"name": name, "label": about().entries[name], "posteriors": {}, **changes})
 
 
 def tiny_run(**changes: Any) -> Run:
@@ -142,7 +140,7 @@ def tiny_run(**changes: Any) -> Run:
         recommended="pareto",
         valued=NOTHING,
         comparison=None,
-        checks=CHECKS,
+        checks=CHECK_ROWS,
         scores=pd.DataFrame({"entry": [], "dataset": [], "metric": [], "value": [], "lower": [], "upper": []}),
     )
     return replace(base, **{"valued": entry(), **changes})
@@ -164,6 +162,11 @@ def forecast_run(**told: Any) -> Run:
     split = Split(found.customers, found.holdout, found.weekly)
     said = {"customers": SILENT + REGULAR, "draws": DRAWS, "holdout": 4.0, "holdout_end": "2025-07-28", **told}
     return tiny_run(about=about(**said), split=split, value_split=split, entries={"pareto": first})
+
+
+def judged_as(run: Run, found: Judged) -> Run:
+    """The run with another forecast beside what came."""
+    return replace(run, entries={"pareto": replace(run.entries["pareto"], judged=found)})
 
 
 def kpis(*rows: tuple, migration: Any = None, programmes: Any = None, base_value: Any = None) -> Kpis:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes.drawn import check_drawings
 from fakes.says import Says, check
-from fakes.tiny import forecast_run
+from fakes.tiny import forecast_run, judged_as
 
 
 def sure_and_wrong():
@@ -16,8 +16,7 @@ def sure_and_wrong():
     run = forecast_run()
     found = run.entries["pareto"].judged
     purchases = np.tile(found.futures.purchases[10], (21, 1))
-    run.entries["pareto"].judged = replace(found, futures=replace(found.futures, purchases=purchases))
-    return run
+    return judged_as(run, replace(found, futures=replace(found.futures, purchases=purchases)))
 
 
 CASES = {

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
-from fakes.run import CHECKS
+from fakes.run import CHECK_ROWS, check_row
 from fakes.says import Says, check
 from fakes.tiny import tiny_run
 
+from clvmodels.metrics.checks import CHECKS, CheckRow, as_table
+from clvmodels.results.folder import Run
 
-def run(*lines):
-    """Lines of (result, check, entry, found, limit, consequence)."""
-    names = ["result", "check", "entry", "found", "limit", "consequence"]
-    return tiny_run(checks=pd.DataFrame(list(lines), columns=names).assign(kind="forecast"))
+BEST, FIT = "Pareto/NBD, by channel", "Pareto/NBD by nuts"
+
+
+def run(*rows: CheckRow) -> Run:
+    return tiny_run(checks=as_table(rows))
+
+
+def row(code: str, result: str = "passed", entry: str = "pareto", consequence: str = "", **numbers) -> CheckRow:
+    return check_row(code, result, entry, consequence, **numbers)
 
 
 NUMBERS = [
-    ("passed", "a", "bg", 3.0, 0.123456, "what follows"),
-    ("failed", "b", "other", "1e3", np.nan, "stop!"),
-    ("look", "c", np.nan, 1234567.0, -0.5, np.nan),
-    ("failed", "d", "pareto", 2e15, "text", " "),
-    ("look", "e", "pareto", 0.01, 2.50, "see the file"),
+    row("pareto_k_hat", entry="bg", consequence="what follows", value=-0.03, at_most=0.12345),
+    row("importance_ess", "failed", "other", "stop!", value=1e3, at_least=2000.4),
+    row("rhat", "look", "", value=1234567.0, at_most=1.01),
+    row("divergences", "failed", consequence=" ", value=2e15, at_most=0),
+    row("bulk_ess", "look", consequence="see the file", value=131.456, at_least=400),
+    row("tail_ess", "failed", value=np.nan, at_least=400),
+    row("maximum_found", value=1.0, at_least=1.0),
+    row("held_out_total", value=1882, at_least=1403.4, at_most=1838.6),
+    row("periods_inside", value=22, of=24, at_least=17),
+    row("groups_inside", "look", value=3, of=8, at_least=5),
+    row("pit_share", value=0.88672, at_least=0.87, at_most=0.93),
+    row("pit_band", value=0, of=101, at_most=0),
+    row("pit_band", "look", value=3, of=101, at_most=0),
+    row("reliability_band", value=0.9184, at_least=0.9),
+    row("loo_pareto_k", value=1234, at_most=0),
+    row("chosen_k", value=2, at_most=3, note="1: −12 ± 3; 4: −5 ± 2"),
+    row("frequency_and_spend", value=-0.168, lower=-0.215, upper=0.114, at_least=-0.1, at_most=0.1),
+    row("data_warning")._replace(check="3 rows are late"),
+    row("no_data_warnings", value=0, at_most=0),
 ]
 
 CASES = {
     "one of each": Says(
-        lambda: tiny_run(checks=CHECKS),
+        lambda: tiny_run(checks=CHECK_ROWS),
         heading="Checks",
         sub="",
         caption="",
@@ -41,11 +61,18 @@ CASES = {
                 "21 or more",
                 "December is forecast too low. Do not plan a single December week with it.",
             ),
-            ("look", "Rows dropped", "", "2.9%", "under 2%", "Look at dropped.csv."),
-            ("passed", "Worst R-hat", "Pareto/NBD, by channel", "1.003", "1.01 or less", ""),
-            ("passed", "Smallest bulk ESS", "Pareto/NBD, by channel", "1,840", "400 or more", ""),
-            ("skipped", "Customers with Pareto k-hat above 0.7", "BG/NBD", "", "0", "Elpd was not asked for."),
-            ("not applicable", "Divergences", "BG/NBD", "", "0", "The Laplace approximation has none."),
+            (
+                "look",
+                "Customers with Pareto k above 0.7 (LOO)",
+                "Pareto/NBD, by channel",
+                "3",
+                "0",
+                "Their share of the score is uncertain.",
+            ),
+            ("passed", "R-hat, Pareto/NBD by nuts", "Pareto/NBD, by channel", "1.003", "1.01 or less", ""),
+            ("passed", "Bulk ESS, Pareto/NBD by nuts", "Pareto/NBD, by channel", "1,840", "400 or more", ""),
+            ("skipped", "Customers with Pareto k above 0.7 (LOO)", "BG/NBD", "", "", "Elpd was not asked for."),
+            ("not applicable", f"Divergences, {FIT}", "BG/NBD", "", "", "The Laplace approximation has none."),
         ],
         tones={0: "bad"},
     ),
@@ -54,16 +81,58 @@ CASES = {
         heading="Checks",
         sub="",
         caption="",
-        alt="2 failed, 2 need a look, 1 passed.",
+        alt="3 failed, 4 need a look, 12 passed.",
         titles=("Result", "Check", "Entry", "Found", "Limit", "Consequence"),
         rows=[
-            ("failed", "D", "Pareto/NBD, by channel", "2,000,000,000,000,000", "text", ""),
-            ("failed", "B", "other", "1,000", "", "Stop!"),
-            ("look", "E", "Pareto/NBD, by channel", "0.01", "2.5", "See the file."),
-            ("look", "C", "", "1,234,567", "-0.5", ""),
-            ("passed", "A", "BG/NBD", "3", "0.1235", "If it fails: what follows."),
+            ("failed", f"Divergences, {FIT}", BEST, "2,000,000,000,000,000", "0 or less", ""),
+            ("failed", f"Tail ESS, {FIT}", BEST, "not a number", "400 or more", ""),
+            ("failed", f"Importance ESS, {FIT}", "other", "1,000", "2,000 or more", "Stop!"),
+            ("look", f"Bulk ESS, {FIT}", BEST, "131.5", "400 or more", "See the file."),
+            ("look", "Groups by past frequency inside their 90% interval", BEST, "3 of 8", "5 or more", ""),
+            ("look", "Randomised PIT in its 99% band", BEST, "leaves it", "inside", ""),
+            ("look", f"R-hat, {FIT}", "", "1,234,567", "1.01 or less", ""),
+            ("passed", f"Maximum found, {FIT}", BEST, "1", "1 or more", ""),
+            ("passed", "Total of held-out purchases in its 90% interval", BEST, "1,882", "1,403 to 1,839", ""),
+            ("passed", "Held-out weeks inside the 90% band", BEST, "22 of 24", "17 or more", ""),
+            (
+                "passed",
+                "Customers in the middle 90% of their forecast (randomised PIT)",
+                BEST,
+                "88.7%",
+                "87% to 93%",
+                "",
+            ),
+            ("passed", "Randomised PIT in its 99% band", BEST, "inside", "inside", ""),
+            (
+                "passed",
+                "Reliability of P(at least one purchase) in its 99% band, share of the range",
+                BEST,
+                "92%",
+                "90% or more",
+                "",
+            ),
+            ("passed", "Customers with Pareto k above 0.7 (LOO)", BEST, "1,234", "0", ""),
+            (
+                "passed",
+                "Regularity k of the purchases, by elpd (difference ± its standard error)",
+                BEST,
+                "2 (1: −12 ± 3; 4: −5 ± 2)",
+                "less than 4, the largest tried",
+                "",
+            ),
+            (
+                "passed",
+                "Rank correlation of frequency and spend",
+                BEST,
+                "-0.17 (90%: -0.22 to 0.11)",
+                "−0.1 to 0.1, or not clearly off 0",
+                "",
+            ),
+            ("passed", "3 rows are late", BEST, "", "", ""),
+            ("passed", "Warnings of the data", BEST, "0", "0", ""),
+            ("passed", f"Pareto k-hat, {FIT}", "BG/NBD", "-0.03", "0.123 or less", "If it fails: what follows."),
         ],
-        tones={0: "bad", 1: "bad"},
+        tones={0: "bad", 1: "bad", 2: "bad"},
     ),
 }
 
@@ -71,3 +140,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("checks", case)
+
+
+def test_every_check_of_the_registry_is_told():
+    assert {row.code for row in NUMBERS} == set(CHECKS)

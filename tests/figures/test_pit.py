@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.says import Says, check
-from fakes.tiny import forecast_run
+from fakes.tiny import forecast_run, judged_as
 
 
 def as_wide_as_it_should_be():
@@ -29,10 +29,9 @@ def as_wide_as_it_should_be():
     )
     table = pd.DataFrame({"frequency": 1, "recency": 1.0, "T": 26.0}, index=pd.Index(ids, name="customer_id"))
     holdout = replace(found.holdout, table=pd.DataFrame({"purchases": rng.poisson(3.0, 400)}, index=table.index))
-    run.entries["pareto"].judged = replace(
-        found, futures=futures, holdout=holdout, customers=replace(found.customers, table=table)
-    )
-    return run
+    customers = replace(found.customers, table=table)
+    judged = replace(found, futures=futures, holdout=holdout, customers=customers)
+    return judged_as(run, judged)
 
 
 CASES = {

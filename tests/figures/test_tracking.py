@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes.drawn import check_drawings
 from fakes.says import Says, check
-from fakes.tiny import forecast_run
+from fakes.tiny import forecast_run, judged_as
 
 
 def too_low():
@@ -20,8 +20,7 @@ def too_low():
         entry.judged,
         futures=replace(entry.judged.futures, purchases=0 * entry.judged.futures.purchases, period_purchases=0 * weeks),
     )
-    entry.judged = found
-    return run
+    return judged_as(run, found)
 
 
 def rare():
@@ -29,8 +28,7 @@ def rare():
     run = forecast_run()
     found = run.entries["pareto"].judged
     weekly = found.weekly.assign(purchases=[1, 2, 0, 3, 1, 2])
-    run.entries["pareto"].judged = replace(found, weekly=weekly)
-    return run
+    return judged_as(run, replace(found, weekly=weekly))
 
 
 CASES = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-import pandas as pd
 import pytest
-from fakes.run import about
+from fakes.run import about, check_row
 from fakes.says import cases_of, plain, stored
 from fakes.tiny import forecast_run, worth_run
 
 from clvmodels.figures import FIGURES
+from clvmodels.metrics import checks
 from clvmodels.report import leads
 from clvmodels.report.stored import Stored
 
@@ -34,14 +33,27 @@ def both(one: Stored, *others: Stored, **told) -> Stored:
     return Stored(replace(one.about, **told), tables)
 
 
+def judged(run, *names: str) -> Stored:
+    """A stored folder with these figures of a run, and the checks of its forecast."""
+    judgement = run.judgement
+    rows = [
+        checks.held_out_total(judgement),
+        checks.periods_inside(judgement, "week"),
+        checks.groups_inside(judgement),
+        checks.pit_band(judgement),
+    ]
+    found = of(run, *names)
+    found.tables["checks"] = checks.as_table([row._replace(entry=run.recommended) for row in rows])
+    return found
+
+
 def nothing(**told) -> Stored:
     return Stored(about(**{"customers": 10, **told}), {})
 
 
-def failing(*lines: tuple) -> Stored:
-    """A stored folder of checks: lines of (result, check, entry, found, limit, consequence)."""
-    names = ["result", "check", "entry", "found", "limit", "consequence"]
-    return Stored(about(), {"checks": pd.DataFrame(list(lines), columns=names).assign(kind="forecast")})
+def failing(*rows: checks.CheckRow) -> Stored:
+    """A stored folder of checks."""
+    return Stored(about(), {"checks": stored(checks.as_table(rows))})
 
 
 WORTH, FORECAST = of(worth_run(), "total_value", "top_odds", "concentration"), of(forecast_run(), "tracking")
@@ -149,18 +161,18 @@ LEADS = {  # of each chapter: what is stored, and its sentence
     ),
     ("spend", "nothing"): (nothing(), "What may be spent, and on whom."),
     ("trust", "holds for some"): (
-        of(forecast_run(), "tracking", "calibration", "pit"),
+        judged(forecast_run(), "tracking", "calibration", "pit"),
         (
             "On 4 weeks that no model saw, the forecast holds for the total, the weeks and groups by "
             "past frequency; it fails for single customers."
         ),
     ),
     ("trust", "holds for all"): (
-        of(forecast_run(), "tracking", "calibration"),
+        judged(forecast_run(), "tracking", "calibration"),
         ("On 4 weeks that no model saw, the forecast holds for the total, the weeks and groups by past frequency."),
     ),
     ("trust", "fails for all"): (
-        of_case("tracking", "all too low"),
+        judged(cases_of("tracking")["all too low"].run(), "tracking"),
         "On 4 weeks that no model saw, the forecast fails for the total and the weeks.",
     ),
     ("trust", "other figures"): (nothing(holdout=4.0), "What follows was judged on 4 weeks that no model saw."),
@@ -278,8 +290,18 @@ def test_what_the_numbers_do_not_say(found, limits):
     assert [plain(limit) for limit in leads.limits(found)] == limits
 
 
-BAD = ("failed", "Total in its interval", "pareto", 1882.0, "1403 to 1838", "do not plan totals with it")
-FINE = ("passed", "a", "pareto", 1, 2, "x")
+TITLE = "Total of held-out purchases in its 90% interval"
+TOTAL = {"value": 1882.0, "at_least": 1403.0, "at_most": 1838.0}
+BAD = check_row("held_out_total", "failed", "pareto", "do not plan totals with it", **TOTAL)
+FINE = check_row("loo_pareto_k", "passed", "pareto", value=0, at_most=0)
+
+
+def named(number: int) -> checks.CheckRow:
+    """A failed check of a name of its own, which takes ten words."""
+    row = check_row("loo_pareto_k", "failed", "bg", "one two three four", value=number, at_most=number)
+    return row._replace(check=f"Check {number}")
+
+
 FAILURES = {  # what is stored, how many checks failed, and what
     "none": (failing(FINE), None),
     "no checks": (nothing(), None),
@@ -287,63 +309,50 @@ FAILURES = {  # what is stored, how many checks failed, and what
         failing(BAD, FINE),
         (
             "1 of 2 checks failed.",
-            ("Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Do not plan totals with it."),
+            (f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Do not plan totals with it."),
         ),
     ),
     "three entries": (
-        failing(BAD, (*BAD[:2], "bg", *BAD[3:]), (*BAD[:2], "last", *BAD[3:])),
+        failing(BAD, BAD._replace(entry="bg"), BAD._replace(entry="last")),
         (
             "3 of 3 checks failed.",
-            (
-                "Total in its interval (Pareto/NBD, by channel and 2 more): 1,882, limit 1403 to 1838. Do "
-                "not plan totals with it."
-            ),
+            (f"{TITLE} (Pareto/NBD, by channel and 2 more): 1,882, limit 1,403 to 1,838. Do not plan totals with it."),
         ),
     ),
     "two": (
-        failing(BAD, ("failed", "Weeks in their band", np.nan, "", "", "look")),
+        failing(BAD, check_row("groups_inside", "failed", "", "look", value=3, of=8, at_least=5)),
         (
             "2 of 2 checks failed.",
             (
-                "Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Do not plan "
-                "totals with it. Weeks in their band. Look."
+                f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Do not plan "
+                "totals with it. Groups by past frequency inside their 90% interval. Look."
             ),
         ),
     ),
     "many": (
-        failing(
-            BAD, *(("failed", f"Check {k}", "bg", k, k + 1, "one two three four five six seven") for k in range(4))
-        ),
+        failing(BAD, *map(named, range(4))),
         (
             "5 of 5 checks failed.",
             (
-                "Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Do not plan "
-                "totals with it. Check 0 (BG/NBD): 0, limit 1. One two three four five six seven. And 3 "
-                "more."
+                f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Do not plan totals with it. "
+                "Check 0 (BG/NBD): 0, limit 0. One two three four. And 3 more."
             ),
         ),
     ),
     "long": (
-        failing((*BAD[:5], " ".join(["word"] * 40))),
+        failing(BAD._replace(consequence=" ".join(["word"] * 40))),
+        ("1 of 1 check failed.", f"{TITLE} (Pareto/NBD, by channel). Word{' word' * 23}…"),
+    ),
+    "long, and just fits": (
+        failing(BAD._replace(consequence=" ".join(["word"] * 19))),
         (
             "1 of 1 check failed.",
-            (
-                "Total in its interval (Pareto/NBD, by channel). Word word word word word word word word "
-                "word word word word word word word word word word word word word word word word word word "
-                "word word…"
-            ),
+            f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Word{' word' * 18}.",
         ),
     ),
-    "long2": (
-        failing((*BAD[:5], " ".join(["word"] * 22))),
-        (
-            "1 of 1 check failed.",
-            (
-                "Total in its interval (Pareto/NBD, by channel): 1,882, limit 1403 to 1838. Word word word "
-                "word word word word word word word word word word word word word word word word word word "
-                "word."
-            ),
-        ),
+    "too long by a word": (
+        failing(BAD._replace(consequence=" ".join(["word"] * 20))),
+        ("1 of 1 check failed.", f"{TITLE} (Pareto/NBD, by channel). Word{' word' * 19}."),
     ),
 }
 
