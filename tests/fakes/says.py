@@ -26,6 +26,16 @@ def stored(table: pd.DataFrame) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(table.to_csv(index=False)))
 
 
+def table_of(name: str, run: Run) -> pd.DataFrame:
+    """A figure's table as a results folder gives it back."""
+    return stored(FIGURES[name].table(run))
+
+
+def caption_of(name: str, run: Run) -> str:
+    """A figure's caption, from its stored table."""
+    return FIGURES[name].words(table_of(name, run), run.about).caption
+
+
 @dataclass(frozen=True)
 class Says:
     """A run, and the words and numbers that a figure makes of it."""

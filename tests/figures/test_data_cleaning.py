@@ -5,8 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from fakes.company_run import ACCOUNT_OF_SEVERAL, company
-from fakes.says import Says, check
+from fakes.run import about
+from fakes.says import Says, caption_of, check, table_of
 from fakes.tiny import tiny_run
+
+from clvmodels import words
+from clvmodels.figures import FIGURES
 
 
 def one_table(*lines):
@@ -212,3 +216,43 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("data_cleaning", case)
+
+
+def test_each_table_adds_up_and_all_of_them_do(company_run):
+    found = table_of("data_cleaning", company_run)
+    rows = FIGURES["data_cleaning"].numbers(found, company_run.about).rows
+    assert [row[0].split("\n")[0] for row in rows] == ["customers", "orders", "service", "All tables"]
+    for row in rows:
+        read, orphaned, dropped, used = (int(c.replace(",", "").replace(words.MINUS, "-")) for c in row[1:])
+        assert read + orphaned + dropped == used
+    assert "Dropped: exact duplicates (391); no customer id (214)" in rows[1][0]
+    assert "Changed and kept: kind was empty, taken as contact (48)" in rows[2][0]
+    assert rows[3][1:] == ("36,362", f"{words.MINUS}39", f"{words.MINUS}607", "35,716")
+
+
+def test_rows_that_are_returns_stand_apart_below_the_rows_used():
+    account = pd.DataFrame(
+        [
+            (0, "rows read", "o.csv", 10, "read"),
+            (1, "zero amount", "o.csv", 1, "dropped"),
+            (2, "negative amount, taken as a return", "o.csv", 3, "used"),
+            (3, "rows used", "o.csv", 6, "used"),
+        ],
+        columns=["step", "reason", "where", "rows", "kind"],
+    )
+    found = FIGURES["data_cleaning"].numbers(account, about())
+    assert [row[0] for row in found.rows] == [
+        "Rows read",
+        "Zero amount",
+        "Rows used",
+        "of these: negative amount, taken as a return",
+    ]
+    assert [row[2] for row in found.rows] == ["10", f"{words.MINUS}1", "9", "3"] and found.rows[2][3] == "90.0%"
+    assert found.tones == {2: "total"}
+
+
+def test_merges_and_contradictions_are_counted(company_run):
+    said = caption_of("data_cleaning", company_run)
+    assert "1 customer id was merged into another" in said
+    assert "key of several customers: 2" in said
+    assert "48 rows were changed and kept: changed is not dropped" in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.says import Says, check, table_of
 from fakes.tiny_posterior import posterior_run
 
 CASES = {
@@ -89,3 +89,10 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("group_effects", CASES, accept_drawings)
+
+
+def test_effects_of_one_name_in_two_models_have_panels_of_their_own(company_run):
+    found = table_of("group_effects", company_run)
+    assert found["effect"].nunique() == 3
+    assert {"contacts a purchase", "referrals a purchase", "purchase rate"} == set(found["raises"])
+    assert (found.groupby(["effect", "kind", "label"]).size() == 1).all()

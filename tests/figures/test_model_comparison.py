@@ -12,6 +12,9 @@ from fakes.run import about
 from fakes.says import Says, check
 from fakes.tiny import entry, tiny_run
 
+from clvmodels import words
+from clvmodels.figures import FIGURES
+
 
 def run(**told):
     """bg is 3 behind, its 90% interval from -7 to 1; last is 40 behind, from -60 to -20."""
@@ -125,3 +128,13 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("model_comparison", CASES, accept_drawings)
+
+
+def test_the_comparison_has_the_headline_of_every_metric_that_was_scored(company_run, company_tables):
+    """By the metric's own line: a column of its name, titled and written as it says."""
+    titles = FIGURES["model_comparison"].numbers(company_tables["model_comparison"], company_run.about).columns
+    assert titles[4:] == ("Bias of total", "CRPS", "90% coverage")
+    row = FIGURES["model_comparison"].numbers(company_tables["model_comparison"], company_run.about).rows[0]
+    assert row[4:] == (f"{words.MINUS}4%", "0.410", "91%")
+    without = company_tables["model_comparison"].drop(columns="crps")
+    assert "CRPS" not in FIGURES["model_comparison"].numbers(without, company_run.about).columns

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from fakes.company_run import company
-from fakes.says import Says, check
+from fakes.run import fake_run
+from fakes.says import Says, check, table_of
 from fakes.tiny import tiny_run
+
+from clvmodels.customers.experience import column_origins, consolidated
+from clvmodels.customers.summarize import summarize
+from clvmodels.figures import FIGURES
+from clvmodels.sources.consolidation import Table, consolidate
 
 
 def run(more=0):
@@ -61,3 +68,36 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("origins", case)
+
+
+def test_a_column_of_a_customer_tells_its_table():
+    days = ["2025-01-01", "2025-01-20", "2025-02-01", "2025-03-01"]
+    orders = pd.DataFrame({"who": ["a", "a", "b", "c"], "day": days, "paid": 10.0})
+    answers = pd.DataFrame({"who": ["a", "b"], "day": days[2], "what": "nps", "score": [9, 3]})
+    people = pd.DataFrame({"who": ["a", "b", "c"], "channel": ["x", "y", "y"]})
+    key = {"key": "who"}
+    company = consolidate(
+        {
+            "shop": Table(frame=orders, columns={**key, "date": "day", "amount": "paid"}),
+            "asked": Table(frame=answers, role="surveys", columns={**key, "date": "day", "kind": "what"}),
+            "people": Table(frame=people, role="attributes", columns=key, groups=["channel"]),
+        },
+        currency="EUR",
+    )
+    customers = summarize(company.transactions, time_unit="week").customers
+    found = consolidated(company, customers)
+    assert found["nps"].tolist()[:2] == [9, 3] and np.isnan(found["nps"].iloc[2])
+    assert found["channel"].tolist() == ["x", "y", "y"]
+    told = column_origins(company, found).set_index("column")
+    assert set(told.index) == set(found.columns)
+    assert told.loc["nps", ["source", "role", "customers"]].tolist() == ["asked", "surveys", 2]
+    assert told.loc["channel", ["source", "own_column"]].tolist() == ["people", "channel"]
+    assert told.loc["frequency", "source"] == "shop"
+
+
+def test_where_columns_come_from_is_told(company_run):
+    found = table_of("origins", company_run)
+    assert found.set_index("column").loc["complaint_rate", "source"] == "service"
+    rows = FIGURES["origins"].numbers(found, company_run.about).rows
+    assert len(rows) == 3
+    assert FIGURES["origins"].table(fake_run(60, 100)) is None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakes.says import Says, check
+from fakes.says import Says, check, table_of
 from fakes.tiny_posterior import posterior_run
+
+from clvmodels.figures import FIGURES
 
 CASES = {
     "parameters and effects": Says(
@@ -74,3 +76,10 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("parameters", case)
+
+
+def test_parameters_of_cost_models_stand_under_their_model(company_run):
+    rows = FIGURES["parameters"].numbers(table_of("parameters", company_run), company_run.about).rows
+    names = [row[0] for row in rows]
+    assert "Gamma-Poisson contacts: mu" in names and "Gamma-Poisson referrals: mu" in names
+    assert len(names) == len(set(names))

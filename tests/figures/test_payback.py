@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.run import about
-from fakes.says import Says, check
+from fakes.says import Says, caption_of, check, table_of
 from fakes.tiny import tiny_run
+
+from clvmodels import words
+from clvmodels.figures import FIGURES
 
 NAMES = ("q5", "q25", "q50", "q75", "q95")
 
@@ -171,3 +176,25 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("payback", CASES, accept_drawings)
+
+
+def test_payback_names_who_meets_the_rule_and_the_odds_of_the_others(company_run):
+    said = caption_of("payback", company_run)
+    assert "**E-mail and Search** cover the cost to win within 12 months" in said
+    assert "Marketplace 62% and Referral 6%" in said
+    most, least = (words.money(value, "EUR", 1.0) for value in (40, 22))
+    assert f"Pay at most {most} for a customer of E-mail and {least} for a customer of Referral" in said
+    assert "1 small channel with 12 customers is left out" in said
+    cells = FIGURES["payback"].numbers(table_of("payback", company_run), company_run.about).rows
+    assert cells[1][4] == "6.0 to beyond the horizon" and cells[2][3] == "beyond the horizon"
+
+
+def test_payback_says_what_is_alike_in_all_channels(company_run):
+    assert "alike" not in caption_of("payback", company_run)
+    other = replace(company_run, payback=company_run.payback.assign(alike="purchases, spend"))
+    assert "take purchases and spend as alike in all channels" in caption_of("payback", other)
+
+
+def test_channels_that_are_all_small_have_no_figure(company_run):
+    assert FIGURES["payback"].table(replace(company_run, payback=company_run.payback[-1:])) is None
+    assert FIGURES["payback"].table(replace(company_run, payback=None)) is None

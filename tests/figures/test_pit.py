@@ -11,6 +11,9 @@ from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import forecast_run, judged_as
 
+from clvmodels.figures import FIGURES
+from clvmodels.metrics.checks import reliable_share
+
 
 def as_wide_as_it_should_be():
     """400 customers whose counts are one more draw of their own forecast."""
@@ -101,3 +104,11 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("pit", CASES, accept_drawings)
+
+
+def test_a_good_forecast_is_inside_its_bands_and_a_bad_one_is_not(company_run, company_tables):
+    assert "stays inside" in FIGURES["pit"].words(company_tables["pit"], company_run.about).caption
+    assert reliable_share(company_tables["reliability"]) > 0.9
+    narrow = company_tables["pit"].copy()
+    narrow["surplus"] = 0.1 * np.sin(2 * np.pi * narrow["place"])
+    assert "leaves the band" in FIGURES["pit"].words(narrow, company_run.about).caption

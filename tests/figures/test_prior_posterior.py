@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.says import Says, check, table_of
 from fakes.tiny_posterior import posterior_run
+
+from clvmodels.figures import FIGURES
 
 CASES = {
     "two meanings": Says(
@@ -48,3 +52,26 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("prior_posterior", CASES, accept_drawings)
+
+
+def test_quantities_of_one_name_are_told_apart_and_every_model_is_drawn(company_run):
+    found = table_of("prior_posterior", company_run)
+    assert found.query("kind == 'quantiles'").groupby(["name", "series"]).size().eq(1).all()
+    names = set(found["name"])
+    spread = "spread of rates between customers (sd / mean)"
+    assert {f"contacts: {spread}", f"referrals: {spread}", "mean contacts"} <= names and spread not in names
+    assert set(found.query("kind == 'curve'")["part"]) == {"purchases", "contacts", "referrals"}
+
+
+def test_more_quantities_than_panels_leave_no_model_out(company_run):
+    posteriors = dict(company_run.valued.posteriors)
+    of_another = posteriors.pop("contacts")
+    valued = company_run.valued.__class__(
+        **{**vars(company_run.valued), "posteriors": {**posteriors, **{f"role {k}": of_another for k in range(9)}}}
+    )
+    found = table_of("prior_posterior", replace(company_run, valued=valued))
+    drawn = found.query("kind == 'curve'")
+    assert drawn["name"].nunique() == 12 and drawn["part"].nunique() == 11
+    said = FIGURES["prior_posterior"].words(found, company_run.about).sub
+    assert f"{found['name'].nunique() - 12} quantities more" in said
+    assert len(FIGURES["prior_posterior"].numbers(found, company_run.about).rows) == found["name"].nunique()

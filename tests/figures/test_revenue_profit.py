@@ -6,9 +6,14 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from fakes.company_run import with_company
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.run import fake_run
+from fakes.says import Says, check, table_of
 from fakes.tiny import PEOPLE, worth_run
+
+from clvmodels import words
+from clvmodels.figures import FIGURES
 
 
 def run(**told):
@@ -92,3 +97,30 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("revenue_profit", CASES, accept_drawings)
+
+
+@pytest.mark.parametrize("count", [50, 3000])
+def test_customers_who_lead_by_revenue_and_not_by_profit_are_counted(count):
+    company_run = with_company(fake_run(count, 100))
+    found = table_of("revenue_profit", company_run)
+    n = found.set_index("kind")["customers"]
+    top = int(0.2 * count)
+    by_revenue = set(company_run.made["revenue"].nlargest(top).index)
+    by_profit = set(company_run.valued.ranking["expected_mean"].nlargest(top).index)
+    assert (n["top"], n["both"], n["moved"]) == (top, len(by_revenue & by_profit), len(by_revenue - by_profit))
+    points = found[found["kind"].isin(["cell", "dot"])]
+    assert points["customers"].sum() == count and len(points) <= 625
+    said = FIGURES["revenue_profit"].words(found, company_run.about).caption
+    assert f"**{words.count(n['moved'])} of the {words.count(top)}**" in said
+    example = found[found["kind"] == "example"].iloc[0]
+    assert example.revenue_place <= top < example.profit_place
+    assert f"{example.customer} at place {words.count(example.revenue_place)} by revenue" in said
+    by_place = company_run.made["revenue"].rank(ascending=False)
+    assert by_place[example.customer] == example.revenue_place
+
+
+def test_equal_customers_share_a_cell():
+    company_run = with_company(fake_run(200, 100))
+    same = pd.Series(1.0, index=company_run.made.index)
+    found = table_of("revenue_profit", replace(company_run, made=company_run.made.assign(revenue=same)))
+    assert found.query("kind == 'cell'")["x"].unique().tolist() == [12]

@@ -9,6 +9,10 @@ from fakes.run import about
 from fakes.says import Says, check
 from fakes.tiny import entry, tiny_run
 
+from clvmodels.figures import FIGURES
+from clvmodels.figures.scores import metric_of
+from clvmodels.metrics import METRICS
+
 
 def run(**told):
     rows = [("pareto", "crps", 0.41, 0.38, 0.44), ("bg", "crps", 0.47, 0.43, 0.51)]
@@ -42,3 +46,20 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("scores", case)
+
+
+def test_all_scores_stand_in_one_table_a_column_a_model_the_best_first(company_run, company_tables):
+    found = FIGURES["scores"].numbers(company_tables["scores"], company_run.about)
+    assert found.columns == ("Score", *company_tables["model_comparison"]["label"])
+    assert [row[0].split("\n")[0] for row in found.rows] == list(company_run.scores["metric"].unique())
+    assert found.rows[0][0].split("\n")[1] == f"{METRICS['crps'].title}; better: lower"
+    with_interval = company_tables["scores"].assign(lower=0.4, upper=0.42)
+    assert FIGURES["scores"].numbers(with_interval, company_run.about).rows[0][1] == "0.410 (0.400 to 0.420)"
+
+
+def test_a_row_of_scores_is_of_the_metric_with_the_longest_name():
+    assert [metric_of(row).name for row in ("elpd_pareto_k_bad", "elpd_spend_of_means", "coverage_90")] == [
+        "elpd",
+        "elpd_spend",
+        "coverage",
+    ]

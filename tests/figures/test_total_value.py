@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.run import fake_run
+from fakes.says import Says, caption_of, check
 from fakes.tiny import worth_run
+
+from clvmodels import words
+from clvmodels.figures import FIGURES
 
 CASES = {
     "profit": Says(
@@ -77,3 +82,29 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("total_value", CASES, accept_drawings)
+
+
+def test_words_come_from_the_table(company_run, company_tables):
+    """Another table, other words: no number is kept from the company_run."""
+    table = company_tables["total_value"].copy()
+    table[["q5", "q25", "q50", "q75", "q95"]] *= 10
+    said = FIGURES["total_value"].words(table, company_run.about).caption
+    row = table.query("kind == 'total' and series == 'realised'").iloc[0]
+    assert f"{round(row.q5, -4):,.0f} to {round(row.q95, -4):,.0f}" in said
+
+
+def test_total_value_is_the_total_of_each_draw(company_run, company_tables):
+    values = company_run.valued.values
+    credit = values.parts["referrals"].realised.sum(axis=1, dtype=float)
+    totals = values.realised.sum(axis=1, dtype=float) - credit
+    assert (credit > 0).all()
+    row = company_tables["total_value"].query("kind == 'total' and series == 'realised'").iloc[0]
+    assert [row.q5, row.q95] == pytest.approx(np.quantile(totals, [0.05, 0.95]), rel=1e-6)
+    assert len(company_tables["total_value"].query("kind == 'dot'")) == 50
+
+
+def test_a_total_with_a_credit_says_that_it_is_left_out(company_run):
+    credit = np.quantile(company_run.valued.values.parts["referrals"].realised.sum(axis=1, dtype=float), [0.05, 0.95])
+    assert words.span(*credit, currency="EUR") in caption_of("total_value", company_run)
+    assert "Credit" not in caption_of("total_value", fake_run(60, 100))
+    assert "Credit" in caption_of("concentration", company_run)

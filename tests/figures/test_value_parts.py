@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from fakes.company_run import SHARES
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.run import fake_run
+from fakes.says import Says, caption_of, check, table_of
 from fakes.tiny import worth_run
+
+from clvmodels import words
+from clvmodels.figures import FIGURES, phrases
+from clvmodels.results.folder import totals
 
 
 def run(**told):
@@ -143,3 +150,45 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("value_parts", CASES, accept_drawings)
+
+
+def test_totals_of_parts_make_up_the_value_but_for_the_credit(company_run):
+    told = (
+        totals(company_run)
+        .query("total != 'held-out purchases'")
+        .reset_index()
+        .pivot(index="draw", columns="total", values="value")
+    )
+    for kind in ("expected", "realised"):
+        parts = sum(told[f"{kind} {name}"] for name in SHARES if name != phrases.CREDIT)
+        np.testing.assert_allclose(told[f"{kind} value"], parts, rtol=1e-6)
+        assert (told[f"{kind} {phrases.CREDIT}"] > 0).all()
+
+
+def test_the_waterfall_tells_each_part_the_whole_and_the_credit_apart(company_run):
+    found = table_of("value_parts", company_run)
+    assert list(found["kind"]) == ["part"] * 6 + ["whole", "credit"]
+    assert list(found["name"]) == [*list(SHARES)[:-1], "profit", "referrals"]
+    whole = found.iloc[6]
+    base = company_run.valued.values.base("realised")
+    assert [whole.q5, whole.q50, whole.q95] == pytest.approx(np.quantile(base, [0.05, 0.5, 0.95]))
+    total = table_of("total_value", company_run).query("kind == 'total' and series == 'realised'").iloc[0]
+    assert [whole.q5, whole.q95] == pytest.approx([total.q5, total.q95])
+
+
+def test_the_caption_tells_what_remains_and_the_largest_cost_from_the_table(company_run):
+    found = table_of("value_parts", company_run)
+    gross = company_run.valued.values.parts["gross margin"].realised.sum(axis=1, dtype=float)
+    low, high = 100 * np.quantile(company_run.valued.values.base("realised") / gross, [0.05, 0.95])
+    said = caption_of("value_parts", company_run)
+    assert f"**{words.span(low, high, step=1.0)} cents** remain as profit" in said
+    assert "the largest cost, returns, takes" in said
+    assert "do not add up" in said and "not in the profit" in said
+    found.loc[found["name"] == "service", ["q5", "q25", "q50", "q75", "q95"]] *= 10
+    assert "the largest cost, service," in FIGURES["value_parts"].words(found, company_run.about).caption
+    without = found[found["kind"] != "credit"]
+    assert "Credit" not in FIGURES["value_parts"].words(without, company_run.about).caption
+
+
+def test_a_run_with_the_gross_margin_alone_has_no_parts():
+    assert FIGURES["value_parts"].table(fake_run(60, 100)) is None

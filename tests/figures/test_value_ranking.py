@@ -7,6 +7,8 @@ from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import worth_run
 
+from clvmodels.figures.value_ranking import places
+
 CASES = {
     "ten customers": Says(
         worth_run,
@@ -72,3 +74,9 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("value_ranking", CASES, accept_drawings)
+
+
+def test_places_below_the_best_follow_the_size_of_the_base():
+    assert places(3000, 600) == [100, 300, 600]
+    assert places(1_000_000, 200_000) == [1000, 10_000, 100_000, 200_000]
+    assert places(70, 14) == [14]

@@ -150,3 +150,106 @@ def test_names_are_one_short_line_without_marks_that_turn_or_hide_text():
     assert words.label("n" * 300) == "n" * 23 + "…"
     assert len(words.label("word " * 100, 40)) <= 40
     assert words.label("日本語") == "日本語"
+
+
+def plain(text: str) -> str:
+    return text.replace(words.SPACE, " ").replace(words.MINUS, "-")
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "text"),
+    [
+        (0, None, "0"),
+        (0.5, None, "0.500"),
+        (123.4, 10, "120"),
+        (5_000, 50, "5,000"),  # thousands are shortened from 10,000 on, or where nothing is lost by it
+        (9_990, None, "9,990"),
+        (1_000, 100, "1.0k"),
+        (10_000, 10, "10.00k"),
+        (10_000, None, "10.0k"),
+        (122_314, 10_000, "120k"),
+        (1e6, 1e4, "1.00M"),
+        (1e9, 1e7, "1.00bn"),
+        (math.nan, None, "—"),
+        (None, None, "—"),
+    ],
+)
+def test_compact_numbers_by_their_unit(value, step, text):
+    assert words.compact(value, step) == text
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "text"),
+    [
+        (122_314, 148_790, "EUR 122k to 149k"),
+        (0, 25_000, "EUR 0 to 25k"),
+        (122_314, 122_314, "EUR 122k"),
+        (950, 1_800, "EUR 950 to 1,800"),
+        (9_500, 10_200, "EUR 9,500 to 10,200"),  # the ends would have two units: both are written out
+        (600_000, 1_200_000, "EUR 600k to 1.20M"),
+    ],
+)
+def test_compact_ranges_by_their_units(lower, upper, text):
+    assert plain(words.compact_span(lower, upper, "EUR")) == text
+
+
+def test_ranges_of_counts_are_whole():
+    assert words.count_span(1.2, 5.9) == "1 to 6"
+    assert words.count_span(100, 2_345) == "100 to 2,300"
+    assert words.count_span(3, 3) == "3"
+    assert [words.rank_span(low, 105) for low in (4, 5)] == ["1 to 110", "10 to 110"]  # the step is 10
+
+
+def test_shares_and_rates_at_their_limits():
+    assert [words.share(n, 1000) for n in (1, 999)] == ["0.1%", "99.9%"]
+    assert [words.rate(r) for r in (0, 0.005, 0.1, 0.2, 0.12345, 1.0)] == ["0%", "0.5%", "10%", "20%", "12.35%", "100%"]
+    assert [words.of_hundred(share) for share in (0.0099, 0.01, 0.125, 0.99, 0.991)] == [
+        "under 1 of 100",
+        "1 of 100",
+        "13 of 100",
+        "99 of 100",
+        "over 99 of 100",
+    ]
+    assert words.probability_span(0.05, 0.5) == "5 to 50%"
+    assert words.probability_span(0.5, 0.999) == "50% to over 99%"
+
+
+def test_steps_of_numbers_without_a_width():
+    assert [words.value_step(value) for value in (0, 1e-291, math.inf, 999, 1000)] == [1, 1, 1, 1, 10]
+    assert words.value_step(1000, 2) == 100
+    assert [words.width_step(0, width) for width in (0, 1e-291, 9.9, 10)] == [1, 1, 0.1, 1]
+    assert words.width_step(5, 5) == 0.01
+    assert words.number(None) == "—"
+    assert words.number(1234.5) == "1,230"
+
+
+def test_signs_and_plurals():
+    assert [plain(words.signed(value, 1.0)) for value in (0, 5, -5, 1000)] == ["0", "+5", "-5", "+1,000"]
+    assert words.signed(math.nan, 1.0) == "—"
+    assert [words.counted(n, "customer") for n in (0, 1, 2)] == ["0 customers", "1 customer", "2 customers"]
+    assert words.counted(2, "entry", "entries") == "2 entries"
+
+
+def test_groups_months_and_places_at_their_limits():
+    names = ("1997-12", "1997-00", "19-7-12", "1997-01-2", "a997-01", "1997-0a")
+    assert [words.group(name) for name in names] == ["December 1997", *names[1:]]
+    assert words.month(datetime.date(1997, 12, 1)) == "Dec"
+    assert words.date(datetime.datetime(1997, 1, 2, 3)) == "2 January 1997"
+    assert [words.ordinal(n) for n in (99, 101, 111, 113, 212)] == ["99th", "101st", "111th", "113th", "212th"]
+    times = (59, 59.6, 60, 3599, 3600, 3660, 7320)
+    assert [words.seconds(s) for s in times] == [
+        "59 s",
+        "1 min 0 s",
+        "1 min 0 s",
+        "59 min 59 s",
+        "1 h 0 min",
+        "1 h 1 min",
+        "2 h 2 min",
+    ]
+
+
+def test_names_are_cut_at_their_length():
+    assert words.label("x" * 24) == "x" * 24
+    assert words.label("x" * 25) == "x" * 23 + "…"
+    assert words.label("abcd efgh", 6) == "abcd…"
+    assert [words.capital(text) for text in ("eBay", "", "a")] == ["EBay", "", "A"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from fakes.run import about, check_row
 from fakes.says import cases_of, plain, stored
@@ -361,3 +362,21 @@ FAILURES = {  # what is stored, how many checks failed, and what
 def test_what_failed_is_told_in_35_words(found, failures):
     told = leads.failures(found)
     assert told == failures if told is None else tuple(map(plain, told)) == failures
+
+
+def test_limits_tell_what_is_subtracted_and_what_is_not():
+    whole = about(margin=None, parts=["gross margin", *leads.COSTS, "referrals"])
+
+    def said(about) -> str:
+        return next((s for s in leads.limits(Stored(about, {"total_value": pd.DataFrame()})) if "subtract" in s), "")
+
+    assert said(whole) == (
+        "Profit is each customer's own share of sales less returns, fulfilment, service, payments and retention "
+        "marketing: what it cost to win customers is not subtracted."
+    )
+    some = said(replace(whole, margin=0.3, parts=["gross margin", "returns"]))
+    assert some.startswith(
+        "Profit is 30% of sales less returns: fulfilment, service, payments, retention marketing and"
+    )
+    assert some.endswith("are not subtracted.")
+    assert said(replace(whole, margin=1.0, parts=["gross margin"])) == ""
