@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import shlex
-import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -17,18 +12,20 @@ import pandas as pd
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.config.experiment import Experiment, dump
 from clvmodels.customers.experience import consolidated
-from clvmodels.customers.table import Split
 from clvmodels.decisions.payback import payback
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES
-from clvmodels.metrics import METRICS
-from clvmodels.metrics.compare import compare, compare_elpd
-from clvmodels.metrics.elpd import rows_of
-from clvmodels.results.folder import About, EntryResult, Run, machine, store
+from clvmodels.results.folder import Run, machine, store
+from clvmodels.runs.about import about_run
 from clvmodels.runs.checks import all_checks, sampling_failed
-from clvmodels.runs.entries import Say, Work
+from clvmodels.runs.context import Context, Say
+from clvmodels.runs.fits import fit_entries
+from clvmodels.runs.forecasts import compare_entries, judge_entry, with_calibration_weeks
 from clvmodels.runs.inputs import read, read_calendars, splits, windows_of
-from clvmodels.runs.strategy import follow
+from clvmodels.runs.plans import check_calendars, check_plans, horizon
+from clvmodels.runs.scores import customer_table, customer_tables, metric_rows
+from clvmodels.runs.strategy import strategy_tables
+from clvmodels.runs.values import value_entry
 from clvmodels.sources.consolidation import Company
 
 
@@ -61,7 +58,7 @@ def run(
     config_dir
         Where relative paths of the experiment start.
     progress
-        Told what begins now.
+        Takes a sentence that says what begins now.
     fresh
         Fit again even where a stored posterior has the same data, model, priors, sampler and seed.
     command
@@ -72,40 +69,58 @@ def run(
     ClvError
         Whatever a stage refuses. Fits of other entries than the one that failed are kept.
     """
-    folder, say, started = Path(folder), progress or (lambda text: None), time.monotonic()
+    folder, say, started = Path(folder), progress or _say_nothing, time.monotonic()
     _prepare(folder)
     with tempfile.TemporaryDirectory(prefix="clvmodels-") as scratch:
+        # tables -> customers
         say("Reading the data")
         company = read(experiment, Path(config_dir), Path(scratch))
         calendars = read_calendars(experiment, Path(config_dir))
-        both = splits(experiment, company, calendars)
-        economics = experiment.economics
-        work = Work(experiment, folder, Path(scratch), company.transactions.sha256, say, fresh, calendars, economics)
-        work.check_calendars(*both)
-        entries, comparison, recommended = _judge(work, both[0])
-        valued, customers = _value(work, entries, recommended, *both)
-        about = _about(experiment, company, both, entries, recommended, folder, command, started)
-        about = replace(about, parts=[] if valued.values is None else list(valued.values.parts))
+        split, value_split = splits(experiment, company, calendars)
+        context = Context(experiment, folder, Path(scratch), company.transactions.sha256, say, fresh, calendars)
+        check_calendars(context, split, value_split)
+        check_plans(context, split)
+
+        # -> posteriors -> futures: every entry is fitted before the first is judged, so that no fit waits for one
+        posteriors = fit_entries(context, split)
+        entries = {name: judge_entry(context, name, fits, split) for name, fits in posteriors.items()}
+        comparison = compare_entries(entries)
+        recommended = str(comparison["entry"].iloc[0])
+        entries[recommended] = with_calibration_weeks(context, entries[recommended], split)
+
+        # -> value -> scores, of the recommended entry at the date of value too
+        valued = value_entry(context, entries[recommended], split, value_split)
+        at_value = customer_table(context, valued, value_split, horizon(experiment, split))
+        customers = customer_tables(context, entries, recommended, at_value, split, value_split)
+        valued = replace(valued, p_alive=at_value["p_alive"].to_numpy())
         result = Run(
-            about,
-            company.account,
-            *both,
-            entries,
-            recommended,
-            valued,
-            comparison,
-            pd.DataFrame(),
-            _scores(experiment, entries, both[0]),
-            company,
-            consolidated(company, both[1].customers),
+            about=about_run(context, company, split, value_split, entries, valued, command, started),
+            account=company.account,
+            split=split,
+            value_split=value_split,
+            entries=entries,
+            recommended=recommended,
+            valued=valued,
+            comparison=comparison,
+            checks=pd.DataFrame(),
+            scores=metric_rows(experiment, entries, split),
+            company=company,
+            consolidated=consolidated(company, value_split.customers),
         )
-        result = _with_past(experiment, result)
-        result = replace(result, checks=all_checks(result), kpis=follow(work, company, valued, both[1]))
+
+        # -> decisions -> report: what these need is the run so far
+        result = _with_profit_made(context, company, result)
+        result = replace(result, checks=all_checks(result))
+        result = replace(result, kpis=strategy_tables(context, company, valued, value_split))
         say("Computing the figures' tables")
         tables = {name: FIGURES[name].table(result) for name in experiment.figures}
-        result = replace(result, about=replace(about, **machine(started)))
+        result = replace(result, about=replace(result.about, **machine(started)))
         store(folder, result, tables, customers, dump(experiment))
     return Outcome(result, folder, int(sampling_failed(result, experiment.sampler.allow)))
+
+
+def _say_nothing(_text: str) -> None:
+    pass
 
 
 def _prepare(folder: Path) -> None:
@@ -120,43 +135,15 @@ def _prepare(folder: Path) -> None:
         raise ResultsError(Problem(f"cannot write results here ({reason})", str(folder), known=known)) from error
 
 
-def _judge(work: Work, split: Split) -> tuple[dict[str, EntryResult], pd.DataFrame | None, str]:
-    """Every entry fitted and judged, their comparison, and the name of the one that forecasts best."""
-    work.check(split)
-    entries = {name: work.judge(name, fitted, split) for name, fitted in work.fit_all(split).items()}
-    judged = {name: entry.judged for name, entry in entries.items() if entry.judged is not None}
-    scores = {name: entry.elpd for name, entry in entries.items() if entry.elpd is not None}
-    comparison = compare(judged) if judged else compare_elpd(scores)
-    recommended = str(comparison["entry"].iloc[0])
-    entries[recommended] = work.with_past(entries[recommended], split)
-    return entries, comparison, recommended
+def _with_profit_made(context: Context, company: Company, result: Run) -> Run:
+    """The run with the profit that was made up to the date of value, and what new customers cost and bring.
 
-
-def _value(
-    work: Work, entries: Mapping[str, EntryResult], recommended: str, split: Split, value_split: Split
-) -> tuple[EntryResult, pd.DataFrame]:
-    """The recommended entry at the date of value, and the table of customers.
-
-    One row a customer and entry at the calibration's end; of the recommended entry at the date of value too, where
-    that is later.
+    Both are told in the parts of the value to come: without one they have no measure.
     """
-    valued, horizon = work.value(entries[recommended], split, value_split), work.horizon(split)
-    last = work.score(valued, value_split, horizon)
-    valued = replace(valued, p_alive=last["p_alive"].to_numpy())
-    parts = [
-        last if entry.name == recommended and value_split is split else work.score(entry, split, horizon)
-        for entry in entries.values()
-    ]
-    return valued, pd.concat([*parts, *([] if value_split is split else [last])], ignore_index=True)
-
-
-def _with_past(experiment: Experiment, result: Run) -> Run:
-    """The run with the profit that was made up to the date of value, and what new customers cost and bring, where
-    there is a value to come."""
-    values, company, known = result.valued.values, result.company, result.consolidated
-    if values is None or company is None or known is None:
+    experiment, values = context.experiment, result.valued.values
+    if values is None or result.consolidated is None:
         return result
-    customers = replace(result.value_split.customers, table=known)
+    customers = replace(result.value_split.customers, table=result.consolidated)
     made = profit_made(
         company,
         customers,
@@ -165,7 +152,7 @@ def _with_past(experiment: Experiment, result: Run) -> Run:
         known_at=customers.observation_end,
         windows=windows_of(experiment),
     )
-    back = payback(
+    channels = payback(
         dict(result.valued.posteriors),
         company,
         customers,
@@ -173,95 +160,4 @@ def _with_past(experiment: Experiment, result: Run) -> Run:
         seed=experiment.seed,
         draws=experiment.sampler.draws,
     )
-    return replace(result, made=made, payback=back)
-
-
-def _dataset(experiment: Experiment) -> str:
-    """What was read, in words."""
-    data, first = experiment.data, next(iter(experiment.sources.values()), None)
-    if data.dataset is not None:
-        return data.dataset
-    if first is None:
-        return Path(str(data.transactions)).name
-    name, others = Path(str(first.path)).name, len(experiment.sources) - 1
-    return f"{name} and {others} more table{'s' if others > 1 else ''}" if others else name
-
-
-def _scores(experiment: Experiment, entries: Mapping[str, EntryResult], split: Split) -> pd.DataFrame:
-    """Flat rows: entry, dataset, origin, metric, value, lower, upper."""
-    dataset, paths = experiment.data.dataset, [str(source.path) for source in experiment.sources.values()]
-    dataset = dataset or ", ".join(paths) or str(experiment.data.transactions)
-    origin = split.customers.observation_end.date().isoformat()
-    rows = [
-        (entry.name, dataset, origin, *row)
-        for entry in entries.values()
-        if entry.judged is not None
-        for name in experiment.metrics
-        for row in METRICS[name].compute(entry.judged)
-    ]
-    alone = [entry for entry in entries.values() if entry.elpd is not None and "elpd" in experiment.metrics]
-    rows += [(entry.name, dataset, origin, *row) for entry in alone for row in rows_of("elpd", entry.elpd)]
-    return pd.DataFrame(rows, columns=["entry", "dataset", "origin", "metric", "value", "lower", "upper"])
-
-
-def _about(
-    experiment: Experiment,
-    company: Company,
-    both: tuple[Split, Split],
-    entries: Mapping[str, EntryResult],
-    recommended: str,
-    folder: Path,
-    command: str | None,
-    started: float,
-) -> About:
-    economics, (split, value_split) = experiment.economics, both
-    transactions = company.transactions
-    holdout = split.holdout
-    commit, dirty = _commit()
-    return About(
-        name=folder.name,
-        title=experiment.title,
-        dataset=_dataset(experiment),
-        customers=len(value_split.customers),
-        transactions=len(transactions),
-        currency=transactions.currency,
-        time_unit=experiment.data.time_unit,
-        time=entries[recommended].posteriors["purchases"].model.time,
-        data_end=_day(transactions.data_end),
-        calibration_end=_day(split.customers.observation_end),
-        holdout_start=_day(holdout.start) if holdout else None,
-        holdout_end=_day(holdout.end) if holdout else None,
-        holdout=holdout.periods if holdout else None,
-        value_at=_day(value_split.customers.observation_end),
-        horizon=economics.horizon if economics else None,
-        margin=economics.margin if economics else None,
-        annual_discount_rate=economics.annual_discount_rate if economics else None,
-        top_share=experiment.top_share,
-        entries={name: entry.label for name, entry in entries.items()},
-        recommended=recommended,
-        seed=experiment.seed,
-        draws=experiment.sampler.draws,
-        public=experiment.report.public,
-        made=date.today().isoformat(),
-        commit=commit,
-        dirty=dirty,
-        data_sha256=company.transactions.sha256,
-        config_sha256=hashlib.sha256(dump(experiment).encode()).hexdigest(),
-        commands=[f"clvmodels report {shlex.quote(str(folder))}", *([command] if command else [])],
-        **machine(started),
-    )
-
-
-def _day(moment: pd.Timestamp) -> str:
-    return moment.date().isoformat()
-
-
-def _commit() -> tuple[str | None, bool]:
-    """The commit of this package's checkout and whether it was changed; None where it is an installed wheel."""
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return None, False
-    ask = lambda *words: subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)  # noqa: E731
-    head = ask("rev-parse", "HEAD")
-    changed = ask("status", "--porcelain", "--", "clvmodels", "experiments", "pyproject.toml", "requirements.lock")
-    return (head.stdout.strip() or None), bool(changed.stdout.strip())
+    return replace(result, made=made, payback=channels)

@@ -29,12 +29,12 @@ def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
     the scratch folder first."""
     data = experiment.data
     options = {} if data.customers is None else {"n_customers": data.customers}
-    if experiment.sources:
-        folder = config_dir
-        if data.dataset is not None:
-            folder = scratch / data.dataset
-            DATASETS[data.dataset].write(folder, seed=experiment.seed, **options)
+    if experiment.sources and data.dataset is not None:
+        folder = scratch / data.dataset
+        DATASETS[data.dataset].write(folder, seed=experiment.seed, **options)
         return _consolidated(experiment, folder)
+    if experiment.sources:
+        return _consolidated(experiment, config_dir)
     if data.dataset is not None:
         return DATASETS[data.dataset].load_company(seed=experiment.seed, **options)
     return Company.of(_transactions(experiment, config_dir))
@@ -43,13 +43,12 @@ def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
 def _consolidated(experiment: Experiment, folder: Path) -> Company:
     data = experiment.data
     tables = {name: Table.from_mapping(section.model_dump()) for name, section in experiment.sources.items()}
-    end = None if data.data_end is None else data.data_end.isoformat()
     return consolidate(
         tables,
         folder=folder,
         currency=data.currency,
         timezone=data.timezone or "UTC",
-        data_end=end,
+        data_end=_iso(data.data_end),
         policies=data.policies or Policies(),
         groups=data.groups,
         covariates=data.covariates,
@@ -69,7 +68,7 @@ def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
         groups=data.groups,
         covariates=data.covariates,
         policies=data.policies or Policies(),
-        data_end=None if data.data_end is None else data.data_end.isoformat(),
+        data_end=_iso(data.data_end),
         delimiter=data.delimiter,
         encoding=data.encoding or "utf-8",
     )
@@ -78,6 +77,10 @@ def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
 def _located(name: str | None, config_dir: Path) -> str | Path:
     """A table that an experiment names: a database by its URL, a file from the experiment's folder on."""
     return str(name) if is_url(name) else config_dir / str(name)
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def read_calendars(experiment: Experiment, config_dir: Path) -> dict[str, SuppliedCalendar]:
@@ -98,7 +101,7 @@ def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCa
         columns=dict(section.columns.items()),
         index=section.index,
         covariates=section.covariates,
-        until=None if section.until is None else section.until.isoformat(),
+        until=_iso(section.until),
     )
 
 
@@ -113,7 +116,7 @@ def splits(experiment: Experiment, company: Company, calendars: Mapping[str, Sup
     models observe of them up to then, and the experience that effects read."""
     data = experiment.data
     holdout = data.holdout.isoformat() if isinstance(data.holdout, date) else data.holdout
-    end = None if data.calibration_end is None else data.calibration_end.isoformat()
+    end = _iso(data.calibration_end)
     split = _customers(experiment, company, calendars, calibration_end=end, holdout=holdout)
     if split.holdout is None or experiment.value_at == "calibration_end":
         return split, split
@@ -130,34 +133,48 @@ def customers_at(
 def _customers(
     experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar], **days: Any
 ) -> Split:
+    """The customers with the groups and covariates that effects and KPIs read; `days` as `summarize` takes them."""
     data, transactions = experiment.data, company.transactions
-    between: Any = data.acquired_between and tuple(day.isoformat() for day in data.acquired_between)
-    effects = [effect for section in experiment.models.values() for effect in section.effects]
-    of_costs = [effect for section in experiment.costs.values() for effect in section.effects]
-    groups, named = columns_of([*effects, *of_costs])
-    groups = [*groups, *(experiment.kpis.by if experiment.kpis else ())]
-    named = list(dict.fromkeys((*data.covariates, *named)))
-    covariates = [name for name in named if name in transactions.covariates or name not in EXPERIENCE]
+    entry_effects = [effect for section in experiment.models.values() for effect in section.effects]
+    cost_effects = [effect for section in experiment.costs.values() for effect in section.effects]
+    groups, effect_covariates = columns_of([*entry_effects, *cost_effects])
+    if experiment.kpis is not None:
+        groups = [*groups, *experiment.kpis.by]
+    # An effect's group may be derived (first_month), and its covariate be lived through with the company (experience):
+    # the tables of orders have neither as a column.
+    table_groups = [group for group in groups if group in transactions.groups]
+    names = dict.fromkeys((*data.covariates, *effect_covariates))
+    experience = [name for name in names if name in EXPERIENCE and name not in transactions.covariates]
     split = summarize(
         transactions,
         **days,
         time_unit=data.time_unit,
         time=data.time,
-        groups=tuple(dict.fromkeys((*data.groups, *(g for g in groups if g in transactions.groups)))),
-        covariates=tuple(covariates),
-        acquired_between=between,
+        groups=tuple(dict.fromkeys((*data.groups, *table_groups))),
+        covariates=tuple(name for name in names if name not in experience),
+        acquired_between=_acquired_between(experiment),
         amount_unit=data.amount_unit,
         calendars=list(calendars.values()),
     )
-    return _enriched(experiment, company, split, [name for name in named if name not in covariates])
+    return _enriched(experiment, company, split, experience)
 
 
-def _enriched(experiment: Experiment, company: Company, split: Split, lived: Sequence[str]) -> Split:
-    """With what cost models and effects read beside the purchases."""
-    customers = with_experience(company, split.customers, lived) if lived else split.customers
+def _acquired_between(experiment: Experiment) -> Any:
+    days = experiment.data.acquired_between
+    return days and tuple(day.isoformat() for day in days)
+
+
+def _enriched(experiment: Experiment, company: Company, split: Split, experience: Sequence[str]) -> Split:
+    """The customers with their experience and what cost models observe of them."""
+    customers = split.customers
+    if experience:
+        customers = with_experience(company, customers, experience)
     if experiment.costs:
-        minute = experiment.economics.cost_per_minute if experiment.economics else 0.0
         customers = with_costs(
-            company, customers, experiment.costs, windows=windows_of(experiment), cost_per_minute=minute
+            company,
+            customers,
+            experiment.costs,
+            windows=windows_of(experiment),
+            cost_per_minute=experiment.economics.cost_per_minute if experiment.economics else 0.0,
         )
     return replace(split, customers=customers)

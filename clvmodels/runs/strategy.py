@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from clvmodels.kpis.indicators import Kpis, kpis
 from clvmodels.kpis.migration import NEW, as_table
 from clvmodels.kpis.programmes import programmes
 from clvmodels.results.folder import EntryResult
-from clvmodels.runs.entries import Work
+from clvmodels.runs.context import Context
+from clvmodels.runs.fits import fit_costs, fit_entry
 from clvmodels.runs.inputs import customers_at, windows_of
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.valuation import Values, value
@@ -48,15 +50,15 @@ COLUMNS = (
 )
 
 
-def follow(work: Work, company: Company, valued: EntryResult, value_split: Split) -> Kpis | None:
+def strategy_tables(context: Context, company: Company, valued: EntryResult, value_split: Split) -> Kpis | None:
     """The tables of the strategy, where the experiment asks for them."""
-    section = work.experiment.kpis
+    section = context.experiment.kpis
     if section is None:
         return None
-    work.say("Counting the KPIs of the strategy")
+    context.say("Counting the KPIs of the strategy")
     customers = value_split.customers
-    terms = Terms(work.economics, tuple(work.experiment.costs), windows_of(work.experiment))
-    told, moved = kpis(
+    terms = Terms(context.experiment.economics, tuple(context.experiment.costs), windows_of(context.experiment))
+    rows, migration = kpis(
         company,
         customers,
         terms=terms,
@@ -65,54 +67,65 @@ def follow(work: Work, company: Company, valued: EntryResult, value_split: Split
         prior_answers=section.satisfaction.prior_answers,
         value_groups=section.value_groups,
     )
-    tested = programmes(company, customers, terms, section.programmes) if section.programmes else pd.DataFrame()
-    worth, moved_later = _base_value(work, company, section, valued, value_split)
-    return Kpis(told, pd.concat([moved, moved_later], ignore_index=True), tested, worth)
+    earned = pd.DataFrame()
+    if section.programmes:
+        earned = programmes(company, customers, terms, section.programmes)
+    base_value, value_migration = _base_value(context, company, section, valued, value_split)
+    return Kpis(rows, pd.concat([migration, value_migration], ignore_index=True), earned, base_value)
 
 
 def quarter_ends(start: pd.Timestamp, end: pd.Timestamp, count: int) -> list[pd.Timestamp]:
     """The last ends of quarters before a day, and that day: `count` in all, or as many as the data have."""
+    if count < 1:
+        return []
     ends = [day for day in pd.date_range(start, end, freq="QE") if day < end]
-    return [*ends[max(0, len(ends) - count + 1) :], end] if count > 1 else [end][:count]
+    first = max(0, len(ends) - (count - 1))
+    return [*ends[first:], end]
 
 
 def _base_value(
-    work: Work, company: Company, section: KpiSection, valued: EntryResult, value_split: Split
+    context: Context, company: Company, section: KpiSection, valued: EntryResult, value_split: Split
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the base was worth at each date, and how customers moved between groups of expected value."""
-    nothing = pd.DataFrame(columns=list(COLUMNS)), pd.DataFrame()
     customers = value_split.customers
+    # Where time is counted in opportunities the end of a quarter may cut one in two.
     if valued.values is None or customers.time == "opportunities":
-        return nothing
+        return pd.DataFrame(columns=list(COLUMNS)), pd.DataFrame()
     rows: list[dict[str, Any]] = []
     means: dict[str, pd.Series] = {}
-    dates = DATES if section.dates is None else section.dates
-    for day in quarter_ends(company.transactions.data_start, customers.observation_end, dates):
-        found, told = _worth(work, company, section, valued, value_split, day)
-        rows += told
-        if found is not None:
-            means[day.date().isoformat()] = pd.Series(mean_by_customer(found.expected), found.customer_id)
-    pairs = list(zip(means, list(means)[1:], strict=False))
-    moved = [_moved(means[a], means[b], a, b, section.value_groups) for a, b in pairs]
-    return pd.DataFrame(rows, columns=list(COLUMNS)), pd.concat(moved) if moved else pd.DataFrame()
+    count = DATES if section.dates is None else section.dates
+    for day in quarter_ends(company.transactions.data_start, customers.observation_end, count):
+        values, day_rows = _value_at(context, company, section, valued, value_split, day)
+        rows += day_rows
+        if values is not None:
+            means[_iso(day)] = pd.Series(mean_by_customer(values.expected), values.customer_id)
+    moves = [
+        _migration(means[first], means[second], first, second, section.value_groups)
+        for first, second in pairwise(means)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)), pd.concat(moves) if moves else pd.DataFrame()
 
 
-def _worth(
-    work: Work, company: Company, section: KpiSection, valued: EntryResult, value_split: Split, day: pd.Timestamp
+def _value_at(
+    context: Context, company: Company, section: KpiSection, valued: EntryResult, value_split: Split, day: pd.Timestamp
 ) -> tuple[Values | None, list[dict[str, Any]]]:
-    """The value of the base at one date: the run's own at its date of value, else of a fit as of that day."""
-    at: dict[str, Any] = {"date": day.date().isoformat()}
+    """The value of the base at one date, and its rows: the run's own at its date of value, else of a fit as of then."""
+    date: dict[str, Any] = {"date": _iso(day)}
     if day == value_split.customers.observation_end:
-        return valued.values, [at | _size(value_split) | row for row in _summary(valued.values)]
+        return valued.values, [date | _size(value_split) | row for row in _quantile_rows(valued.values)]
     try:
-        split = customers_at(work.experiment, company, work.calendars, day)
-        at |= _size(split)
-        if reason := _too_few(at):
-            return None, [at | {"left_out": reason}]
-        values, note = _valued(work, section, valued.name, split)
+        split = customers_at(context.experiment, company, context.calendars, day)
+        date |= _size(split)
+        if reason := _too_few(date):
+            return None, [date | {"left_out": reason}]
+        values, note = _values_as_of(context, section, valued.name, split)
     except ClvError as error:  # said in the table: one date fewer is no reason to lose the others
-        return None, [at | {"left_out": error.problems[0].what}]
-    return values, [at | row | {"note": note} for row in _summary(values)]
+        return None, [date | {"left_out": error.problems[0].what}]
+    return values, [date | row | {"note": note} for row in _quantile_rows(values)]
+
+
+def _iso(day: pd.Timestamp) -> str:
+    return day.date().isoformat()
 
 
 def _size(split: Split) -> dict[str, int]:
@@ -127,52 +140,55 @@ def _too_few(size: dict[str, Any]) -> str:
     return ""
 
 
-def _valued(work: Work, section: KpiSection, name: str, split: Split) -> tuple[Values, str]:
+def _values_as_of(context: Context, section: KpiSection, name: str, split: Split) -> tuple[Values, str]:
     """Values as of a day by models fitted then, and what is to be said of the fits.
 
     Laplace first, whatever the experiment samples with: chains only where that is refused.
     """
-    experiment = work.experiment
-    sampler = experiment.sampler.model_copy(update={"method": "auto", "draws": section.draws})
-    then = replace(work, experiment=experiment.model_copy(update={"sampler": sampler}))
-    day = split.customers.observation_end.date()
-    fitted = then.fit(name, split, f"{day}") | then.fit_costs(split)
-    failed = sorted({check["check"] for one in fitted.values() for check in one.checks if not check["passed"]})
-    if work.economics is None:
+    experiment, economics = context.experiment, context.experiment.economics
+    if economics is None:
         raise ValueError("a value without economics")
-    work.say(f"Valuing the {len(split.customers):,} customers of {day}")
-    found = value(
-        fitted,
+    sampler = experiment.sampler.model_copy(update={"method": "auto", "draws": section.draws})
+    then = replace(context, experiment=experiment.model_copy(update={"sampler": sampler}))
+    day = split.customers.observation_end.date()
+    posteriors = fit_entry(then, name, split, f"{day}") | fit_costs(then, split)
+    checks = [check for fitted in posteriors.values() for check in fitted.checks]
+    failed = sorted({check["check"] for check in checks if not check["passed"]})
+    context.say(f"Valuing the {len(split.customers):,} customers of {day}")
+    values = value(
+        posteriors,
         split.customers,
-        work.economics,
+        economics,
         seed=experiment.seed,
         draws=section.draws,
-        folder=work.scratch / f"base-{day}",
+        folder=context.scratch / f"base-{day}",
     )
-    return found, f"failed: {', '.join(failed)}" if failed else ""
+    return values, f"failed: {', '.join(failed)}" if failed else ""
 
 
-def _summary(values: Values | None) -> Iterator[dict[str, Any]]:
+def _quantile_rows(values: Values | None) -> Iterator[dict[str, Any]]:
     """Quantiles over draws of the base's total and of the mean of a customer."""
     if values is None:
         return
     for kind in ("expected", "realised"):
         total = np.asarray(values.base(kind), dtype=float)
-        for of, draws in (("total", total), ("customer", total / len(values.customer_id))):
+        mean = total / len(values.customer_id)
+        for of, draws in (("total", total), ("customer", mean)):
             yield {"kind": kind, "of": of, **quantiles(draws), "left_out": "", "note": ""}
 
 
-def _moved(before: pd.Series, after: pd.Series, first: str, second: str, groups: int) -> pd.DataFrame:
+def _migration(before: pd.Series, after: pd.Series, first: str, second: str, groups: int) -> pd.DataFrame:
     """Customers by group of expected value at two dates: group 1 is the most valuable."""
-    one, two = (_groups(means, groups) for means in (before, after))
-    both = pd.DataFrame({"from_group": one.reindex(two.index).fillna(NEW), "to_group": two})
-    found = both.groupby(["from_group", "to_group"]).size().rename("customers").reset_index()
-    return as_table(found, "expected value", first, second, True)
+    to_group = _value_groups(after, groups)
+    from_group = _value_groups(before, groups).reindex(to_group.index).fillna(NEW)
+    moves = pd.DataFrame({"from_group": from_group, "to_group": to_group})
+    counts = moves.groupby(["from_group", "to_group"]).size().rename("customers").reset_index()
+    return as_table(counts, "expected value", first, second, True)
 
 
-def _groups(means: pd.Series, groups: int) -> pd.Series:
-    """Of one size, by rank; ties by id."""
+def _value_groups(means: pd.Series, groups: int) -> pd.Series:
+    """Groups of one size, by rank of the mean value; ties by id, so that no order of the rows decides."""
     order = np.lexsort((means.index.to_numpy(dtype=str), -means.to_numpy()))
-    place = np.empty(len(means), dtype=int)
-    place[order] = np.arange(len(means)) * groups // len(means)
-    return pd.Series((place + 1).astype(str), means.index)
+    group = np.empty(len(means), dtype=int)
+    group[order] = np.arange(len(means)) * groups // len(means) + 1
+    return pd.Series(group.astype(str), means.index)

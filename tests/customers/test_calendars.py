@@ -24,7 +24,8 @@ from clvmodels.inference.posterior import fit, load, loo
 from clvmodels.models import MODELS, get_model
 from clvmodels.models.evaluate import dert, log_prob
 from clvmodels.report import write_report
-from clvmodels.runs.experiment import read_calendars, run
+from clvmodels.runs.experiment import run
+from clvmodels.runs.inputs import read_calendars
 from clvmodels.sources.calendars import holiday_weeks, read_calendar
 from clvmodels.sources.transactions import read_transactions
 

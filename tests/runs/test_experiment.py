@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,12 @@ def tables_of(done: Outcome) -> list[str]:
     in."""
     absent = ("group_effects", "model_comparison", "value_parts", "payback", "origins")
     return [name for name in FIGURES if name not in absent and not name.startswith("kpi_")]
+
+
+def test_a_run_of_a_checkout_says_of_which_commit(done):
+    root = Path(__file__).parents[2]
+    head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    assert done.run.about.commit == (head.stdout.strip() or None)
 
 
 def test_scores_are_flat_rows_of_every_metric(done):

@@ -17,10 +17,12 @@ from clvmodels.errors import ConfigError, FitError, Problem
 from clvmodels.inference import posterior
 from clvmodels.report import write_report
 from clvmodels.results.folder import EntryResult
-from clvmodels.runs.entries import Work
+from clvmodels.runs.context import Context
 from clvmodels.runs.experiment import run
+from clvmodels.runs.fits import fit_entry
 from clvmodels.runs.inputs import customers_at
-from clvmodels.runs.strategy import LEAST_CUSTOMERS, follow, quarter_ends
+from clvmodels.runs.strategy import LEAST_CUSTOMERS, quarter_ends, strategy_tables
+from clvmodels.runs.values import value_entry
 from clvmodels.sources.consolidation import Company
 
 SOURCES = datasets.DATASETS["retailer"].sources
@@ -37,21 +39,21 @@ def of_data(model, customers, **options):
     return dataclasses.replace(made, data=tree)
 
 
-def work_of(folder: Path, **changes) -> Work:
+def context_of(folder: Path, **changes) -> Context:
     of = experiment(
         kpis={**KPIS, **changes.pop("kpis", {})},
         data={"dataset": "retailer", "customers": 260},
         sources=SOURCES,
         **changes,
     )
-    return Work(of, folder, folder, "sha", lambda text: None, False, economics=of.economics)
+    return Context(of, folder, folder, "sha", lambda text: None, False)
 
 
-def followed(work: Work, company: Company, day: pd.Timestamp):
+def followed(context: Context, company: Company, day: pd.Timestamp):
     """As a run does, at this date of value."""
-    split = customers_at(work.experiment, company, {}, day)
-    entry = EntryResult("bg_nbd", "BG/NBD", work.fit("bg_nbd", split, "value date"))
-    return follow(work, company, work.value(entry, split, split), split)
+    split = customers_at(context.experiment, company, {}, day)
+    entry = EntryResult("bg_nbd", "BG/NBD", fit_entry(context, "bg_nbd", split, "value date"))
+    return strategy_tables(context, company, value_entry(context, entry, split, split), split)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +74,9 @@ def test_dates_are_ends_of_quarters_and_the_date_of_value():
 def test_values_at_dates_do_not_look_ahead(company, tmp_path, monkeypatch):
     """What the run said of a past date, a run of that day would have said; parameters and values."""
     monkeypatch.setattr(posterior, "fit", of_data)
-    now = followed(work_of(tmp_path / "now", sampler={"draws": 100}), company, LAST).base_value
+    now = followed(context_of(tmp_path / "now", sampler={"draws": 100}), company, LAST).base_value
     day = pd.Timestamp("2025-06-30")
-    then = work_of(tmp_path / "then", sampler={"draws": 100})
+    then = context_of(tmp_path / "then", sampler={"draws": 100})
     past = followed(then, cut(company, f"{day:%Y-%m-%d}"), day).base_value
     assert list(now["date"].unique()) == ["2025-06-30", "2025-09-30", "2025-12-28"]
     numbers = ["date", "kind", "of", "customers", "repeat_purchases", "q5", "q25", "q50", "q75", "q95"]
@@ -85,7 +87,7 @@ def test_values_at_dates_do_not_look_ahead(company, tmp_path, monkeypatch):
 
 def test_totals_customers_and_dates_left_out(company, tmp_path, monkeypatch):
     monkeypatch.setattr(posterior, "fit", of_data)
-    found = followed(work_of(tmp_path, kpis={"dates": 8}), company, LAST)
+    found = followed(context_of(tmp_path, kpis={"dates": 8}), company, LAST)
     table = found.base_value
     told = table[table["kind"].notna()]
     total, each = (told[told["of"] == of].reset_index(drop=True) for of in ("total", "customer"))
@@ -111,16 +113,16 @@ def test_a_fit_that_fails_leaves_its_date_out(company, tmp_path, monkeypatch):
         return dataclasses.replace(made, checks=[{**made.checks[0], "passed": customers.observation_end == LAST}])
 
     monkeypatch.setattr(posterior, "fit", fails)
-    table = followed(work_of(tmp_path), company, LAST).base_value
+    table = followed(context_of(tmp_path), company, LAST).base_value
     assert table.loc[table["date"] == "2025-06-30", "left_out"].to_list() == ["no mode"]
     assert set(table.loc[table["date"] == "2025-09-30", "note"]) == {"failed: R-hat"}
 
 
 def test_without_economics_only_what_can_be_counted(company, tmp_path, monkeypatch):
     monkeypatch.setattr(posterior, "fit", made_up)
-    work = work_of(tmp_path, kpis={"dates": None}, economics=None)
-    split = customers_at(work.experiment, company, {}, LAST)
-    found = follow(work, company, EntryResult("bg_nbd", "BG/NBD", {}), split)
+    context = context_of(tmp_path, kpis={"dates": None}, economics=None)
+    split = customers_at(context.experiment, company, {}, LAST)
+    found = strategy_tables(context, company, EntryResult("bg_nbd", "BG/NBD", {}), split)
     assert set(found.tables()) == {"kpis"}
     assert "profit" not in set(found.kpis["kpi"]) and "revenue" in set(found.kpis["kpi"])
 

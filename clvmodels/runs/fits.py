@@ -1,0 +1,170 @@
+"""Plans to posteriors: loaded where the folder has them, else fitted and kept there as soon as they are found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from clvmodels import __version__
+from clvmodels.customers.table import Split
+from clvmodels.errors import FitError, Problem
+from clvmodels.inference import posterior, regularity
+from clvmodels.inference.posterior import Posterior
+from clvmodels.runs.context import Context
+from clvmodels.runs.plans import ENTRY_PARTS, FitPlan, cost_plans, entry_plans, problems_of_entry
+
+PRICED_BY_THE_MINUTE = ("contacts", "handling")
+"""Roles of cost models whose data are contacts at the price of their minutes: another price, another fit."""
+
+
+def fit_entries(context: Context, split: Split) -> dict[str, dict[str, Posterior]]:
+    """The posteriors of each entry at the calibration's end.
+
+    Raises
+    ------
+    FitError
+        After all that can be fitted has been, and is kept: the entries that could not, by name.
+    """
+    posteriors: dict[str, dict[str, Posterior]] = {}
+    problems: list[Problem] = []
+    for name in context.experiment.models:
+        try:
+            posteriors[name] = fit_entry(context, name, split, "calibration")
+        except FitError as error:
+            problems += error.problems
+    if problems:
+        raise FitError(problems)
+    return posteriors
+
+
+def fit_entry(context: Context, name: str, split: Split, occasion: str) -> dict[str, Posterior]:
+    """The posteriors of an entry's models at one date, by role; `occasion` says which date, in the progress.
+
+    Raises
+    ------
+    FitError
+        Naming the entry.
+    """
+    plans = entry_plans(context, name, split)
+    posteriors = {}
+    try:
+        for role in ENTRY_PARTS:
+            candidates = [plan for plan in plans if plan.role == role]
+            if candidates:
+                posteriors[role] = _best_fit(context, name, candidates, split, occasion)
+    except FitError as error:
+        raise FitError(problems_of_entry(name, error)) from error
+    return posteriors
+
+
+def fit_costs(context: Context, split: Split) -> dict[str, Posterior]:
+    """The posteriors of the cost models at one date, by role.
+
+    Raises
+    ------
+    FitError
+        Naming every cost model that could not be fitted.
+    """
+    occasion = f"{split.customers.observation_end:%Y-%m-%d}"
+    posteriors: dict[str, Posterior] = {}
+    problems: list[Problem] = []
+    for plan in cost_plans(context.experiment):
+        try:
+            posteriors[plan.role] = _fit(context, plan, split, occasion)
+        except FitError as error:
+            problems += problems_of_entry(f"costs, {plan.role}", error)
+    if problems:
+        raise FitError(problems)
+    return posteriors
+
+
+def loo_scores(context: Context, fitted: Posterior, split: Split) -> pd.DataFrame:
+    """The leave-one-out scores of a fit, computed once for all entries that share it."""
+    scores = context.memory.loo_scores
+    if id(fitted) not in scores:
+        scores[id(fitted)] = posterior.loo(fitted, split.customers)
+    return scores[id(fitted)]
+
+
+def _best_fit(context: Context, name: str, candidates: list[FitPlan], split: Split, occasion: str) -> Posterior:
+    """The fit of the only candidate, or of several the one whose k has the best leave-one-out score."""
+    fits = [_fit(context, plan, split, occasion) for plan in candidates]
+    if len(fits) == 1:
+        return fits[0]
+    context.say(f"{name}: comparing the k of {len(fits)} fits")
+    by_k = {int(fitted.model.options["k"]): fitted for fitted in fits}
+    scores = {k: loo_scores(context, fitted, split) for k, fitted in by_k.items()}
+    best = regularity.best(by_k, scores).posterior
+    context.memory.chosen_k[name] = int(best.model.options["k"])
+    return best
+
+
+def _fit(context: Context, plan: FitPlan, split: Split, occasion: str) -> Posterior:
+    """A posterior from this run's memory, else from its folder, else from the sampler."""
+    memory, path = context.memory, posterior_path(context, plan, split)
+    if path in memory.failures:
+        raise memory.failures[path]
+    if path in memory.posteriors:
+        return memory.posteriors[path]
+    if path.exists() and not context.fresh:
+        fitted = posterior.load(path)
+    else:
+        fitted = _sample(context, plan, split, occasion, path)
+        fitted.save(path)
+    memory.posteriors[path] = fitted
+    return fitted
+
+
+def _sample(context: Context, plan: FitPlan, split: Split, occasion: str, path: Path) -> Posterior:
+    sampler = context.experiment.sampler
+    context.say(f"{plan.model.title}: fitting {len(split.customers):,} customers at the {occasion}")
+    try:
+        return posterior.fit(
+            plan.model,
+            split.customers,
+            effects=plan.effects,
+            priors=plan.priors,
+            method=sampler.method,
+            draws=sampler.draws,
+            chains=sampler.chains,
+            tune=sampler.tune,
+            seed=context.experiment.seed,
+            timeout_seconds=60.0 * sampler.timeout_minutes,
+        )
+    except FitError as error:
+        context.memory.failures[path] = error
+        raise
+
+
+def posterior_path(context: Context, plan: FitPlan, split: Split) -> Path:
+    """Where a posterior is kept, named by all that it depends on: what has changed is fitted again."""
+    experiment, economics = context.experiment, context.experiment.economics
+    end = split.customers.observation_end.date().isoformat()
+    windows = {role: section.window for role, section in experiment.costs.items() if role == plan.role}
+    cost_per_minute = 0.0
+    if economics is not None and plan.role in PRICED_BY_THE_MINUTE:
+        cost_per_minute = economics.cost_per_minute
+    dependencies = (
+        __version__,
+        posterior.SCHEMA_VERSION,
+        context.data_sha256,
+        # `end` below says what is fitted; a calibration's end that is another's date of value is the same fit.
+        experiment.data.model_dump(exclude={"calibration_end", "holdout"}),
+        {name: source.model_dump() for name, source in experiment.sources.items()},
+        windows,
+        cost_per_minute,
+        end,
+        plan.model.name,
+        dict(plan.model.options),
+        {name: prior.to_mapping() for name, prior in plan.priors.items()},
+        [effect.to_mapping() for effect in plan.effects],
+        # What is allowed to fail, and how long a fit may take, change no draw of one that was found.
+        experiment.sampler.model_dump(exclude={"allow", "timeout_minutes"}),
+        experiment.seed,
+    )
+    text = json.dumps(dependencies, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return context.folder / "posteriors" / f"{plan.model.name}-{end}-{digest[:12]}.nc"

@@ -1,0 +1,49 @@
+"""Posteriors to values: what each customer of the recommended entry brings, and the place among all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from clvmodels.customers.table import Split
+from clvmodels.decisions.rank import rank
+from clvmodels.results.folder import EntryResult
+from clvmodels.runs.context import Context
+from clvmodels.runs.fits import fit_costs, fit_entry
+from clvmodels.valuation.valuation import Values, value
+
+
+def value_entry(context: Context, entry: EntryResult, split: Split, value_split: Split) -> EntryResult:
+    """The recommended entry at the date of value, fitted again where that is later than the calibration's end."""
+    posteriors = entry.posteriors
+    if value_split is not split:
+        posteriors = fit_entry(context, entry.name, value_split, "value date")
+    valued = EntryResult(entry.name, entry.label, posteriors | fit_costs(context, value_split))
+    values = value_draws(context, valued, value_split)
+    if values is None:
+        return valued
+    return replace(valued, values=values, ranking=ranking(context, values))
+
+
+def value_draws(context: Context, entry: EntryResult, split: Split) -> Values | None:
+    """The value draws of an entry's customers at the end of their observation; None without economics or spend."""
+    economics = context.experiment.economics
+    if economics is None or "spend" not in entry.posteriors:
+        return None
+    posteriors = entry.posteriors | fit_costs(context, split)
+    day = split.customers.observation_end.date()
+    context.say(f"{entry.label}: valuing {len(split.customers):,} customers at {day}")
+    return value(
+        posteriors,
+        split.customers,
+        economics,
+        seed=context.experiment.seed,
+        draws=context.experiment.sampler.draws,
+        folder=context.scratch / f"{entry.name}-value-{day}",
+    )
+
+
+def ranking(context: Context, values: Values) -> pd.DataFrame:
+    """The place of each customer among all, and how sure it is."""
+    return rank(values, top_share=context.experiment.top_share)
