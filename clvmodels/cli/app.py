@@ -187,7 +187,7 @@ def fit(
     seed: Seed = 42,
 ) -> None:
     """Fit one model to a table of transactions and store its posterior."""
-    from clvmodels.inference import posterior, regularity
+    from clvmodels.inference import choice_of_k, fitting
     from clvmodels.models import get_model
 
     effects, ks = read_effects(model, effect or [], missing), read_k(k) if k else ()
@@ -208,11 +208,11 @@ def fit(
         stage(f"Fitting {model} to {len(customers):,} customers")
         how: dict[str, Any] = {"effects": effects, "method": method, "draws": draws, "chains": chains, "seed": seed}
         if len(variants) > 1:
-            fitted = regularity.choose_k(model, customers, ks, **how).posterior
-            tried = [f"{other['method']}: {other['reason']}" for other in regularity.others(fitted)]
+            fitted = choice_of_k.choose_k(model, customers, ks, **how).posterior
+            tried = [f"{other.method}: {other.reason}" for other in choice_of_k.others(fitted)]
             notes = (*notes, f"{fitted.model.title} has the best elpd", *tried)
         else:
-            fitted = posterior.fit(variants[0], customers, **how)
+            fitted = fitting.fit(variants[0], customers, **how)
         fitted.save(file)
     _tell(notes)
     out.print(f"Posterior: {file}", highlight=False, soft_wrap=True)

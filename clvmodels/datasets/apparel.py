@@ -45,7 +45,7 @@ CONTENT = Content(3187, 600, 12435690, "2005-01-02", "2010-12-20", 296, 228)
 
 def load(seed: int = 0) -> Transactions:
     """All orders with the customer's Gender and Channel, which may be used as covariates or as groups."""
-    paths = [_found(name) for name in (ORDERS, STATIC)]
+    paths = [_path(name) for name in (ORDERS, STATIC)]
     orders, static = (pd.read_csv(path, dtype={"Id": str}) for path in paths)
     check_content(content(orders, static)._asdict(), CONTENT._asdict(), paths[0])
     transactions = read_transactions(
@@ -55,27 +55,28 @@ def load(seed: int = 0) -> Transactions:
         covariates=COVARIATES,
         name=paths[0].name,
     )
-    both = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-    return replace(transactions, sha256=both)
+    of_both_files = hashlib.sha256(b"".join(path.read_bytes() for path in paths))
+    return replace(transactions, sha256=of_both_files.hexdigest())
 
 
 def load_calendar(name: str) -> SuppliedCalendar:
     """The weeks of high season, of each customer: the one covariate that changes."""
-    path = next((path for ending in (".zst", ".gz") if (path := find(WEEKS + ending))), None) or _found(WEEKS)
+    path = find(WEEKS + ".zst") or find(WEEKS + ".gz") or _path(WEEKS)
     columns = {"date": "Cov.Date", "customer_id": "Id"}
     return read_calendar(path, name=name, columns=columns, covariates=["High.Season"])
 
 
-def _found(name: str) -> Path:
-    if path := find(name):
+def _path(name: str) -> Path:
+    path = find(name)
+    if path:
         return path
-    table = Path(name).stem
-    what = f"{Path(name).name} is not on this machine, and there is no address to fetch it from"
-    known = (
-        f"In R: data('{table}', package = 'CLVTools'); data.table::fwrite({table}, '{Path(name).name}'). Put the file "
+    table, file = Path(name).stem, Path(name).name
+    what = f"{file} is not on this machine, and there is no address to fetch it from"
+    advice = (
+        f"In R: data('{table}', package = 'CLVTools'); data.table::fwrite({table}, '{file}'). Put the file "
         f"as {name} into a folder of your own and set {VARIABLE} to that folder, or put it into {cache_folder()}"
     )
-    raise DataError(Problem(what, "apparel", known=known))
+    raise DataError(Problem(what, "apparel", known=advice))
 
 
 def content(orders: pd.DataFrame, static: pd.DataFrame) -> Content:
@@ -86,20 +87,26 @@ def content(orders: pd.DataFrame, static: pd.DataFrame) -> Content:
     DataError
         A column is missing, or the two are not of the same customers.
     """
-    wanted = (("apparelTrans", orders, ("Id", "Date", "Price")), ("apparelStaticCov", static, ("Id", *COVARIATES)))
     missing = [
-        Problem(f"has no column {name}", table, ", ".join(map(str, frame)))
-        for table, frame, names in wanted
-        for name in names
-        if name not in frame
+        *_missing_columns("apparelTrans", orders, ("Id", "Date", "Price")),
+        *_missing_columns("apparelStaticCov", static, ("Id", *COVARIATES)),
     ]
     if missing:
         raise DataError(missing)
     if set(orders["Id"]) != set(static["Id"]) or static["Id"].duplicated().any():
         raise DataError(Problem("is not one row for each customer with orders", "apparelStaticCov"))
-    cents = int((orders["Price"] * 100).round().sum())
     days = pd.to_datetime(orders["Date"])
-    sums = (int(static[name].sum()) for name in COVARIATES)
     return Content(
-        len(orders), orders["Id"].nunique(), cents, f"{days.min():%Y-%m-%d}", f"{days.max():%Y-%m-%d}", *sums
+        rows=len(orders),
+        customers=orders["Id"].nunique(),
+        cents=int((orders["Price"] * 100).round().sum()),
+        first=f"{days.min():%Y-%m-%d}",
+        last=f"{days.max():%Y-%m-%d}",
+        gender=int(static["Gender"].sum()),
+        channel=int(static["Channel"].sum()),
     )
+
+
+def _missing_columns(table: str, frame: pd.DataFrame, names: tuple[str, ...]) -> list[Problem]:
+    columns = ", ".join(map(str, frame))
+    return [Problem(f"has no column {name}", table, columns) for name in names if name not in frame]

@@ -75,13 +75,15 @@ def read_fixed_width(path: Path) -> pd.DataFrame:
     if len(lines) and not lines[0].lstrip()[:1].isdigit():
         lines = lines.drop(0)
     fields = lines.str.extract(RECORD)
-    if (wrong := fields["date"].isna() & (lines.str.strip() != "")).any() or fields.empty:
+    wrong = fields["date"].isna() & (lines.str.strip() != "")
+    if wrong.any() or fields.empty:
         first = int(wrong.idxmax()) + 1 if wrong.any() else 1
         what = f"{int(wrong.sum())} of {len(lines)} lines are no records, first at line {first}"
-        known = "A record is: id, perhaps a second id, YYYYMMDD, CDs, dollars"
-        raise DataError(Problem(what, path.name, known=known))
+        advice = "A record is: id, perhaps a second id, YYYYMMDD, CDs, dollars"
+        raise DataError(Problem(what, path.name, known=advice))
     fields["customer_id"] = fields["sample_id"].fillna(fields["master_id"]).str.lstrip("0")
-    return fields.dropna(subset=["date"])[["customer_id", "date", "cds", "amount"]].reset_index(drop=True)
+    records = fields.dropna(subset=["date"])  # blank lines go
+    return records[["customer_id", "date", "cds", "amount"]].reset_index(drop=True)
 
 
 def content(orders: pd.DataFrame) -> Content:

@@ -58,10 +58,13 @@ def load(seed: int = 0) -> Transactions:
 
 def gifts() -> pd.DataFrame:
     """customer_id and date of every gift."""
-    frequency, recency, donors = (np.array(column) for column in zip(*((*c, n) for c, n in CELLS.items()), strict=True))
-    x, last = np.repeat(frequency, donors), np.repeat(recency, donors)
-    offsets = np.arange(YEARS + 1)
-    given = (offsets[None] < np.maximum(x, 1)[:, None]) | (offsets[None] == last[:, None])
-    donor, year = np.nonzero(given)
+    frequency, recency = np.array(list(CELLS)).T
+    donors = np.array(list(CELLS.values()))
+    x = np.repeat(frequency, donors)[:, None]
+    last = np.repeat(recency, donors)[:, None]
+    year = np.arange(YEARS + 1)[None]
+    # The first gift, as many of the repeat gifts after it as come before the last one, and the last.
+    has_gift = (year < np.maximum(x, 1)) | (year == last)
+    donor, years_later = np.nonzero(has_gift)
     ids = np.array([f"donor{number:05d}" for number in range(1, len(x) + 1)])
-    return pd.DataFrame({"customer_id": ids[donor], "date": [f"{FIRST_YEAR + y}-07-01" for y in year]})
+    return pd.DataFrame({"customer_id": ids[donor], "date": [f"{FIRST_YEAR + y}-07-01" for y in years_later]})

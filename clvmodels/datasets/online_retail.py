@@ -81,9 +81,9 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 def read_workbook(path: Path) -> pd.DataFrame:
     """The lines from UCI's spreadsheet, kept as Parquet in the cache for the next time."""
-    kept = cache_folder() / "online_retail" / f"{_sha256(path)[:16]}.parquet"
-    if kept.exists():
-        return pd.read_parquet(kept)
+    parquet = cache_folder() / "online_retail" / f"{_sha256(path)[:16]}.parquet"
+    if parquet.exists():
+        return pd.read_parquet(parquet)
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError) as error:
@@ -92,10 +92,10 @@ def read_workbook(path: Path) -> pd.DataFrame:
     header = [str(cell) for cell in next(rows, ())]
     typed = _typed(pd.DataFrame(rows, columns=header, dtype=object), path, None)
     book.close()
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_name(kept.name + ".new")
+    parquet.parent.mkdir(parents=True, exist_ok=True)
+    fresh = parquet.with_name(parquet.name + ".new")
     typed.to_parquet(fresh)
-    fresh.replace(kept)
+    fresh.replace(parquet)
     return typed
 
 

@@ -29,7 +29,8 @@ def load(seed: int = 0) -> Transactions:
 
 def payments() -> pd.DataFrame:
     """customer_id, date and segment of every payment."""
-    return pd.concat([_of_segment(*one) for one in ALIVE.items()], ignore_index=True)
+    segments = [_of_segment(segment, percent) for segment, percent in ALIVE.items()]
+    return pd.concat(segments, ignore_index=True)
 
 
 def _of_segment(segment: str, percent: tuple[float, ...]) -> pd.DataFrame:

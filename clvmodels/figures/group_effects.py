@@ -54,7 +54,7 @@ def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) 
     from clvmodels.inference.effects import group_labels
 
     base = {"group": ", ".join(term.effect.columns), "raises": _raises(posterior, term)}
-    found = term.told(posterior.stacked, posterior.scales)
+    found = term.coefficients(posterior.stacked, posterior.scales)
     if term.effect.group is None:
         return [base | row for row in _covariate_rows(found, customers)]
     sizes = group_labels(customers[term.effect.group]).value_counts()

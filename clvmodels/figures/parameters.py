@@ -49,7 +49,7 @@ def _of_effect(posterior: Posterior, term: Term) -> Iterator[tuple[str, str, str
         "per unit": "effect of one more",
         "missing": "effect of being missing",
     }
-    for kind, label, draws in term.told(posterior.stacked, posterior.scales):
+    for kind, label, draws in term.coefficients(posterior.stacked, posterior.scales):
         if kind == "sd between groups":
             yield f"{term.name}_sd", "sd between groups, of the logarithm", prior, draws
         elif kind != "group":

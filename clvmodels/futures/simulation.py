@@ -17,9 +17,9 @@ from clvmodels.customers.table import Customers, Holdout
 from clvmodels.dates import DAYS_PER_UNIT, period_of
 from clvmodels.draws import Array, Progress, array_store, blocks, totals_html
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.inference.density import condense, numbers
 from clvmodels.inference.effects import check_columns
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.unique_rows import condense, numbers
 from clvmodels.models import PurchaseModel, State
 from clvmodels.models.contract import Rows, Theta
 from clvmodels.models.evaluate import dert as evaluate_dert

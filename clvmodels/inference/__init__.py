@@ -1,29 +1,9 @@
-"""From a log density to draws: the mode, importance sampling around it, NUTS, maximum likelihood, and their checks.
+"""Customers to a posterior: `Customers` (and the effects on a model's parameters) come in, a `Posterior` goes out.
 
-Nothing here knows a model: every function takes a `Target`, a smooth log density over a flat unconstrained vector.
+In the order of the line: `effects` says what moves a parameter from customer to customer, and `terms` what that is for
+the customers of one fit; `unique_rows` condenses equal histories, and `refusals` says what cannot be fitted. `density`
+makes of these a `target`, a smooth log density over a flat unconstrained vector. All that samples sees no more than
+that: `samplers` has one method a file, `choice_of_sampler` goes from one to the next. `posterior` is the value, saved
+and loaded; `fitting` is the stage itself; `leave_one_out` scores a posterior, and `choice_of_k` fits several and takes
+the best.
 """
-
-from __future__ import annotations
-
-from clvmodels.inference.checks import Check, laplace_checks, nuts_checks
-from clvmodels.inference.laplace import LaplaceDraws, LaplaceRefused, laplace
-from clvmodels.inference.mle import MleResult, mle
-from clvmodels.inference.mode import Mode, find_mode
-from clvmodels.inference.nuts import NutsDraws, nuts
-from clvmodels.inference.target import Target
-
-__all__ = [
-    "Check",
-    "LaplaceDraws",
-    "LaplaceRefused",
-    "MleResult",
-    "Mode",
-    "NutsDraws",
-    "Target",
-    "find_mode",
-    "laplace",
-    "laplace_checks",
-    "mle",
-    "nuts",
-    "nuts_checks",
-]

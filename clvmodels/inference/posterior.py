@@ -1,38 +1,35 @@
-"""Fit a model to customers; the posterior as ArviZ has it; save and load without pickle."""
+"""The posterior as ArviZ has it, with all that is needed to use it on other customers; saved without pickle.
+
+Shapes: D = draw (all chains one after the other), C = customer_id.
+"""
 
 from __future__ import annotations
 
 import html
 import json
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from clvmodels.customers.table import Customers
 from clvmodels.draws import Array
-from clvmodels.errors import ConfigError, DataError, FitError, Problem, ResultsError, unknown
-from clvmodels.inference import effects as fx
-from clvmodels.inference.density import check_data, condense, density, resolve_priors
-from clvmodels.inference.effects import Effect
-from clvmodels.inference.laplace import LaplaceDraws
-from clvmodels.inference.nuts import NutsDraws
-from clvmodels.inference.sampling import Chains, Fitted, Progress, sample
-from clvmodels.inference.terms import Scale, Term, learn, make_terms
-from clvmodels.models import Model, Parameter, get_model
+from clvmodels.errors import Problem, ResultsError
+from clvmodels.inference.choice_of_sampler import Attempt
+from clvmodels.inference.effects import Effect, check_columns, moved, multiplies, raises
+from clvmodels.inference.samplers.checks import Check
+from clvmodels.inference.terms import Scale, Term, make_terms
+from clvmodels.models import Model, get_model
 from clvmodels.models.prior import Prior, unit_factor
-from clvmodels.randomness import keyed_generator
 
 SCHEMA_VERSION = 2
-METHODS = ("auto", "laplace", "nuts", "mle")
-Method = Literal["auto", "laplace", "nuts", "mle"]
+PRIOR_DRAWS = 4000
+QUANTILES = {"5%": 0.05, "50%": 0.5, "95%": 0.95}
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,14 +44,14 @@ class Posterior:
         ArviZ's tree: group `posterior` with dims chain, draw (and a dim named by the group for coefficients).
     method
         How the draws were made: laplace, nuts or mle (one draw: the maximum).
-    checks
-        The sampling checks, a dict each: check, found, limit, passed, consequence.
-    attempts
-        What was tried before, and why it was refused: a dict each with method and reason.
+    groups
+        Labels of each group column that the fit met.
     time_unit, amount_unit, currency
         Units of the parameters.
-    groups
-        Labels of each group column seen by the fit.
+    checks
+        The sampling checks.
+    attempts
+        What was tried before, and why it was refused.
     scales
         Mean and sd of each covariate among the fit's customers.
     """
@@ -63,15 +60,22 @@ class Posterior:
     data: xr.DataTree
     method: str
     priors: Mapping[str, Prior]
-    effects: tuple[Effect, ...]
-    groups: Mapping[str, tuple[str, ...]]
+    effects: Sequence[Effect]
+    groups: Mapping[str, Sequence[str]]
     time_unit: str
     amount_unit: float
     currency: str | None
     seed: int
-    checks: list[dict[str, Any]] = field(default_factory=list)
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    scales: Mapping[str, Scale] = field(default_factory=dict)
+    checks: Sequence[Check] = ()
+    attempts: Sequence[Attempt] = ()
+    scales: Mapping[str, Scale] = MappingProxyType({})
+
+    def __post_init__(self):
+        # Copies that nobody can change: stages share a posterior, and runs know it by its identity.
+        for name in ("effects", "checks", "attempts"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("priors", "groups", "scales"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -81,18 +85,19 @@ class Posterior:
     @property
     def passed(self) -> bool:
         """Whether every sampling check passed."""
-        return all(check["passed"] for check in self.checks)
+        return all(check.passed for check in self.checks)
 
     def stacked(self, name: str, draws: int | None = None) -> Array:
-        """All chains of a variable one after the other, thinned evenly to at most `draws`. [draw, ...]"""
+        """All chains of a variable one after the other, thinned evenly to at most `draws`. [D, ...]"""
         values = self.data["posterior"][name].transpose("chain", "draw", ...).to_numpy()
-        flat = values.reshape(-1, *values.shape[2:])
-        if draws is None or draws >= len(flat):
-            return flat
-        return flat[np.linspace(0, len(flat) - 1, draws).round().astype(int)]
+        chained = values.reshape(-1, *values.shape[2:])
+        if draws is None or draws >= len(chained):
+            return chained
+        places = np.linspace(0, len(chained) - 1, draws).round().astype(int)
+        return chained[places]
 
     def theta(self, table: pd.DataFrame, draws: int | None = None) -> dict[str, Array]:
-        """The parameters of each customer in each draw: [draw, 1], or [draw, customer_id] under an effect.
+        """The parameters of each customer in each draw: [D, 1], or [D, C] under an effect.
 
         Raises
         ------
@@ -101,34 +106,41 @@ class Posterior:
         DataError
             If a covariate is missing for some customers and the fit did not say what is done with them.
         """
-        fx.check_columns(self.effects, table)
-        total: dict[str, Array] = {}
+        check_columns(self.effects, table)
+        coefficients: dict[str, Array] = {}
         for term in self.terms:
-            c = term.coefficient(lambda name: self.stacked(name, draws), table, self.scales, self.seed)
+            per_customer = term.per_customer(lambda name: self.stacked(name, draws), table, self.scales, self.seed)
             for name in term.effect.parameters:
-                total[name] = total.get(name, 0.0) + c
-        theta = {p.name: self.stacked(p.name, draws)[:, None] for p in self.model.parameters}
-        return fx.moved(self.model, theta, total)
+                coefficients[name] = coefficients.get(name, 0.0) + per_customer
+        population = {p.name: self.stacked(p.name, draws)[:, None] for p in self.model.parameters}
+        return moved(self.model, population, coefficients)
 
     @cached_property
     def prior_draws(self) -> dict[str, Array]:
-        """4,000 draws of each parameter's prior, in the fit's units. [draw] each"""
-        draws, rng, out = 4000, np.random.default_rng(self.seed), {}
-        for p in self.model.parameters:
-            factor = unit_factor(p.unit, self.priors[p.name], self.time_unit, self.amount_unit)
-            out[p.name] = p.value(self.priors[p.name].draw(draws, rng, factor))
-        return out | {f"{e.name}_sd": e.sd_prior.draw(draws, rng) for e in self.effects if e.group is not None}
+        """4,000 draws of each parameter's prior, in the fit's units. [D] each"""
+        rng = np.random.default_rng(self.seed)
+        draws = {}
+        for parameter in self.model.parameters:
+            prior = self.priors[parameter.name]
+            factor = unit_factor(parameter.unit, prior, self.time_unit, self.amount_unit)
+            draws[parameter.name] = parameter.value(prior.draw(PRIOR_DRAWS, rng, factor))
+        for effect in self.effects:
+            if effect.group is not None:
+                draws[f"{effect.name}_sd"] = effect.sd_prior.draw(PRIOR_DRAWS, rng)
+        return draws
 
     def summary(self) -> pd.DataFrame:
-        """Mean, sd, 5, 50 and 95% of each parameter."""
+        """Mean, sd, 5, 50 and 95% of each parameter and coefficient."""
         rows = {}
         for name, variable in self.data["posterior"].data_vars.items():
-            values = self.stacked(str(name))
-            for g in np.ndindex(values.shape[1:]):
-                label = f"{name}[{variable[variable.dims[-1]].values[g[0]]}]" if g else str(name)
-                v = values[(slice(None), *g)]
-                rows[label] = [v.mean(), v.std(), *np.quantile(v, [0.05, 0.5, 0.95])]
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "5%", "50%", "95%"])
+            draws = self.stacked(str(name))
+            if draws.ndim == 1:
+                rows[str(name)] = _moments(draws)
+                continue
+            labels = variable[variable.dims[-1]].to_numpy()
+            for label, of_label in zip(labels, draws.T, strict=True):
+                rows[f"{name}[{label}]"] = _moments(of_label)
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def effect_summary(self) -> pd.DataFrame:
         """What the effects say, a row a coefficient.
@@ -139,21 +151,23 @@ class Posterior:
         """
         rows = []
         for term in self.terms:
-            head = {"effect": term.name, "raises": fx.raises(self.model, term.effect)}
-            factor = fx.multiplies(self.model, term.effect)
-            for kind, label, draws in term.told(self.stacked, self.scales):
-                quantiles = dict(zip(("5%", "50%", "95%"), np.quantile(draws, [0.05, 0.5, 0.95]), strict=True))
-                factors = {f"factor {q}": np.exp(c) if factor else np.nan for q, c in quantiles.items()}
-                numbers = {"mean": draws.mean(), "sd": draws.std(), **quantiles, **factors}
-                rows.append({**head, "kind": kind, "label": label, **numbers})
+            effect = {"effect": term.name, "raises": raises(self.model, term.effect)}
+            has_factor = multiplies(self.model, term.effect)
+            for coefficient in term.coefficients(self.stacked, self.scales):
+                moments = _moments(coefficient.draws)
+                factors = {f"factor {q}": np.exp(moments[q]) if has_factor else np.nan for q in QUANTILES}
+                rows.append({**effect, "kind": coefficient.kind, "label": coefficient.label, **moments, **factors})
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
         verdict = "all sampling checks passed" if self.passed else "a sampling check FAILED"
-        money = any(p.unit == "money" for p in self.model.parameters)
-        unit = f"money in units of {self.amount_unit:g} {self.currency}" if money else f"times in {self.time_unit}s"
         draws = len(self.stacked(self.model.parameters[0].name))
-        return f"{self.model.title}, {draws:,} draws by {self.method}, {unit}: {verdict}"
+        return f"{self.model.title}, {draws:,} draws by {self.method}, {self._units()}: {verdict}"
+
+    def _units(self) -> str:
+        if any(parameter.unit == "money" for parameter in self.model.parameters):
+            return f"money in units of {self.amount_unit:g} {self.currency}"
+        return f"times in {self.time_unit}s"
 
     def _repr_html_(self) -> str:
         head = f"<p>{html.escape(repr(self))}</p>"
@@ -171,6 +185,7 @@ class Posterior:
         return path
 
     def _about(self) -> dict[str, Any]:
+        """All but the draws, as JSON has it."""
         return {
             "model": self.model.name,
             "options": dict(self.model.options),
@@ -183,9 +198,18 @@ class Posterior:
             "amount_unit": self.amount_unit,
             "currency": self.currency,
             "seed": self.seed,
-            "checks": self.checks,
-            "attempts": self.attempts,
+            "checks": [check._asdict() for check in self.checks],
+            "attempts": [_stated(attempt) for attempt in self.attempts],
         }
+
+
+def _stated(attempt: Attempt) -> dict[str, Any]:
+    return {name: value for name, value in attempt._asdict().items() if value is not None}
+
+
+def _moments(draws: Array) -> dict[str, float]:
+    quantiles = np.quantile(draws, list(QUANTILES.values()))
+    return {"mean": draws.mean(), "sd": draws.std(), **dict(zip(QUANTILES, quantiles, strict=True))}
 
 
 def load(path: str | Path) -> Posterior:
@@ -197,6 +221,30 @@ def load(path: str | Path) -> Posterior:
         No such file, not a posterior of this package, or another schema version.
     """
     path = Path(path)
+    where = str(path)
+    tree = _read_tree(path)
+    about = json.loads(tree.attrs["clvmodels"])
+    model = get_model(about["model"], about["options"], where)
+    stated = about["priors"]
+    return Posterior(
+        model=model,
+        data=tree,
+        method=about["method"],
+        priors={p.name: Prior.from_mapping(stated[p.name], where, support=p.support) for p in model.parameters},
+        effects=[Effect.from_mapping(mapping, where) for mapping in about["effects"]],
+        groups={name: tuple(labels) for name, labels in about["groups"].items()},
+        time_unit=about["time_unit"],
+        amount_unit=about["amount_unit"],
+        currency=about["currency"],
+        seed=about["seed"],
+        checks=[Check(**check) for check in about["checks"]],
+        attempts=[Attempt(**attempt) for attempt in about["attempts"]],
+        scales={name: Scale(*scale) for name, scale in about["scales"].items()},
+    )
+
+
+def _read_tree(path: Path) -> xr.DataTree:
+    """The file in memory, closed; of this schema version."""
     if not path.is_file():
         raise ResultsError(Problem("there is no such posterior", str(path), known="Fit one with `clvmodels fit`"))
     try:
@@ -207,161 +255,6 @@ def load(path: str | Path) -> Posterior:
     version = tree.attrs.get("schema_version")
     if version != SCHEMA_VERSION or "clvmodels" not in tree.attrs:
         got = "none" if version is None else str(version)
-        known = f"This clvmodels reads version {SCHEMA_VERSION}: fit again, or use the version that wrote it"
-        raise ResultsError(Problem("the posterior has another schema version", str(path), got, known))
-    about = json.loads(tree.attrs["clvmodels"])
-    model = get_model(about["model"], about["options"], str(path))
-    return Posterior(
-        model=model,
-        data=tree,
-        method=about["method"],
-        priors={p.name: _prior(p, about["priors"][p.name], str(path)) for p in model.parameters},
-        effects=tuple(Effect.from_mapping(e, str(path)) for e in about["effects"]),
-        groups={name: tuple(labels) for name, labels in about["groups"].items()},
-        time_unit=about["time_unit"],
-        amount_unit=about["amount_unit"],
-        currency=about["currency"],
-        seed=about["seed"],
-        checks=about["checks"],
-        attempts=about["attempts"],
-        scales={name: Scale(*scale) for name, scale in about["scales"].items()},
-    )
-
-
-def _prior(parameter: Parameter, mapping: Mapping[str, Any], where: str) -> Prior:
-    return Prior.from_mapping(mapping, where, support=parameter.support)
-
-
-def fit(
-    model: str | Model,
-    customers: Customers,
-    *,
-    effects: Sequence[Effect] = (),
-    priors: Mapping[str, Prior] | None = None,
-    method: Method = "auto",
-    draws: int = 1000,
-    chains: int = 4,
-    tune: int = 1000,
-    seed: int = 1,
-    timeout_seconds: float = 1800.0,
-    progress: Progress | None = None,
-) -> Posterior:
-    """The posterior of a model's population parameters.
-
-    Parameters
-    ----------
-    model
-        A model or its registered name.
-    customers
-        One row a customer, of `summarize` or `Customers.from_rfm`.
-    effects
-        Partially pooled groups, and covariates.
-    priors
-        Replace the model's own, by parameter.
-    method
-        laplace: importance resampling around the mode. nuts: chains by nutpie, whitened by the mode's curvature.
-        auto: laplace, and nuts where laplace is refused; both are recorded. mle: the maximum of the likelihood.
-        With one pooled group laplace follows its between-group sd, at whose 0 the joint mode lies; with more than one
-        laplace is refused. mle takes covariates (without a prior), and no pooled groups.
-    draws, chains, tune
-        Draws in all for laplace; per chain for nuts.
-    timeout_seconds
-        A sampler that takes longer ends in a FitError.
-
-    Raises
-    ------
-    DataError, ConfigError
-        Customers or effects that the model cannot use; all problems at once, before anything is compiled.
-    FitError
-        No posterior that can be trusted.
-    """
-    model = get_model(model) if isinstance(model, str) else model
-    if method not in METHODS:
-        raise ConfigError(unknown("method", method, METHODS))
-    priors = resolve_priors(model, priors)
-    check_data(model, customers, effects)
-    _check_covered(model, customers.table)
-    if method == "mle" and any(effect.group is not None for effect in effects):
-        text = "method 'mle' cannot fit pooled groups: their likelihood has no maximum in the between-group sd"
-        raise FitError(Problem(text, known="Use method='auto'"))
-    table = customers.table
-    groups, scales = learn(effects, table)
-    units = customers.time_unit, customers.amount_unit
-    structure = density(model, effects, groups, priors, *units, method != "mle")
-    structure.set_data(condense(table, model.observes, effects), table, scales)
-    how = Chains(draws, chains, tune, timeout_seconds, progress)
-    fitted = sample(structure, method, how, _own_seed(model, seed))
-    return Posterior(
-        model,
-        _tree(fitted),
-        fitted.method,
-        priors,
-        tuple(effects),
-        groups,
-        *units,
-        customers.currency,
-        seed,
-        fitted.checks,
-        fitted.attempts,
-        scales,
-    )
-
-
-def _check_covered(model: Model, table: pd.DataFrame) -> None:
-    """Refuse customers of days that the model's calendar has no rows for: it may be of other customers."""
-    if (calendar := model.options.get("calendar")) is None:
-        return
-    first, last = calendar["bounds"][0], calendar["bounds"][-1]
-    born, seen = table["birth"], table["birth"] + table["T"]
-    outside = table.index[(born < first - 1e-9) | (seen > last + 1e-9)]
-    if len(outside):
-        what = (
-            f"{len(outside):,} customers were observed on days that the calendar '{calendar['name']}' has no rows for"
-        )
-        known = f"It ends on {calendar['until']}: make the model from a calendar that covers these customers"
-        raise DataError(Problem(what, "customers", f"first '{outside[0]}'", known))
-
-
-def _own_seed(model: Model, seed: int) -> int:
-    """The sampler's seed. Purchases and spend get different ones: two parts with as many parameters, sampled with one
-    seed, would have draws that go up and down together."""
-    return int(keyed_generator(seed, "fit", " ".join(sorted(model.provides))).integers(2**31))
-
-
-def _tree(fitted: Fitted) -> xr.DataTree:
-    structure, found = fitted.structure, fitted.found
-    dims = {term.name: [term.dimension] for term in structure.terms}
-    coords = {term.dimension: list(term.labels) for term in structure.terms}
-    contents: dict[str, Any] = {"posterior": structure.constrain(fitted.u)}
-    if isinstance(found, NutsDraws):
-        contents["sample_stats"] = found.sample_stats
-    if isinstance(found, LaplaceDraws):
-        contents["importance"] = {"log_weight": found.log_weights[None], "raw_log_weight": found.raw_log_weights[None]}
-    return az.from_dict(contents, dims=dims, coords=coords)
-
-
-def loo(posterior: Posterior, customers: Customers) -> pd.DataFrame:
-    """PSIS-LOO of each customer: elpd_i and pareto_k, by customer_id.
-
-    Equal histories are evaluated once; each customer of a row has the row's value.
-    """
-    from clvmodels.models.evaluate import log_prob
-
-    table = customers.table
-    _check_covered(posterior.model, table)
-    condensed = condense(table, posterior.model.observes, posterior.effects)
-    theta = posterior.theta(table.iloc[condensed.first])
-    log_likelihood = log_prob(posterior.model, {n: v[None] for n, v in condensed.rows.items()}, theta)
-    chains = posterior.data["posterior"].sizes["chain"]
-    shaped = log_likelihood.reshape(chains, -1, log_likelihood.shape[-1])
-    # a history that no parameter changes (bought first on the last day) is its own score; PSIS has no tail to smooth
-    elpd, pareto_k = shaped[0, 0].copy(), np.full(shaped.shape[-1], -np.inf)
-    varies = np.ptp(log_likelihood, axis=0) > 0.0
-    if varies.any():
-        contents = {"posterior": {"one": shaped[..., 0]}, "log_likelihood": {"history": shaped[..., varies]}}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a high pareto_k is returned, and is a check of the report
-            result = az.loo(az.from_dict(contents), pointwise=True)
-        elpd[varies], pareto_k[varies] = result.elpd_i.to_numpy(), result.pareto_k.to_numpy()
-    columns = {"elpd_i": elpd[condensed.inverse], "pareto_k": pareto_k[condensed.inverse]}
-    return pd.DataFrame(columns, index=table.index)
+        advice = f"This clvmodels reads version {SCHEMA_VERSION}: fit again, or use the version that wrote it"
+        raise ResultsError(Problem("the posterior has another schema version", str(path), got, advice))
+    return tree

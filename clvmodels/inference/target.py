@@ -13,6 +13,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from clvmodels.errors import FitError, Problem
 
+NAMED = 10
+"""Coordinates that a message names."""
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -38,13 +41,9 @@ class Target:
     def __post_init__(self):
         starts = np.atleast_2d(np.asarray(self.starts, dtype=float))
         if starts.ndim != 2 or starts.shape[1] != len(self.names) or not len(starts):
-            raise FitError(
-                Problem(
-                    "the starts do not fit the coordinates",
-                    got=f"an array of shape {starts.shape}",
-                    known=f"Expected [starts, {len(self.names)}]",
-                )
-            )
+            got = f"an array of shape {starts.shape}"
+            expected = f"Expected [starts, {len(self.names)}]"
+            raise FitError(Problem("the starts do not fit the coordinates", got=got, known=expected))
         object.__setattr__(self, "starts", starts)
 
     @property
@@ -69,24 +68,23 @@ class Target:
         A plain loop: the call costs 4 microseconds, the density of a thousand customers a hundred.
         """
         values = np.array([self._call(self._value, row) for row in u], dtype=float)
-        return np.where(np.isnan(values) | (values == np.inf), -np.inf, values)
+        no_number = np.isnan(values) | (values == np.inf)
+        return np.where(no_number, -np.inf, values)
 
     def _call(self, function, u):
         try:
             return function(np.ascontiguousarray(u, dtype=float))
         except Exception as error:
-            raise FitError(
-                Problem(
-                    "the log density raised an error",
-                    got=f"{type(error).__name__}: {error}",
-                    known=f"It was evaluated at {self.describe(u)}",
-                )
-            ) from error
+            got = f"{type(error).__name__}: {error}"
+            place = f"It was evaluated at {self.describe(u)}"
+            raise FitError(Problem("the log density raised an error", got=got, known=place)) from error
 
     def describe(self, u: np.ndarray) -> str:
         """A point in words, for messages: `r = -1.41, alpha = 1.48`, ten coordinates at most."""
-        words = [f"{name} = {value:.4g}" for name, value in zip(self.names[:10], u, strict=False)]
-        return ", ".join(words) + (", ..." if self.size > 10 else "")
+        coordinates = [f"{name} = {value:.4g}" for name, value in zip(self.names, u, strict=False)]
+        if len(coordinates) > NAMED:
+            coordinates = [*coordinates[:NAMED], "..."]
+        return ", ".join(coordinates)
 
     @cached_property
     def _value_and_grad(self):
@@ -109,31 +107,33 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
-class Given(Target):
-    """A target as a function of some of its coordinates, the others held; nothing is compiled anew.
+class Conditional(Target):
+    """A target as a function of some of its coordinates, the others fixed; nothing is compiled anew.
 
     Parameters
     ----------
-    whole
-        The target.
-    held : [whole.size]
-        A point; its values at the coordinates that are not free are kept.
+    joint
+        The target of all coordinates.
+    fixed : [joint.size]
+        A point; its values at the coordinates that are not free stay.
     free
         Positions of the coordinates that are left, in the order of `names`.
     """
 
-    whole: Target
-    held: np.ndarray
+    joint: Target
+    fixed: np.ndarray
     free: np.ndarray
 
     @classmethod
-    def of(cls, whole: Target, held: np.ndarray, free: np.ndarray, starts: np.ndarray | None = None) -> Given:
-        """The target with all but the `free` coordinates held at `held`; starts default to the whole's."""
-        names = tuple(whole.names[k] for k in free)
-        return cls(names, whole.graph, whole.starts[:, free] if starts is None else starts, whole, held, free)
+    def of(cls, joint: Target, fixed: np.ndarray, free: np.ndarray, starts: np.ndarray | None = None) -> Conditional:
+        """The target with all but the `free` coordinates fixed at a point; starts default to the joint target's."""
+        names = tuple(joint.names[k] for k in free)
+        if starts is None:
+            starts = joint.starts[:, free]
+        return cls(names, joint.graph, starts, joint, fixed, free)
 
     def value_and_grad(self, u: np.ndarray) -> tuple[float, np.ndarray]:
-        point = self.held.copy()
+        point = self.fixed.copy()
         point[self.free] = u
-        value, grad = self.whole.value_and_grad(point)
+        value, grad = self.joint.value_and_grad(point)
         return value, grad[self.free]

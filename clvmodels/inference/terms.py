@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pytensor
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
@@ -20,7 +19,9 @@ from clvmodels.inference.effects import Effect, covariate, group_labels
 from clvmodels.randomness import keyed_generator
 
 START_SD = 0.2
+"""Between-group sd from which a mode is searched: groups that differ by a fifth. The coordinate is its log: not 0."""
 Draws = Callable[[str], Array]
+"""From the name of a variable to its draws, all chains one after the other."""
 
 
 class Scale(NamedTuple):
@@ -30,7 +31,7 @@ class Scale(NamedTuple):
     sd: float
 
 
-class Told(NamedTuple):
+class Coefficient(NamedTuple):
     """Draws [D] of a coefficient: of what kind, and of what."""
 
     kind: Literal["group", "sd between groups", "per sd", "per unit", "missing"]
@@ -73,20 +74,21 @@ class Term(ABC):
     def start(self) -> Array:
         """Where the search for a mode begins."""
 
+    @property
     @abstractmethod
-    def read(self, table: pd.DataFrame, scales: Mapping[str, Scale]) -> np.ndarray:
-        """What the graph needs of each customer. [C] or [C, J]"""
+    def blank(self) -> np.ndarray:
+        """A design of one row: what the graph holds while it has no customers. [1] or [1, J]"""
 
     @abstractmethod
-    def shared(self) -> Any:
-        """The PyTensor variable that holds it for the unique rows."""
+    def design(self, table: pd.DataFrame, scales: Mapping[str, Scale]) -> np.ndarray:
+        """What the coefficients of each customer are picked or multiplied by. [C] or [C, J]"""
 
     @abstractmethod
     def log_prior(self, block: Any, centring: Any) -> Any:
-        """Log density of the block's coordinates."""
+        """Log density of the block's coordinates, in the graph."""
 
     @abstractmethod
-    def per_row(self, block: Any, data: Any, centring: Any) -> Any:
+    def per_row(self, block: Any, design: Any, centring: Any) -> Any:
         """The coefficient of each row, in the graph. [R]"""
 
     @abstractmethod
@@ -94,11 +96,11 @@ class Term(ABC):
         """Named variables of the posterior, from draws of the block."""
 
     @abstractmethod
-    def coefficient(self, draws: Draws, table: pd.DataFrame, scales: Mapping[str, Scale], seed: int) -> Array:
+    def per_customer(self, draws: Draws, table: pd.DataFrame, scales: Mapping[str, Scale], seed: int) -> Array:
         """The coefficient of each customer in each draw. [D, C]"""
 
     @abstractmethod
-    def told(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Told]:
+    def coefficients(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Coefficient]:
         """Its coefficients as people read them."""
 
 
@@ -129,47 +131,52 @@ class PooledGroup(Term):
 
     @property
     def dimension(self) -> str:
-        return str(self.effect.group).replace("/", "_")
+        return str(self.effect.group).replace("/", "_")  # which a stored file takes for a folder
 
     @property
     def start(self) -> Array:
         return np.r_[np.log(START_SD), np.zeros(len(self.labels))]
 
-    def read(self, table: pd.DataFrame, scales: Mapping[str, Scale]) -> np.ndarray:
+    @property
+    def blank(self) -> np.ndarray:
+        return np.zeros(1, dtype="int64")
+
+    def design(self, table: pd.DataFrame, scales: Mapping[str, Scale]) -> np.ndarray:
         labels = group_labels(table[self.effect.group])
         return pd.Categorical(labels, categories=list(self.labels)).codes.astype("int64")
-
-    def shared(self) -> Any:
-        return pytensor.shared(np.zeros(1, dtype="int64"), name=f"data {self.name}", shape=(None,))
 
     def log_prior(self, block: Any, centring: Any) -> Any:
         log_sd, z = block[0], block[1:]
         log_width = centring * log_sd
-        of_z = -0.5 * (z * pt.exp(-log_width)) ** 2 - log_width - 0.5 * np.log(2.0 * np.pi)
-        return self.effect.sd_prior.log_density(pt.exp(log_sd)) + log_sd + of_z.sum()
+        log_normal = -0.5 * (z * pt.exp(-log_width)) ** 2 - log_width - 0.5 * np.log(2.0 * np.pi)
+        # The prior is of the sd, the coordinate its log: + log_sd is the Jacobian.
+        return self.effect.sd_prior.log_density(pt.exp(log_sd)) + log_sd + log_normal.sum()
 
-    def per_row(self, block: Any, data: Any, centring: Any) -> Any:
-        return (block[1:] * pt.exp((1.0 - centring) * block[0]))[data]
+    def per_row(self, block: Any, design: Any, centring: Any) -> Any:
+        log_sd, z = block[0], block[1:]
+        coefficients = z * pt.exp((1.0 - centring) * log_sd)
+        return coefficients[design]
 
     def variables(self, block: Array, centring: Array) -> dict[str, Array]:
-        log_sd = block[..., :1]
-        own = block[..., 1:] * np.exp((1.0 - centring) * log_sd)
-        return {f"{self.name}_sd": np.exp(log_sd[..., 0]), self.name: own}
+        log_sd, z = block[..., :1], block[..., 1:]
+        coefficients = z * np.exp((1.0 - centring) * log_sd)
+        return {f"{self.name}_sd": np.exp(log_sd[..., 0]), self.name: coefficients}
 
-    def coefficient(self, draws: Draws, table: pd.DataFrame, scales: Mapping[str, Scale], seed: int) -> Array:
-        fitted, sd = draws(self.name), draws(f"{self.name}_sd")
-        known = {label: g for g, label in enumerate(self.labels)}
-        names = group_labels(table[self.effect.group])
-        for label in sorted(set(names) - set(known)):  # a fresh draw of the population of groups
+    def per_customer(self, draws: Draws, table: pd.DataFrame, scales: Mapping[str, Scale], seed: int) -> Array:
+        coefficients, sd = draws(self.name), draws(f"{self.name}_sd")
+        labels = group_labels(table[self.effect.group])
+        strangers = sorted(set(labels) - set(self.labels))
+        for label in strangers:
+            # A fresh draw of the population of groups; keyed by the label, the same whoever else is in the table.
             rng = keyed_generator(seed, "group", f"{self.name}={label}")
-            known[label] = len(known)
-            fitted = np.column_stack([fitted, sd * rng.standard_normal(len(sd))])
-        return fitted[:, names.map(known).to_numpy(dtype=int)]
+            coefficients = np.column_stack([coefficients, sd * rng.standard_normal(len(sd))])
+        column_of = {label: g for g, label in enumerate([*self.labels, *strangers])}
+        return coefficients[:, labels.map(column_of).to_numpy(dtype=int)]
 
-    def told(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Told]:
-        own = draws(self.name)
-        sd = Told("sd between groups", self.dimension, draws(f"{self.name}_sd"))
-        return [*(Told("group", label, own[:, g]) for g, label in enumerate(self.labels)), sd]
+    def coefficients(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Coefficient]:
+        of_groups = draws(self.name)
+        rows = [Coefficient("group", label, of_groups[:, g]) for g, label in enumerate(self.labels)]
+        return [*rows, Coefficient("sd between groups", self.dimension, draws(f"{self.name}_sd"))]
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,9 @@ class Covariates(Term):
     @property
     def labels(self) -> tuple[str, ...]:
         names = self.effect.covariates
-        return (*names, *map(missing_label, names)) if self.effect.missing == "indicator" else names
+        if self.effect.missing != "indicator":
+            return names
+        return (*names, *map(missing_label, names))
 
     @property
     def dimension(self) -> str:
@@ -191,36 +200,45 @@ class Covariates(Term):
     def start(self) -> Array:
         return np.zeros(len(self.labels))
 
-    def read(self, table: pd.DataFrame, scales: Mapping[str, Scale]) -> np.ndarray:
-        raw = np.column_stack([covariate(table, name) for name in self.effect.covariates])
-        gaps = np.isnan(raw)
-        mean, sd = np.array([scales[name] for name in self.effect.covariates]).T
-        standard = np.where(gaps, 0.0, (raw - mean) / sd)
-        return np.column_stack([standard, gaps]) if self.effect.missing == "indicator" else standard
+    @property
+    def blank(self) -> np.ndarray:
+        return np.zeros((1, len(self.labels)))
 
-    def shared(self) -> Any:
-        empty = np.zeros((1, len(self.labels)))
-        return pytensor.shared(empty, name=f"data {self.name}", shape=(None, len(self.labels)))
+    def design(self, table: pd.DataFrame, scales: Mapping[str, Scale]) -> np.ndarray:
+        """Standardised covariates, 0 where missing (the mean); then, with an indicator, 1 where missing."""
+        names = self.effect.covariates
+        raw = np.column_stack([covariate(table, name) for name in names])
+        gaps = np.isnan(raw)
+        mean = np.array([scales[name].mean for name in names])
+        sd = np.array([scales[name].sd for name in names])
+        standard = np.where(gaps, 0.0, (raw - mean) / sd)
+        if self.effect.missing != "indicator":
+            return standard
+        return np.column_stack([standard, gaps])
 
     def log_prior(self, block: Any, centring: Any) -> Any:
         return self.effect.coefficient_prior.log_density(block).sum()
 
-    def per_row(self, block: Any, data: Any, centring: Any) -> Any:
-        return pt.sum(data * block, axis=1)
+    def per_row(self, block: Any, design: Any, centring: Any) -> Any:
+        return pt.sum(design * block, axis=1)
 
     def variables(self, block: Array, centring: Array) -> dict[str, Array]:
         return {self.name: block}
 
-    def coefficient(self, draws: Draws, table: pd.DataFrame, scales: Mapping[str, Scale], seed: int) -> Array:
-        # one product after the other: the last digit of a matrix product depends on who else is in the block
-        fitted, read = draws(self.name), self.read(table, scales)
-        return np.asarray(sum(fitted[:, [j]] * read[None, :, j] for j in range(len(self.labels))))
+    def per_customer(self, draws: Draws, table: pd.DataFrame, scales: Mapping[str, Scale], seed: int) -> Array:
+        coefficients = draws(self.name)
+        design = self.design(table, scales)
+        # One product after the other: the last digit of a matrix product depends on who else is in the block.
+        products = [coefficients[:, [j]] * design[None, :, j] for j in range(len(self.labels))]
+        return np.asarray(sum(products))
 
-    def told(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Told]:
-        own, names = draws(self.name), self.effect.covariates
-        found = [Told("per sd", name, own[:, j]) for j, name in enumerate(names)]
-        found += [Told("per unit", name, own[:, j] / scales[name].sd) for j, name in enumerate(names)]
-        return found + [Told("missing", label, own[:, j]) for j, label in enumerate(self.labels) if label not in names]
+    def coefficients(self, draws: Draws, scales: Mapping[str, Scale]) -> list[Coefficient]:
+        per_sd = dict(zip(self.labels, draws(self.name).T, strict=True))
+        names = self.effect.covariates
+        rows = [Coefficient("per sd", name, per_sd[name]) for name in names]
+        rows += [Coefficient("per unit", name, per_sd[name] / scales[name].sd) for name in names]
+        indicators = self.labels[len(names) :]
+        return rows + [Coefficient("missing", label, per_sd[label]) for label in indicators]
 
 
 def missing_label(name: str) -> str:
@@ -230,15 +248,27 @@ def missing_label(name: str) -> str:
 
 def make_terms(effects: Sequence[Effect], groups: Mapping[str, Sequence[str]]) -> tuple[Term, ...]:
     """The terms of effects, from the labels of each group column."""
-    return tuple(Covariates(e) if e.group is None else PooledGroup(e, tuple(groups[e.group])) for e in effects)
+    terms: list[Term] = []
+    for effect in effects:
+        if effect.group is None:
+            terms.append(Covariates(effect))
+        else:
+            terms.append(PooledGroup(effect, tuple(groups[effect.group])))
+    return tuple(terms)
 
 
 def learn(effects: Sequence[Effect], table: pd.DataFrame) -> tuple[dict[str, tuple[str, ...]], dict[str, Scale]]:
     """What a fit keeps of its customers: the labels of each group column, the scale of each covariate."""
-    groups = {e.group: tuple(sorted(group_labels(table[e.group]).unique())) for e in effects if e.group is not None}
-    return groups, {name: _scale(covariate(table, name)) for e in effects for name in e.covariates}
+    groups: dict[str, tuple[str, ...]] = {}
+    scales: dict[str, Scale] = {}
+    for effect in effects:
+        if effect.group is not None:
+            groups[effect.group] = tuple(sorted(group_labels(table[effect.group]).unique()))
+        for name in effect.covariates:
+            scales[name] = _scale(covariate(table, name))
+    return groups, scales
 
 
 def _scale(values: Array) -> Scale:
-    known = np.sort(values[~np.isnan(values)])  # sorted, so that a permuted table gives the same to the last bit
-    return Scale(float(known.mean()), float(known.std()))
+    present = np.sort(values[~np.isnan(values)])  # sorted, so that a permuted table gives the same to the last bit
+    return Scale(float(present.mean()), float(present.std()))

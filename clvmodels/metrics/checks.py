@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,10 @@ from clvmodels import words
 from clvmodels.metrics.bands import InsideCount, points_outside
 from clvmodels.metrics.elpd import uncertain
 from clvmodels.metrics.judgement import Judgement
+
+if TYPE_CHECKING:
+    from clvmodels.inference.choice_of_sampler import Attempt
+    from clvmodels.inference.samplers.checks import Check as SamplingCheck
 
 RESULTS = ("failed", "look", "passed", "skipped", "not applicable")
 """What can come of a check, the worst first; every check is in exactly one of them."""
@@ -299,13 +303,13 @@ BOUNDED_ABOVE = ("rhat", "divergences", "pareto_k_hat")
 # ---------------------------------------------------------------------------------------------- their rows
 
 
-def sampling(carried: Mapping[str, Any], model: str, method: str, when: str) -> CheckRow:
+def sampling(carried: SamplingCheck, model: str, method: str, when: str) -> CheckRow:
     """A check that a posterior carries: its name, what was found, its limit, whether it passed, the consequence."""
-    check = CHECKS[SAMPLING_CODES[carried["check"]]]
+    check = CHECKS[SAMPLING_CODES[carried.check]]
     side = "at_most" if check.code in BOUNDED_ABOVE else "at_least"
-    gaps = {"model": model, "method": method, "when": when, "consequence": carried["consequence"]}
-    numbers = {"value": float(carried["found"]), side: float(carried["limit"])}
-    return check.row(decided(carried["passed"]), gaps, **numbers)
+    gaps = {"model": model, "method": method, "when": when, "consequence": carried.consequence}
+    numbers = {"value": float(carried.found), side: float(carried.limit)}
+    return check.row(decided(carried.passed), gaps, **numbers)
 
 
 def held_out_total(judgement: Judgement) -> CheckRow:
@@ -378,13 +382,13 @@ def loo_pareto_k(elpd: pd.DataFrame, *, held_out: bool) -> CheckRow:
     return CHECKS["loo_pareto_k"].row(decided(count == 0, otherwise="look"), {"so": so}, value=count, at_most=0)
 
 
-def chosen_k(k: int, others: Sequence[Mapping[str, float]]) -> CheckRow:
+def chosen_k(k: int, others: Sequence[Attempt]) -> CheckRow:
     """Where the regularity of buyers was chosen by elpd: what was tried, and whether the best was the largest.
 
     `others` are the k that were not chosen: k, difference of elpd from the best, and its standard error se.
     """
-    largest = max(other["k"] for other in others)
-    tried = "; ".join(f"{other['k']}: −{-other['difference']:,.0f} ± {other['se']:,.0f}" for other in others)
+    largest = max(other.k for other in others)
+    tried = "; ".join(f"{other.k}: −{-other.difference:,.0f} ± {other.se:,.0f}" for other in others)
     result = decided(k <= largest, otherwise="look")
     return CHECKS["chosen_k"].row(result, value=k, at_most=max(k, largest) - 1, note=tried)
 

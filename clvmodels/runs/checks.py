@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import pandas as pd
 
-from clvmodels.inference import regularity
+from clvmodels.inference import choice_of_k
 from clvmodels.metrics import checks
 from clvmodels.metrics.checks import CHECKS, SAMPLING_CODES, CheckRow
 from clvmodels.metrics.judgement import Judgement
@@ -76,7 +76,7 @@ def chosen_k(run: Run) -> Iterator[CheckRow]:
     """Of every entry whose k was chosen."""
     for entry in run.entries.values():
         posterior = entry.posteriors["purchases"]
-        others = regularity.others(posterior)
+        others = choice_of_k.others(posterior)
         if others:
             yield checks.chosen_k(posterior.model.options["k"], others)._replace(entry=entry.name)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from clvmodels import __version__
 from clvmodels.customers.table import Split
 from clvmodels.errors import FitError, Problem
-from clvmodels.inference import posterior, regularity
+from clvmodels.inference import choice_of_k, fitting, leave_one_out, posterior
 from clvmodels.inference.posterior import Posterior
 from clvmodels.runs.context import Context
 from clvmodels.runs.plans import ENTRY_PARTS, FitPlan, cost_plans, entry_plans, problems_of_entry
@@ -85,7 +85,7 @@ def loo_scores(context: Context, fitted: Posterior, split: Split) -> pd.DataFram
     """The leave-one-out scores of a fit, computed once for all entries that share it."""
     scores = context.memory.loo_scores
     if id(fitted) not in scores:
-        scores[id(fitted)] = posterior.loo(fitted, split.customers)
+        scores[id(fitted)] = leave_one_out.loo(fitted, split.customers)
     return scores[id(fitted)]
 
 
@@ -97,7 +97,7 @@ def _best_fit(context: Context, name: str, candidates: list[FitPlan], split: Spl
     context.say(f"{name}: comparing the k of {len(fits)} fits")
     by_k = {int(fitted.model.options["k"]): fitted for fitted in fits}
     scores = {k: loo_scores(context, fitted, split) for k, fitted in by_k.items()}
-    best = regularity.best(by_k, scores).posterior
+    best = choice_of_k.best(by_k, scores).posterior
     context.memory.chosen_k[name] = int(best.model.options["k"])
     return best
 
@@ -122,7 +122,7 @@ def _sample(context: Context, plan: FitPlan, split: Split, occasion: str, path: 
     sampler = context.experiment.sampler
     context.say(f"{plan.model.title}: fitting {len(split.customers):,} customers at the {occasion}")
     try:
-        return posterior.fit(
+        return fitting.fit(
             plan.model,
             split.customers,
             effects=plan.effects,

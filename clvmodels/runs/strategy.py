@@ -153,7 +153,7 @@ def _values_as_of(context: Context, section: KpiSection, name: str, split: Split
     day = split.customers.observation_end.date()
     posteriors = fit_entry(then, name, split, f"{day}") | fit_costs(then, split)
     checks = [check for fitted in posteriors.values() for check in fitted.checks]
-    failed = sorted({check["check"] for check in checks if not check["passed"]})
+    failed = sorted({check.check for check in checks if not check.passed})
     context.say(f"Valuing the {len(split.customers):,} customers of {day}")
     values = value(
         posteriors,

@@ -20,8 +20,8 @@ from clvmodels.models import Model
 
 MODELS = "clvmodels.models"
 FIT = "clvmodels.inference"
-NUTS = "clvmodels.inference.nuts"
-NOT_OF_LAPLACE = (NUTS, "clvmodels.inference.regularity")
+NUTS = "clvmodels.inference.samplers.nuts"
+NOT_OF_LAPLACE = (NUTS, "clvmodels.inference.choice_of_k")
 HISTORIES = ("clvmodels.futures", "clvmodels.randomness")
 KEYED = ("KeyedRandom", "keyed_generator", "stream")
 """Calls whose texts are keys of random streams: another key draws other numbers, so these texts are code."""

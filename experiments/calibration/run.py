@@ -38,7 +38,8 @@ from clvmodels.errors import FitError
 from clvmodels.futures.histories import labels_of, newcomers, simulate_amounts, simulate_purchases, statistics
 from clvmodels.futures.simulation import individuals, rows_of
 from clvmodels.inference.effects import Effect
-from clvmodels.inference.posterior import Posterior, fit
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.posterior import Posterior
 from clvmodels.models import MODELS, Model, PurchaseModel, SpendModel, get_model
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior, log_normal

@@ -54,7 +54,8 @@ from stored import confirm, present_rows, told, write
 from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
 from clvmodels.futures.simulation import rows_of
-from clvmodels.inference.posterior import Posterior, fit
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.posterior import Posterior
 from clvmodels.models import CostModel, SpendModel
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior

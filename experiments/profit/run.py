@@ -72,7 +72,7 @@ def places(seed: int) -> np.ndarray:
     from clvmodels.customers.ledger import Windows, with_costs
     from clvmodels.customers.summarize import summarize
     from clvmodels.datasets import retailer
-    from clvmodels.inference.posterior import fit
+    from clvmodels.inference.fitting import fit
     from clvmodels.sources.consolidation import Table, consolidate
     from clvmodels.valuation.economics import Economics, Retention
     from clvmodels.valuation.valuation import value

@@ -13,9 +13,9 @@ from contracts import stories, stories_discrete
 
 from clvmodels.customers.table import Customers
 from clvmodels.futures.histories import simulate_histories
-from clvmodels.inference.density import numbers
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.unique_rows import numbers
 from clvmodels.models import MODELS, Model
 from clvmodels.models.prior import log_normal
 

@@ -11,12 +11,14 @@ from contracts.cases import Case, customers_of, simulated
 from scipy import stats
 
 from clvmodels.futures.simulation import rows_of
-from clvmodels.inference.density import check_data, condense, density, resolve_priors
+from clvmodels.inference.density import compiled_density
 from clvmodels.inference.effects import Effect, targets
-from clvmodels.inference.mode import find_mode
 from clvmodels.inference.posterior import Posterior
-from clvmodels.inference.target import Given
+from clvmodels.inference.refusals import check_data, resolve_priors
+from clvmodels.inference.samplers.mode import find_mode
+from clvmodels.inference.target import Conditional
 from clvmodels.inference.terms import learn
+from clvmodels.inference.unique_rows import condense
 from clvmodels.models.contract import Parameter
 from clvmodels.models.evaluate import log_prob, p_alive
 
@@ -69,13 +71,13 @@ def at_mode(
     among = effects if among is None else among
     check_data(case.model, customers, among)
     groups, scales = learn(among, table)
-    structure = density(case.model, among, groups, priors, customers.time_unit, customers.amount_unit)
+    structure = compiled_density(case.model, among, groups, priors, customers.time_unit, customers.amount_unit)
     structure.set_data(condense(table, case.model.observes, among), table, scales)
     target = structure.target
     own = [np.arange(target.size)[structure.slices[effect.name]] for effect in effects]
     free = np.setdiff1d(np.r_[: len(case.model.parameters), *own], structure.scale_coordinates())
     u = target.starts[0].copy()
-    u[free] = find_mode(Given.of(target, u, free)).u
+    u[free] = find_mode(Conditional.of(target, u, free)).u
     tree = az.from_dict({"posterior": structure.constrain(np.tile(u, (1, DRAWS, 1)))})
     return Posterior(
         case.model,
@@ -117,7 +119,7 @@ def _coefficients(posterior: Posterior, term, new: pd.DataFrame) -> np.ndarray:
     """What the coefficient of each customer must be, by hand; of unseen groups, whether it is a fresh draw. [D, C]"""
     fitted = posterior.stacked(term.name)
     if term.effect.group is not None:
-        found = term.coefficient(posterior.stacked, new, posterior.scales, posterior.seed)
+        found = term.per_customer(posterior.stacked, new, posterior.scales, posterior.seed)
         sd = posterior.stacked(f"{term.name}_sd")
         known, unseen = new["channel"] == "mail", new["channel"] != "mail"
         assert (found[:, known] == fitted[:, [list(term.labels).index("mail")]]).all()

@@ -34,7 +34,7 @@ from contracts.toys_calendar import CALENDAR_CASES
 
 from clvmodels import randomness
 from clvmodels.futures import histories, simulation
-from clvmodels.inference import density, posterior
+from clvmodels.inference import fitting, unique_rows
 from clvmodels.models import compose
 from clvmodels.models.discrete import Discrete
 from clvmodels.models.parts.beta_bernoulli import BetaBernoulli
@@ -288,17 +288,17 @@ def test_an_unsorted_fit_turns_the_order_of_rows_red(monkeypatch):
 
     def as_given(table, observes, groups=None):
         rows = {name: table[name].to_numpy(dtype=float) for name in observes}
-        return density.Condensed(rows, np.ones(len(table)), {}, np.arange(len(table)))
+        return unique_rows.UniqueRows(rows, np.ones(len(table)), {}, np.arange(len(table)))
 
     def same() -> bool:
         drawn = [
-            posterior.fit(case.model, customers_of(t), priors=priors, method="laplace", draws=200, seed=3).stacked("p")
+            fitting.fit(case.model, customers_of(t), priors=priors, method="laplace", draws=200, seed=3).stacked("p")
             for t in (table, table.iloc[::-1])
         ]
         return np.array_equal(*drawn)
 
     assert same()
-    monkeypatch.setattr(posterior, "condense", as_given)
+    monkeypatch.setattr(fitting, "condense", as_given)
     assert not same()
 
 

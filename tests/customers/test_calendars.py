@@ -19,8 +19,10 @@ from clvmodels.datasets import DATASETS
 from clvmodels.errors import ConfigError, DataError
 from clvmodels.futures import simulation
 from clvmodels.futures.histories import orders, simulate_amounts, simulate_purchases
-from clvmodels.inference.density import numbers
-from clvmodels.inference.posterior import fit, load, loo
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.leave_one_out import loo
+from clvmodels.inference.posterior import load
+from clvmodels.inference.unique_rows import numbers
 from clvmodels.models import MODELS, get_model
 from clvmodels.models.evaluate import dert, log_prob
 from clvmodels.report import write_report
@@ -383,7 +385,7 @@ def test_models_that_lack_a_calendar_are_refused_in_the_file():
 
 def test_a_run_whose_calendar_ends_too_early_is_refused_before_a_fit(tmp_path, monkeypatch):
     line(tmp_path, 30)
-    monkeypatch.setattr("clvmodels.inference.posterior.fit", None)
+    monkeypatch.setattr("clvmodels.inference.fitting.fit", None)
     short = {**MAPPING["calendars"]["weeks"], "until": "2024-12-31"}
     table = pd.read_csv(tmp_path / "weeks.csv")
     table[table["date"] <= "2024-12-31"].to_csv(tmp_path / "weeks.csv", index=False)

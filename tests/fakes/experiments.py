@@ -8,6 +8,7 @@ from contracts.cases import CASES, posterior_of
 
 from clvmodels.config.experiment import Experiment
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.samplers.checks import Check
 
 DRAWS = 200
 MAPPING = {
@@ -27,14 +28,14 @@ def experiment(**changes) -> Experiment:
 
 
 def made_up(model, customers, *, draws, **_) -> Posterior:
-    """In place of `posterior.fit`: draws around the truth of the model's case."""
+    """In place of `fitting.fit`: draws around the truth of the model's case."""
     made = posterior_of(model, CASES[model.name].theta, draws)
-    check = {"check": "R-hat", "found": 1.0, "limit": 1.01, "passed": True, "consequence": "the chains disagree"}
+    check = Check("R-hat", 1.0, 1.01, True, "the chains disagree")
     return dataclasses.replace(made, currency=customers.currency, time_unit=customers.time_unit, checks=[check])
 
 
 class Fits:
-    """Stands in for `posterior.fit`, counts what is asked for, and breaks where it is told to."""
+    """Stands in for `fitting.fit`, counts what is asked for, and breaks where it is told to."""
 
     def __init__(self, breaks: dict[int, BaseException] | None = None):
         self.asked, self.breaks = [], breaks or {}

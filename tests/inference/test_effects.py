@@ -15,7 +15,7 @@ from contracts.purchase import close
 from scipy import special, stats
 
 from clvmodels.errors import ConfigError, DataError, FitError
-from clvmodels.inference.density import Density, condense, resolve_priors
+from clvmodels.inference.density import Density
 from clvmodels.inference.effects import (
     COEFFICIENT_PRIOR,
     Effect,
@@ -25,8 +25,11 @@ from clvmodels.inference.effects import (
     raises,
     targets,
 )
-from clvmodels.inference.posterior import Posterior, fit, load
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.posterior import Posterior, load
+from clvmodels.inference.refusals import resolve_priors
 from clvmodels.inference.terms import Scale, learn
+from clvmodels.inference.unique_rows import condense
 from clvmodels.models import MODELS
 from clvmodels.models.evaluate import log_prob, p_alive
 from clvmodels.models.prior import Prior

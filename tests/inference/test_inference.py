@@ -16,18 +16,13 @@ from pytensor.link.numba.linker import NumbaLinker
 from scipy import stats
 
 from clvmodels.errors import FitError
-from clvmodels.inference import (
-    LaplaceRefused,
-    NutsDraws,
-    Target,
-    find_mode,
-    laplace,
-    laplace_checks,
-    mle,
-    nuts,
-    nuts_checks,
-)
-from clvmodels.inference.along import laplace_along_ridge, laplace_along_scale
+from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale
+from clvmodels.inference.samplers.checks import laplace_checks, nuts_checks
+from clvmodels.inference.samplers.laplace import LaplaceRefused, laplace
+from clvmodels.inference.samplers.mle import mle
+from clvmodels.inference.samplers.mode import find_mode
+from clvmodels.inference.samplers.nuts import NutsDraws, nuts
+from clvmodels.inference.target import Target
 
 NAMES = ("a", "b", "c")
 MEAN = np.array([1.0, -2.0, 0.5])
@@ -207,7 +202,7 @@ def test_cauchy_tails_are_refused_by_laplace_whatever_the_seed():
     for seed in range(20):
         with pytest.raises(LaplaceRefused, match="method='nuts'") as refused:
             laplace(cauchy, 1000, seed, mode=mode)
-        assert not all(check.passed for check in laplace_checks(refused.value.found))
+        assert not all(check.passed for check in laplace_checks(refused.value.draws))
 
 
 def test_few_effective_proposals_are_refused_even_where_their_tail_looks_harmless():
@@ -216,7 +211,7 @@ def test_few_effective_proposals_are_refused_even_where_their_tail_looks_harmles
     wide = dataclasses.replace(mode, covariance=400 * COVARIANCE)
     with pytest.raises(LaplaceRefused, match="at least 2000") as refused:
         laplace(narrow, 1000, 1, mode=wide)
-    assert refused.value.found.importance_ess < 100
+    assert refused.value.draws.importance_ess < 100
 
 
 def test_proposals_where_the_density_is_not_a_number_get_no_weight():

@@ -25,8 +25,12 @@ from contracts.purchase import close
 from scipy import stats
 
 from clvmodels.errors import ConfigError, DataError, FitError, ResultsError
+from clvmodels.inference.choice_of_sampler import Attempt
 from clvmodels.inference.effects import Effect
-from clvmodels.inference.posterior import SCHEMA_VERSION, fit, load, loo
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.leave_one_out import loo
+from clvmodels.inference.posterior import SCHEMA_VERSION, load
+from clvmodels.inference.samplers.checks import Check
 from clvmodels.models import MODELS
 from clvmodels.models.evaluate import log_prob
 
@@ -65,7 +69,7 @@ def test_the_fit_is_seeded_checked_and_shown(fit_of_150):
     name, table, posterior = fit_of_150
     again = fit(posterior.model, customers_of(table), priors=posterior.priors, method="laplace", draws=DRAWS, seed=4)
     assert not np.isin(draws_of(again), draws_of(posterior)).any()
-    assert posterior.passed and posterior.method == "laplace" and {c["check"] for c in posterior.checks}
+    assert posterior.passed and posterior.method == "laplace" and {check.check for check in posterior.checks}
     assert list(posterior.summary().index) == [p.name for p in posterior.model.parameters]
     assert posterior.model.title in posterior._repr_html_()
     truth = np.array(list(case_of(name).theta.values()))
@@ -187,9 +191,9 @@ HOSTILE = ("", " ", "a/b", "é\n\t", "🛒", "'\"\\", "NaN", "[0]", "x" * 500)
 
 
 def grouped_posterior(draws: int = 40):
-    check = {"check": "R-hat", "found": 1.2, "limit": 1.01, "passed": False, "consequence": "the chains disagree"}
+    check = Check("R-hat", 1.2, 1.01, False, "the chains disagree")
     plain = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, draws)
-    attempts = [{"method": "laplace", "reason": "k-hat"}]
+    attempts = [Attempt("laplace", "k-hat")]
     return dataclasses.replace(
         by_channel(plain, "alpha", HOSTILE), checks=[check], attempts=attempts, currency="€", method="nuts"
     )

@@ -13,10 +13,10 @@ from fakes.reference import cbs
 
 from clvmodels.errors import ConfigError, FitError, Problem
 from clvmodels.futures import simulation
-from clvmodels.inference import posterior
-from clvmodels.inference.posterior import fit
+from clvmodels.inference import fitting
+from clvmodels.inference.choice_of_k import choose_k, others
+from clvmodels.inference.fitting import fit
 from clvmodels.inference.posterior import load as load_posterior
-from clvmodels.inference.regularity import choose_k, others
 from clvmodels.models import MODELS
 from clvmodels.models.evaluate import p_alive
 from clvmodels.report import write_report
@@ -79,7 +79,7 @@ def test_the_k_of_the_highest_elpd_is_chosen(monkeypatch):
     def around(model, customers, **_):
         return posterior_of(model, TRUTH | {"alpha": TRUTH["alpha"] * K / model.options["k"]}, 100)
 
-    monkeypatch.setattr(posterior, "fit", around)
+    monkeypatch.setattr(fitting, "fit", around)
     best, table = choose_k("mbg_cnbd_k", customers_of(regular_buyers(2, 300)[0]), ks=(1, 3))
     assert best.model.options["k"] == K and list(table.index) == [1, 3] and table["difference"][1] < 0
 
@@ -153,7 +153,7 @@ def test_nothing_to_choose_from_is_refused():
 
 
 def test_a_fit_that_fails_says_of_which_k(monkeypatch):
-    monkeypatch.setattr(posterior, "fit", Fits({2: FitError(Problem("no mode"))}))
+    monkeypatch.setattr(fitting, "fit", Fits({2: FitError(Problem("no mode"))}))
     with pytest.raises(FitError, match="k = 2: no mode"):
         choose_k("bg_cnbd_k", customers_of(regular_buyers(1, 20)[0]), draws=100)
 
@@ -207,7 +207,7 @@ def test_a_run_chooses_k_once_and_tells_it(monkeypatch, tmp_path):
     """Of the retailer's buyers, who are not regular, by posteriors around one truth: the fits are kept, one for each
     k, and the k that is chosen at the calibration's end is kept at the date of value."""
     fits = Fits()
-    monkeypatch.setattr(posterior, "fit", fits)
+    monkeypatch.setattr(fitting, "fit", fits)
     chosen = experiment(models=models(k=[1, 2, 3]))
     outcome = run(chosen, tmp_path / "r")
     result = outcome.run.entries["regular"]
@@ -250,7 +250,7 @@ def orders(tmp_path):
 
 
 def test_fit_takes_k_or_chooses_it(orders, tmp_path, monkeypatch):
-    monkeypatch.setattr(posterior, "fit", Fits())
+    monkeypatch.setattr(fitting, "fit", Fits())
     words = ("fit", orders, "--model", "bg_cnbd_k", "--time-unit", "week", "--end", "2024-12-31", "--draws", 200)
     one = invoke(*words, "--k", "5", "--out", tmp_path / "five.nc")
     assert one.status == 0 and load_posterior(tmp_path / "five.nc").model is MODELS["bg_cnbd_k"].given(k=5)

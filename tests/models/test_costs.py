@@ -10,10 +10,13 @@ from contracts.cost_cases import COST_CASES, CostCase, cost_case_of, customers_o
 from contracts.purchase import close, mean_is
 from scipy import stats
 
-from clvmodels.inference.density import condense, density, resolve_priors
+from clvmodels.inference.density import compiled_density
 from clvmodels.inference.effects import Effect
-from clvmodels.inference.mode import find_mode
-from clvmodels.inference.posterior import fit, load
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.posterior import load
+from clvmodels.inference.refusals import resolve_priors
+from clvmodels.inference.samplers.mode import find_mode
+from clvmodels.inference.unique_rows import condense
 from clvmodels.models import COSTS, ROLES, CostModel, CountModel
 from clvmodels.models.costs.returns import returned_share, simulated_shares
 from clvmodels.randomness import KeyedRandom
@@ -67,7 +70,7 @@ def test_each_role_has_a_model_and_each_model_a_role():
 def test_density_and_gradient_are_those_of_the_integral_over_individuals(name):
     """At ordinary and extreme truths; the gradient against central differences of the integral."""
     case = cost_case_of(name)
-    structure = density(case.model, (), {}, resolve_priors(case.model, None), "week", 1.0, False)
+    structure = compiled_density(case.model, (), {}, resolve_priors(case.model, None), "week", 1.0, False)
     for theta in case.thetas + case.extremes:
         u = free_of(case.model, theta)
         for events in case.events:
@@ -81,7 +84,7 @@ def test_density_and_gradient_are_those_of_the_integral_over_individuals(name):
 @pytest.mark.parametrize("name", COSTS)
 def test_nothing_bought_says_nothing(name):
     case = cost_case_of(name)
-    structure = density(case.model, (), {}, resolve_priors(case.model, None), "week", 1.0, False)
+    structure = compiled_density(case.model, (), {}, resolve_priors(case.model, None), "week", 1.0, False)
     table = case.table([case.events[0]])
     assert (table == 0).all(axis=None)
     structure.set_data(condense(table, case.model.observes), table, {})
@@ -241,7 +244,7 @@ def test_maximum_likelihood_finds_the_truth(name):
         table = case.simulated(theta, size, 2, slope)
         fitted = fit(case.model, customers_of_rows(table), effects=effects, method="mle", seed=1)
         assert fitted.method == "mle" and fitted.passed
-    structure = density(case.model, effects, {}, resolve_priors(case.model, None), "week", 1.0, False)
+    structure = compiled_density(case.model, effects, {}, resolve_priors(case.model, None), "week", 1.0, False)
     sd, scale = np.sqrt(np.diag(find_mode(structure.target).covariance)), fitted.scales["score"]
     own = next(p for p in case.model.parameters if p.name == case.moved)
     at_mean = {**theta, case.moved: own.moved(theta[case.moved], slope * scale.mean)}

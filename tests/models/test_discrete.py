@@ -21,7 +21,7 @@ from clvmodels.datasets import DATASETS, donations, subscriptions
 from clvmodels.errors import ConfigError
 from clvmodels.futures import simulation
 from clvmodels.futures.histories import orders, simulate_amounts, simulate_purchases, statistics
-from clvmodels.inference.posterior import fit
+from clvmodels.inference.fitting import fit
 from clvmodels.models import MODELS
 from clvmodels.models.evaluate import dert, log_prob, p_alive
 from clvmodels.models.parts.beta_ratio import log_beta_ratio

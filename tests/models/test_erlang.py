@@ -19,7 +19,8 @@ from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import DATASETS
 from clvmodels.errors import ConfigError
 from clvmodels.futures import simulation
-from clvmodels.inference.posterior import fit, load
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.posterior import load
 from clvmodels.models import MODELS, get_model
 from clvmodels.models.cnbd_k import CNBDk
 from clvmodels.models.compose import Composed

@@ -21,7 +21,7 @@ from clvmodels.customers.table import Customers
 from clvmodels.datasets import cdnow
 from clvmodels.errors import DataError
 from clvmodels.futures.histories import statistics
-from clvmodels.inference.posterior import fit
+from clvmodels.inference.fitting import fit
 from clvmodels.models import MODELS, SpendModel
 from clvmodels.models.evaluate import log_prob
 from clvmodels.randomness import KeyedRandom

@@ -15,7 +15,7 @@ from clvmodels.accounts.profit_made import profit_made
 from clvmodels.customers.ledger import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import retailer
-from clvmodels.inference.posterior import fit
+from clvmodels.inference.fitting import fit
 from clvmodels.models import get_model
 from clvmodels.valuation.valuation import value
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from clvmodels import words
 from clvmodels.customers.table import Split
+from clvmodels.inference.samplers.checks import Check
 from clvmodels.metrics.checks import CHECKS, RESULTS, CheckRow, correlation_interval, told
 from clvmodels.results.folder import Run
 from clvmodels.runs.checks import ORDER, all_checks
@@ -25,11 +26,11 @@ def the_run(count: int = 400, **options) -> Run:
     return with_checks(fake_run(count, 200, **options), [check()])
 
 
-def check(name: str = "R-hat", found: float = 1.003, limit: float = 1.01, passed: bool = True) -> dict:
-    return {"check": name, "found": found, "limit": limit, "passed": passed, "consequence": "the chains disagree"}
+def check(name: str = "R-hat", found: float = 1.003, limit: float = 1.01, passed: bool = True) -> Check:
+    return Check(name, found, limit, passed, "the chains disagree")
 
 
-def with_checks(run: Run, checks: list[dict]) -> Run:
+def with_checks(run: Run, checks: list[Check]) -> Run:
     for entry in (*run.entries.values(), run.valued):
         for posterior in entry.posteriors.values():
             posterior.checks, posterior.method = checks, "nuts"

@@ -10,7 +10,7 @@ from contracts.cases import CASES, customers_of, posterior_of, table_of
 from clvmodels.config.experiment import Experiment
 from clvmodels.datasets import donations, subscriptions
 from clvmodels.errors import ConfigError, DataError
-from clvmodels.inference.posterior import fit
+from clvmodels.inference.fitting import fit
 from clvmodels.metrics.compare import compare_elpd
 from clvmodels.models import MODELS, discrete
 from clvmodels.report import write_report

@@ -19,7 +19,7 @@ from fakes.experiments import DRAWS, KINDS, LEVELS, MAPPING, Fits, experiment, n
 
 from clvmodels.config.experiment import load_experiment
 from clvmodels.figures import FIGURES
-from clvmodels.inference import posterior
+from clvmodels.inference import fitting
 from clvmodels.inference.posterior import load
 from clvmodels.metrics import METRICS
 from clvmodels.report import write_report
@@ -169,7 +169,7 @@ def test_p_alive_is_told_as_of_the_date_of_value(done, customers):
 
 
 def test_a_rerun_fits_nothing_and_gives_equal_files(done, tmp_path, monkeypatch):
-    monkeypatch.setattr(posterior, "fit", no_fit)
+    monkeypatch.setattr(fitting, "fit", no_fit)
     folder = shutil.copytree(done.folder, tmp_path / "again")
     (folder / "tables" / "of_an_older_run.csv").write_text("a\n1\n", encoding="utf-8")
     allowed = {**MAPPING["sampler"], "allow": ["R-hat"], "timeout_minutes": 5}
@@ -190,7 +190,7 @@ def test_fresh_fits_again_and_so_does_another_seed_or_prior(done, tmp_path, monk
     def asked(*_, **__):
         raise Asked
 
-    monkeypatch.setattr(posterior, "fit", asked)
+    monkeypatch.setattr(fitting, "fit", asked)
     folder = shutil.copytree(done.folder, tmp_path / "again")
     prior = {"bg_nbd": {**MAPPING["models"]["bg_nbd"], "priors": {"r": {"dist": "HalfNormal", "sigma": 2.0}}}}
     for changes, fresh in (({}, True), ({"seed": 1}, False), ({"models": prior}, False)):
@@ -200,12 +200,12 @@ def test_fresh_fits_again_and_so_does_another_seed_or_prior(done, tmp_path, monk
 
 def test_an_interrupted_run_keeps_what_is_fitted_and_goes_on_there(tmp_path, monkeypatch):
     stopped, resumed = Fits({2: KeyboardInterrupt()}), Fits()
-    monkeypatch.setattr(posterior, "fit", stopped)
+    monkeypatch.setattr(fitting, "fit", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(experiment(), tmp_path / "r")
     assert [path.name.split("-")[0] for path in (tmp_path / "r" / "posteriors").iterdir()] == ["bg_nbd"]
     assert not (tmp_path / "r" / "run.json").exists()
-    monkeypatch.setattr(posterior, "fit", resumed)
+    monkeypatch.setattr(fitting, "fit", resumed)
     outcome = run(experiment(), tmp_path / "r")
     days = "2025-06-29", "2025-12-28"
     assert stopped.asked == [("bg_nbd", days[0]), ("gamma_gamma", days[0])]
@@ -222,7 +222,7 @@ def test_a_report_of_the_stored_folder_is_the_same_to_the_byte_and_samples_nothi
 import sys
 from clvmodels.report import write_report
 write_report({str(folder)!r})
-heavy = {{"pymc", "pytensor", "nutpie", "clvmodels.inference.posterior", "clvmodels.runs.experiment"}}
+heavy = {{"pymc", "pytensor", "nutpie", "clvmodels.inference.fitting", "clvmodels.runs.experiment"}}
 sys.exit(", ".join(heavy & set(sys.modules)) or None)
 """
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from fakes.experiments import LEVELS, MAPPING, Fits, experiment, made_up, no_fit
 from clvmodels.config.experiment import Experiment, load_experiment
 from clvmodels.datasets.retailer import generate
 from clvmodels.errors import ClvError, DataError, FitError, Problem, ResultsError
-from clvmodels.inference import posterior
+from clvmodels.inference import fitting
 from clvmodels.report import write_report
 from clvmodels.runs.checks import sampling_failed
 from clvmodels.runs.experiment import run
@@ -22,7 +23,7 @@ from clvmodels.runs.experiment import run
 @pytest.fixture
 def fits(monkeypatch):
     made = Fits()
-    monkeypatch.setattr(posterior, "fit", made)
+    monkeypatch.setattr(fitting, "fit", made)
     return made
 
 
@@ -147,10 +148,10 @@ def test_the_exit_status_is_that_of_sampling_checks_alone():
 def test_a_failed_sampling_check_of_a_run_is_its_status(tmp_path, monkeypatch):
     def bad(model, customers, **options):
         made = made_up(model, customers, **options)
-        made.checks[0].update(found=1.3, passed=False)
-        return made
+        failed = made.checks[0]._replace(found=1.3, passed=False)
+        return dataclasses.replace(made, checks=[failed])
 
-    monkeypatch.setattr(posterior, "fit", bad)
+    monkeypatch.setattr(fitting, "fit", bad)
     small = {"economics": None, "models": {"bg": {"purchases": "bg_nbd"}}, "figures": ["checks"], "metrics": ["mae"]}
     assert run(experiment(**small), tmp_path / "r").exit_status == 1
     checks = pd.read_csv(tmp_path / "r" / "checks.csv")
@@ -159,13 +160,13 @@ def test_a_failed_sampling_check_of_a_run_is_its_status(tmp_path, monkeypatch):
     assert (row["value"], row.at_most) == (1.3, 1.01)
     assert row.consequence == "the chains disagree"
     allowed = {**small, "sampler": {**MAPPING["sampler"], "allow": ["R-hat"]}}
-    monkeypatch.setattr(posterior, "fit", no_fit)
+    monkeypatch.setattr(fitting, "fit", no_fit)
     assert run(experiment(**allowed), tmp_path / "r").exit_status == 0
 
 
 def test_a_fit_that_fails_names_its_entries_and_is_tried_once(tmp_path, monkeypatch):
     fits = Fits({1: FitError(Problem("the chains stalled", known="Wait"))})
-    monkeypatch.setattr(posterior, "fit", fits)
+    monkeypatch.setattr(fitting, "fit", fits)
     models = {
         "first": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
         "again": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
@@ -183,7 +184,7 @@ def test_a_fit_that_fails_names_its_entries_and_is_tried_once(tmp_path, monkeypa
 
 
 def test_entries_that_cannot_be_fitted_are_told_together_before_any_fit(tmp_path, monkeypatch):
-    monkeypatch.setattr(posterior, "fit", no_fit)
+    monkeypatch.setattr(fitting, "fit", no_fit)
     orders = own_orders(tmp_path).groupby("cust").head(1)
     orders.to_csv(tmp_path / "orders.csv", index=False)
     data = {**OWN["data"], "calibration_end": None, "holdout": None}

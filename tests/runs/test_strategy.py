@@ -14,7 +14,7 @@ from fakes.experiments import MAPPING, experiment, made_up
 from clvmodels import datasets
 from clvmodels.config.experiment import Experiment, dump
 from clvmodels.errors import ConfigError, FitError, Problem
-from clvmodels.inference import posterior
+from clvmodels.inference import fitting
 from clvmodels.report import write_report
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
@@ -32,7 +32,7 @@ LAST = pd.Timestamp("2025-12-28")
 
 
 def of_data(model, customers, **options):
-    """In place of `posterior.fit`: draws that depend on all the customers' data, so that other data give others."""
+    """In place of `fitting.fit`: draws that depend on all the customers' data, so that other data give others."""
     made = made_up(model, customers, **options)
     level = 1 + 1e-3 * float(customers.table["frequency"].mean() + customers.table["T"].mean())
     tree = made.data.map_over_datasets(lambda data: data * level if data.data_vars else data)
@@ -73,7 +73,7 @@ def test_dates_are_ends_of_quarters_and_the_date_of_value():
 
 def test_values_at_dates_do_not_look_ahead(company, tmp_path, monkeypatch):
     """What the run said of a past date, a run of that day would have said; parameters and values."""
-    monkeypatch.setattr(posterior, "fit", of_data)
+    monkeypatch.setattr(fitting, "fit", of_data)
     now = followed(context_of(tmp_path / "now", sampler={"draws": 100}), company, LAST).base_value
     day = pd.Timestamp("2025-06-30")
     then = context_of(tmp_path / "then", sampler={"draws": 100})
@@ -86,7 +86,7 @@ def test_values_at_dates_do_not_look_ahead(company, tmp_path, monkeypatch):
 
 
 def test_totals_customers_and_dates_left_out(company, tmp_path, monkeypatch):
-    monkeypatch.setattr(posterior, "fit", of_data)
+    monkeypatch.setattr(fitting, "fit", of_data)
     found = followed(context_of(tmp_path, kpis={"dates": 8}), company, LAST)
     table = found.base_value
     told = table[table["kind"].notna()]
@@ -110,16 +110,16 @@ def test_a_fit_that_fails_leaves_its_date_out(company, tmp_path, monkeypatch):
         if customers.observation_end == pd.Timestamp("2025-06-30"):
             raise FitError(Problem("no mode", "laplace"))
         made = of_data(model, customers, **options)
-        return dataclasses.replace(made, checks=[{**made.checks[0], "passed": customers.observation_end == LAST}])
+        return dataclasses.replace(made, checks=[made.checks[0]._replace(passed=customers.observation_end == LAST)])
 
-    monkeypatch.setattr(posterior, "fit", fails)
+    monkeypatch.setattr(fitting, "fit", fails)
     table = followed(context_of(tmp_path), company, LAST).base_value
     assert table.loc[table["date"] == "2025-06-30", "left_out"].to_list() == ["no mode"]
     assert set(table.loc[table["date"] == "2025-09-30", "note"]) == {"failed: R-hat"}
 
 
 def test_without_economics_only_what_can_be_counted(company, tmp_path, monkeypatch):
-    monkeypatch.setattr(posterior, "fit", made_up)
+    monkeypatch.setattr(fitting, "fit", made_up)
     context = context_of(tmp_path, kpis={"dates": None}, economics=None)
     split = customers_at(context.experiment, company, {}, LAST)
     found = strategy_tables(context, company, EntryResult("bg_nbd", "BG/NBD", {}), split)
@@ -135,7 +135,7 @@ def test_a_run_stores_its_tables_and_resumes(tmp_path, monkeypatch):
         asked.append(f"{customers.observation_end:%Y-%m-%d}")
         return of_data(model, customers, **options)
 
-    monkeypatch.setattr(posterior, "fit", counted)
+    monkeypatch.setattr(fitting, "fit", counted)
     programmes = [{"campaign": "welcome-back voucher", "weeks": 4}, {"campaign": "VIP call", "weeks": 4}]
     of = experiment(
         kpis={**KPIS, "dates": 2, "programmes": programmes},

@@ -8,9 +8,10 @@ import pytest
 from contracts.cases import case_of, customers_of
 from contracts.effect_cases import at_mode, base, check_scored, covariates, pooled
 
-from clvmodels.inference.density import density, resolve_priors
+from clvmodels.inference.density import compiled_density
 from clvmodels.inference.effects import targets
-from clvmodels.inference.posterior import fit
+from clvmodels.inference.fitting import fit
+from clvmodels.inference.refusals import resolve_priors
 from clvmodels.inference.terms import learn
 from clvmodels.models import MODELS
 
@@ -65,6 +66,6 @@ def test_nuts_is_as_centred_as_the_data_say_and_does_not_diverge(per_group, cent
     assert posterior.passed, posterior.checks
     assert posterior.data["sample_stats"]["n_steps"].mean() < 20
     groups, _ = learn(effects, table)
-    structure = density(model, effects, groups, resolve_priors(model, None), "week", 1.0)  # the one of the fit
+    structure = compiled_density(model, effects, groups, resolve_priors(model, None), "week", 1.0)  # the one of the fit
     share = structure._centring["alpha_by_channel"].get_value()
     assert np.all(share > 0.6) if centred else np.all(share < 0.4)

@@ -8,7 +8,7 @@ from arviz_stats.base import array_stats
 
 from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import cdnow
-from clvmodels.inference.posterior import fit
+from clvmodels.inference.fitting import fit
 from clvmodels.models import MODELS
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def test_nuts_and_laplace_agree(name, customers):
     by_laplace = fit(model, customers, method="laplace", draws=ENOUGH + 1000, seed=1)
     by_nuts = fit(model, customers, method="nuts", draws=DRAWS, chains=CHAINS, seed=2)
     assert by_nuts.passed, by_nuts.checks
-    assert next(c["found"] for c in by_laplace.checks if c["check"] == "importance ESS") >= ENOUGH
+    assert next(check.found for check in by_laplace.checks if check.check == "importance ESS") >= ENOUGH
     for p in model.parameters:
         chains = [np.log(f.data["posterior"][p.name].to_numpy() - p.lower) for f in (by_laplace, by_nuts)]
         effective = array_stats.ess(chains[1], chain_axis=0, draw_axis=1)

@@ -34,7 +34,7 @@ from clvmodels.datasets.retailer.marketing import (
 )
 from clvmodels.datasets.retailer.sales import simulate_lines, simulate_orders, simulate_rates
 from clvmodels.datasets.retailer.story import CHANNELS, END, START, simulate_customers, simulate_visits
-from clvmodels.datasets.retailer.tables import UNKNOWN, count_dirt, raw_tables
+from clvmodels.datasets.retailer.tables import UNKNOWN, as_written, count_dirt, raw_tables
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.transactions import Transactions, read_transactions
 
@@ -135,23 +135,25 @@ def generate(n_customers: int = 3000, seed: int = SEED) -> Retailer:
         "channel_costs": simulate_channel_costs(customers, seed),
         "rates": rates,
     }
-    brought = referrals.dropna(subset="referred")
-    customers["referred_by"] = pd.Series(brought["customer_id"].to_numpy(), brought["referred"], dtype=object)
+    joined = referrals.dropna(subset="referred")
+    customers["referred_by"] = pd.Series(joined["customer_id"].to_numpy(), joined["referred"], dtype=object)
     count = orders["customer_id"].value_counts()
     users = {"shop": count.index[count > 2], "email": contacts["customer_id"], "card": referrals["customer_id"]}
-    keys = simulate_keys(customers, users, brought["referred"], seed)
-    tables, made = raw_tables(facts, customers, keys, seed)
-    shop = _one_list(made["orders"], facts, customers)
-    return Retailer(shop, customers, facts, tables, count_dirt(made, keys))
+    keys = simulate_keys(customers, users, joined["referred"], seed)
+    with_fates = raw_tables(facts, customers, keys, seed)
+    tables = {name: as_written(table) for name, table in with_fates.items()}
+    shop_list = _one_list(with_fates["orders"], facts, customers)
+    return Retailer(shop_list, customers, facts, tables, count_dirt(with_fates, keys))
 
 
 def _one_list(raw: pd.DataFrame, facts: Mapping[str, pd.DataFrame], customers: pd.DataFrame) -> pd.DataFrame:
     """Orders of the shop's customers and their returns as one table, the way a small shop exports them."""
-    known = facts["orders"].set_index("order_no")
-    of = known.loc[raw.loc[raw["fate"] != UNKNOWN, "order_no"]].reset_index()
-    lost = raw.loc[raw["fate"] != UNKNOWN, "account"].isna().to_numpy()
-    back = facts["returns"].assign(amount=-facts["returns"]["amount"], order_no="R" + facts["returns"]["order_no"])
-    rows = pd.concat([of.assign(lost=lost), back.assign(lost=False)]).sort_values("time", kind="stable")
+    of_customers = raw[raw["fate"] != UNKNOWN]
+    orders = facts["orders"].set_index("order_no").loc[of_customers["order_no"]].reset_index()
+    orders["lost"] = of_customers["account"].isna().to_numpy()
+    returns = facts["returns"]
+    negative = returns.assign(amount=-returns["amount"], order_no="R" + returns["order_no"], lost=False)
+    rows = pd.concat([orders, negative]).sort_values("time", kind="stable")
     return pd.DataFrame(
         {
             "order_id": rows["order_no"],

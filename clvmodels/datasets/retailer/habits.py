@@ -50,33 +50,38 @@ _LOG_GAMMA = {1.6: (-0.3439561764722593, 0.9265159972307978)}
 def with_habits(customers: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The customers with the parameters of their own; `retailer.generate` says what they mean."""
     rng, n = stream(seed, "habits"), len(customers)
-    own = pd.DataFrame(HABITS, index=Habits._fields).T.loc[customers["channel"]].set_axis(customers.index)
+    usual = pd.DataFrame(HABITS, index=Habits._fields).T.loc[customers["channel"]].set_axis(customers.index)
     contentment = _contentment(customers, rng)
+    # The order of the draws is that of the lines: another one would make another company of the same seed.
     return customers.assign(
         segment=np.where(rng.uniform(size=n) < BUSINESS, "business", "private"),
         currency=np.where(rng.uniform(size=n) < SWISS, "CHF", "EUR"),
         margin_rate=rng.normal(MARGIN, MARGIN_SD, n),
         groups_liked=1 + rng.binomial(len(GROUPS) - 1, RANGE, n),
         discount_rate=_beta(DISCOUNTED, DISCOUNTED_SIZE, n, rng),
-        return_rate=_beta(own["returned"].to_numpy(), RETURNED_SIZE, n, rng),
+        return_rate=_beta(usual["returned"].to_numpy(), RETURNED_SIZE, n, rng),
         late_rate=_beta(LATE, LATE_SIZE, n, rng),
         bad_debt_rate=_beta(BAD_DEBT, BAD_DEBT_SIZE, n, rng),
-        contact_rate=rng.gamma(CONTACTS_SHAPE, own["contacts"].to_numpy() / CONTACTS_SHAPE),
+        contact_rate=rng.gamma(CONTACTS_SHAPE, usual["contacts"].to_numpy() / CONTACTS_SHAPE),
         contact_minutes=MINUTES * np.exp(rng.normal(0, MINUTES_SD, n)),
         contentment=contentment,
         complaint_share=1 / (1 + np.exp(-COMPLAINT_LOGIT - COMPLAINT_SLOPE * contentment)),
         referral_rate=rng.gamma(REFERRALS_SHAPE, REFERRALS / REFERRALS_SHAPE, n),
-        cost_to_win=own["cost_to_win"],
+        cost_to_win=usual["cost_to_win"],
     )
 
 
 def _beta(mean: float | np.ndarray, size: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.beta(size * np.asarray(mean), size * (1 - np.asarray(mean)), n)
+    """Probabilities with this mean, as different as after `size` trials."""
+    share = np.asarray(mean)
+    return rng.beta(size * share, size * (1 - share), n)
 
 
 def _contentment(customers: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """Mean 0, variance 1 within a channel; the unhappy leave sooner."""
-    usual = customers["channel"].map({name: 1 / channel.lifetime for name, channel in CHANNELS.items()}).to_numpy()
+    mean_hazard = {name: 1 / channel.lifetime for name, channel in CHANNELS.items()}
+    relative_hazard = customers["hazard"].to_numpy() / customers["channel"].map(mean_hazard).to_numpy()
     mean, sd = _LOG_GAMMA[HAZARD_SHAPE]
-    hurry = (np.log(customers["hazard"].to_numpy() / usual) - mean) / sd
-    return -LEAVING * hurry + np.sqrt(1 - LEAVING**2) * rng.normal(size=len(customers))
+    hurry = (np.log(relative_hazard) - mean) / sd  # mean 0 and variance 1, as the noise
+    noise = rng.normal(size=len(customers))
+    return -LEAVING * hurry + np.sqrt(1 - LEAVING**2) * noise

@@ -19,8 +19,34 @@ SECOND_ACCOUNT, NO_EMAIL, CARD = 0.10, 0.03, 0.55  # shares of customers
 ENTERED_AGAIN, AGAIN_AND_AGAIN = 0.01, 0.1  # share of customers; of those, who have a third number
 LISTED_TWICE = 0.01  # e-mail addresses that stand in the identity table in capitals, too
 CONFLICTS = {"shop": 1500, "email": 1000, "card": 1500}  # one key of two customers for so many customers
-_GIVEN = ("Anna", "Ben", "Chloé", "Dörte", "Emil", "Greta", "Inés", "Jürgen", "Karim", "Lea", "Noah", "Sören", "Zoë")
-_FAMILY = ("Bauer", "Becker", "Frank", "Günther", "Keller", "Koch", "König", "Krüger", "Lüthi", "Müller", "Schäfer")
+_GIVEN_NAMES = (
+    "Anna",
+    "Ben",
+    "Chloé",
+    "Dörte",
+    "Emil",
+    "Greta",
+    "Inés",
+    "Jürgen",
+    "Karim",
+    "Lea",
+    "Noah",
+    "Sören",
+    "Zoë",
+)
+_FAMILY_NAMES = (
+    "Bauer",
+    "Becker",
+    "Frank",
+    "Günther",
+    "Keller",
+    "Koch",
+    "König",
+    "Krüger",
+    "Lüthi",
+    "Müller",
+    "Schäfer",
+)
 CARDS = "4711"  # first digits of all cards that were given to customers
 _HOSTS = ("mail.example", "post.example", "web.example")
 
@@ -56,31 +82,36 @@ def simulate_keys(
 ) -> Keys:
     """Keys of all customers. Conflicts are among keys of the `users` of a system (shop, email, card), so that something
     happens under them. Who brought and who was `referred` has a loyalty card for certain."""
+    # The order of the draws is that of the lines: another one would make another company of the same seed.
     rng, n, ids = stream(seed, "keys"), len(customers), customers.index
-    given, family, host = (rng.choice(words, n) for words in (_GIVEN, _FAMILY, _HOSTS))
-    numbers = 100 + rng.permutation(n)
-    email = pd.Series([f"{g}.{f}{i}@{h}".lower() for g, f, h, i in zip(given, family, host, numbers, strict=True)], ids)
+    given_name = rng.choice(_GIVEN_NAMES, n)
+    family_name = rng.choice(_FAMILY_NAMES, n)
+    host = rng.choice(_HOSTS, n)
+    number = 100 + rng.permutation(n)
+    people = list(zip(given_name, family_name, host, number, strict=True))
+    email = pd.Series([f"{given}.{family}{i}@{host}".lower() for given, family, host, i in people], ids)
+    name = pd.Series([f"{given} {family}" for given, family, *_ in people], ids)
     digits = max(6, len(str(n)) + 1)  # enough for all, with gaps
-    card = pd.Series([f"{CARDS}{i:0{digits + 1}d}" for i in rng.choice(10 ** (digits + 1), n, replace=False)], ids)
+    card_numbers = rng.choice(10 ** (digits + 1), n, replace=False)
+    card = pd.Series([f"{CARDS}{i:0{digits + 1}d}" for i in card_numbers], ids)
     has_card = (rng.uniform(size=n) < CARD) | ids.isin([*users["card"], *referred])
-    again = _some(ids, max(1, round(ENTERED_AGAIN * n)), rng)
-    second = np.sort(ids[(rng.uniform(size=n) < SECOND_ACCOUNT) | ids.isin(again)])
-    account = [f"S{i:0{digits}d}" for i in rng.choice(10**digits, n + len(second), replace=False)]
-    accounts = pd.DataFrame({"account": account, "customer_id": np.concatenate([ids, second])})
-    duplicates = _duplicates(again, n, len(ids[0]) - 1, rng)
-    email, card = email.where(rng.uniform(size=n) >= NO_EMAIL), card.where(has_card)
-    held = {"shop": accounts.iloc[n:].set_index("customer_id")["account"], "email": email, "card": card}
-    conflicts = {
-        system: _some(
-            keys[keys.index.isin(list(users[system])) & ~keys.index.isin(again)].dropna(),
-            max(1, round(n / CONFLICTS[system])),
-            rng,
-        )
-        for system, keys in held.items()
-    }
+    entered_again = _some(ids, max(1, round(ENTERED_AGAIN * n)), rng)
+    has_second = (rng.uniform(size=n) < SECOND_ACCOUNT) | ids.isin(entered_again)
+    owners = np.concatenate([ids, np.sort(ids[has_second])])
+    account_numbers = rng.choice(10**digits, len(owners), replace=False)
+    accounts = pd.DataFrame({"account": [f"S{i:0{digits}d}" for i in account_numbers], "customer_id": owners})
+    duplicates = _duplicates(entered_again, n, len(ids[0]) - 1, rng)
+    email = email.where(rng.uniform(size=n) >= NO_EMAIL)
+    card = card.where(has_card)
+    second_accounts = accounts.iloc[n:].set_index("customer_id")["account"]
+    conflicts = {}
+    for system, keys in (("shop", second_accounts), ("email", email), ("card", card)):
+        eligible = keys.index.isin(list(users[system])) & ~keys.index.isin(entered_again)
+        conflicts[system] = _some(keys[eligible].dropna(), max(1, round(n / CONFLICTS[system])), rng)
+    crm_ids = np.concatenate([ids, duplicates["crm_id"]])
     rows = pd.concat(
         [
-            _rows("crm", np.concatenate([ids, duplicates["crm_id"]]), np.concatenate([ids, duplicates["crm_id"]])),
+            _rows("crm", crm_ids, crm_ids),
             _rows("customer_id", duplicates["crm_id"], duplicates["into"]),
             _rows("shop", accounts["account"], _entered_under(accounts, duplicates, n)),
             *_email_rows(email, duplicates, rng),
@@ -90,40 +121,42 @@ def simulate_keys(
     )
     identity = rows.iloc[rng.permutation(len(rows))].reset_index(drop=True)
     merged = duplicates[["crm_id", "customer_id"]]
-    name = pd.Series([f"{g} {f}" for g, f in zip(given, family, strict=True)], ids)
-    return Keys(accounts, email, card, name, merged, {s: frozenset(keys) for s, keys in conflicts.items()}, identity)
+    of_two = {system: frozenset(keys) for system, keys in conflicts.items()}
+    return Keys(accounts, email, card, name, merged, of_two, identity)
 
 
 def _some(values: Iterable[str], count: int, rng: np.random.Generator) -> np.ndarray:
-    known = np.asarray(list(values), dtype=object)
-    return rng.choice(known, min(count, len(known)), replace=False)
+    """As many of the values as that, or all where there are not so many."""
+    choices = np.asarray(list(values), dtype=object)
+    return rng.choice(choices, min(count, len(choices)), replace=False)
 
 
 def _duplicates(again: np.ndarray, n: int, width: int, rng: np.random.Generator) -> pd.DataFrame:
     """crm_id, into (the number that it was merged into), customer_id (at the end of the chain)."""
     chained = again[: max(1, round(AGAIN_AND_AGAIN * len(again)))]
     numbers = [f"C{n + 1 + i:0{width}d}" for i in rng.permutation(len(again) + len(chained))]
-    second, third = numbers[: len(again)], numbers[len(again) :]
-    into = [*again, *second[: len(chained)]]
-    return pd.DataFrame({"crm_id": [*second, *third], "into": into, "customer_id": [*again, *chained]})
+    second_numbers = numbers[: len(again)]
+    into = [*again, *second_numbers[: len(chained)]]  # a third number was merged into the second
+    return pd.DataFrame({"crm_id": numbers, "into": into, "customer_id": [*again, *chained]})
 
 
 def _entered_under(accounts: pd.DataFrame, duplicates: pd.DataFrame, n: int) -> np.ndarray:
     """Second accounts of customers who were entered again belong to the last number that they were given."""
     last = duplicates.drop_duplicates("customer_id", keep="last").set_index("customer_id")["crm_id"]
     owner = accounts["customer_id"].to_numpy(dtype=object)
-    return np.concatenate([owner[:n], [last.get(c, c) for c in owner[n:]]])
+    of_second_accounts = [last.get(customer_id, customer_id) for customer_id in owner[n:]]
+    return np.concatenate([owner[:n], of_second_accounts])
 
 
 def _email_rows(email: pd.Series, duplicates: pd.DataFrame, rng: np.random.Generator) -> list[pd.DataFrame]:
     """Some are listed in capitals too, and some under both numbers of a customer: neither is a contradiction."""
-    known = email.dropna()
-    capitals = known[rng.uniform(size=len(known)) < LISTED_TWICE].str.upper()
-    both = duplicates[duplicates["customer_id"].isin(known.index)].iloc[::2]
+    addresses = email.dropna()
+    capitals = addresses[rng.uniform(size=len(addresses)) < LISTED_TWICE].str.upper()
+    under_both = duplicates[duplicates["customer_id"].isin(addresses.index)].iloc[::2]
     return [
-        _rows("email", known, known.index),
+        _rows("email", addresses, addresses.index),
         _rows("email", capitals, capitals.index),
-        _rows("email", known.loc[both["customer_id"]], both["crm_id"]),
+        _rows("email", addresses.loc[under_both["customer_id"]], under_both["crm_id"]),
     ]
 
 
@@ -131,12 +164,15 @@ def _contradictions(
     system: str, keys: np.ndarray, accounts: pd.DataFrame, email: pd.Series, card: pd.Series, rng: np.random.Generator
 ) -> pd.DataFrame:
     """A second row for each of these keys, which gives it to somebody else."""
-    owners = {"shop": accounts.set_index("account")["customer_id"]}
-    for name, held in (("email", email), ("card", card)):
-        owners[name] = pd.Series(held.dropna().index, index=held.dropna().to_numpy())
-    others = [rng.choice(email.index[email.index != owners[system][key]]) for key in keys]
+    if system == "shop":
+        owner_of = accounts.set_index("account")["customer_id"]
+    else:
+        by_owner = (email if system == "email" else card).dropna()
+        owner_of = pd.Series(by_owner.index, index=by_owner.to_numpy())
+    everybody = email.index
+    somebody_else = [rng.choice(everybody[everybody != owner_of[key]]) for key in keys]
     written = _hyphens(pd.Series(keys, dtype=object)) if system == "card" else keys
-    return _rows(system, written, others)
+    return _rows(system, written, somebody_else)
 
 
 def _hyphens(cards: pd.Series) -> pd.Series:

@@ -11,6 +11,7 @@ from clvmodels.datasets.retailer.story import DAYS, START, split_visits, stream
 DISCOUNTS = (0.05, 0.10, 0.15, 0.20)
 VOUCHER_DISCOUNT = 0.10
 MOST_LINES = 4
+LINE_KEYS = ("order_no", "customer_id", "time")
 FRANC, FRANC_SD = 1.05, 0.004  # EUR for one CHF at the start; sd of the log's weekly steps
 
 
@@ -30,15 +31,16 @@ def simulate_orders(customers: pd.DataFrame, visits: pd.DataFrame, rates: pd.Dat
     """
     rng = stream(seed, "orders")
     orders = split_visits(visits.rename_axis("visit").reset_index(), rng)
-    own = customers.loc[orders["customer_id"]]
-    currency = own["currency"].to_numpy()
+    buyer = customers.loc[orders["customer_id"]]
+    currency = buyer["currency"].to_numpy()
     week = (orders["time"] - START).dt.days.to_numpy() // 7
     rate = np.where(currency == "EUR", 1.0, rates["rate"].to_numpy()[week])
-    share = np.where(rng.uniform(size=len(orders)) < own["discount_rate"], rng.choice(DISCOUNTS, len(orders)), 0.0)
+    discounted = rng.uniform(size=len(orders)) < buyer["discount_rate"]
+    share = np.where(discounted, rng.choice(DISCOUNTS, len(orders)), 0.0)
     share = np.where(orders["voucher"], VOUCHER_DISCOUNT, share)
     paid = np.maximum(np.round(orders["amount"].to_numpy() / rate, 2), 0.01)
-    discount = np.round(paid * share / (1 - share), 2)
-    margin = own["margin_rate"].to_numpy() + rng.normal(0, ORDER_MARGIN_SD, len(orders))
+    discount = np.round(paid * share / (1 - share), 2)  # a share of what was asked, and paid is what is left of it
+    margin = buyer["margin_rate"].to_numpy() + rng.normal(0, ORDER_MARGIN_SD, len(orders))
     return orders.drop(columns=["amount", "voucher"]).assign(
         currency=currency,
         rate=rate,
@@ -59,32 +61,38 @@ def simulate_lines(customers: pd.DataFrame, orders: pd.DataFrame, seed: int) -> 
     rng = stream(seed, "lines")
     cents = np.round(orders["paid"].to_numpy() * 100).astype(np.int64)
     count = np.minimum(rng.integers(1, MOST_LINES + 1, len(orders)), cents)
-    of = np.repeat(np.arange(len(orders)), count)
-    total, last = np.cumsum(rng.gamma(2.0, 1.0, len(of))), np.cumsum(count) - 1
-    before = np.concatenate([[0.0], total[last[:-1]]])
-    # Every line has a cent; weights share the rest, and the last line takes what is left.
-    spare = (cents - count)[of]
-    ends = np.floor(spare * (total - before[of]) / (total[last] - before)[of]).astype(np.int64)
-    ends[last] = spare[last]
-    starts = np.where(of == np.roll(of, 1), np.roll(ends, 1), 0)
-    starts[0] = 0  # of a single order, too
-    paid = (1 + ends - starts) / 100
-    amount = paid * orders["rate"].to_numpy()[of]
+    place = np.repeat(np.arange(len(orders)), count)  # of each line's order
+    paid = _shared_out(cents, count, place, rng.gamma(2.0, 1.0, len(place))) / 100
+    of_order = {name: orders[name].to_numpy()[place] for name in (*LINE_KEYS, "rate", "margin_rate")}
+    amount = paid * of_order["rate"]
     return pd.DataFrame(
         {
-            "order_no": orders["order_no"].to_numpy()[of],
-            "customer_id": orders["customer_id"].to_numpy()[of],
-            "time": orders["time"].to_numpy()[of],
-            "product_group": _groups(customers, orders["customer_id"].to_numpy()[of], rng),
+            **{name: of_order[name] for name in LINE_KEYS},
+            "product_group": _groups(customers, of_order["customer_id"], rng),
             "amount": amount,
-            "cost": np.round(amount * (1 - orders["margin_rate"].to_numpy()[of]), 2),
+            "cost": np.round(amount * (1 - of_order["margin_rate"]), 2),
         }
     )
 
 
+def _shared_out(cents: np.ndarray, count: np.ndarray, place: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Whole cents of each line: every line has one, weights share the rest, and the last line takes what is left."""
+    total = np.cumsum(weight)
+    last = np.cumsum(count) - 1
+    before = np.concatenate([[0.0], total[last[:-1]]])
+    spare = (cents - count)[place]
+    ends = np.floor(spare * (total - before[place]) / (total[last] - before)[place]).astype(np.int64)
+    ends[last] = spare[last]
+    goes_on = place == np.roll(place, 1)
+    starts = np.where(goes_on, np.roll(ends, 1), 0)
+    starts[0] = 0  # of a single order, too
+    return 1 + ends - starts
+
+
 def _groups(customers: pd.DataFrame, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A group for each line, even among those that its customer likes."""
-    order = np.argsort(rng.uniform(size=(len(customers), len(GROUPS))), axis=1)
-    place = customers.index.get_indexer(ids)
-    pick = np.floor(rng.uniform(size=len(ids)) * customers["groups_liked"].to_numpy()[place]).astype(int)
-    return np.array(GROUPS, dtype=object)[order[place, pick]]
+    by_liking = np.argsort(rng.uniform(size=(len(customers), len(GROUPS))), axis=1)
+    customer = customers.index.get_indexer(ids)
+    liked = customers["groups_liked"].to_numpy()[customer]
+    rank = np.floor(rng.uniform(size=len(ids)) * liked).astype(int)
+    return np.array(GROUPS, dtype=object)[by_liking[customer, rank]]

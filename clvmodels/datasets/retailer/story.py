@@ -45,21 +45,21 @@ def stream(seed: int, process: str) -> np.random.Generator:
 
 def simulate_customers(n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Index customer_id: channel, joined (time of the first visit), purchase_rate, hazard, lifetime, mean_spend."""
-    channel = rng.choice(list(CHANNELS), size=n, p=[c.share for c in CHANNELS.values()])
-    of = pd.DataFrame(CHANNELS, index=Channel._fields).T.loc[channel]
-    hazard = rng.gamma(HAZARD_SHAPE, 1 / (HAZARD_SHAPE * of["lifetime"].to_numpy()))
-    width = max(5, len(str(n)))
-    return pd.DataFrame(
-        {
-            "channel": channel,
-            "joined": START + pd.to_timedelta(np.round(rng.uniform(0, DAYS * 86400, n)), unit="s"),
-            "purchase_rate": rng.gamma(RATE_SHAPE, of["rate"].to_numpy() / RATE_SHAPE),
-            "hazard": hazard,
-            "lifetime": rng.exponential(1 / hazard),
-            "mean_spend": of["spend"].to_numpy() * np.exp(rng.normal(0, SPEND_SD, n)),
-        },
-        index=pd.Index([f"C{i:0{width}d}" for i in 1 + rng.permutation(n)], name="customer_id"),
-    ).sort_index()
+    # The order of the draws is that of the lines: another one would make another company of the same seed.
+    channel = rng.choice(list(CHANNELS), size=n, p=[channel.share for channel in CHANNELS.values()])
+    usual = pd.DataFrame(CHANNELS, index=Channel._fields).T.loc[channel]
+    hazard = rng.gamma(HAZARD_SHAPE, 1 / (HAZARD_SHAPE * usual["lifetime"].to_numpy()))
+    columns = {
+        "channel": channel,
+        "joined": START + pd.to_timedelta(np.round(rng.uniform(0, DAYS * 86400, n)), unit="s"),
+        "purchase_rate": rng.gamma(RATE_SHAPE, usual["rate"].to_numpy() / RATE_SHAPE),
+        "hazard": hazard,
+        "lifetime": rng.exponential(1 / hazard),
+        "mean_spend": usual["spend"].to_numpy() * np.exp(rng.normal(0, SPEND_SD, n)),
+    }
+    digits = max(5, len(str(n)))
+    ids = [f"C{number:0{digits}d}" for number in 1 + rng.permutation(n)]
+    return pd.DataFrame(columns, index=pd.Index(ids, name="customer_id")).sort_index()
 
 
 def simulate_visits(customers: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -67,13 +67,15 @@ def simulate_visits(customers: pd.DataFrame, rng: np.random.Generator) -> pd.Dat
     observed = (END + pd.Timedelta(days=1) - customers["joined"]).dt.total_seconds().to_numpy() / (7 * 86400)
     active = np.minimum(customers["lifetime"].to_numpy(), observed)
     repeats = rng.poisson(customers["purchase_rate"].to_numpy() * active)
-    of = np.concatenate([np.arange(len(customers)), np.repeat(np.arange(len(customers)), repeats)])
-    weeks = np.concatenate([np.zeros(len(customers)), rng.uniform(size=repeats.sum()) * np.repeat(active, repeats)])
+    everyone = np.arange(len(customers))
+    visitor = np.concatenate([everyone, np.repeat(everyone, repeats)])
+    weeks_of_repeats = rng.uniform(size=repeats.sum()) * np.repeat(active, repeats)
+    weeks = np.concatenate([np.zeros(len(customers)), weeks_of_repeats])
     return pd.DataFrame(
         {
-            "time": customers["joined"].to_numpy()[of] + pd.to_timedelta(np.round(weeks * 7 * 86400), unit="s"),
-            "customer_id": customers.index.to_numpy()[of],
-            "amount": visit_spend(customers["mean_spend"].to_numpy()[of], rng),
+            "time": customers["joined"].to_numpy()[visitor] + pd.to_timedelta(np.round(weeks * 7 * 86400), unit="s"),
+            "customer_id": customers.index.to_numpy()[visitor],
+            "amount": visit_spend(customers["mean_spend"].to_numpy()[visitor], rng),
         }
     )
 
@@ -85,11 +87,12 @@ def visit_spend(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def split_visits(visits: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Orders by time: some visits become two orders of the same day, which share the visit's spend."""
-    two = (rng.uniform(size=len(visits)) < TWO_ORDERS) & (visits["amount"] >= 2).to_numpy()
-    second = visits[two].copy()
+    large = (visits["amount"] >= 2).to_numpy()  # so that both orders cost something
+    divided = (rng.uniform(size=len(visits)) < TWO_ORDERS) & large
+    second = visits[divided].copy()
     second["amount"] = np.round(second["amount"] * rng.uniform(0.1, 0.5, len(second)), 2)
     first = visits.copy()
-    first.loc[two, "amount"] = np.round(first.loc[two, "amount"] - second["amount"], 2)
+    first.loc[divided, "amount"] = np.round(first.loc[divided, "amount"] - second["amount"], 2)
     midnight = second["time"].dt.normalize() + pd.Timedelta(days=1) - pd.Timedelta(seconds=1)
     second["time"] = np.minimum(second["time"] + pd.Timedelta(minutes=17), midnight)
     orders = pd.concat([first, second]).sort_values("time", kind="stable", ignore_index=True)

@@ -39,10 +39,10 @@ WRONG_SCORE, REFUSED_TO_SAY = 0.003, 99
 Facts = Mapping[str, pd.DataFrame]
 
 
-def raw_tables(facts: Facts, customers: pd.DataFrame, keys: Keys, seed: int) -> tuple[dict[str, pd.DataFrame], Facts]:
-    """The tables as they are written, by the names of `SOURCES`, and with `fate`, which is not written."""
+def raw_tables(facts: Facts, customers: pd.DataFrame, keys: Keys, seed: int) -> dict[str, pd.DataFrame]:
+    """The tables by the names of `SOURCES`, each row with its `fate`, which is not written (`as_written`)."""
     orders = _orders(facts["orders"], keys, stream(seed, "raw orders"))
-    made = {
+    return {
         "customers": _customers(customers, keys),
         "identity": keys.identity.assign(fate=USED),
         "orders": orders,
@@ -56,32 +56,39 @@ def raw_tables(facts: Facts, customers: pd.DataFrame, keys: Keys, seed: int) -> 
         "marketing": _marketing(facts["channel_costs"]),
         "rates": facts["rates"].assign(fate=USED),
     }
-    written = {name: table.drop(columns=["fate", "template"], errors="ignore") for name, table in made.items()}
-    return written, made
 
 
-def count_dirt(made: Facts, keys: Keys) -> pd.DataFrame:
+def as_written(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without what only the account of it knows."""
+    return table.drop(columns=["fate", "template"], errors="ignore")
+
+
+def count_dirt(tables: Facts, keys: Keys) -> pd.DataFrame:
     """table, kind (read, used, dropped, orphaned, noted), reason, rows; see `retailer.generate`."""
     rows = []
-    for name, table in made.items():
+    for name, table in tables.items():
         rows.append((name, "read", "", len(table)))
         fates = table["fate"].value_counts()
-        rows += [
-            (name, kind, "" if fate == USED else fate, fates[fate]) for fate, kind in KINDS.items() if fate in fates
-        ]
-        rows += [(name, "noted", reason, n) for reason, n in _noted(name, table[table["fate"] == USED], keys) if n]
+        for fate, kind in KINDS.items():
+            if fate in fates:
+                reason = "" if fate == USED else fate
+                rows.append((name, kind, reason, fates[fate]))
+        for reason, count in _noted(name, table[table["fate"] == USED], keys):
+            if count:
+                rows.append((name, "noted", reason, count))
     dirt = pd.DataFrame(rows, columns=["table", "kind", "reason", "rows"])
     kinds = ["read", "used", "dropped", "orphaned", "noted"]
-    places = dirt["table"].map(list(made).index) * len(kinds) + dirt["kind"].map(kinds.index)
-    return dirt.assign(place=places).sort_values(["place", "reason"], ignore_index=True).drop(columns="place")
+    place = dirt["table"].map(list(tables).index) * len(kinds) + dirt["kind"].map(kinds.index)
+    return dirt.assign(place=place).sort_values(["place", "reason"], ignore_index=True).drop(columns="place")
 
 
 def _noted(name: str, used: pd.DataFrame, keys: Keys) -> list[tuple[str, int]]:
+    """Reasons to say something of used rows, and of how many."""
     identity = keys.identity
     if name == "identity":
-        written = {key.lower() for conflicting in keys.conflicts.values() for key in conflicting}
-        conflict = identity["key"].str.replace("-", "").str.lower().isin(written).sum()
-        return [(MERGED, (identity["system"] == "customer_id").sum()), (CONFLICT, conflict)]
+        conflicting = {key.lower() for keys_of_system in keys.conflicts.values() for key in keys_of_system}
+        plain = identity["key"].str.replace("-", "").str.lower()
+        return [(MERGED, (identity["system"] == "customer_id").sum()), (CONFLICT, plain.isin(conflicting).sum())]
     if name == "orders":
         shop = identity[identity["system"] == "shop"]
         merged = shop.loc[shop["crm_id"].isin(keys.duplicates["crm_id"]), "key"]
@@ -91,17 +98,20 @@ def _noted(name: str, used: pd.DataFrame, keys: Keys) -> list[tuple[str, int]]:
     if name == "surveys":
         return [(NOT_ANSWERED, used["score"].isna().sum())]
     if name == "referrals":
-        resolved = used["new_card"].isin(set(keys.card.dropna()) - keys.conflicts["card"])
-        return [(NOBODY_YET, used["new_card"].isna().sum()), (STRANGER, (used["new_card"].notna() & ~resolved).sum())]
+        card = used["new_card"]
+        resolved = card.isin(set(keys.card.dropna()) - keys.conflicts["card"])
+        return [(NOBODY_YET, card.isna().sum()), (STRANGER, (card.notna() & ~resolved).sum())]
     return []
 
 
 def _orders(orders: pd.DataFrame, keys: Keys, rng: np.random.Generator) -> pd.DataFrame:
     """Each order under one of its customer's accounts; guests, who are in no other table; lost accounts; copies."""
-    two = keys.accounts["customer_id"].duplicated()
-    first, second = (keys.accounts[which].set_index("customer_id")["account"] for which in (~two, two))
-    account, other = orders["customer_id"].map(first), orders["customer_id"].map(second)
-    account = account.mask(other.notna() & (rng.uniform(size=len(orders)) < 0.5), other)
+    is_second = keys.accounts["customer_id"].duplicated()
+    first = keys.accounts[~is_second].set_index("customer_id")["account"]
+    second = keys.accounts[is_second].set_index("customer_id")["account"]
+    second_account = orders["customer_id"].map(second)
+    uses_second = second_account.notna() & (rng.uniform(size=len(orders)) < 0.5)
+    account = orders["customer_id"].map(first).mask(uses_second, second_account)
     raw = _columns(orders, order_no=None, ordered_at="time", gross=None, discount=None, paid=None, currency=None)
     raw.insert(2, "account", account)
     raw["fate"] = np.where(account.isin(keys.conflicts["shop"]), CONFLICT, USED)
@@ -110,20 +120,24 @@ def _orders(orders: pd.DataFrame, keys: Keys, rng: np.random.Generator) -> pd.Da
     guests["account"] = [f"G{i}" for i in range(len(guests))]
     guests["order_no"] = [f"B{100000 + i}" for i in range(len(guests))]
     raw = pd.concat([raw, guests.assign(fate=UNKNOWN)]).sort_values("ordered_at", kind="stable", ignore_index=True)
-    good = np.flatnonzero(raw["fate"] == USED)
-    lost = rng.choice(good, min(len(good), 1 + len(orders) // 5000), replace=False)
+    usable = np.flatnonzero(raw["fate"] == USED)
+    lost = rng.choice(usable, min(len(usable), 1 + len(orders) // 5000), replace=False)
     raw.loc[lost, ["account", "fate"]] = [None, NO_KEY]
-    copies = raw[(rng.uniform(size=len(raw)) < ENTERED_TWICE) & (raw["fate"] == USED)].assign(fate=TWICE)
+    is_copied = (rng.uniform(size=len(raw)) < ENTERED_TWICE) & (raw["fate"] == USED)
+    copies = raw[is_copied].assign(fate=TWICE)
     raw = pd.concat([raw, copies]).sort_values("ordered_at", kind="stable", ignore_index=True)
-    blank = (rng.uniform(size=len(raw)) < BLANK) & (raw["fate"] == USED) & ~raw["order_no"].isin(copies["order_no"])
-    raw.loc[blank, "account"] += " "
+    has_blank = (rng.uniform(size=len(raw)) < BLANK) & (raw["fate"] == USED)
+    # An order and its copy are alike to the last character, or nobody could tell that it is one.
+    has_blank &= ~raw["order_no"].isin(copies["order_no"])
+    raw.loc[has_blank, "account"] += " "
     return raw
 
 
 def _of_orders(rows: pd.DataFrame, orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Rows that are reached by the number of an order: without a customer where the order has none, and a few typos."""
-    fate = orders[orders["fate"] != TWICE].set_index("order_no")["fate"]
-    rows = rows.assign(fate=np.where(rows["order_no"].map(fate) == USED, USED, NO_CUSTOMER))
+    fate_of = orders[orders["fate"] != TWICE].set_index("order_no")["fate"]
+    has_customer = rows["order_no"].map(fate_of) == USED
+    rows = rows.assign(fate=np.where(has_customer, USED, NO_CUSTOMER))
     typos = _strangers(rows[rows["fate"] == USED], TYPOS, rng)
     typos["order_no"] = "X" + typos["order_no"].str.slice(1)
     return pd.concat([rows, typos.assign(fate=UNKNOWN_ORDER)], ignore_index=True)
@@ -172,23 +186,32 @@ def _surveys(surveys: pd.DataFrame, keys: Keys, rng: np.random.Generator) -> pd.
 
 
 def _by_email(rows: pd.DataFrame, keys: Keys, share: float, rng: np.random.Generator) -> pd.DataFrame:
-    nobody, several = rows["e_mail"].isna(), rows["e_mail"].isin(keys.conflicts["email"])
-    rows = rows.assign(fate=np.select([nobody, several], [NO_KEY, CONFLICT], USED))
+    """Rows that are reached by an address, as people type it; a share of them of strangers."""
+    missing, of_two = rows["e_mail"].isna(), rows["e_mail"].isin(keys.conflicts["email"])
+    rows = rows.assign(fate=np.select([missing, of_two], [NO_KEY, CONFLICT], USED))
     strangers = _strangers(rows[rows["fate"] == USED], share, rng)
     strangers["e_mail"] = [f"visitor{i}@elsewhere.example" for i in range(len(strangers))]
     rows = pd.concat([rows, strangers.assign(fate=UNKNOWN)])
     rows = rows.sort_values("day" if "day" in rows else "asked_on", kind="stable", ignore_index=True)
-    habit, text = rng.uniform(size=len(rows)), rows["e_mail"]
-    typed = np.select([habit < 0.1, habit < 0.25, habit < 0.3], [text.str.upper(), text.str.title(), " " + text], text)
+    habit, address = rng.uniform(size=len(rows)), rows["e_mail"]
+    in_capitals, in_title_case, with_blank = habit < 0.1, habit < 0.25, habit < 0.3
+    typed = np.select(
+        [in_capitals, in_title_case, with_blank], [address.str.upper(), address.str.title(), " " + address], address
+    )
     return rows.assign(e_mail=typed)
 
 
 def _referrals(referrals: pd.DataFrame, keys: Keys, rng: np.random.Generator) -> pd.DataFrame:
     """The cards of who brought and of the new customer. Some friends who did not join took a card all the same."""
-    day, card = referrals["time"].dt.normalize(), referrals["customer_id"].map(keys.card)
-    rows = pd.DataFrame({"card": card, "day": day, "new_card": referrals["referred"].map(keys.card)})
-    idle = rows["new_card"].isna() & (rng.uniform(size=len(rows)) < 0.5)
-    rows.loc[idle, "new_card"] = [f"4712{i:07d}" for i in range(idle.sum())]
+    rows = pd.DataFrame(
+        {
+            "card": referrals["customer_id"].map(keys.card),
+            "day": referrals["time"].dt.normalize(),
+            "new_card": referrals["referred"].map(keys.card),
+        }
+    )
+    took_a_card = rows["new_card"].isna() & (rng.uniform(size=len(rows)) < 0.5)
+    rows.loc[took_a_card, "new_card"] = [f"4712{i:07d}" for i in range(took_a_card.sum())]
     rows["fate"] = np.where(rows["card"].isin(keys.conflicts["card"]), CONFLICT, USED)
     strangers = _strangers(rows[rows["fate"] == USED], STRANGERS, rng).assign(fate=UNKNOWN, new_card=None)
     strangers["card"] = [f"4713{i:07d}" for i in range(len(strangers))]
@@ -198,9 +221,10 @@ def _referrals(referrals: pd.DataFrame, keys: Keys, rng: np.random.Generator) ->
 def _campaigns(campaigns: pd.DataFrame, keys: Keys, rng: np.random.Generator) -> pd.DataFrame:
     """Mail goes to one of a customer's numbers, merged ones and deleted ones among them."""
     rows = _columns(campaigns, sent_on="time", campaign="kind", arm=None, cost=None, responded=None)
-    numbers = keys.duplicates.drop_duplicates("customer_id").set_index("customer_id")["crm_id"]
-    other = campaigns["customer_id"].map(numbers)
-    rows.insert(0, "crm_id", campaigns["customer_id"].mask(other.notna() & (rng.uniform(size=len(rows)) < 0.5), other))
+    duplicates = keys.duplicates.drop_duplicates("customer_id").set_index("customer_id")["crm_id"]
+    merged = campaigns["customer_id"].map(duplicates)
+    uses_merged = merged.notna() & (rng.uniform(size=len(rows)) < 0.5)
+    rows.insert(0, "crm_id", campaigns["customer_id"].mask(uses_merged, merged))
     mail = rows.assign(fate=USED)
     deleted = _strangers(mail[mail["campaign"] == "newsletter"], DELETED, rng).assign(fate=UNKNOWN)
     deleted["crm_id"] = [f"DELETED{i}" for i in range(len(deleted))]
@@ -210,11 +234,11 @@ def _campaigns(campaigns: pd.DataFrame, keys: Keys, rng: np.random.Generator) ->
 def _customers(customers: pd.DataFrame, keys: Keys) -> pd.DataFrame:
     """One row a number of the CRM, merged ones too, and those of the people who tested it."""
     crm_id = np.concatenate([customers.index, keys.duplicates["crm_id"]])
-    of = np.concatenate([customers.index, keys.duplicates["customer_id"]])
-    rows = customers.loc[of, ["channel", "segment", "joined"]].reset_index(drop=True)
+    customer_id = np.concatenate([customers.index, keys.duplicates["customer_id"]])
+    rows = customers.loc[customer_id, ["channel", "segment", "joined"]].reset_index(drop=True)
     rows = rows.assign(joined=rows["joined"].dt.normalize(), fate=USED)
     rows.insert(0, "crm_id", crm_id)
-    rows.insert(1, "name", keys.name.loc[of].to_numpy())
+    rows.insert(1, "name", keys.name.loc[customer_id].to_numpy())
     tests = rows.head(1 + len(customers) // 1000).assign(name="Test Test", fate=UNKNOWN)
     tests["crm_id"] = [f"TEST{i}" for i in range(len(tests))]
     return pd.concat([rows, tests]).sort_values("crm_id", ignore_index=True)
@@ -226,10 +250,11 @@ def _marketing(costs: pd.DataFrame) -> pd.DataFrame:
 
 def _columns(table: pd.DataFrame, **names: str | None) -> pd.DataFrame:
     """The table's columns under these names, in this order; None where the name stays."""
-    return pd.DataFrame({new: table[own or new] for new, own in names.items()})
+    return pd.DataFrame({new: table[old or new] for new, old in names.items()})
 
 
 def _strangers(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
     """Copies of a share of the rows, one at least, to be made somebody else's."""
     count = min(len(rows), max(1, round(share * len(rows))))
-    return rows.iloc[np.sort(rng.choice(len(rows), count, replace=False))].copy()
+    places = np.sort(rng.choice(len(rows), count, replace=False))
+    return rows.iloc[places].copy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvmodels.errors import FitError, Problem
-from clvmodels.inference.mode import climb, highest, invert
+from clvmodels.inference.samplers.mode import climb, highest, invert
 from clvmodels.inference.target import Target
 
 
@@ -50,8 +50,8 @@ def mle(target: Target) -> MleResult:
     summits = [climb(target, start) for start in target.starts]
     problems = [summit.problem(target.names) for summit in summits]
     best = highest(summits, problems)
-    top = summits[best]
+    top, problem = summits[best], problems[best]
     if not np.isfinite(top.value):
-        raise FitError(Problem(f"no maximum of the likelihood was found: {problems[best]}"))
-    converged = not problems[best]
-    return MleResult(top.u, top.value, invert(top.curvature) if converged else None, converged, problems[best])
+        raise FitError(Problem(f"no maximum of the likelihood was found: {problem}"))
+    covariance = None if problem else invert(top.curvature)
+    return MleResult(top.u, top.value, covariance, not problem, problem)

@@ -7,8 +7,9 @@ import dataclasses
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,9 +19,11 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import xarray as xr
+from pytensor.graph.traversal import graph_inputs
+from pytensor.tensor.sharedvar import TensorSharedVariable
 
 from clvmodels.errors import FitError, Problem
-from clvmodels.inference.mode import Mode
+from clvmodels.inference.samplers.mode import Mode
 from clvmodels.inference.target import Target
 
 STATISTICS = {
@@ -40,6 +43,10 @@ EXIT_SECONDS = 30.0
 """How long the interpreter waits at its exit for chains left behind: one that still runs then crashes it."""
 LINGER_SECONDS = 1.0
 """What the other chains are given to end after one has died."""
+STARTS_PER_CHAIN = 2
+"""Points from which a chain picks its own: some more than chains, so that seeds differ in where they start."""
+TRIES_PER_START = 100
+"""Where so many points around the starts are not finite, none will be."""
 
 _LEFT_BEHIND: list[futures.Future] = []
 
@@ -63,7 +70,7 @@ class NutsDraws:
     """
 
     u: np.ndarray
-    sample_stats: dict[str, np.ndarray]
+    sample_stats: Mapping[str, np.ndarray]
 
 
 def nuts(
@@ -101,11 +108,13 @@ def nuts(
         No point to start from, an error in the log density, a sampler that died, or one that took too long.
     """
     compiled = _compile(target, mode)
-    done, total, stop = [0] * chains, chains * (tune + draws), threading.Event()
+    done = [0] * chains
+    total = chains * (tune + draws)
+    stop = threading.Event()
     settings = {"draws": draws, "tune": tune, "chains": chains, "seed": seed, "target_accept": target_accept}
 
     def sample() -> xr.DataTree:
-        pool = _starting_points(target, mode, 2 * chains, seed, stop)
+        pool = _starting_points(target, mode, STARTS_PER_CHAIN * chains, seed, stop)
         return _sample(compiled, pool, settings, done, stop)
 
     def report() -> None:
@@ -113,8 +122,8 @@ def nuts(
             progress(sum(done), total)
 
     tree = _bounded(sample, stop, timeout_seconds, report, lambda: f"{sum(done)} of {total} draws were done")
-    kept = {name: tree["sample_stats"][own].to_numpy() for own, name in STATISTICS.items()}
-    return NutsDraws(_unwhiten(tree["posterior"]["z"].to_numpy(), mode), kept)
+    statistics = {name: tree["sample_stats"][theirs].to_numpy() for theirs, name in STATISTICS.items()}
+    return NutsDraws(_unwhiten(tree["posterior"]["z"].to_numpy(), mode), statistics)
 
 
 class _Compiled(NamedTuple):
@@ -126,6 +135,7 @@ class _Compiled(NamedTuple):
 
 
 _COMPILED: weakref.WeakKeyDictionary[Target, _Compiled] = weakref.WeakKeyDictionary()
+"""Gone with their targets."""
 
 
 def _compile(target: Target, mode: Mode | None):
@@ -144,23 +154,42 @@ def _compiled(target: Target) -> _Compiled:
     with pm.Model() as model:
         z = pm.Flat("z", shape=target.size)
         # A sum of products: a matrix product of the same size takes 8 seconds more to compile.
-        pm.Potential("log_density", target.graph(centre + pt.sum(factor * z, axis=1)))
-    return _Compiled(nutpie.compile_pymc_model(model, backend="numba"), centre, factor)
+        log_density = target.graph(centre + pt.sum(factor * z, axis=1))
+        pm.Potential("log_density", log_density)
+    with _one_row_of_data(log_density):
+        return _Compiled(nutpie.compile_pymc_model(model, backend="numba"), centre, factor)
+
+
+@contextmanager
+def _one_row_of_data(log_density: pt.TensorVariable) -> Iterator[None]:
+    """Shared data are cut to one row meanwhile: nutpie compiles a copy in, which would stay as long as the code."""
+    shared = [variable for variable in graph_inputs([log_density]) if isinstance(variable, TensorSharedVariable)]
+    data = {variable: variable.get_value() for variable in shared if variable.type.shape[:1] == (None,)}
+    for variable, value in data.items():
+        variable.set_value(value[:1])
+    try:
+        yield
+    finally:
+        for variable, value in data.items():
+            variable.set_value(value)
 
 
 def _unwhiten(z: np.ndarray, mode: Mode | None) -> np.ndarray:
-    return z if mode is None else mode.u + z @ np.linalg.cholesky(mode.covariance).T
+    if mode is None:
+        return z
+    return mode.u + z @ np.linalg.cholesky(mode.covariance).T
 
 
-def _starting_points(target: Target, mode: Mode | None, wanted: int, seed: int, stop: threading.Event) -> np.ndarray:
-    """Points [wanted, K] of finite density and gradient, in z.
+def _starting_points(target: Target, mode: Mode | None, count: int, seed: int, stop: threading.Event) -> np.ndarray:
+    """Points [count, K] of finite density and gradient, in z.
 
     They are looked for here because a chain that finds none in nutpie leaves the others running, which may crash
     the interpreter at its exit.
     """
     rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(100 * wanted):
+    points: list[np.ndarray] = []
+    tries = TRIES_PER_START * count
+    for _ in range(tries):
         if mode is None:
             z = rng.choice(target.starts) + rng.uniform(-1, 1, target.size)
         else:
@@ -169,27 +198,23 @@ def _starting_points(target: Target, mode: Mode | None, wanted: int, seed: int, 
             raise TimeoutError("no time was left to start the chains")
         value, grad = target.value_and_grad(_unwhiten(z, mode))
         if np.isfinite(value) and np.isfinite(grad).all():
-            found.append(z)
-        if len(found) == wanted:
-            return np.array(found)
-    raise FitError(
-        Problem(
-            "no point to start the chains from: the log density is not finite around the starts",
-            got=f"{len(found)} finite of {100 * wanted} tried",
-        )
-    )
+            points.append(z)
+        if len(points) == count:
+            return np.array(points)
+    what = "no point to start the chains from: the log density is not finite around the starts"
+    raise FitError(Problem(what, got=f"{len(points)} finite of {tries} tried"))
 
 
 def _pick(pool: np.ndarray, key: int) -> np.ndarray:
     return pool[np.random.default_rng(key).integers(len(pool))].copy()
 
 
-def _note(done: list[int], states) -> None:
-    done[:] = [state.finished_draws for state in states]
-
-
 def _sample(compiled, pool: np.ndarray, settings: dict, done: list[int], stop: threading.Event) -> xr.DataTree:
     """Start the chains from points of the pool and wait for them, or until told to stop."""
+
+    def note(states) -> None:
+        done[:] = [state.finished_draws for state in states]
+
     started = dataclasses.replace(compiled, initial_point_func=lambda key: _pick(pool, key))
     sampler = nutpie.sample(
         started,
@@ -197,7 +222,7 @@ def _sample(compiled, pool: np.ndarray, settings: dict, done: list[int], stop: t
         blocking=False,
         progress_bar=False,
         save_warmup=False,
-        progress_callback=lambda states: _note(done, states),
+        progress_callback=note,
     )
     return _wait(sampler, stop)
 
@@ -234,13 +259,8 @@ def _bounded(work: Callable, stop: threading.Event, seconds: float, report: Call
         stop.set()
         if futures.wait([future], timeout=GRACE_SECONDS).not_done:
             _LEFT_BEHIND.append(future)
-    raise FitError(
-        Problem(
-            f"NUTS did not end within {seconds:g} seconds",
-            got=so_far(),
-            known="Fewer draws, a longer timeout, or stronger priors",
-        )
-    )
+    advice = "Fewer draws, a longer timeout, or stronger priors"
+    raise FitError(Problem(f"NUTS did not end within {seconds:g} seconds", got=so_far(), known=advice))
 
 
 def _deliver(work: Callable, future: futures.Future) -> None:
@@ -250,13 +270,8 @@ def _deliver(work: Callable, future: futures.Future) -> None:
     except FitError as error:
         future.set_exception(error)
     except BaseException as error:  # noqa: BLE001
-        reason = str(error).split("Stack backtrace")[0].strip()
-        failure = FitError(
-            Problem(
-                "NUTS died",
-                got=f"{type(error).__name__}: {' '.join(reason.split())}",
-                known="Look at the log density where the chains start",
-            )
-        )
+        reason = str(error).split("Stack backtrace")[0]
+        got = f"{type(error).__name__}: {' '.join(reason.split())}"
+        failure = FitError(Problem("NUTS died", got=got, known="Look at the log density where the chains start"))
         failure.__cause__ = error
         future.set_exception(failure)

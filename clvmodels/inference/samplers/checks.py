@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from arviz_stats.base import array_stats
 
-from clvmodels.inference.laplace import LaplaceDraws
-from clvmodels.inference.mle import MleResult
-from clvmodels.inference.nuts import NutsDraws
+from clvmodels.inference.samplers.laplace import LaplaceDraws
+from clvmodels.inference.samplers.mle import MleResult
+from clvmodels.inference.samplers.nuts import NutsDraws
 
 RHAT = 1.01
+"""Largest R-hat at which chains agree."""
 ESS_PER_CHAIN = 100
+"""Effective draws a chain from which R-hat and the quantiles of a chain are themselves known well enough."""
 MAXIMUM = "maximum found"
 """The one check of method "mle"."""
 
@@ -67,16 +69,21 @@ def laplace_checks(draws: LaplaceDraws) -> list[Check]:
     ]
 
 
-def mle_checks(found: MleResult) -> list[Check]:
+def mle_checks(maximum: MleResult) -> list[Check]:
     """Whether the climb ended at a maximum; some likelihoods rise for ever."""
-    reason = f"not a maximum: {found.problem}" if found.problem else "the estimates are not the likeliest ones"
-    return [Check(MAXIMUM, float(found.converged), 1.0, found.converged, reason)]
+    consequence = "the estimates are not the likeliest ones"
+    if maximum.problem:
+        consequence = f"not a maximum: {maximum.problem}"
+    return [Check(MAXIMUM, float(maximum.converged), 1.0, maximum.converged, consequence)]
 
 
-def _worst(check: str, found: np.ndarray, limit: float, names: Sequence[str], *, at_most: bool, consequence: str):
+def _worst(
+    check: str, values: np.ndarray, limit: float, names: Sequence[str], *, at_most: bool, consequence: str
+) -> Check:
     """The check at its worst coordinate; a coordinate that is not a number is worst of all."""
-    badness = np.where(np.isnan(found), np.inf, found if at_most else -found)
+    sign = 1.0 if at_most else -1.0
+    badness = np.where(np.isnan(values), np.inf, sign * values)
     worst = int(np.argmax(badness))
-    value = float(found[worst])
-    passed = bool(value <= limit if at_most else value >= limit)
+    value = float(values[worst])
+    passed = sign * value <= sign * limit  # false for what is not a number
     return Check(check, value, limit, passed, f"{consequence}, most of all about {names[worst]}")

@@ -1,4 +1,7 @@
-"""The mode of a target, from several starts, with the covariance that its curvature implies."""
+"""The mode of a target, from several starts, with the covariance that its curvature implies.
+
+Shapes: K = coordinates.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,22 @@ FARTHEST = 25.0
 that subtract log gammas are rounding errors, which may look like a summit."""
 NEGLIGIBLE = 20.0
 """Log units of mass (value + log det covariance / 2) by which a second mode may be smaller and still matter."""
+AS_HIGH = 1e-6
+"""Log units by which summits differ that are one, climbed from two sides: the better polished one is taken."""
+LEANING = 0.3
+"""Share of a coordinate in a direction, from which on the direction is told by its name."""
+
+# L-BFGS goes on until rounding stops it: Newton steps need a point near the summit, and evaluations are cheap.
+LBFGS = {"maxiter": 1000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
+NEWTON_STEPS = 40
+NOTHING_LEFT = 1e-14
+"""Log units to gain below which a Newton step only moves rounding errors."""
+FIRST_STEP, STEP = 1e-4, 1e-3
+"""Steps of the central differences: the first for coordinates of order one, then in standard deviations."""
+LONGEST_STEP = 5.0
+"""How far a Newton step may go along a coordinate: a quadratic tells nothing of what lies a factor of 150 away."""
+HALVINGS = 30
+"""A step of 1e-9 of the first one that still loses is no step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +91,11 @@ class Summit:
         scale = np.sqrt(diagonal)
         eigenvalues, vectors = np.linalg.eigh(self.curvature / np.outer(scale, scale))
         if eigenvalues[0] < SINGULAR:
-            return f"the Hessian is singular or indefinite, along {_listed(names, np.abs(vectors[:, 0]) > 0.3)}"
-        return "" if self.left < CONVERGED else f"the climb did not converge, {self.left:.2g} log units are left"
+            leaning = np.abs(vectors[:, 0]) > LEANING
+            return f"the Hessian is singular or indefinite, along {_listed(names, leaning)}"
+        if self.left >= CONVERGED:
+            return f"the climb did not converge, {self.left:.2g} log units are left"
+        return ""
 
     def log_mass(self) -> float:
         """Laplace's approximation of the log mass around the summit, up to a constant."""
@@ -97,11 +119,13 @@ def find_mode(target: Target) -> Mode:
     best = highest(summits, problems)
     if problems[best]:
         raise FitError(_no_mode(target, summits[best], problems[best]))
-    table = _starts_table(summits, problems, best)
-    second = table[table.maximum & (table.distance > APART) & (table.log_mass > table.log_mass[best] - NEGLIGIBLE)]
-    if len(second):
-        raise FitError(_two_modes(target, summits[best], summits[second.index[0]], second.distance.iloc[0]))
     top = summits[best]
+    table = _starts_table(summits, problems, top)
+    matters = table["log_mass"] > table["log_mass"][best] - NEGLIGIBLE
+    others = table[table["maximum"] & (table["distance"] > APART) & matters]
+    if len(others):
+        second = summits[others.index[0]]
+        raise FitError(_two_modes(target, top, second, others["distance"].iloc[0]))
     return Mode(top.u, top.value, invert(top.curvature), table)
 
 
@@ -116,15 +140,10 @@ def climb(target: Target, start: np.ndarray) -> Summit:
 def highest(summits: Sequence[Summit], problems: Sequence[str]) -> int:
     """The highest summit; of those equal within 1e-6 log units, one without a problem."""
     top = max(summit.value for summit in summits)
-    return min(
-        range(len(summits)),
-        key=lambda i: (
-            not summits[i].value >= top - 1e-6,
-            bool(problems[i]),
-            -summits[i].value,
-            i,
-        ),
-    )
+    # Where no start is finite all are equal: minus infinity, from which nothing can be taken.
+    as_high = [i for i, summit in enumerate(summits) if summit.value >= top - AS_HIGH]
+    sound = [i for i in as_high if not problems[i]]
+    return max(sound or as_high, key=lambda i: summits[i].value)
 
 
 def invert(curvature: np.ndarray) -> np.ndarray:
@@ -137,10 +156,13 @@ def invert(curvature: np.ndarray) -> np.ndarray:
 def _evaluate(target: Target, u: np.ndarray) -> tuple[float, np.ndarray]:
     """Value and gradient; where either is not finite the value is minus infinity."""
     value, grad = target.value_and_grad(u)
-    return (value, grad) if np.isfinite(value) and np.isfinite(grad).all() else (-np.inf, grad)
+    if np.isfinite(value) and np.isfinite(grad).all():
+        return value, grad
+    return -np.inf, grad
 
 
 def _lbfgs(target: Target, start: np.ndarray) -> np.ndarray:
+    """The highest point that L-BFGS came to, which need not be its last."""
     best_u, best_value = start, _evaluate(target, start)[0]
 
     def loss(u):
@@ -151,51 +173,56 @@ def _lbfgs(target: Target, start: np.ndarray) -> np.ndarray:
                 best_u, best_value = u.copy(), value
             return -value, -grad
         # Not finite: a bowl around the best point so far sends the line search back into the finite region.
-        back = u - best_u
-        return 1.0 + back @ back - best_value, 2 * back
+        away = u - best_u
+        return 1.0 + away @ away - best_value, 2 * away
 
-    options = {"maxiter": 1000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
     bounds = optimize.Bounds(start - FARTHEST, start + FARTHEST)
-    optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=LBFGS)
     return best_u
 
 
-def _polish(target: Target, start: np.ndarray, u: np.ndarray, rounds: int = 40) -> Summit:
+def _polish(target: Target, start: np.ndarray, u: np.ndarray) -> Summit:
     """Newton steps with backtracking; along directions that curve upwards the step goes up too, not to the saddle."""
     value, grad = _evaluate(target, u)
-    steps = np.full(target.size, 1e-4)
-    for _ in range(rounds):
+    steps = np.full(target.size, FIRST_STEP)
+    for _ in range(NEWTON_STEPS):
         curvature = _curvature(target, u, steps)
         if not np.isfinite(curvature).all():
             return Summit(u, value, curvature, np.inf)
         step = _newton_step(curvature, grad)
         left = 0.5 * grad @ step
         summit = Summit(u, value, curvature, left)
-        steps = 1e-3 / np.sqrt(np.clip(np.diag(curvature), 1e-4, 1e6))
-        if left < 1e-14:
+        # Clipped, so that neither a flat nor a very narrow coordinate makes steps that differences cannot use.
+        steps = STEP / np.sqrt(np.clip(np.diag(curvature), 1e-4, 1e6))
+        if left < NOTHING_LEFT:
             break
-        moved = _backtrack(target, u, value, np.clip(u + step, start - FARTHEST, start + FARTHEST) - u)
-        if moved is None:
+        within = np.clip(u + step, start - FARTHEST, start + FARTHEST)
+        higher = _backtrack(target, u, value, within - u)
+        if higher is None:
             break
-        u, value, grad = moved
+        u, value, grad = higher
     return summit
 
 
-def _newton_step(curvature: np.ndarray, grad: np.ndarray, longest: float = 5.0) -> np.ndarray:
+def _newton_step(curvature: np.ndarray, grad: np.ndarray) -> np.ndarray:
+    """Up along every eigenvector, by the gradient over the size of the curvature, whatever its sign."""
     eigenvalues, vectors = np.linalg.eigh(curvature)
     size = np.abs(eigenvalues)
-    step = vectors @ ((vectors.T @ grad) / np.maximum(size, 1e-12 * size.max() + 1e-300))
-    return step * min(1.0, longest / max(np.abs(step).max(), 1e-300))
+    # Curvatures that are rounding errors of the largest are taken for its 1e-12th; 1e-300 keeps 0 / 0 away.
+    bounded = np.maximum(size, 1e-12 * size.max() + 1e-300)
+    step = vectors @ ((vectors.T @ grad) / bounded)
+    longest = max(np.abs(step).max(), 1e-300)
+    return step * min(1.0, LONGEST_STEP / longest)
 
 
 def _backtrack(target: Target, u, value, step) -> tuple[np.ndarray, float, np.ndarray] | None:
     """The first of the step, its half, its quarter ... that does not lose more than rounding."""
     rounding = 1e-10 + 1e-13 * abs(value)
-    for halving in range(30):
+    for halving in range(HALVINGS):
         there = u + step * 0.5**halving
-        found, grad = _evaluate(target, there)
-        if found >= value - rounding:
-            return there, found, grad
+        value_there, grad = _evaluate(target, there)
+        if value_there >= value - rounding:
+            return there, value_there, grad
     return None
 
 
@@ -205,32 +232,37 @@ def _curvature(target: Target, u: np.ndarray, steps: np.ndarray) -> np.ndarray:
     for i, step in enumerate(steps):
         shift = np.zeros(target.size)
         shift[i] = step
-        rows[i] = (target.value_and_grad(u - shift)[1] - target.value_and_grad(u + shift)[1]) / (2 * step)
+        _, grad_below = target.value_and_grad(u - shift)
+        _, grad_above = target.value_and_grad(u + shift)
+        rows[i] = (grad_below - grad_above) / (2 * step)
     return (rows + rows.T) / 2
 
 
-def _starts_table(summits: Sequence[Summit], problems: Sequence[str], best: int) -> pd.DataFrame:
-    top = summits[best]
-
-    def distance(summit: Summit) -> float:
-        apart = summit.u - top.u
-        return float(np.sqrt(max(apart @ top.curvature @ apart, apart @ summit.curvature @ apart)))
-
-    maximum = [not problem for problem in problems]
-    return pd.DataFrame(
-        {
-            "value": [summit.value for summit in summits],
-            "log_units_left": [summit.left for summit in summits],
-            "maximum": maximum,
-            "distance": [distance(s) if good else np.nan for s, good in zip(summits, maximum, strict=True)],
-            "log_mass": [s.log_mass() if good else np.nan for s, good in zip(summits, maximum, strict=True)],
-            "problem": list(problems),
+def _starts_table(summits: Sequence[Summit], problems: Sequence[str], top: Summit) -> pd.DataFrame:
+    """What became of each start; a distance and a mass are those of a maximum only."""
+    rows = []
+    for summit, problem in zip(summits, problems, strict=True):
+        row = {
+            "value": summit.value,
+            "log_units_left": summit.left,
+            "maximum": not problem,
+            "distance": np.nan if problem else _distance(summit, top),
+            "log_mass": np.nan if problem else summit.log_mass(),
+            "problem": problem,
         }
-    )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _distance(summit: Summit, top: Summit) -> float:
+    """In approximate standard deviations of the narrower one."""
+    apart = summit.u - top.u
+    squares = apart @ top.curvature @ apart, apart @ summit.curvature @ apart
+    return float(np.sqrt(max(squares)))
 
 
 def _listed(names: Sequence[str], chosen: np.ndarray) -> str:
-    return ", ".join(name for name, yes in zip(names, chosen, strict=True) if yes)
+    return ", ".join(np.array(names)[chosen])
 
 
 def _no_mode(target: Target, summit: Summit, problem: str) -> Problem:
