@@ -1,0 +1,66 @@
+"""A mixture along one coordinate: a funnel and a bent ridge whose quantiles are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from fakes.targets import NAMES, spread_starts
+from scipy import stats
+
+from clvmodels.errors import FitError
+from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale
+from clvmodels.inference.target import Target
+
+EFFECTS, ERRORS = np.array([0.3, -0.1, 0.5, 0.05]), np.array([0.2, 0.3, 0.15, 0.4])
+
+
+def funnel_graph(u):
+    """A normal hierarchy: mean u0, log sd u1, centred effects c_g ~ N(0, sd); y_g ~ N(u0 + c_g, known error)."""
+    log_sd, c = u[1], u[2:]
+    prior = -0.5 * u[0] ** 2 + log_sd - 0.5 * (pt.exp(log_sd) / 0.5) ** 2
+    of_effects = -0.5 * pt.sum((c / pt.exp(log_sd)) ** 2) - len(EFFECTS) * log_sd
+    return prior + of_effects - 0.5 * pt.sum(((EFFECTS - u[0] - c) / ERRORS) ** 2)
+
+
+def test_a_funnel_is_sampled_along_its_scale():
+    """Against the marginal of log sd by quadrature, effects and mean integrated out."""
+    names = ("mean", "log sd", *(f"c{g}" for g in range(4)))
+    target = Target(names, funnel_graph, np.r_[0.0, np.log(0.2), np.zeros(4)] + np.zeros((2, 6)))
+    found = laplace_along_scale(target, 1, 4000, 1)
+    assert found.pareto_k < 0.3 and found.efficiency > 0.6
+    x = np.linspace(-9.0, 1.5, 2001)
+    log_density = []
+    for log_sd in x:
+        covariance = np.diag(ERRORS**2 + np.exp(2 * log_sd)) + 1.0  # the mean's prior has variance 1
+        marginal = stats.multivariate_normal.logpdf(EFFECTS, np.zeros(4), covariance)
+        log_density.append(marginal + log_sd - 0.5 * (np.exp(log_sd) / 0.5) ** 2)
+    weight = np.exp(np.array(log_density) - max(log_density))
+    cumulative = np.cumsum(weight) / weight.sum()
+    drawn = found.u[:, 1]
+    for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
+        at = np.interp(probability, cumulative, x)
+        assert abs(np.mean(drawn < at) - probability) < 4 * np.sqrt(probability * (1 - probability) / 4000)
+
+
+def banana_graph(u):
+    """u0 skewed and widest; u1 follows it along a bend, u2 in its width: all moments of u0 are known."""
+    bend = u[1] - 0.3 * (u[0] - 1) ** 2
+    width = 0.5 * pt.exp(0.3 * u[0])
+    return 2 * u[0] - pt.exp(u[0]) - 0.5 * (bend / 0.1) ** 2 - 0.5 * (u[2] / width) ** 2 - 0.3 * u[0]
+
+
+def test_a_bent_ridge_is_sampled_along_itself():
+    target = Target(NAMES, banana_graph, spread_starts(3, scale=0.5))
+    found = laplace_along_ridge(target, 4000, 2)
+    assert found.pareto_k < 0.3 and found.efficiency > 0.7
+    exact = stats.loggamma(2)
+    below = np.mean(found.u[:, 0, None] < exact.ppf([0.05, 0.5, 0.95]), axis=0)
+    np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.03)
+    assert abs((found.u[:, 1] - 0.3 * (found.u[:, 0] - 1) ** 2).std() - 0.1) < 0.01
+
+
+def test_a_path_that_leads_nowhere_is_refused():
+    flat = Target(("a", "b"), lambda u: -0.5 * u[0] ** 2 - pt.exp(-u[1]), np.zeros((1, 2)))
+    with pytest.raises(FitError, match="flat"):
+        laplace_along_ridge(flat, 100, 1)

@@ -1,0 +1,85 @@
+"""Importance sampling around the mode: exact where moments are known, refused where weights are uneven."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from fakes.targets import COVARIANCE, MEAN, NAMES, SKEWED, gaussian, spread_starts, two_bumps
+from scipy import stats
+
+from clvmodels.errors import FitError
+from clvmodels.inference.samplers.checks import laplace_checks
+from clvmodels.inference.samplers.laplace import LaplaceRefused, laplace
+from clvmodels.inference.samplers.mode import find_mode
+from clvmodels.inference.target import Target
+
+
+def test_two_modes_are_refused_with_both_places():
+    with pytest.raises(FitError, match="two modes") as refused:
+        laplace(Target(("a", "b"), two_bumps(6.0, 1.0), spread_starts(2)), 100, 1)
+    assert "a = 3, b = 3" in str(refused.value) and "a = -3, b = -3" in str(refused.value)
+
+
+def test_laplace_recovers_a_gaussian():
+    draws = laplace(gaussian(MEAN, COVARIANCE), 4000, 7)
+    sd = np.sqrt(np.diag(COVARIANCE))
+    assert draws.u.shape == (4000, 3)
+    np.testing.assert_allclose((draws.u.mean(axis=0) - MEAN) / sd, 0, atol=4 / np.sqrt(4000))
+    np.testing.assert_allclose(np.cov(draws.u.T) / np.outer(sd, sd), COVARIANCE / np.outer(sd, sd), atol=0.09)
+    assert draws.pareto_k < 0.3 and draws.efficiency > 0.6
+    assert all(check.passed for check in laplace_checks(draws))
+
+
+def test_laplace_corrects_the_skew_that_the_hessian_does_not_see():
+    draws = laplace(SKEWED, 4000, 3)
+    for i, shape in enumerate((3, 8)):
+        exact = stats.loggamma(shape)
+        assert abs(draws.u[:, i].mean() - exact.mean()) < 4 * exact.std() / np.sqrt(4000)
+        below = np.mean(draws.u[:, i, None] < exact.ppf([0.05, 0.5, 0.95]), axis=0)
+        np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.03)
+
+
+def test_laplace_keeps_weights_that_say_how_it_went():
+    draws = laplace(SKEWED, 200, 3)
+    assert len(draws.log_weights) == len(draws.raw_log_weights) == 2000
+    weights = np.exp(draws.log_weights)
+    assert weights.sum() == pytest.approx(1)
+    assert draws.importance_ess == pytest.approx(1 / (weights**2).sum())
+    assert np.corrcoef(draws.log_weights, draws.raw_log_weights)[0, 1] > 0.99
+    assert len(np.unique(draws.u, axis=0)) == 200
+    assert abs(stats.spearmanr(np.arange(200), SKEWED.value_many(draws.u)).statistic) < 0.25
+
+
+def test_laplace_repeats_itself_by_seed_only():
+    mode = find_mode(SKEWED)
+    first, again, other = (laplace(SKEWED, 50, seed, mode=mode).u for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.isin(first, other).any()
+
+
+def test_cauchy_tails_are_refused_by_laplace_whatever_the_seed():
+    cauchy = Target(NAMES, lambda u: -pt.sum(pt.log1p(u**2)), spread_starts(3))
+    mode = find_mode(cauchy)
+    for seed in range(20):
+        with pytest.raises(LaplaceRefused, match="method='nuts'") as refused:
+            laplace(cauchy, 1000, seed, mode=mode)
+        assert not all(check.passed for check in laplace_checks(refused.value.draws))
+
+
+def test_few_effective_proposals_are_refused_even_where_their_tail_looks_harmless():
+    narrow = gaussian(MEAN, COVARIANCE)
+    mode = find_mode(narrow)
+    wide = dataclasses.replace(mode, covariance=400 * COVARIANCE)
+    with pytest.raises(LaplaceRefused, match="at least 2000") as refused:
+        laplace(narrow, 1000, 1, mode=wide)
+    assert refused.value.draws.importance_ess < 100
+
+
+def test_proposals_where_the_density_is_not_a_number_get_no_weight():
+    target = Target(("a",), lambda u: pt.sum(2 * pt.log(u) - u), np.array([[1.0], [4.0]]))
+    draws = laplace(target, 2000, 1)
+    assert np.isneginf(draws.raw_log_weights).any() and (draws.u > 0).all()
+    assert draws.u.mean() == pytest.approx(3, abs=4 * np.sqrt(3 / 2000))
