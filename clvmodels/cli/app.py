@@ -216,9 +216,9 @@ def fit(
         fitted.save(file)
     _tell(notes)
     out.print(f"Posterior: {file}", highlight=False, soft_wrap=True)
-    failed = [check for check in fitted.checks if not check["passed"]]
+    failed = [check for check in fitted.checks if not check.passed]
     for check in failed:
-        text = f"Failed: {check['check']} is {check['found']}, limit {check['limit']}. {check['consequence']}"
+        text = f"Failed: {check.check} is {check.found}, limit {check.limit}. {check.consequence}"
         err.print(Text(text, style="red"), soft_wrap=True)
     if failed:
         raise typer.Exit(FAILED_CHECK)

@@ -27,7 +27,7 @@ from clvmodels.customers.experience import available
 from clvmodels.customers.table import DERIVED_GROUPS
 from clvmodels.dates import DAYS_PER_UNIT, period_end
 from clvmodels.errors import Problem, unknown
-from clvmodels.inference.checks import MAXIMUM
+from clvmodels.inference.samplers.checks import MAXIMUM
 from clvmodels.metrics.checks import SAMPLING_CODES
 from clvmodels.strict import KeyPath
 

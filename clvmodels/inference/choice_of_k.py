@@ -16,7 +16,7 @@ import pandas as pd
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, FitError, Problem
 from clvmodels.inference import fitting
-from clvmodels.inference.choice_of_sampler import Attempt
+from clvmodels.inference.attempts import OtherK
 from clvmodels.inference.leave_one_out import loo
 from clvmodels.inference.posterior import Posterior
 from clvmodels.models import Model, get_model
@@ -85,16 +85,16 @@ def best(posteriors: Mapping[int, Posterior], scores: Mapping[int, pd.DataFrame]
         "uncertain": uncertain,
     }
     table = pd.DataFrame(columns).rename_axis("k")
-    refused = [_attempt(row) for row in table.drop(index=best_k).itertuples()]
+    refused = [_other_k(row) for row in table.drop(index=best_k).itertuples()]
     chosen = posteriors[best_k]
     return Chosen(replace(chosen, attempts=[*chosen.attempts, *refused]), table)
 
 
-def _attempt(row: Any) -> Attempt:
+def _other_k(row: Any) -> OtherK:
     reason = f"elpd −{-row.difference:,.0f} ± {row.se:,.0f}"
-    return Attempt(f"k = {row.Index}", reason, int(row.Index), float(row.difference), float(row.se))
+    return OtherK(f"k = {row.Index}", reason, int(row.Index), float(row.difference), float(row.se))
 
 
-def others(posterior: Posterior) -> list[Attempt]:
+def others(posterior: Posterior) -> list[OtherK]:
     """Which other k were tried, and how much worse they were (difference, se); nothing where k was given."""
-    return [attempt for attempt in posterior.attempts if attempt.k is not None]
+    return [attempt for attempt in posterior.attempts if isinstance(attempt, OtherK)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from clvmodels.draws import Array
 from clvmodels.errors import FitError, Problem
+from clvmodels.inference.attempts import Attempt
 from clvmodels.inference.density import Density
 from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale
 from clvmodels.inference.samplers.checks import Check, laplace_checks, mle_checks, nuts_checks
@@ -36,16 +37,6 @@ class Effort(NamedTuple):
     tune: int
     timeout_seconds: float
     progress: Progress | None
-
-
-class Attempt(NamedTuple):
-    """What was tried before, and why it was refused; where another k was chosen also by how much (see `choice_of_k`)."""
-
-    method: str
-    reason: str
-    k: int | None = None
-    difference: float | None = None
-    se: float | None = None
 
 
 class Sampled(NamedTuple):

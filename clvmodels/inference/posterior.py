@@ -20,7 +20,8 @@ import xarray as xr
 
 from clvmodels.draws import Array
 from clvmodels.errors import Problem, ResultsError
-from clvmodels.inference.choice_of_sampler import Attempt
+from clvmodels.inference import attempts as refused
+from clvmodels.inference.attempts import Attempt, OtherK
 from clvmodels.inference.effects import Effect, check_columns, moved, multiplies, raises
 from clvmodels.inference.samplers.checks import Check
 from clvmodels.inference.terms import Scale, Term, make_terms
@@ -67,7 +68,7 @@ class Posterior:
     currency: str | None
     seed: int
     checks: Sequence[Check] = ()
-    attempts: Sequence[Attempt] = ()
+    attempts: Sequence[Attempt | OtherK] = ()
     scales: Mapping[str, Scale] = MappingProxyType({})
 
     def __post_init__(self):
@@ -199,12 +200,8 @@ class Posterior:
             "currency": self.currency,
             "seed": self.seed,
             "checks": [check._asdict() for check in self.checks],
-            "attempts": [_stated(attempt) for attempt in self.attempts],
+            "attempts": [attempt._asdict() for attempt in self.attempts],
         }
-
-
-def _stated(attempt: Attempt) -> dict[str, Any]:
-    return {name: value for name, value in attempt._asdict().items() if value is not None}
 
 
 def _moments(draws: Array) -> dict[str, float]:
@@ -238,7 +235,7 @@ def load(path: str | Path) -> Posterior:
         currency=about["currency"],
         seed=about["seed"],
         checks=[Check(**check) for check in about["checks"]],
-        attempts=[Attempt(**attempt) for attempt in about["attempts"]],
+        attempts=[refused.from_mapping(attempt) for attempt in about["attempts"]],
         scales={name: Scale(*scale) for name, scale in about["scales"].items()},
     )
 

@@ -21,7 +21,7 @@ from clvmodels.metrics.elpd import uncertain
 from clvmodels.metrics.judgement import Judgement
 
 if TYPE_CHECKING:
-    from clvmodels.inference.choice_of_sampler import Attempt
+    from clvmodels.inference.attempts import OtherK
     from clvmodels.inference.samplers.checks import Check as SamplingCheck
 
 RESULTS = ("failed", "look", "passed", "skipped", "not applicable")
@@ -382,7 +382,7 @@ def loo_pareto_k(elpd: pd.DataFrame, *, held_out: bool) -> CheckRow:
     return CHECKS["loo_pareto_k"].row(decided(count == 0, otherwise="look"), {"so": so}, value=count, at_most=0)
 
 
-def chosen_k(k: int, others: Sequence[Attempt]) -> CheckRow:
+def chosen_k(k: int, others: Sequence[OtherK]) -> CheckRow:
     """Where the regularity of buyers was chosen by elpd: what was tried, and whether the best was the largest.
 
     `others` are the k that were not chosen: k, difference of elpd from the best, and its standard error se.

@@ -13,8 +13,8 @@ from clvmodels.config.experiment import Experiment
 from clvmodels.customers.table import Split
 from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.errors import ClvError, DataError, Problem
-from clvmodels.inference.density import check_data
 from clvmodels.inference.effects import Effect
+from clvmodels.inference.refusals import check_data
 from clvmodels.models import COSTS, MODELS, Model
 from clvmodels.models.prior import Prior
 from clvmodels.runs.context import Context

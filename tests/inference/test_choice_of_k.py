@@ -124,11 +124,11 @@ def test_who_is_alive_and_what_comes_is_forecast_right(found):
 @pytest.mark.slow
 def test_what_was_tried_is_kept_with_the_posterior(found, tmp_path):
     *_, (best, table) = found
-    names = [other["method"] for other in others(best)]
+    names = [other.method for other in others(best)]
     assert names == ["k = 1", "k = 2", "k = 4"]
-    first = next(other for other in others(best) if other["k"] == 1)
-    assert first["reason"] == f"elpd −{-table['difference'][1]:,.0f} ± {table['se'][1]:,.0f}"
-    assert (first["difference"], first["se"]) == (table["difference"][1], table["se"][1])
+    first = next(other for other in others(best) if other.k == 1)
+    assert first.reason == f"elpd −{-table['difference'][1]:,.0f} ± {table['se'][1]:,.0f}"
+    assert (first.difference, first.se) == (table["difference"][1], table["se"][1])
     assert others(load_posterior(best.save(tmp_path / "best.nc"))) == others(best)
 
 
@@ -258,8 +258,8 @@ def test_fit_takes_k_or_chooses_it(orders, tmp_path, monkeypatch):
     best = load_posterior(tmp_path / "best.nc")
     assert several.status == 0 and f"{best.model.title} has the best elpd" in several.err
     [other] = others(best)
-    assert {best.model.options["k"], other["k"]} == {1, 6}
-    assert f"{other['method']}: {other['reason']}" in several.err
+    assert {best.model.options["k"], other.k} == {1, 6}
+    assert f"{other.method}: {other.reason}" in several.err
 
 
 @pytest.mark.parametrize(

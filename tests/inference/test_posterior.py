@@ -18,7 +18,7 @@ from contracts.purchase import close
 from scipy import stats
 
 from clvmodels.errors import ConfigError, ResultsError
-from clvmodels.inference.choice_of_sampler import Attempt
+from clvmodels.inference.attempts import Attempt, OtherK
 from clvmodels.inference.posterior import SCHEMA_VERSION, load
 from clvmodels.inference.samplers.checks import Check
 from clvmodels.models import MODELS
@@ -29,7 +29,7 @@ HOSTILE = ("", " ", "a/b", "é\n\t", "🛒", "'\"\\", "NaN", "[0]", "x" * 500)
 def grouped_posterior(draws: int = 40):
     check = Check("R-hat", 1.2, 1.01, False, "the chains disagree")
     plain = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, draws)
-    attempts = [Attempt("laplace", "k-hat")]
+    attempts = [Attempt("laplace", "k-hat"), OtherK("k = 2", "elpd", 2, -8.5, 3.0)]
     return dataclasses.replace(
         by_channel(plain, "alpha", HOSTILE), checks=[check], attempts=attempts, currency="€", method="nuts"
     )
