@@ -86,37 +86,30 @@ class KeyedRandom:
         """Poisson counts, as floats (means beyond 1e18 are refused by NumPy). [draw, customer_id]"""
         return self._fill(lambda g, m: g.poisson(m), mean)
 
+    def _fill_periods(self, draw: Callable[[np.random.Generator, int], NDArray], shape: tuple[int, ...]) -> Array:
+        """What draw(generator, c) gives of each customer c. shape: draw, customer_id, period"""
+        out = np.empty(shape)
+        for c, generator in enumerate(self._generators):
+            out[:, c] = draw(generator, c)
+        return out
+
     def poisson_periods(self, mean: Array) -> Array:
         """Poisson counts of several periods at once. mean and result: [draw, customer_id, period]"""
-        out = np.empty(mean.shape)
-        for c, generator in enumerate(self._generators):
-            out[:, c] = generator.poisson(mean[:, c])
-        return out
+        return self._fill_periods(lambda g, c: g.poisson(mean[:, c]), mean.shape)
 
     def binomial_periods(self, n: Array, p: ArrayLike) -> Array:
         """Binomial counts of several periods. n and result: [draw, customer_id, period]; p as [draw, customer_id]"""
-        chance, out = np.broadcast_to(np.asarray(p, dtype=float), self.shape), np.empty(n.shape)
-        for c, generator in enumerate(self._generators):
-            out[:, c] = generator.binomial(n[:, c].astype(np.int64), chance[:, c, None])
-        return out
+        chance = np.broadcast_to(np.asarray(p, dtype=float), self.shape)
+        return self._fill_periods(lambda g, c: g.binomial(n[:, c].astype(np.int64), chance[:, c, None]), n.shape)
 
     def beta_periods(self, a: Array, b: Array) -> Array:
         """Beta(a, b) for several periods at once. a, b and result: [draw, customer_id, period]"""
-        out = np.empty(a.shape)
-        for c, generator in enumerate(self._generators):
-            out[:, c] = generator.beta(a[:, c], b[:, c])
-        return out
+        return self._fill_periods(lambda g, c: g.beta(a[:, c], b[:, c]), a.shape)
 
     def normal_periods(self, periods: int) -> Array:
         """Standard normal for several periods at once. [draw, customer_id, period]"""
-        out = np.empty((*self.shape, periods))
-        for c, generator in enumerate(self._generators):
-            out[:, c] = generator.standard_normal((self.draws, periods))
-        return out
+        return self._fill_periods(lambda g, c: g.standard_normal((self.draws, periods)), (*self.shape, periods))
 
     def gamma_periods(self, shape: Array) -> Array:
         """Gamma of scale 1 for several periods at once (shape 0: 0). shape and result: [draw, customer_id, period]"""
-        out = np.empty(shape.shape)
-        for c, generator in enumerate(self._generators):
-            out[:, c] = generator.standard_gamma(shape[:, c])
-        return out
+        return self._fill_periods(lambda g, c: g.standard_gamma(shape[:, c]), shape.shape)

@@ -57,20 +57,21 @@ def simulate_purchases(
         No customer, or an age that is negative or not finite.
     """
     ages = _ages(T)
-    labels, given = labels_of(len(ages)), _traits(model, len(ages), traits)
+    labels, columns = labels_of(len(ages)), _traits(model, len(ages), traits)
     state = newcomers(model, theta, len(ages), seed, traits)
-    seen = np.where(state.alive[0], np.minimum(state.residual_lifetime[0], ages), 0.0)
-    of_all = {name: np.broadcast_to(value[0], (len(ages),)) for name, value in _columns(theta).items()}
-    drawn = {"purchase_rate": state.purchase_rate[0]} | {name: value[0] for name, value in state.extra.items()}
-    own = pd.DataFrame(of_all | drawn | given)
-    people = zip(labels, own.to_dict("records"), seen, state.residual_purchases[0], strict=True)
-    bought = [_ages_of(model, label, one, until, most, seed) for label, one, until, most in people]
-    counts = [len(times) + 1 for times in bought]
-    everyone = np.concatenate([np.r_[0.0, times] for times in bought])
+    lifetimes = state.residual_lifetime[0]
+    # who is gone at once buys once
+    active_until = np.where(state.alive[0], np.minimum(lifetimes, ages), 0.0)
+    variables = _own_variables(theta, state, columns)
+    purchase_ages = []
+    for label, own, until, most in zip(labels, variables, active_until, state.residual_purchases[0], strict=True):
+        repeat = _ages_of(model, label, own, until, most, seed)
+        purchase_ages.append(np.r_[0.0, repeat])
     if "status" in model.observes:  # the end is seen where it falls within the observation
-        given["ended"] = np.where(state.residual_lifetime[0] < ages, state.residual_lifetime[0], np.nan)
-    known = {name: np.repeat(values, counts) for name, values in given.items()}
-    return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": everyone, **known})
+        columns["ended"] = np.where(lifetimes < ages, lifetimes, np.nan)
+    counts = [len(of_customer) for of_customer in purchase_ages]
+    repeated = {name: np.repeat(values, counts) for name, values in columns.items()}
+    return pd.DataFrame({"customer_id": np.repeat(labels, counts), "age": np.concatenate(purchase_ages), **repeated})
 
 
 def newcomers(
@@ -84,15 +85,28 @@ def newcomers(
 
     Not alive is who is gone at once, where the model allows it (a coin after the first purchase).
     """
-    labels, given = labels_of(size), _traits(model, size, traits)
-    empty = {name: np.zeros((1, size)) for name in model.observes} | {n: v[None] for n, v in given.items()}
-    state = model.draw_alive(empty, _columns(theta), KeyedRandom(seed, "history", labels, 1))
-    stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, _columns(theta))
+    labels, parameters = labels_of(size), _columns(theta)
+    empty = {name: np.zeros((1, size)) for name in model.observes}
+    for name, values in _traits(model, size, traits).items():
+        empty[name] = values[None]
+    state = model.draw_alive(empty, parameters, KeyedRandom(seed, "history", labels, 1))
+    stays = KeyedRandom(seed, "history stays", labels, 1).uniform() < p_alive(model, empty, parameters)
     return replace(state, alive=stays)
 
 
 def _traits(model: PurchaseModel, size: int, traits: Mapping[str, ArrayLike] | None) -> dict[str, Array]:
-    return {name: np.broadcast_to((traits or {}).get(name, 0.0), (size,)) for name in model.traits}
+    stated = traits or {}
+    return {name: np.broadcast_to(stated.get(name, 0.0), (size,)) for name in model.traits}
+
+
+def _own_variables(theta: Mapping[str, ArrayLike], state: State, traits: Mapping[str, Array]) -> list[dict[str, float]]:
+    """The population's parameters, the own variables and the traits of each customer, as `draw_ages` takes them."""
+    size = state.alive.shape[1]
+    variables = {name: np.broadcast_to(values[0], (size,)) for name, values in _columns(theta).items()}
+    variables["purchase_rate"] = state.purchase_rate[0]
+    for name, values in state.extra.items():
+        variables[name] = values[0]
+    return pd.DataFrame({**variables, **traits}).to_dict("records")
 
 
 def _ages_of(model: PurchaseModel, label: str, own: Mapping[str, float], until: float, most: float, seed: int) -> Array:
@@ -109,18 +123,24 @@ def simulate_amounts(
     labels, counts = list(groups.index), groups.to_numpy()
     empty = {name: np.zeros((1, len(labels))) for name in model.conditions_on}
     state = model.draw(empty, _columns(theta), KeyedRandom(seed, "history spend", labels, 1))
-    wanted = (np.arange(counts.max()) < counts[:, None]).astype(float)[None]
-    each = model.spend_total(state, wanted, KeyedRandom(seed, "history amounts", labels, 1))[0]
-    return pd.Series(each[wanted[0] > 0], index=purchases.index, name="amount")
+    # a period for each purchase: 1 in it where the customer has as many, 0 beyond
+    ones = (np.arange(counts.max()) < counts[:, None]).astype(float)[None]
+    amounts = model.spend_total(state, ones, KeyedRandom(seed, "history amounts", labels, 1))[0]
+    return pd.Series(amounts[ones[0] > 0], index=purchases.index, name="amount")
 
 
 def statistics(purchases: pd.DataFrame, T: ArrayLike) -> pd.DataFrame:
     """The simulator's own summary, by customer_id: each statistic of the registry that the purchases tell."""
     ids = pd.Index(sorted(purchases["customer_id"].unique()), name="customer_id")
-    seen = purchases.assign(T=purchases["customer_id"].map(pd.Series(_ages(T), index=ids)))
-    told = {name: s for name, s in STATISTICS.items() if "amount" in purchases or not s.needs_amount}
-    told = {name: s for name, s in told.items() if "status" in purchases or not s.needs_end}
-    return pd.DataFrame({name: s.simulated(seen).reindex(ids, fill_value=0) for name, s in told.items()})
+    with_age = purchases.assign(T=purchases["customer_id"].map(pd.Series(_ages(T), index=ids)))
+    columns = {}
+    for name, statistic in STATISTICS.items():
+        if statistic.needs_amount and "amount" not in purchases:
+            continue
+        if statistic.needs_end and "status" not in purchases:
+            continue
+        columns[name] = statistic.simulated(with_age).reindex(ids, fill_value=0)
+    return pd.DataFrame(columns)
 
 
 def simulate_histories(
@@ -136,8 +156,8 @@ def simulate_histories(
     if spend is not None:
         purchases["amount"] = simulate_amounts(*spend, purchases, seed)
     table = statistics(purchases, T)
-    own = {name: told.reindex(table.index, fill_value=0.0) for name, told in model.simulated(purchases).items()}
-    return table.assign(**own)
+    columns = model.simulated(purchases)
+    return table.assign(**{name: column.reindex(table.index, fill_value=0.0) for name, column in columns.items()})
 
 
 def orders(
@@ -150,8 +170,8 @@ def orders(
     """
     first = pd.Series(births, index=labels_of(len(births)))
     if time == "opportunities":
-        people = zip(purchases["customer_id"].map(first), purchases["age"].astype(int), strict=True)
-        days = [period_end(birth, time_unit, age) if age else birth for birth, age in people]
+        births_and_ages = zip(purchases["customer_id"].map(first), purchases["age"].astype(int), strict=True)
+        days = [period_end(birth, time_unit, age) if age else birth for birth, age in births_and_ages]
         return purchases.drop(columns="age").assign(date=days)
     days = np.floor(purchases["age"].to_numpy() * DAYS_PER_UNIT[time_unit]).astype(int)
     dated = pd.DataFrame({"customer_id": purchases["customer_id"]})
@@ -168,7 +188,8 @@ def labels_of(size: int) -> list[str]:
     return [f"c{number:0{width}d}" for number in range(size)]
 
 
-def _columns(theta: Mapping[str, ArrayLike]) -> Theta:
+def _columns(theta: Mapping[str, ArrayLike]) -> Theta[Array]:
+    """Parameters as models take them: of one draw. [1, 1] or [1, C] each"""
     return {name: np.atleast_1d(np.asarray(value, dtype=float))[None] for name, value in theta.items()}
 
 
@@ -176,6 +197,7 @@ def _ages(T: ArrayLike) -> Array:
     ages = np.asarray(T, dtype=float)
     if ages.ndim != 1 or not len(ages):
         raise DataError(Problem("ages are one number a customer", "T", f"shape {ages.shape}"))
-    if not (np.isfinite(ages) & (ages >= 0)).all():
-        raise DataError(Problem("an age is negative or not finite", "T", f"{ages[~(ages >= 0)][:1]}"))
+    possible = np.isfinite(ages) & (ages >= 0)
+    if not possible.all():
+        raise DataError(Problem("an age is negative or not finite", "T", f"{ages[~possible][:1]}"))
     return ages

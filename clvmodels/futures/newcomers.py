@@ -21,15 +21,15 @@ def newcomer_table(posteriors: Mapping[str, Posterior], size: int, group: Mappin
     ConfigError
         A label that no fit has seen; a model on a calendar, to which a customer without a birth date means nothing.
     """
-    problems = [
-        Problem("new customers are not simulated on a calendar", f"{role} posterior", p.model.title)
-        for role, p in posteriors.items()
-        if p.model.traits
-    ]
-    columns: dict[str, Any] = {
-        name: 0.0 for p in posteriors.values() for name in p.model.observes if name not in p.model.traits
-    }
-    columns |= {"T": 0.0, "recency": 0.0}
+    problems: list[Problem] = []
+    columns: dict[str, Any] = {}
+    for role, posterior in posteriors.items():
+        model = posterior.model
+        if model.traits:
+            what = "new customers are not simulated on a calendar"
+            problems.append(Problem(what, f"{role} posterior", model.title))
+        columns |= {name: 0.0 for name in model.observes if name not in model.traits}
+    columns |= {"T": 0.0, "recency": 0.0}  # read by the value whatever the models observe
     if "status" in columns:
         columns["status"] = "unknown"
     for posterior in posteriors.values():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # the registry is read by the command line, which must not wa
     import pandas as pd
 
     from clvmodels.customers.table import Customers, Holdout
-    from clvmodels.futures.simulation import Futures
+    from clvmodels.futures.forecast import Futures
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.compose import Composed
 from clvmodels.models.contract import Model
 from clvmodels.models.parts.beta_coin import BetaCoin
+from clvmodels.models.parts.contract import Purchases
 from clvmodels.models.parts.erlang_gamma import ErlangGamma
 
 MOST = 12
 """The largest k: gaps whose sd is 0.29 of their mean. For more regular buyers ask the calendar, not chance."""
 
 
-class CNBDk(Composed):
+class CNBDk(Composed[Purchases]):
     """Erlang-k purchases until a coin falls, after the first purchase too (`first`) or only after the repeat ones.
 
     `family` is the title without k. What is compiled and cached for a model is kept by the object, so that a variant
@@ -25,7 +26,8 @@ class CNBDk(Composed):
 
     def __init__(self, name: str, family: str, reference: str, first: bool, k: int):
         super().__init__(name, f"{family}-{k}", reference, ErlangGamma(k), BetaCoin(first))
-        self.family, self.options = family, MappingProxyType({"k": k})
+        self.family, self.first = family, first
+        self.options = MappingProxyType({"k": k})
         self._variants: dict[int, CNBDk] = {k: self}
 
     def given(self, **options: Any) -> Model:
@@ -33,9 +35,9 @@ class CNBDk(Composed):
         k = checked(options.pop("k", self.options["k"]), self.family)
         super().given(**options)
         if k not in self._variants:
-            made = CNBDk(self.name, self.family, self.reference, self.lifetime.first, k)
-            made._variants = self._variants
-            self._variants[k] = made
+            variant = CNBDk(self.name, self.family, self.reference, self.first, k)
+            variant._variants = self._variants
+            self._variants[k] = variant
         return self._variants[k]
 
 
@@ -48,10 +50,10 @@ def checked(k: Any, title: str, where: str = "") -> int:
         It is not.
     """
     try:
-        whole = 0 if isinstance(k, bool) else index(k)
+        number = 0 if isinstance(k, bool) else index(k)  # True is a whole number to Python, and no k
     except TypeError:
-        whole = 0
-    if not 1 <= whole <= MOST:
+        number = 0
+    if not 1 <= number <= MOST:
         known = f"A whole number from 1 (irregular) to {MOST} (nearly by the clock)"
         raise ConfigError(Problem(f"k of {title} must be a whole number", where, repr(k), known))
-    return whole
+    return number

@@ -8,8 +8,9 @@ P period.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,87 +18,87 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
-from clvmodels.models.contract import PurchaseModel, Rows, State, Theta
-from clvmodels.models.parts.contract import Part
+from clvmodels.models.contract import Graph, PurchaseModel, Rows, State, Theta, Value
+from clvmodels.models.parts.contract import Component, widened
 from clvmodels.randomness import KeyedRandom
 
 MOST_TERMS = 20_000_000
-"""Rows times opportunities since the last purchase, of which the gradient keeps a dozen numbers each."""
+"""Rows times opportunities since the last purchase, of which the gradient keeps a dozen numbers each: 2 GB."""
+LOG_DIGITS = 40.0
+"""exp(-40) is 4e-18: discounted by that much, what is to come changes no digit of a double."""
 
 
-class Chances(Part, ABC):
-    """What a customer who has not left does at opportunities; what differs between customers is integrated out.
-
-    Expressions take PyTensor's variables or NumPy's arrays; `xp` is the one or the other.
-    """
+class Chances(Component, ABC):
+    """What a customer who has not left does at opportunities; what differs between customers is integrated out."""
 
     certain = False
     """Whether it buys at every one: a contract, where a history without a gap is the only possible one."""
 
     @abstractmethod
-    def log_density(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_density(self, rows: Rows[Value], until: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log probability of the purchases seen, and of none at the other opportunities up to `until`. [R]"""
 
     @abstractmethod
-    def log_step(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_step(self, rows: Rows[Value], until: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """What one opportunity more without a purchase adds: log_density(until + 1) - log_density(until)."""
 
     @abstractmethod
-    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> Array:
+    def draw(self, rows: Rows[Array], until: Array, theta: Theta[Array], rng: KeyedRandom) -> Array:
         """Own chance to buy at an opportunity given the history up to `until`. [D, C]"""
 
     @abstractmethod
-    def mean_chance(self, rows: Rows, until: Array, theta: Theta) -> Array:
+    def mean_chance(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Array:
         """E[own chance | history up to `until`]. [D, C]"""
 
     @abstractmethod
-    def count_probability(self, rows: Rows, until: Array, theta: Theta, n: Array, m: Array) -> Array:
+    def count_probability(self, rows: Rows[Array], until: Array, theta: Theta[Array], n: Array, m: Array) -> Array:
         """P(n purchases at the m opportunities after `until` | history). [D, C]"""
 
 
-class DiscreteLifetime(Part, ABC):
+class DiscreteLifetime(Component, ABC):
     """How many opportunities a customer takes part in; what differs between customers is integrated out."""
 
     ends = True
     """Whether anybody leaves."""
 
     @abstractmethod
-    def log_survival(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_survival(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log S(t), S(t) = P(takes part in opportunities 1 to t)."""
 
     @abstractmethod
-    def log_ended(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_ended(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log of S(t) - S(t + 1): leaves after t opportunities."""
 
-    def log_step(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_step(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log_ended(t + 1) - log_ended(t)."""
         return self.log_ended(t + 1.0, theta, xp) - self.log_ended(t, theta, xp)
 
     @abstractmethod
-    def survival_ratio(self, t: Array, k: Array, theta: Theta) -> Array:
-        """S(t + k) / S(t). NumPy"""
+    def survival_ratio(self, t: Array, k: Array, theta: Theta[Array]) -> Array:
+        """S(t + k) / S(t)."""
 
     @abstractmethod
-    def draw_residual(self, t: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw_residual(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Opportunities still taken part in by a customer that has not left at t, and own variables. [D, C]"""
 
     @abstractmethod
-    def draw_ended(self, t: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+    def draw_ended(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """Own variables of a customer that left after t opportunities. [D, C]"""
 
-    def expected_time(self, t: Array, theta: Theta, k: Array) -> Array:
+    def expected_time(self, t: Array, theta: Theta[Array], k: Array) -> Array:
         """Sum over j = 1 to k of S(t + j) / S(t): opportunities that are taken part in, of the next k. [D, C, P]"""
         total = np.zeros(np.broadcast(t, k).shape)
         for j in range(1, int(np.max(k, initial=0)) + 1):
             total = total + np.where(j <= k, self.survival_ratio(t, np.asarray(float(j)), theta), 0.0)
         return total
 
-    def discounted_time(self, t: Array, theta: Theta, discount: float) -> Array:
+    def discounted_time(self, t: Array, theta: Theta[Array], discount: float) -> Array:
         """Sum over j >= 1 of S(t + j) / S(t) (1 + discount)^-j, to the last digits of a double. [D, C]"""
-        total: Any = 0.0
-        for j in range(1, int(np.ceil(40.0 / np.log1p(discount))) + 1):
+        total: Array = np.zeros(())
+        last = int(np.ceil(LOG_DIGITS / np.log1p(discount)))
+        for j in range(1, last + 1):
             total = total + self.survival_ratio(t, np.asarray(float(j)), theta) * (1.0 + discount) ** -j
-        return np.asarray(total)
+        return total
 
 
 class Discrete(PurchaseModel):
@@ -121,130 +122,145 @@ class Discrete(PurchaseModel):
         self.handles = (*chances.handles, *lifetime.handles)
         self.time: Literal["opportunities", "renewals"] = "renewals" if chances.certain else "opportunities"
 
-    def branches(self, rows: Rows, theta: Theta) -> tuple[pt.TensorVariable, pt.TensorVariable]:
+    def branches(self, rows: Rows[Graph], theta: Theta[Graph]) -> tuple[Graph, Graph]:
         x, T = rows["frequency"], rows["T"]
-        alive = self.lifetime.log_survival(T, theta)
+        stayed = self.lifetime.log_survival(T, theta)
         if not self.chances.certain:
-            return self.chances.log_density(rows, T, theta) + alive, self._log_ended(rows, theta)
+            return self.chances.log_density(rows, T, theta) + stayed, self._log_ended(rows, theta)
         # min: an age that the impossible branch can be evaluated at
         ended = self.lifetime.log_ended(pt.minimum(x, T), theta)
-        return pt.switch(pt.eq(x, T), alive, -np.inf), pt.switch(pt.lt(x, T), ended, -np.inf)
+        return pt.switch(pt.eq(x, T), stayed, -np.inf), pt.switch(pt.lt(x, T), ended, -np.inf)
 
-    def _log_ended(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+    def _log_ended(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log of the sum over i, relative to its first term: the terms fall. Minus infinity where t_x = n. [R]"""
         t_x, silent = rows["recency"], rows["T"] - rows["recency"]
         if not self.lifetime.ends:
             return pt.full_like(silent, -np.inf, dtype="float64")
         first = self.chances.log_density(rows, t_x, theta) + self.lifetime.log_ended(t_x, theta)
-        j = pt.arange(pt.cast(pt.maximum(pt.max(silent), 2.0), "int64") - 1).astype("float64")
-        wide_rows, wide = _widened(rows), _widened(theta)
+        # one term at least: where nobody is silent for two opportunities the sum is over a term that is 0
+        most = pt.cast(pt.maximum(pt.max(silent), 2.0), "int64")
+        j = pt.arange(most - 1).astype("float64")
+        wide_rows, wide_theta = widened(rows), widened(theta)
         at = wide_rows["recency"] + j
-        steps = self.chances.log_step(wide_rows, at, wide) + self.lifetime.log_step(at, wide)
-        terms = pt.switch(pt.lt(j + 1.0, silent[..., None]), pt.exp(pt.cumsum(steps, axis=-1)), 0.0)
+        log_steps = self.chances.log_step(wide_rows, at, wide_theta) + self.lifetime.log_step(at, wide_theta)
+        relative = pt.exp(pt.cumsum(log_steps, axis=-1))
+        terms = pt.switch(pt.lt(j + 1.0, silent[..., None]), relative, 0.0)
         later = pt.cumsum(terms, axis=-1)[..., -1]  # added in order: zeros after the last change no digit
         return pt.switch(pt.gt(silent, 0.0), first + pt.log1p(later), -np.inf)
 
     def refusals(self, table: pd.DataFrame) -> list[Problem]:
         x, T = table["frequency"], table["T"]
         t_x = table.get("recency", x)
-        cut = table.index[(t_x % 1 != 0) | (T % 1 != 0) | (x > t_x) | (t_x > T)]
-        back = table.index[self.chances.certain & (t_x > x)]
-        terms = len(table[list(self.observes)].drop_duplicates()) * self.width({"recency": t_x, "T": T})
-        found = []
-        if len(cut):
-            what = f"frequency <= recency <= T must be numbers of opportunities; of {len(cut)} customers they are not"
-            found.append(Problem(what, "customers", f"first '{cut[0]}'"))
-        if len(back):
-            what = f"{self.title}: an end is for good, and {len(back)} customers came back after a missed renewal"
+        not_whole = (t_x % 1 != 0) | (T % 1 != 0)
+        out_of_order = (x > t_x) | (t_x > T)
+        impossible = table.index[not_whole | out_of_order]
+        returned = table.index[self.chances.certain & (t_x > x)]
+        histories = table[list(self.observes)].drop_duplicates()
+        terms = len(histories) * self.width({"recency": t_x, "T": T})
+        problems = []
+        if len(impossible):
+            what = "frequency <= recency <= T must be numbers of opportunities; "
+            what += f"of {len(impossible)} customers they are not"
+            problems.append(Problem(what, "customers", f"first '{impossible[0]}'"))
+        if len(returned):
+            what = f"{self.title}: an end is for good, and {len(returned)} customers came back after a missed renewal"
             known = "Take them for two contracts, each with its own id; or take bg_bb"
-            found.append(Problem(what, "customers", f"first '{back[0]}'", known))
+            problems.append(Problem(what, "customers", f"first '{returned[0]}'", known))
         if terms > MOST_TERMS:
             what = f"{self.title} would add up {terms:,} terms, and {MOST_TERMS:,} is the most"
-            found.append(Problem(what, "customers", known="Count longer periods: months or weeks for days"))
-        return found
+            problems.append(Problem(what, "customers", known="Count longer periods: months or weeks for days"))
+        return problems
 
-    def width(self, rows: Rows) -> int:
+    def width(self, rows: Rows[Array]) -> int:
         """Terms of the sum: opportunities since the last purchase, at most."""
         if self.chances.certain or not self.lifetime.ends:
             return 1
         return max(1, int(np.max(np.asarray(rows["T"]) - np.asarray(rows["recency"]), initial=0)))
 
-    def draw_alive(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
+    def draw_alive(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         chance = self.chances.draw(rows, rows["T"], theta, rng)
-        left, extra = self.lifetime.draw_residual(rows["T"], theta, rng)
-        return State(np.ones(rng.shape, dtype=bool), chance, left, np.full(rng.shape, np.inf), extra)
+        left, own = self.lifetime.draw_residual(rows["T"], theta, rng)
+        return State(np.ones(rng.shape, dtype=bool), chance, left, np.full(rng.shape, np.inf), own)
 
-    def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> State:
+    def draw_ended(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         took_part = self._draw_taken(rows, theta, rng)
-        extra = self.lifetime.draw_ended(took_part, theta, rng)
+        own = self.lifetime.draw_ended(took_part, theta, rng)
         chance = self.chances.draw(rows, took_part, theta, rng)
         nothing = np.zeros(rng.shape)
-        return State(nothing.astype(bool), chance, nothing, nothing, extra)
+        return State(nothing.astype(bool), chance, nothing, nothing, own)
 
-    def _draw_taken(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
+    def _draw_taken(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Array:
         """Opportunities taken part in by a customer that has left, by the terms of the sum. [D, C]"""
-        if self.chances.certain or not self.lifetime.ends:
-            return np.broadcast_to(np.asarray(rows["frequency" if self.chances.certain else "T"], float), rng.shape)
+        if self.chances.certain:  # the first that was missed is the end
+            return np.broadcast_to(np.asarray(rows["frequency"], dtype=float), rng.shape)
+        if not self.lifetime.ends:  # nobody has left: for draws that nobody takes
+            return np.broadcast_to(np.asarray(rows["T"], dtype=float), rng.shape)
+        # the terms are made twice: kept, they would be as many arrays as there are opportunities
+        weight = 1.0 + sum(self._terms(rows, theta, rng.shape))
+        goal = rng.uniform() * weight
+        took_part = np.asarray(rows["recency"], dtype=float) + np.zeros(rng.shape)
+        passed = np.ones(rng.shape)
+        for term in self._terms(rows, theta, rng.shape):
+            took_part = took_part + ((goal >= passed) & (term > 0.0))
+            passed = passed + term
+        return took_part
+
+    def _terms(self, rows: Rows[Array], theta: Theta[Array], shape: tuple[int, ...]) -> Iterator[Array]:
+        """The terms of the ended branch after the first, relative to it: 0 beyond a customer's silence. [D, C] each"""
         t_x = np.asarray(rows["recency"], dtype=float)
         silent = rows["T"] - t_x
+        term = np.ones(shape)
+        for j in range(1, int(np.max(silent, initial=0))):
+            at = t_x + (j - 1.0)
+            log_step = self.chances.log_step(rows, at, theta, np) + self.lifetime.log_step(at, theta, np)
+            term = np.where(j < silent, term * np.exp(log_step), 0.0)
+            yield term
 
-        def terms():
-            term = np.ones(rng.shape)
-            for j in range(1, int(np.max(silent, initial=0))):
-                at = t_x + (j - 1.0)
-                step = self.chances.log_step(rows, at, theta, np) + self.lifetime.log_step(at, theta, np)
-                term = np.where(j < silent, term * np.exp(step), 0.0)
-                yield term
-
-        goal = rng.uniform() * (1.0 + sum(terms()))
-        found, passed = t_x + np.zeros(rng.shape), np.ones(rng.shape)
-        for term in terms():
-            found = found + ((goal >= passed) & (term > 0.0))
-            passed = passed + term
-        return found
-
-    def expected_if_alive(self, rows: Rows, theta: Theta, t: Array) -> Array:
-        wide, T = _widened(theta), np.asarray(rows["T"], dtype=float)
+    def expected_if_alive(self, rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
+        T = np.asarray(rows["T"], dtype=float)
         chance = np.asarray(self.chances.mean_chance(rows, T, theta))
-        return chance[..., None] * self.lifetime.expected_time(T[..., None], wide, whole(t))
+        return chance[..., None] * self.lifetime.expected_time(T[..., None], widened(theta), whole(t))
 
-    def dert_if_alive(self, rows: Rows, theta: Theta, discount: float) -> Array:
-        """Discounted expected residual purchases of a customer alive at T, over all time to come: the sum over j >= 1
-        of E[purchases at opportunity T + j] (1 + discount)^-j, `discount` per opportunity. [D, C]
+    def dert_if_alive(self, rows: Rows[Array], theta: Theta[Array], discount_rate: float) -> Array:
+        """Discounted expected residual purchases of a customer alive at T, over all time to come. [D, C]
 
+        The sum over j >= 1 of E[purchases at opportunity T + j] (1 + d)^-j, d = e^discount_rate - 1 per opportunity.
         Times p_alive it is eq. 14 of Fader, Hardie & Shang (2010). Of a contract it is the discounted expected
-        residual lifetime: (1 + discount) times it is DERL of Fader & Hardie (2010), who look ahead from the moment
-        before the next renewal is due.
+        residual lifetime: (1 + d) times it is DERL of Fader & Hardie (2010), who look ahead from the moment before the
+        next renewal is due.
         """
         T = np.asarray(rows["T"], dtype=float)
+        discount = float(np.expm1(discount_rate))
         return self.chances.mean_chance(rows, T, theta) * self.lifetime.discounted_time(T, theta, discount)
 
-    def count_probability(self, rows: Rows, theta: Theta, n: Array, t: float) -> Array:
+    def count_probability(self, rows: Rows[Array], theta: Theta[Array], n: Array, t: float) -> Array:
+        """Sum over k of P(takes part in exactly k of the m opportunities ahead) P(n purchases at k)."""
         n, T, m = np.asarray(n, dtype=float), np.asarray(rows["T"], dtype=float), int(whole(t))
-        total, before = np.zeros(()), np.ones(())
-        for k in range(m + 1):  # takes part in exactly k of them, and in all m
-            after = self.lifetime.survival_ratio(T, np.asarray(k + 1.0), theta) if k < m else np.zeros(())
-            held = self.chances.count_probability(rows, T, theta, n, np.asarray(float(k)))
-            total, before = total + (before - after) * held, after
+        total, still_there = np.zeros(()), np.ones(())
+        for k in range(m + 1):
+            # whoever takes part in all m counts for k = m, leaving later or not
+            still_there_after = self.lifetime.survival_ratio(T, np.asarray(k + 1.0), theta) if k < m else np.zeros(())
+            of_n = self.chances.count_probability(rows, T, theta, n, np.asarray(float(k)))
+            total = total + (still_there - still_there_after) * of_n
+            still_there = still_there_after
         return total
 
-    def draw_counts(self, rows: Rows, theta: Theta, state: State, edges: Array, rng: KeyedRandom) -> Array:
-        taken = np.diff(np.minimum(whole(edges), state.residual_lifetime[..., None]), axis=-1)
-        counts = np.empty(taken.shape)
-        for c, stream in enumerate(rng.streams):
-            counts[:, c] = stream.binomial(taken[:, c].astype(np.int64), state.purchase_rate[:, c, None])
-        return counts
+    def draw_counts(
+        self, rows: Rows[Array], theta: Theta[Array], state: State, edges: Array, rng: KeyedRandom
+    ) -> Array:
+        """Binomial of the opportunities of a period that come before the end."""
+        taken_part = np.diff(np.minimum(whole(edges), state.residual_lifetime[..., None]), axis=-1)
+        return rng.binomial_periods(taken_part, state.purchase_rate)
 
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
         ages: Array = np.arange(int(whole(until)), dtype=np.float64) + 1.0
         return ages[rng.random(len(ages)) < own["purchase_rate"]]
 
 
-def whole(t: Any) -> Array:
+ALMOST = 1e-9
+"""What a number of opportunities may lack of a whole one: the rounding of sums and quotients of time units."""
+
+
+def whole(t: Array | float) -> Array:
     """The number of opportunities in (0, t]; t may be a whole number but for its last digits."""
-    return np.floor(np.asarray(t, dtype=float) + 1e-9)
-
-
-def _widened(values: Mapping[str, Any]) -> dict[str, Any]:
-    """With a last dimension more, for opportunities or periods."""
-    return {name: value[..., None] if getattr(value, "ndim", 0) else value for name, value in values.items()}
+    return np.floor(np.asarray(t, dtype=float) + ALMOST)

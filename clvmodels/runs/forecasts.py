@@ -9,7 +9,7 @@ import pandas as pd
 
 from clvmodels.config.experiment import EntrySection
 from clvmodels.customers.table import Split
-from clvmodels.futures import simulation
+from clvmodels.futures import forecast
 from clvmodels.inference.effects import columns_of
 from clvmodels.inference.posterior import Posterior
 from clvmodels.metrics import Judged
@@ -34,7 +34,7 @@ def judge_entry(context: Context, name: str, posteriors: dict[str, Posterior], s
     if split.holdout is None:
         return replace(entry, elpd=loo_scores(context, purchases, split))
     context.say(f"{entry.label}: forecasting the held-out purchases")
-    futures = simulation.forecast(
+    futures = forecast.forecast(
         purchases,
         split.customers,
         split.holdout.periods,
@@ -71,7 +71,7 @@ def with_calibration_weeks(context: Context, entry: EntryResult, split: Split) -
     if entry.judged is None or weeks.empty:
         return entry
     context.say(f"{entry.label}: simulating the past that it was fitted to")
-    purchases = simulation.calibration_weeks(
+    purchases = forecast.calibration_weeks(
         entry.posteriors["purchases"],
         split.customers,
         weeks,

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.draws import Array
-from clvmodels.futures import simulation
+from clvmodels.futures import expectations, forecast, individuals
 from clvmodels.inference.posterior import Posterior
 from clvmodels.models import CostModel, CountModel, Model, SpendModel
 from clvmodels.models.contract import Rows, State, Theta
@@ -87,11 +87,11 @@ class Block:
     def seen(self, role: str) -> tuple[Rows, Theta]:
         """The rows and the parameters of a role's model. [1, C] and [D, 1] or [D, C]"""
         posterior = self.posteriors[role]
-        return simulation.rows_of(self.table, read_of(posterior.model)), posterior.theta(self.table, self.draws)
+        return individuals.rows_of(self.table, read_of(posterior.model)), posterior.theta(self.table, self.draws)
 
     @cached_property
-    def people(self) -> simulation.Present:
-        return simulation.present(self.posteriors["purchases"], self.table, self.draws, self.seed)
+    def people(self) -> individuals.Present:
+        return individuals.present(self.posteriors["purchases"], self.table, self.draws, self.seed)
 
     @property
     def state(self) -> State:
@@ -101,14 +101,14 @@ class Block:
     def counts(self) -> Array:
         """Realised purchases. [D, C, P]"""
         posterior = self.posteriors["purchases"]
-        counts = simulation.purchase_counts(posterior, self.table, self.state, self.edges, self.stream("value future"))
+        counts = forecast.purchase_counts(posterior, self.table, self.state, self.edges, self.stream("value future"))
         return self._with_first(counts)
 
     @cached_property
     def mean_counts(self) -> Array:
         """E[purchases | history, parameters]. [D, C, P]"""
         posterior, alive = self.posteriors["purchases"], self.people.p_alive
-        return self._with_first(simulation.expected_counts(posterior, self.table, alive, self.edges, self.draws))
+        return self._with_first(expectations.expected_counts(posterior, self.table, alive, self.edges, self.draws))
 
     def _with_first(self, counts: Array) -> Array:
         return np.concatenate([np.ones_like(counts[..., :1]), counts], axis=-1) if self.first_order else counts

@@ -16,7 +16,7 @@ from scipy.special import gammaincc
 
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.futures import simulation
+from clvmodels.futures import individuals
 from clvmodels.inference.posterior import Posterior
 from clvmodels.models.contract import State
 from clvmodels.randomness import KeyedRandom
@@ -62,12 +62,12 @@ def expected_contacts(
     averaged over several states drawn for each posterior draw.
     """
     check_rule(posterior)
-    model, draws = simulation.purchase_model(posterior), len(p_alive)
-    rows, theta = simulation.rows_of(table, model.observes), posterior.theta(table, draws)
+    model, draws = individuals.purchase_model(posterior), len(p_alive)
+    rows, theta = individuals.rows_of(table, model.observes), posterior.theta(table, draws)
     total, dates = np.zeros((*p_alive.shape, len(edges) - 1)), contact_dates(edges, rule)
     for k in range(STATES):
         stream = KeyedRandom(seed, f"retention {k}", list(table.index), draws)
-        state = simulation.drawn_alive(model, rows, theta, stream)
+        state = individuals.drawn_alive(model, rows, theta, stream)
         for p in np.flatnonzero(dates):
             total[..., p] += chance_of_purchase(state, max(edges[p] - rule.until_silent, 0.0), edges[p])
     before = _remembered(silence, edges, rule)

@@ -10,7 +10,7 @@ import pandas as pd
 from clvmodels.customers.table import Customers
 from clvmodels.draws import LEVELS, QUANTILES, Array, blocks
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
-from clvmodels.futures import simulation
+from clvmodels.futures import expectations, forecast, individuals
 from clvmodels.inference.effects import check_columns, columns_of
 from clvmodels.inference.posterior import Posterior
 from clvmodels.models import PurchaseModel, SpendModel
@@ -184,17 +184,17 @@ def _behaviour_columns(
     posteriors: Mapping[str, Posterior], table: pd.DataFrame, horizon: float, draws: int, seed: int, amount_unit: float
 ) -> dict[str, Array]:
     posterior = posteriors["purchases"]
-    people = simulation.present(posterior, table, draws, seed)
+    people = individuals.present(posterior, table, draws, seed)
     window = np.array([0.0, horizon])
     rng = KeyedRandom(seed, "score future", list(table.index), draws)
-    counts = simulation.purchase_counts(posterior, table, people.state, window, rng)[..., 0]
-    expected = simulation.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
-    p_none = simulation.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
+    counts = forecast.purchase_counts(posterior, table, people.state, window, rng)[..., 0]
+    expected = expectations.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
+    p_none = expectations.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
     columns = {"p_alive": by_customer(people.p_alive), "p_purchase": 1.0 - p_none}
     columns |= {"expected_purchases": by_customer(expected), **_quantiles("purchases", counts)}
     spend = posteriors.get("spend")
     if spend is not None and isinstance(spend.model, SpendModel):
-        rows, theta = simulation.rows_of(table, spend.model.conditions_on), spend.theta(table, draws)
+        rows, theta = individuals.rows_of(table, spend.model.conditions_on), spend.theta(table, draws)
         columns["expected_spend"] = by_customer(spend.model.expected_spend(rows, theta)) * amount_unit
     return columns
 

@@ -36,7 +36,7 @@ from stored import confirm, present_rows, told, write
 from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
 from clvmodels.futures.histories import labels_of, newcomers, simulate_amounts, simulate_purchases, statistics
-from clvmodels.futures.simulation import individuals, rows_of
+from clvmodels.futures.individuals import individuals, rows_of
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.fitting import fit
 from clvmodels.inference.posterior import Posterior

@@ -53,7 +53,7 @@ from stored import confirm, present_rows, told, write
 
 from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
-from clvmodels.futures.simulation import rows_of
+from clvmodels.futures.individuals import rows_of
 from clvmodels.inference.fitting import fit
 from clvmodels.inference.posterior import Posterior
 from clvmodels.models import CostModel, SpendModel

@@ -10,7 +10,7 @@ import pandas as pd
 from contracts.cases import Case, customers_of, simulated
 from scipy import stats
 
-from clvmodels.futures.simulation import rows_of
+from clvmodels.futures.individuals import rows_of
 from clvmodels.inference.density import compiled_density
 from clvmodels.inference.effects import Effect, targets
 from clvmodels.inference.posterior import Posterior

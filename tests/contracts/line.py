@@ -12,7 +12,7 @@ from scipy import stats
 
 from clvmodels.customers.table import Customers
 from clvmodels.draws import blocks as customer_blocks
-from clvmodels.futures import simulation
+from clvmodels.futures import forecast, individuals
 from clvmodels.inference.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.economics import Economics
@@ -26,7 +26,7 @@ def realised_value_averages_to_expected_and_is_wider(case: Case) -> None:
     values = value(roles_of(case, DRAWS), customers_of(case.table()), YEAR, seed=1, draws=DRAWS)
     realised, expected = values.realised.astype(float), values.expected.astype(float)
     mean_is(realised - expected, 0.0)
-    living = simulation.present(pair_of(case, DRAWS)[0], case.table(), DRAWS, 1).p_alive > 0
+    living = individuals.present(pair_of(case, DRAWS)[0], case.table(), DRAWS, 1).p_alive > 0
     assert living.any() and np.array_equal(expected > 0, living)  # of a contract that has ended nothing is expected
     assert np.all((realised.var(axis=0) > 1.5 * expected.var(axis=0)) | ~living.any(axis=0))
 
@@ -46,9 +46,9 @@ def expected_value_is_the_discounted_integral(case: Case) -> None:
         factor = discount if economics.annual_discount_rate else np.ones_like(discount)
         for d in range(3):
             one = [{name: float(v[d, 0]) for name, v in p.theta(customers.table).items()} for p in (purchases, spend)]
-            rows = simulation.rows_of(customers.table, tuple({*purchases.model.observes, *spend.model.observes}))
+            rows = individuals.rows_of(customers.table, tuple({*purchases.model.observes, *spend.model.observes}))
             upto = purchases.model.expected_if_alive(rows, as_theta(one[0]), times[1:])[0]
-            alive = simulation.present(purchases, customers.table, 3, 1).p_alive[d]
+            alive = individuals.present(purchases, customers.table, 3, 1).p_alive[d]
             flow = np.diff(upto, axis=-1, prepend=0.0) @ factor
             truth = 0.3 * alive * flow * spend.model.expected_spend(rows, as_theta(one[1]))[0]
             close(found[d][alive > 0] / truth[alive > 0], np.ones((alive > 0).sum()), 2e-4)
@@ -58,8 +58,8 @@ def expected_value_is_the_discounted_integral(case: Case) -> None:
 def every_number_of(purchases: Posterior, spend: Posterior, customers: Customers, draws: int) -> pd.DataFrame:
     """All draws of states, counts and values, a column a customer."""
     table = customers.table
-    state = simulation.individuals(purchases, table, draws, 7)
-    futures = simulation.forecast(purchases, customers, 26.0, seed=7, draws=draws)
+    state = individuals.individuals(purchases, table, draws, 7)
+    futures = forecast.forecast(purchases, customers, 26.0, seed=7, draws=draws)
     made = valuation({"purchases": purchases, "spend": spend}, customers, YEAR, seed=7, draws=draws)
     blocks = [
         np.concatenate(made.parts(table.iloc[block])["gross margin"])
@@ -109,8 +109,8 @@ def lifetime_and_spend_are_independent(case: Case) -> None:
     )
     spend = posterior_of(spend.model, {n: float(v[0, 0]) for n, v in spend.theta(table).items()}, draws, 0.0)
     labels = list(table.index)
-    now = simulation.present(purchases, table, draws, 1)
-    rows = simulation.rows_of(table, spend.model.observes)
+    now = individuals.present(purchases, table, draws, 1)
+    rows = individuals.rows_of(table, spend.model.observes)
     paid = spend.model.draw(rows, spend.theta(table), KeyedRandom(1, "spend state", labels, draws))
     left = np.minimum(now.if_alive.residual_lifetime, now.if_alive.residual_purchases)
     for drawn in (v for v in paid.values() if v.shape == left.shape):

@@ -12,7 +12,7 @@ from contracts.profit_cases import FULL, HISTORIES, ROLE_MODELS, customers, post
 from contracts.purchase import close, mean_is
 from scipy import stats
 
-from clvmodels.futures.simulation import rows_of
+from clvmodels.futures.individuals import rows_of
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.parts import PARTS
 from clvmodels.valuation.valuation import BROUGHT, Valuation, valuation, value

@@ -16,7 +16,7 @@ from contracts.cases import (
 )
 from scipy import stats
 
-from clvmodels.futures import histories, simulation
+from clvmodels.futures import expectations, forecast, histories, individuals
 from clvmodels.models.evaluate import log_prob, p_alive
 from clvmodels.randomness import KeyedRandom
 
@@ -88,7 +88,7 @@ def probabilities_of_all_strings_add_up_to_one(case: Case) -> None:
 
 
 def alive_draws_average_to_p_alive(case: Case) -> None:
-    people = simulation.present(posterior_of(case.model, case.theta, DRAWS), case.table(), DRAWS, 1)
+    people = individuals.present(posterior_of(case.model, case.theta, DRAWS), case.table(), DRAWS, 1)
     p = people.p_alive
     mean_is(people.state.alive - p, 0.0, (p * (1 - p)).mean(axis=0))
 
@@ -100,7 +100,7 @@ def own_rates_average_to_their_integral(case: Case) -> None:
     law's is not: standard errors are of the law's variance at least.
     """
     theta, story = case.theta, case.story
-    people = simulation.individuals(posterior_of(case.model, theta, DRAWS, spread=0.0), case.table(), DRAWS, 1)
+    people = individuals.individuals(posterior_of(case.model, theta, DRAWS, spread=0.0), case.table(), DRAWS, 1)
     drawn = {"purchase_rate": people.purchase_rate, **people.extra}
     for name in story.individual(theta):
         moment = {
@@ -123,7 +123,7 @@ def own_rates_average_to_their_integral(case: Case) -> None:
 def a_new_customer_is_a_draw_of_the_population(case: Case) -> None:
     """Kolmogorov-Smirnov of one draw of each of 4,000 new customers, and the law of what is left."""
     theta, story = case.theta, case.story
-    people = simulation.individuals(posterior_of(case.model, theta, 1, spread=0.0), case.new_customers(DRAWS), 1, 1)
+    people = individuals.individuals(posterior_of(case.model, theta, 1, spread=0.0), case.new_customers(DRAWS), 1, 1)
     drawn = {"purchase_rate": people.purchase_rate, **people.extra}
     for name, law in story.individual(theta).items():
         assert stats.kstest(drawn[name][0], law.cdf).pvalue > 1e-5, name
@@ -152,20 +152,20 @@ def expected_purchases_are_the_integral_over_individuals(case: Case) -> None:
 def simulated_purchases_average_to_the_expected(case: Case) -> None:
     """By period, and with p_alive in the mean."""
     posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
-    people = simulation.present(posterior, table, DRAWS, 1)
+    people = individuals.present(posterior, table, DRAWS, 1)
     stream = KeyedRandom(1, "future", list(table.index), DRAWS)
-    counts = simulation.purchase_counts(posterior, table, people.state, EDGES, stream)
-    expected = simulation.expected_counts(posterior, table, people.p_alive, EDGES, DRAWS)
+    counts = forecast.purchase_counts(posterior, table, people.state, EDGES, stream)
+    expected = expectations.expected_counts(posterior, table, people.p_alive, EDGES, DRAWS)
     assert counts.min() >= 0 and np.all(counts == np.round(counts))
     mean_is(counts - expected, 0.0, expected.mean(axis=0))
 
 
 def count_probabilities_are_frequencies_of_simulated_counts(case: Case) -> None:
     posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
-    people = simulation.present(posterior, table, DRAWS, 1)
+    people = individuals.present(posterior, table, DRAWS, 1)
     stream = KeyedRandom(1, "f", list(table.index), DRAWS)
-    counts = simulation.purchase_counts(posterior, table, people.state, EDGES[:2], stream)
-    rows, theta = simulation.rows_of(table, case.model.observes), posterior.theta(table, DRAWS)
+    counts = forecast.purchase_counts(posterior, table, people.state, EDGES[:2], stream)
+    rows, theta = individuals.rows_of(table, case.model.observes), posterior.theta(table, DRAWS)
     total, few = 0.0, {name: values[:100] for name, values in theta.items()}
     for n in range(60):
         wanted = np.full(len(table), float(n))

@@ -33,10 +33,11 @@ from contracts.purchase import (
 from contracts.toys_calendar import CALENDAR_CASES
 
 from clvmodels import randomness
-from clvmodels.futures import histories, simulation
+from clvmodels.futures import expectations, forecast, histories, individuals
 from clvmodels.inference import fitting, unique_rows
-from clvmodels.models import compose
+from clvmodels.models.compose import Composed
 from clvmodels.models.discrete import Discrete
+from clvmodels.models.parts import clock
 from clvmodels.models.parts.beta_bernoulli import BetaBernoulli
 from clvmodels.models.parts.beta_coin import BetaCoin
 from clvmodels.models.parts.beta_discrete_weibull import BetaDiscreteWeibull
@@ -135,21 +136,21 @@ FAULTS = [
         expected_purchases_are_the_integral_over_individuals,
     ),
     Fault(
-        compose,
-        "draw_death_age",
-        lambda f: lambda model, rows, theta, rng: np.broadcast_to(rows["T"], rng.shape),
+        clock,
+        "draw_age_at_end",
+        lambda f: lambda lifetime, purchases, rows, theta, rng: np.broadcast_to(rows["T"], rng.shape),
         "pareto_nbd",
         own_rates_average_to_their_integral,
     ),
     Fault(
-        simulation,
+        individuals,
         "evaluate_p_alive",
         lambda f: lambda m, r, t: f(m, r, t) ** 1.2,
         "bg_nbd",
         own_rates_average_to_their_integral,
     ),
-    Fault(simulation, "expected_counts", without_p_alive, "pareto_nbd", simulated_purchases_average_to_the_expected),
-    Fault(simulation, "purchase_counts", never_repeats, "pareto_nbd", simulated_purchases_average_to_the_expected),
+    Fault(expectations, "expected_counts", without_p_alive, "pareto_nbd", simulated_purchases_average_to_the_expected),
+    Fault(forecast, "purchase_counts", never_repeats, "pareto_nbd", simulated_purchases_average_to_the_expected),
     Fault(
         value,
         "discount_factors",
@@ -254,8 +255,11 @@ FAULTS = [
 
 
 def fresh(case: Case) -> Case:
-    """The case with a model of its own: what is compiled is kept by model."""
-    return dataclasses.replace(case, model=copy.copy(case.model))
+    """The case with a model of its own: what is compiled is kept by model, and by lifetime."""
+    model = copy.copy(case.model)
+    if isinstance(model, Composed):
+        model.lifetime = copy.copy(model.lifetime)
+    return dataclasses.replace(case, model=model)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.case}-{f.name}-{f.make.__name__}-{f.contract.__name__}")

@@ -10,7 +10,7 @@ from scipy import stats
 
 from clvmodels.models import Parameter
 from clvmodels.models.compose import Composed
-from clvmodels.models.parts.contract import ClockLifetime
+from clvmodels.models.parts.clock import ClockLifetime
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 from clvmodels.models.prior import log_normal
 

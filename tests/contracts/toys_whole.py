@@ -15,7 +15,8 @@ from scipy import special, stats
 from clvmodels.customers.statistics import Statistic
 from clvmodels.models import Parameter, PurchaseModel, State
 from clvmodels.models.compose import Composed
-from clvmodels.models.parts.contract import Calendar, ClockLifetime
+from clvmodels.models.parts.clock import ClockLifetime
+from clvmodels.models.parts.contract import Calendar
 from clvmodels.models.parts.exponential_gamma import ExponentialGamma
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 from clvmodels.models.prior import Prior, log_normal
@@ -280,12 +281,13 @@ class Season(Calendar):
     def log_intensity(self, rows, theta):
         return rows["log_factors"]
 
-    def pace(self, rows, age, theta, xp=pt):
-        return 1 + SWING * xp.sin(2 * np.pi * (rows["birth"] + age) / YEAR)
+    def pace(self, rows, age, theta):
+        return 1 + SWING * np.sin(2 * np.pi * (rows["birth"] + age) / YEAR)
 
     def pieces(self, rows, theta):
         whole = super().pieces(rows, theta)
-        pace = self.pace(rows, rows["recency"], theta)[..., None] + whole.before
+        at_last = 1 + SWING * pt.sin(2 * np.pi * (rows["birth"] + rows["recency"]) / YEAR)
+        pace = at_last[..., None] + whole.before
         return whole._replace(pace=pace, slowest=1 - SWING + whole.before)
 
     def within(self, rows, pieces, tau, theta):

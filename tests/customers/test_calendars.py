@@ -17,7 +17,7 @@ from clvmodels.config.experiment import Experiment
 from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import DATASETS
 from clvmodels.errors import ConfigError, DataError
-from clvmodels.futures import simulation
+from clvmodels.futures import forecast
 from clvmodels.futures.histories import orders, simulate_amounts, simulate_purchases
 from clvmodels.inference.fitting import fit
 from clvmodels.inference.leave_one_out import loo
@@ -258,7 +258,7 @@ def test_a_future_without_rows_is_refused_and_says_when_they_end():
     posterior = posterior_of(case.model, case.theta, 20)
     customers = customers_of(table)
     with pytest.raises(DataError, match=r"the calendar 'weeks' has no rows for .* time units.*until 2030-01-01"):
-        simulation.forecast(posterior, customers, 200.0, seed=1, draws=20)
+        forecast.forecast(posterior, customers, 200.0, seed=1, draws=20)
     with pytest.raises(ConfigError, match="DERT is of purchases whose rate does not follow a calendar"):
         dert(case.model, {n: v[None] for n, v in case.rows().items()}, {n: [[v]] for n, v in case.theta.items()}, 0.01)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import poisson
 
 from clvmodels.customers.table import Customers, Holdout
-from clvmodels.futures.simulation import Futures
+from clvmodels.futures.forecast import Futures
 from clvmodels.metrics import METRICS, Judged
 
 DAY = pd.Timestamp("1997-09-30")

@@ -21,7 +21,7 @@ from fakes.kpis import fake_kpis
 from clvmodels.customers.table import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
 from clvmodels.figures import FIGURES
-from clvmodels.futures.simulation import Futures
+from clvmodels.futures.forecast import Futures
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.terms import Scale, make_terms
 from clvmodels.metrics import Judged

@@ -15,7 +15,7 @@ from fakes.run import ACCOUNT, CHECK_ROWS, about
 
 from clvmodels.customers.table import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
-from clvmodels.futures.simulation import Futures
+from clvmodels.futures.forecast import Futures
 from clvmodels.kpis.indicators import COLUMNS, Kpis
 from clvmodels.metrics import Judged
 from clvmodels.results.folder import EntryResult, Run

@@ -1,4 +1,4 @@
-"""Run by test_simulation in a process of its own: the digest of every number of every registered model."""
+"""Run by test_forecast in a process of its own: the digest of every number of every registered model."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from fakes.experiments import Fits, experiment
 from fakes.reference import cbs
 
 from clvmodels.errors import ConfigError, FitError, Problem
-from clvmodels.futures import simulation
+from clvmodels.futures import forecast, individuals
 from clvmodels.inference import fitting
 from clvmodels.inference.choice_of_k import choose_k, others
 from clvmodels.inference.fitting import fit
@@ -63,7 +63,7 @@ def test_at_the_truth_p_alive_and_expected_purchases_are_right():
     table, alive, came = regular_buyers(1, 20_000)
     for k, right in ((3, True), (1, False)):
         model, theta = MODELS["mbg_cnbd_k"].given(k=k), as_theta(TRUTH | {"alpha": TRUTH["alpha"] * K / k})
-        rows = simulation.rows_of(table, model.observes)
+        rows = individuals.rows_of(table, model.observes)
         chance = p_alive(model, rows, theta)
         expected = (chance[..., None] * model.expected_if_alive(rows, theta, np.array([AHEAD])))[0, :, 0]
         tenth, far = pd.qcut(chance[0], 10, labels=False), []
@@ -109,14 +109,12 @@ def test_k_is_found(found):
 @pytest.mark.slow
 def test_who_is_alive_and_what_comes_is_forecast_right(found):
     customers, alive, came, (best, _) = found
-    futures = simulation.forecast(best, customers, AHEAD, seed=1, draws=500)
+    futures = forecast.forecast(best, customers, AHEAD, seed=1, draws=500)
     p = futures.p_alive.mean(axis=0)
     assert abs(z(alive, p, p * (1 - p))) < 4.5
     low, high = np.quantile(futures.purchases.sum(axis=1), (0.001, 0.999))
     assert low <= came.sum() <= high
-    irregular = simulation.forecast(
-        fit(best.model.given(k=1), customers, draws=500), customers, AHEAD, seed=1, draws=500
-    )
+    irregular = forecast.forecast(fit(best.model.given(k=1), customers, draws=500), customers, AHEAD, seed=1, draws=500)
     brier = [((f.p_alive.mean(axis=0) - alive) ** 2).mean() for f in (futures, irregular)]
     assert brier[0] < 0.9 * brier[1]
 

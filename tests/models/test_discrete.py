@@ -19,7 +19,7 @@ from clvmodels.customers.table import Customers
 from clvmodels.customers.window import period_of
 from clvmodels.datasets import DATASETS, donations, subscriptions
 from clvmodels.errors import ConfigError
-from clvmodels.futures import simulation
+from clvmodels.futures import expectations, forecast, individuals, windows
 from clvmodels.futures.histories import orders, simulate_amounts, simulate_purchases, statistics
 from clvmodels.inference.fitting import fit
 from clvmodels.models import MODELS
@@ -192,10 +192,10 @@ def test_the_past_of_a_cohort_is_what_its_births_allow(name):
     table = table_of({"a": (0, 0.0, 4.0, 0.0), "b": (0, 0.0, 2.0, 0.0)}).assign(first_purchase=pd.to_datetime(days))
     customers = Customers(table, "year", pd.Timestamp("2005-12-31"), time="opportunities")
     starts = pd.Series(pd.to_datetime([f"{year}-01-01" for year in range(2001, 2006)]))
-    assert simulation.past_bounds(customers, starts).tolist() == [[0, 0, 1, 2, 3, 4], [0, 0, 0, 0, 1, 2]]
+    assert windows.past_bounds(customers, starts).tolist() == [[0, 0, 1, 2, 3, 4], [0, 0, 0, 0, 1, 2]]
     posterior = dataclasses.replace(posterior_of(case.model, case.theta, 4000, spread=0.0), time_unit="year")
-    past = simulation.calibration_weeks(posterior, customers, starts, seed=1, draws=4000)
-    upto = simulation.expected_cumulative(posterior, customers, starts + pd.DateOffset(months=11), draws=4000)
+    past = forecast.calibration_weeks(posterior, customers, starts, seed=1, draws=4000)
+    upto = expectations.expected_cumulative(posterior, customers, starts + pd.DateOffset(months=11), draws=4000)
     expected = np.diff(upto[0], prepend=0.0)
     assert expected[0] == 0 and (past[:, 0] == 0).all() and (expected[1:] > 0).all()
     mean_is(past[:, 1:], expected[1:])
@@ -241,10 +241,10 @@ def test_simulated_purchases_go_through_a_table_and_come_back(name, unit):
 def test_the_future_of_an_ended_contract_is_nothing():
     case = CASES["sbg"]
     posterior, table = posterior_of(case.model, case.theta, 500), case.table()
-    people = simulation.present(posterior, table, 500, 1)
+    people = individuals.present(posterior, table, 500, 1)
     ended = (table["frequency"] < table["T"]).to_numpy()
     assert np.all(people.p_alive[:, ended] == 0) and np.all(people.p_alive[:, ~ended] == 1)
     stream = KeyedRandom(1, "f", list(table.index), 500)
-    counts = simulation.purchase_counts(posterior, table, people.state, np.arange(6.0), stream)
+    counts = forecast.purchase_counts(posterior, table, people.state, np.arange(6.0), stream)
     assert np.all(counts[:, ended] == 0) and set(np.unique(counts)) == {0.0, 1.0}
     assert np.all(np.diff(counts, axis=-1) <= 0)

@@ -18,7 +18,7 @@ from fakes.reference import close as close_to_oracle
 from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import DATASETS
 from clvmodels.errors import ConfigError
-from clvmodels.futures import simulation
+from clvmodels.futures import individuals
 from clvmodels.inference.fitting import fit
 from clvmodels.inference.posterior import load
 from clvmodels.models import MODELS, get_model
@@ -51,7 +51,7 @@ def test_with_k_1_it_is_the_model_of_irregular_buyers_to_the_last_bit(first):
     assert erlang.observes == plain.observes and [p.prior for p in erlang.parameters] == [
         p.prior for p in plain.parameters
     ]
-    rows, theta = simulation.rows_of(table_of(), plain.observes), as_theta(THETA)
+    rows, theta = individuals.rows_of(table_of(), plain.observes), as_theta(THETA)
     n, t = np.array([0, 1, 2, 3, 4, 5, 9, 40.0]), np.array([0.5, 13.0, 52.0])
     for ask in (
         lambda model: log_prob(model, rows, theta),
@@ -85,7 +85,7 @@ def test_the_first_future_gap_is_conditioned_on_the_silence_so_far():
         and_no_more = sum(b * gap.pdf(silence + a) * gap.sf(t - a) for a, b in zip(u, w, strict=True)) / gap.sf(silence)
         return p * first + (1 - p) * and_no_more
 
-    rows = simulation.rows_of(THREE.table(), model.observes)
+    rows = individuals.rows_of(THREE.table(), model.observes)
     with np.errstate(invalid="ignore", divide="ignore"):
         for n, chance in enumerate((none, one)):
             truth = [
@@ -242,7 +242,7 @@ def test_log_likelihoods_of_btydplus(dataset, shared_reference):
     for oracle in found:
         k, *values = oracle["params"]
         model = theirs(oracle["model"], k)
-        each = log_prob(model, simulation.rows_of(table, model.observes), theta_of(model, values))[0]
+        each = log_prob(model, individuals.rows_of(table, model.observes), theta_of(model, values))[0]
         assert list(table.index[:20]) == oracle["first20_cust"]
         close_to_oracle(each[:20], oracle["first20"])
         close_to_oracle(each.sum(), oracle["total"])
@@ -255,7 +255,7 @@ def test_log_likelihoods_of_btydplus_on_the_whole_cohort(shared_data, shared_ref
     for oracle in parameter_sets(shared_reference, "cdnow_master"):
         k, *values = oracle["params"]
         model = theirs(oracle["model"], k)
-        found = log_prob(model, simulation.rows_of(customers.table, model.observes), theta_of(model, values))[0]
+        found = log_prob(model, individuals.rows_of(customers.table, model.observes), theta_of(model, values))[0]
         each = pd.Series(found, customers.table.index)
         close_to_oracle(each[[str(int(label)) for label in oracle["first20_cust"]]], oracle["first20"])
         close_to_oracle(each.sum(), oracle["total"])
@@ -276,7 +276,7 @@ def test_edge_cases_of_btydplus(shared_reference):
     groups = list(by_parameters(shared_reference, table.rename(columns=names)))
     assert len(groups) == 18
     for model, theta, group in groups:
-        rows = simulation.rows_of(group, model.observes)
+        rows = individuals.rows_of(group, model.observes)
         alive = p_alive(model, rows, theta)
         close_to_oracle(log_prob(model, rows, theta)[0], group["LL"])
         close_to_oracle(alive[0], group["PAlive"])
@@ -311,5 +311,5 @@ def test_the_maximum_of_the_likelihood_is_btydplus_s(name, dataset, shared_refer
     values = {p.name: float(found.stacked(p.name)[0]) for p in model.parameters}
     for parameter, value in values.items():
         assert value == pytest.approx(published["params"][parameter], rel=1e-3), parameter
-    total = log_prob(model, simulation.rows_of(customers.table, model.observes), as_theta(values)).sum()
+    total = log_prob(model, individuals.rows_of(customers.table, model.observes), as_theta(values)).sum()
     assert total == pytest.approx(published["logLik"], abs=1e-3) and total > published["logLik"] - 1e-6

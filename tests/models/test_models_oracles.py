@@ -18,7 +18,7 @@ from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
 from clvmodels.datasets import DATASETS
 from clvmodels.errors import ConfigError
-from clvmodels.futures import histories, simulation
+from clvmodels.futures import expectations, forecast, histories, individuals
 from clvmodels.inference.fitting import fit
 from clvmodels.models import MODELS, PurchaseModel
 from clvmodels.models.evaluate import dert, log_prob, p_alive
@@ -192,12 +192,12 @@ def test_dert_is_the_mean_of_discounted_futures(name):
     case, rate, draws = CASES[name], 0.02, 4000
     table = case.table().iloc[[4, 7]]
     posterior = posterior_of(case.model, case.theta, draws, spread=0.0)
-    people = simulation.present(posterior, table, draws, 1)
+    people = individuals.present(posterior, table, draws, 1)
     edges = np.r_[np.arange(0.0, 400.0, 0.5), np.arange(400.0, 801.0, 10.0)]
     stream = KeyedRandom(1, "dert", list(table.index), draws)
-    counts = simulation.purchase_counts(posterior, table, people.state, edges, stream)
+    counts = forecast.purchase_counts(posterior, table, people.state, edges, stream)
     factors = -np.diff(np.exp(-rate * edges)) / (rate * np.diff(edges))  # the mean factor of each period
-    found = simulation.dert(posterior, customers_of(table), discount_rate=rate, draws=draws)
+    found = expectations.dert(posterior, customers_of(table), discount_rate=rate, draws=draws)
     assert found.shape == (draws, 2) and np.all(found > 0)
     mean_is(counts @ factors, found[0])
 
@@ -296,7 +296,7 @@ def test_expected_track_of_the_cohort(name, file, fitted, shared_reference):
     theirs = pd.read_csv(shared_reference / "cdnow" / f"tracking_{file}_clvtools.csv", parse_dates=["period.until"])
     parameters = json.loads((shared_reference / "fits.json").read_text())[fitted]["params"]
     posterior = posterior_of(MODELS[name], parameters, 2, spread=0.0)
-    upto = simulation.expected_cumulative(posterior, cdnow_customers(shared_reference), theirs["period.until"])
+    upto = expectations.expected_cumulative(posterior, cdnow_customers(shared_reference), theirs["period.until"])
     assert upto.shape == (2, len(theirs)) and np.all(upto[:, 0] == 0)
     close(np.diff(upto[0]), theirs.iloc[1:, 1])
 
@@ -313,7 +313,7 @@ def test_expected_track_is_the_mean_of_simulated_histories():
     posterior = posterior_of(model, theta, 1, spread=0.0)
     dates = pd.to_datetime(["2025-01-05", "2025-01-20", "2025-03-31"])
     alone = [
-        simulation.expected_cumulative(posterior, cohort_of([day]), dates)[0] for day in ("2025-01-01", "2025-01-10")
+        expectations.expected_cumulative(posterior, cohort_of([day]), dates)[0] for day in ("2025-01-01", "2025-01-10")
     ]
     assert alone[1][0] == 0 and alone[0][0] > 0
     purchases = histories.simulate_purchases(model, theta, np.full(size, 89.0), 1)
@@ -322,7 +322,7 @@ def test_expected_track_is_the_mean_of_simulated_histories():
         counts = [(repeat["age"] <= age).groupby(repeat["customer_id"]).sum() for age in ages]
         each = pd.concat(counts, axis=1).reindex(purchases["customer_id"].unique(), fill_value=0).to_numpy(float)
         mean_is(each, expected)
-    together = simulation.expected_cumulative(posterior, cohort_of(["2025-01-10", *3 * ["2025-01-01"]]), dates)
+    together = expectations.expected_cumulative(posterior, cohort_of(["2025-01-10", *3 * ["2025-01-01"]]), dates)
     close(together[0], 3 * alone[0] + alone[1])
 
 
@@ -333,10 +333,10 @@ def test_expected_track_adds_up_customers_of_different_groups():
     plain = posterior_of(MODELS["gg_nbd"], CASES["gg_nbd"].theta, 7)
     posterior = by_channel(plain, "alpha", ("a", "b"))
     each = [
-        simulation.expected_cumulative(posterior, replace(customers, table=customers.table.iloc[[k]]), dates)
+        expectations.expected_cumulative(posterior, replace(customers, table=customers.table.iloc[[k]]), dates)
         for k in range(4)
     ]
-    together = simulation.expected_cumulative(posterior, customers, dates)
+    together = expectations.expected_cumulative(posterior, customers, dates)
     assert together.shape == (7, 2) and not np.allclose(each[0], each[1])
     close(together, sum(each))
 
@@ -345,7 +345,7 @@ def test_expected_track_adds_up_customers_of_different_groups():
 def test_dates_of_a_track_out_of_order_or_missing_are_refused(dates):
     posterior = posterior_of(MODELS["nbd"], CASES["nbd"].theta, 2)
     with pytest.raises(ConfigError, match="dates of a track"):
-        simulation.expected_cumulative(posterior, cohort_of(["2025-01-01"]), dates)
+        expectations.expected_cumulative(posterior, cohort_of(["2025-01-01"]), dates)
 
 
 @pytest.mark.parametrize(

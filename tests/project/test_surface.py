@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import clvmodels as clv
-from clvmodels.futures.simulation import Futures
+from clvmodels.futures.forecast import Futures
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.valuation import Values
 

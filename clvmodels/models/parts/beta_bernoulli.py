@@ -5,18 +5,20 @@ p ~ Beta(alpha, beta) is a customer's own chance to buy at an opportunity. Of x 
     P(x | n) = B(alpha + x, beta + n - x) / B(alpha, beta),
 
 without a binomial coefficient: it is the probability of one string of purchases.
+
+Fader, Hardie & Shang (2010), Customer-Base Analysis in a Discrete-Time Noncontractual Setting, Marketing Science 29(6).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import pytensor.tensor as pt
 from scipy.special import gammaln
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Handle, Meaning, Parameter, Rows, Theta
+from clvmodels.models.contract import Handle, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.models.discrete import Chances
 from clvmodels.models.parts.beta_ratio import log_beta_ratio
 from clvmodels.models.parts.mean_odds import moved_mean
@@ -51,32 +53,36 @@ class BetaBernoulli(Chances):
         ),
     )
 
-    def log_density(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_density(self, rows: Rows[Value], until: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log P(x | until)."""
         x, alpha, beta = rows["frequency"], theta["alpha"], theta["beta"]
-        return log_beta_ratio(beta, alpha, x, xp) + log_beta_ratio(alpha + x, beta, until - x, xp)
+        log_of_purchases = log_beta_ratio(beta, alpha, x, xp)  # B(alpha + x, beta) / B(alpha, beta)
+        log_of_none = log_beta_ratio(alpha + x, beta, until - x, xp)  # at the others, given them
+        return log_of_purchases + log_of_none
 
-    def log_step(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_step(self, rows: Rows[Value], until: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log of (beta + until - x) / (alpha + beta + until)."""
         x = rows["frequency"]
         return -xp.log1p((theta["alpha"] + x) / (theta["beta"] + until - x))
 
-    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> Array:
+    def draw(self, rows: Rows[Array], until: Array, theta: Theta[Array], rng: KeyedRandom) -> Array:
         """p ~ Beta(alpha + x, beta + until - x)."""
         x = rows["frequency"]
         return rng.beta(theta["alpha"] + x, theta["beta"] + until - x)
 
-    def mean_chance(self, rows: Rows, until: Array, theta: Theta) -> Array:
+    def mean_chance(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Array:
         """(alpha + x) / (alpha + beta + until)."""
         return (theta["alpha"] + rows["frequency"]) / (theta["alpha"] + theta["beta"] + until)
 
-    def count_probability(self, rows: Rows, until: Array, theta: Theta, n: Array, m: Array) -> Array:
+    def count_probability(self, rows: Rows[Array], until: Array, theta: Theta[Array], n: Array, m: Array) -> Array:
         """Beta-binomial: C(m, n) B(a + n, b + m - n) / B(a, b), a = alpha + x, b = beta + until - x."""
-        a, b = theta["alpha"] + rows["frequency"], theta["beta"] + until - rows["frequency"]
+        a = theta["alpha"] + rows["frequency"]
+        b = theta["beta"] + until - rows["frequency"]
         possible = n <= m
-        n = np.where(possible, n, 0.0)
-        ways = gammaln(m + 1.0) - gammaln(n + 1.0) - gammaln(m - n + 1.0)
-        return np.where(possible, np.exp(ways + log_beta_ratio(b, a, n) + log_beta_ratio(a + n, b, m - n)), 0.0)
+        n = np.where(possible, n, 0.0)  # a number that the formula can be evaluated at
+        log_ways = gammaln(m + 1.0) - gammaln(n + 1.0) - gammaln(m - n + 1.0)
+        log_string = log_ways + log_beta_ratio(b, a, n) + log_beta_ratio(a + n, b, m - n)
+        return np.where(possible, np.exp(log_string), 0.0)
 
 
 class EveryTime(Chances):
@@ -84,22 +90,22 @@ class EveryTime(Chances):
 
     certain = True
 
-    def log_density(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_density(self, rows: Rows[Value], until: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """0 where there is no gap, minus infinity elsewhere."""
         return xp.log(xp.equal(until, rows["frequency"]))
 
-    def log_step(self, rows: Rows, until: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_step(self, rows: Rows[Value], until: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """Minus infinity."""
         return -np.inf
 
-    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> Array:
+    def draw(self, rows: Rows[Array], until: Array, theta: Theta[Array], rng: KeyedRandom) -> Array:
         """1."""
         return np.ones(rng.shape)
 
-    def mean_chance(self, rows: Rows, until: Array, theta: Theta) -> Array:
+    def mean_chance(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Array:
         """1."""
         return np.ones(np.shape(until))
 
-    def count_probability(self, rows: Rows, until: Array, theta: Theta, n: Array, m: Array) -> Array:
+    def count_probability(self, rows: Rows[Array], until: Array, theta: Theta[Array], n: Array, m: Array) -> Array:
         """1 for n = m."""
         return (n == m).astype(float)

@@ -4,20 +4,25 @@ p ~ Beta(a, b). After each repeat purchase (BG/NBD), or after each purchase, the
 leaves with probability p. With n coins tossed,
 
     P(n survived) = B(a, b + n) / B(a, b),        P(n-th falls) = B(a + 1, b + n - 1) / B(a, b).
+
+Fader, Hardie & Lee (2005), "Counting Your Customers" the Easy Way, Marketing Science 24(2); the coin after
+the first purchase: Batislam, Denizel & Filiztekin (2007), International Journal of Research in Marketing 24(3).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytensor.tensor as pt
 from scipy.special import gammaln
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Handle, Meaning, Parameter, Rows, Theta
+from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.models.kernels import kernel, over_times
-from clvmodels.models.parts.contract import CoinLifetime, Purchases
+from clvmodels.models.parts.coin import CoinLifetime
+from clvmodels.models.parts.contract import OnCalendar, Purchases
+from clvmodels.models.parts.mean_odds import moved_mean
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -25,28 +30,17 @@ PARAMETERS = (
     Parameter("a", "lifetime", "none", log_normal(1.0, 1.0), 1, "dropout", "weight of leaving after a purchase"),
     Parameter("b", "lifetime", "none", log_normal(3.0, 1.0), 1, "staying", "weight of staying after a purchase"),
 )
-
-
 MEANINGS = (
     Meaning("mean chance of leaving after a purchase", "", lambda theta: theta["a"] / (theta["a"] + theta["b"])),
     Meaning("certainty of that chance (a + b)", "", lambda theta: theta["a"] + theta["b"]),
 )
-
-
-def _move_dropout_mean(theta: Theta, coefficient: Any, xp: Any) -> dict[str, Any]:
-    """logit(a / (a + b)) + coefficient, a + b as it was."""
-    a, b = theta["a"], theta["b"]
-    odds = a / b * xp.exp(coefficient)
-    return {"a": (a + b) * odds / (1.0 + odds), "b": (a + b) / (1.0 + odds)}
-
-
 HANDLES = (
     Handle(
         "dropout_mean",
         "lifetime",
         "dropout",
         "mean chance of leaving after a purchase, a / (a + b), on the logit scale; a + b stays",
-        _move_dropout_mean,
+        moved_mean("a", "b"),
     ),
 )
 
@@ -66,45 +60,46 @@ class BetaCoin(CoinLifetime):
     def __init__(self, first: bool):
         self.first = first
 
-    def tosses(self, rows: Rows):
+    def tosses(self, rows: Rows[Value]) -> Value:
         """Coins tossed until T: x, or x + 1 where the first purchase counts."""
         return rows["frequency"] + 1 if self.first else rows["frequency"]
 
-    def log_survival(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+    def log_survival(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log P(all tosses survived). [R]"""
-        a, b, n = theta["a"], theta["b"], self.tosses(rows)
-        return pt.gammaln(b + n) - pt.gammaln(b) + pt.gammaln(a + b) - pt.gammaln(a + b + n)
+        return _log_survived(theta["a"], theta["b"], self.tosses(rows), pt.gammaln)
 
-    def log_ended(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+    def log_ended(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log P(the last toss fell, none before); minus infinity, with gradient 0, where none was tossed. [R]"""
         a, b, n = theta["a"], theta["b"], self.tosses(rows)
         safe = pt.maximum(n, 1.0)  # before the switch, so that no gradient is infinite times 0
-        ended = pt.log(a) + pt.gammaln(b + safe - 1) - pt.gammaln(b) + pt.gammaln(a + b) - pt.gammaln(a + b + safe)
+        log_stayed_before = pt.log(a) + pt.gammaln(b + safe - 1) - pt.gammaln(b)
+        ended = log_stayed_before + pt.gammaln(a + b) - pt.gammaln(a + b + safe)
         return pt.switch(pt.gt(n, 0), ended, -np.inf)
 
-    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw_residual(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Purchases left of a customer alive at T: p ~ Beta(a, b + n), then geometric(p), at least 1. [D, C]"""
         p = rng.beta(theta["a"], theta["b"] + self.tosses(rows))
         with np.errstate(divide="ignore"):
             left = np.ceil(np.log1p(-rng.uniform()) / np.log1p(-p))  # p = 0: inf; p = 1: 0, raised to 1
         return np.maximum(left, 1.0), {"dropout_probability": p}
 
-    def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+    def draw_ended(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """p of a customer whose last coin fell: Beta(a + 1, b + n - 1). [D, C]"""
         tosses = np.maximum(self.tosses(rows), 1.0)
         return {"dropout_probability": rng.beta(theta["a"] + 1.0, theta["b"] + tosses - 1.0)}
 
-    def survives(self, rows: Rows, theta: Theta, n: Array) -> Array:
+    def survives(self, rows: Rows[Array], theta: Theta[Array], n: Array) -> Array:
         """B(a, b' + n) / B(a, b'), b' = b + tosses until T. [D, C]"""
-        a, b = theta["a"], theta["b"] + self.tosses(rows)
-        return np.exp(gammaln(b + n) - gammaln(b) + gammaln(a + b) - gammaln(a + b + n))
+        return np.exp(_log_survived(theta["a"], theta["b"] + self.tosses(rows), n, gammaln))
 
-    def falls(self, rows: Rows, theta: Theta, n: Array) -> Array:
+    def falls(self, rows: Rows[Array], theta: Theta[Array], n: Array) -> Array:
         """B(a + 1, b' + n - 1) / B(a, b'), n >= 1. [D, C]"""
         a, b = theta["a"], theta["b"] + self.tosses(rows)
         return self.survives(rows, theta, n - 1.0) * a / (a + b + n - 1.0)
 
-    def expected_purchases(self, purchases: Purchases, rows: Rows, until: Array, theta: Theta, t: Array) -> Array:
+    def expected_purchases(
+        self, purchases: OnCalendar[Purchases], rows: Rows[Array], theta: Theta[Array], t: Array
+    ) -> Array:
         """E[purchases in (T, T + t] | alive], the one after which the coin falls included. [D, C, P]
 
         Stages come at a rate Gamma(shape, exposure), k to a purchase, j of them passed at T; p ~ Beta(a, b'). With
@@ -116,19 +111,36 @@ class BetaCoin(CoinLifetime):
         For k = 1 equal to eq. 10 of Fader, Hardie & Lee (2005) without its poles at a = 1 and its hypergeometric
         function.
         """
-        a = np.asarray(theta["a"], dtype=float)
-        b = np.asarray(theta["b"] + self.tosses(rows), dtype=float)
-        total: Array | float = 0.0
-        k = float(purchases.stages)
-        for phase in purchases.phases(rows, until, theta):
-            found = over_times(_until_coins, phase.shape, phase.exposure, a, b, k, float(phase.passed), t=t)
-            total = total + np.asarray(phase.weight)[..., None] * found
-        return np.asarray(total)
+        a, b = theta["a"], theta["b"] + self.tosses(rows)
+        k = float(purchases.process.stages)
+        age = purchases.operational_age(rows, rows["T"], theta)
+        ahead = purchases.ahead(rows, t, theta)
+        total: Array = np.zeros(())
+        for phase in purchases.process.phases(rows, age, theta):
+            of_phase = over_times(_until_coins, phase.shape, phase.exposure, a, b, k, float(phase.passed), t=ahead)
+            total = total + np.asarray(phase.weight)[..., None] * of_phase
+        return total
+
+
+def _log_survived(a: Value, b: Value, n: Value, log_gamma: Callable[..., Value]) -> Value:
+    """log of B(a, b + n) / B(a, b), by the log gamma function of PyTensor or SciPy."""
+    return log_gamma(b + n) - log_gamma(b) + log_gamma(a + b) - log_gamma(a + b + n)
+
+
+MOST_STAGES = 1e8
+"""Where the sum over stages is given up: more stages than any purchase process passes in the time asked for."""
+STAGES_AT_ONCE = 16
+"""Between two looks at whether a period is exact."""
+NEGLIGIBLE = 1e-17
+"""Of the total: less than half the last digit of a double."""
+LARGE, SMALL, LOG_LARGE = 1e200, 1e-200, 200.0 * np.log(10.0)
+"""A total beyond which numbers are scaled down, its inverse, and its log."""
 
 
 @kernel("void(float64, float64, float64, float64, float64, float64, float64[::1], float64[::1])")
 def _until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - compiled
-    """All periods at once: they share the coins' sums, and each has its own q, relative to q_0, which may underflow.
+    """The sum over stages m, all periods at once: they share S_0 + S_1 + ... (`bought`), and each has its own q_m,
+    relative to q_0, which may underflow and is kept in `log_scale`.
 
     `first` is the first period that is not yet exact: where they increase, it ends before the later ones do.
     """
@@ -137,8 +149,8 @@ def _until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - comp
     q, total = np.ones(t.size), np.zeros(t.size)
     survived, bought, coins, m, phase = 1.0, 0.0, 0.0, 0.0, j
     first = 0
-    while first < t.size and m < 1e8:
-        for _ in range(16):
+    while first < t.size and m < MOST_STAGES:
+        for _ in range(STAGES_AT_ONCE):
             ratio = (shape + m) / (m + 1.0)
             m += 1.0
             phase += 1.0
@@ -150,16 +162,17 @@ def _until_coin(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - comp
             for p in range(first, t.size):
                 q[p] *= z[p] * ratio
                 total[p] += q[p] * bought
-        more = 1.0 if bought == 0.0 else survived / bought
+        growth = 1.0 if bought == 0.0 else survived / bought
         exact = True
         for p in range(first, t.size):
-            shrink = z[p] * (shape + m) / (m + 1.0) * (1.0 + more)
-            exact = exact and shrink < 1.0 and q[p] * bought <= 1e-17 * total[p] * (1.0 - shrink)
+            # terms fall by `shrink` at least: those to come are less than a geometric series
+            shrink = z[p] * (shape + m) / (m + 1.0) * (1.0 + growth)
+            exact = exact and shrink < 1.0 and q[p] * bought <= NEGLIGIBLE * total[p] * (1.0 - shrink)
             first += exact
-            if total[p] > 1e200:
-                q[p] *= 1e-200
-                total[p] *= 1e-200
-                log_scale[p] += 200.0 * np.log(10.0)
+            if total[p] > LARGE:
+                q[p] *= SMALL
+                total[p] *= SMALL
+                log_scale[p] += LOG_LARGE
     for p in range(t.size):
         out[p] = total[p] * np.exp(log_scale[p])
 

@@ -5,18 +5,21 @@ theta ~ Beta(alpha, beta); a customer is still there after t opportunities with 
     S(t) = B(alpha, beta + t^c) / B(alpha, beta).
 
 With c = 1 it is the beta-geometric; c < 1: a customer's own hazard falls with age, c > 1: it rises.
+
+Fader, Hardie, Liu, Davin & Steenburgh (2018), "How to Project Customer Retention" Revisited: The Role of Duration
+Dependence, Journal of Interactive Marketing 43.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import pytensor.tensor as pt
 from scipy.special import betainc, betaincinv, expit, logit
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Handle, Meaning, Parameter, Theta
+from clvmodels.models.contract import Handle, Meaning, Parameter, Theta, Value
 from clvmodels.models.discrete import DiscreteLifetime
 from clvmodels.models.parts.beta_ratio import log_beta_ratio
 from clvmodels.models.parts.mean_odds import moved_mean
@@ -25,6 +28,10 @@ from clvmodels.randomness import KeyedRandom
 
 LARGEST = 230.0
 """log of the largest t^c that is computed with; beyond it S falls as t^(-alpha c)."""
+HUGE = 1e300
+"""A second parameter of a beta distribution that is still a number."""
+HALVINGS = 60
+"""Of an interval of 730 on the logit scale at most: to 1e-15."""
 
 
 class BetaDiscreteWeibull(DiscreteLifetime):
@@ -53,48 +60,51 @@ class BetaDiscreteWeibull(DiscreteLifetime):
         ),
     )
 
-    def log_survival(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_survival(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log S(t)."""
-        log_power = theta["c"] * xp.log(xp.maximum(t, 1.0))
+        log_power = theta["c"] * xp.log(xp.maximum(t, 1.0))  # of t = 1 where t = 0, so that no log is infinite
         power = xp.where(xp.greater(t, 0.0), xp.exp(xp.minimum(log_power, LARGEST)), 0.0)
         beyond = theta["alpha"] * xp.maximum(log_power - LARGEST, 0.0)
         return log_beta_ratio(theta["alpha"], theta["beta"], power, xp) - beyond
 
-    def log_ended(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_ended(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log S(t) + log(1 - S(t + 1) / S(t))."""
         return self.log_survival(t, theta, xp) + xp.log(-xp.expm1(self.log_ratio(t, 1.0, theta, xp)))
 
-    def log_ratio(self, t: Any, k: Any, theta: Theta, xp: Any = np) -> Any:
+    def log_ratio(self, t: Value, k: Value, theta: Theta[Value], xp: ModuleType = np) -> Value:
         """log S(t + k) / S(t), from (t + k)^c - t^c itself where this can be computed."""
-        c, old = theta["c"], xp.maximum(t, 1.0)
-        log_power, step = c * xp.log(old), c * xp.log1p(k / old)
+        c = theta["c"]
         started = xp.greater(t, 0.0)
-        most = xp.where(started, log_power + step, c * xp.log(xp.maximum(k, 1.0)))
-        near = xp.less_equal(most, LARGEST)
+        age = xp.maximum(t, 1.0)  # 1 where t = 0: the formula of those who have just begun is another
+        log_power, log_growth = c * xp.log(age), c * xp.log1p(k / age)
+        log_power_after = xp.where(started, log_power + log_growth, c * xp.log(xp.maximum(k, 1.0)))
+        near = xp.less_equal(log_power_after, LARGEST)
+        # every exponent is made safe before exp, so that no branch that is not taken has an infinite gradient
         power = xp.exp(xp.where(near & started, log_power, 0.0))
-        grown = power * xp.expm1(xp.where(near & started, step, 0.0))
-        first = xp.where(xp.greater(k, 0.0), xp.exp(xp.where(near & ~started, most, 0.0)), 0.0)
-        exact = log_beta_ratio(
-            theta["alpha"], theta["beta"] + xp.where(started, power, 0.0), xp.where(started, grown, first), xp
-        )
+        growth = power * xp.expm1(xp.where(near & started, log_growth, 0.0))
+        from_zero = xp.where(xp.greater(k, 0.0), xp.exp(xp.where(near & ~started, log_power_after, 0.0)), 0.0)
+        weight_of_staying = theta["beta"] + xp.where(started, power, 0.0)
+        exact = log_beta_ratio(theta["alpha"], weight_of_staying, xp.where(started, growth, from_zero), xp)
         far = self.log_survival(t + k, theta, xp) - self.log_survival(t, theta, xp)
         return xp.where(near, exact, far)
 
-    def survival_ratio(self, t: Array, k: Array, theta: Theta) -> Array:
+    def survival_ratio(self, t: Array, k: Array, theta: Theta[Array]) -> Array:
         """S(t + k) / S(t)."""
         return np.exp(self.log_ratio(t, k, theta))
 
-    def draw_residual(self, t: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw_residual(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """theta ~ Beta(alpha, beta + t^c), then the whole part of what is left: (1 - theta)^(u^c - t^c) at the end."""
         t, c = np.asarray(t, dtype=float), theta["c"]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             power = t**c
-            chance = rng.beta(theta["alpha"], np.minimum(theta["beta"] + power, 1e300))
-            more = rng.exponential() / -np.log1p(-chance)
-            left = np.floor(np.where(t > 0, t * np.expm1(np.log1p(more / power) / c), more ** (1.0 / c)))
+            chance = rng.beta(theta["alpha"], np.minimum(theta["beta"] + power, HUGE))
+            power_left = rng.exponential() / -np.log1p(-chance)  # u^c - t^c
+            of_old = t * np.expm1(np.log1p(power_left / power) / c)
+            of_new = power_left ** (1.0 / c)
+            left = np.floor(np.where(t > 0, of_old, of_new))
         return np.where(chance > 0.0, left, np.inf), {"dropout_probability": chance}
 
-    def draw_ended(self, t: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+    def draw_ended(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """theta of a customer that left after t opportunities, by inverse CDF: its distribution function is
 
         (S(t) I(theta; alpha, beta + t^c) - S(t + 1) I(theta; alpha, beta + (t + 1)^c)) / (S(t) - S(t + 1)),
@@ -103,13 +113,16 @@ class BetaDiscreteWeibull(DiscreteLifetime):
         """
         t, alpha, beta, c = np.asarray(t, dtype=float), theta["alpha"], theta["beta"], theta["c"]
         ratio, goal = self.survival_ratio(t, np.ones(()), theta), rng.uniform()
-        before, after = (np.minimum(beta + age**c, 1e300) for age in (t, t + 1.0))
-        # larger than a draw that knows only of the t opportunities before
-        low = logit(np.clip(betaincinv(alpha, before, goal), 1e-300, 1.0 - 1e-16)) + np.zeros(rng.shape)
-        high = np.full(rng.shape, 40.0)
-        for _ in range(60):
+        before = np.minimum(beta + t**c, HUGE)
+        after = np.minimum(beta + (t + 1.0) ** c, HUGE)
+        # halved on the logit scale; larger than a draw that knows only of the t opportunities before
+        least = np.clip(betaincinv(alpha, before, goal), 1e-300, 1.0 - 1e-16)
+        low = logit(least) + np.zeros(rng.shape)
+        high = np.full(rng.shape, 40.0)  # 1 - 4e-18: a double's 1
+        for _ in range(HALVINGS):
             middle = (low + high) / 2.0
-            at = expit(middle)
-            reached = betainc(alpha, before, at) - ratio * betainc(alpha, after, at) >= goal * (1.0 - ratio)
+            chance = expit(middle)
+            mass = betainc(alpha, before, chance) - ratio * betainc(alpha, after, chance)
+            reached = mass >= goal * (1.0 - ratio)
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
         return {"dropout_probability": expit((low + high) / 2.0)}

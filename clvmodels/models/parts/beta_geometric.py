@@ -6,18 +6,21 @@ theta ~ Beta(gamma, delta) is a customer's own chance to leave, the same at ever
 
 Those with a high chance leave first, so that those who remain are ever more loyal. The mean number of opportunities is
 infinite for gamma <= 1.
+
+Fader & Hardie (2007), How to Project Customer Retention, Journal of Interactive Marketing 21(1); the sums over what is
+to come as in Fader, Hardie & Shang (2010), Marketing Science 29(6).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import pytensor.tensor as pt
 from scipy.special import hyp2f1
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Handle, Meaning, Parameter, Theta
+from clvmodels.models.contract import Handle, Meaning, Parameter, Theta, Value
 from clvmodels.models.discrete import DiscreteLifetime
 from clvmodels.models.parts.beta_ratio import log_beta_ratio
 from clvmodels.models.parts.mean_odds import moved_mean
@@ -47,53 +50,57 @@ class BetaGeometric(DiscreteLifetime):
         text = f"mean chance of leaving, {leave} / ({leave} + {stay}), on the logit scale; {leave} + {stay} stays"
         self.handles = (Handle("dropout_mean", "lifetime", "dropout", text, moved_mean(leave, stay)),)
 
-    def _both(self, theta: Theta) -> tuple[Any, Any]:
-        return theta[self.names[0]], theta[self.names[1]]
+    def _weights[V](self, theta: Theta[V]) -> tuple[V, V]:
+        """gamma and delta: of leaving and of staying."""
+        leave, stay = self.names
+        return theta[leave], theta[stay]
 
-    def log_survival(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_survival(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log S(t)."""
-        gamma, delta = self._both(theta)
+        gamma, delta = self._weights(theta)
         return log_beta_ratio(gamma, delta, t, xp)
 
-    def log_ended(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_ended(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log S(t) + log of gamma / (gamma + delta + t)."""
-        gamma, delta = self._both(theta)
+        gamma, delta = self._weights(theta)
         return self.log_survival(t, theta, xp) - xp.log1p((delta + t) / gamma)
 
-    def log_step(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_step(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log of (delta + t) / (gamma + delta + t + 1)."""
-        gamma, delta = self._both(theta)
+        gamma, delta = self._weights(theta)
         return -xp.log1p((gamma + 1.0) / (delta + t))
 
-    def survival_ratio(self, t: Array, k: Array, theta: Theta) -> Array:
+    def survival_ratio(self, t: Array, k: Array, theta: Theta[Array]) -> Array:
         """B(gamma, delta + t + k) / B(gamma, delta + t)."""
-        gamma, delta = self._both(theta)
+        gamma, delta = self._weights(theta)
         return np.exp(log_beta_ratio(gamma, delta + t, k))
 
-    def draw_residual(self, t: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw_residual(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """theta ~ Beta(gamma, delta + t), then the number of times it does not happen."""
-        gamma, delta = self._both(theta)
+        gamma, delta = self._weights(theta)
         chance = rng.beta(gamma, delta + t)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # a chance that underflows to 0: without end
             left = np.floor(np.log1p(-rng.uniform()) / np.log1p(-chance))
         return np.where(chance > 0.0, left, np.inf), {"dropout_probability": chance}
 
-    def draw_ended(self, t: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+    def draw_ended(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """theta ~ Beta(gamma + 1, delta + t)."""
-        gamma, delta = self._both(theta)
+        gamma, delta = self._weights(theta)
         return {"dropout_probability": rng.beta(gamma + 1.0, delta + t)}
 
-    def expected_time(self, t: Array, theta: Theta, k: Array) -> Array:
+    def expected_time(self, t: Array, theta: Theta[Array], k: Array) -> Array:
         """b / (gamma - 1) (1 - B(gamma - 1, b + 1 + k) / B(gamma - 1, b + 1)), b = delta + t; gamma = 1 included."""
-        gamma, delta = self._both(theta)
-        b, power = np.asarray(delta + t, dtype=float), np.asarray(gamma, dtype=float) - 1.0
-        power = np.where(power == 0.0, 1e-200, power)
+        gamma, delta = self._weights(theta)
+        b = np.asarray(delta + t, dtype=float)
+        power = np.asarray(gamma, dtype=float) - 1.0
+        power = np.where(power == 0.0, 1e-200, power)  # the ratio's log is linear in it there: the limit, to all digits
         return -b * np.expm1(log_beta_ratio(power, b + 1.0, k)) / power
 
-    def discounted_time(self, t: Array, theta: Theta, discount: float) -> Array:
+    def discounted_time(self, t: Array, theta: Theta[Array], discount: float) -> Array:
         """b / (gamma + b) / (1 + d) 2F1(1, b + 1; gamma + b + 1; 1 / (1 + d)), b = delta + t."""
-        gamma, delta = self._both(theta)
-        b, factor = np.asarray(delta + t, dtype=float), 1.0 / (1.0 + discount)
+        gamma, delta = self._weights(theta)
+        b = np.asarray(delta + t, dtype=float)
+        factor = 1.0 / (1.0 + discount)
         return b / (gamma + b) * factor * hyp2f1(1.0, b + 1.0, gamma + b + 1.0, factor)
 
 
@@ -102,34 +109,34 @@ class NobodyLeaves(DiscreteLifetime):
 
     ends = False
 
-    def log_survival(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_survival(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """0."""
         return 0.0 * t
 
-    def log_ended(self, t: Any, theta: Theta, xp: Any = pt) -> Any:
+    def log_ended(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """Minus infinity."""
         return xp.full_like(t, -np.inf)
 
-    def survival_ratio(self, t: Array, k: Array, theta: Theta) -> Array:
+    def survival_ratio(self, t: Array, k: Array, theta: Theta[Array]) -> Array:
         """1."""
         return np.ones(np.broadcast(t, k).shape)
 
-    def draw_residual(self, t: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw_residual(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Without end."""
         return np.full(rng.shape, np.inf), {}
 
-    def draw_ended(self, t: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+    def draw_ended(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """Nobody; nothing is known of them."""
         return {}
 
-    def expected_time(self, t: Array, theta: Theta, k: Array) -> Array:
+    def expected_time(self, t: Array, theta: Theta[Array], k: Array) -> Array:
         """k."""
         return k + 0.0 * np.asarray(t, dtype=float)
 
-    def discounted_time(self, t: Array, theta: Theta, discount: float) -> Array:
+    def discounted_time(self, t: Array, theta: Theta[Array], discount: float) -> Array:
         """1 / discount."""
         return 1.0 / discount + 0.0 * np.asarray(t, dtype=float)
 
 
-def _mean(a: Any, b: Any) -> Any:
+def _mean(a: Array, b: Array) -> Array:
     return a / (a + b)

@@ -1,15 +1,19 @@
 """What purchase processes, lifetimes and calendars owe to the models that are composed of them.
 
-Expressions of a density take PyTensor's variables, draws NumPy's arrays; where both are needed the function takes `xp`,
-the one or the other. Ages are times since a customer's first purchase. Shapes: R rows, N nodes, D draw, C customer_id,
-P period.
+A model is a purchase process, on a calendar, until a lifetime ends. The lifetime leads: from the purchases on their
+calendar it makes the two branches of the density (`Lifetime.branches`), and it says how a future ends
+(`Lifetime.draw_left`). Its families are `clock.py`, `coin.py` and `no_end.py`.
+
+Ages are times since a customer's first purchase. Shapes: R rows, N nodes, D draw, C customer_id, P period.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,19 +21,23 @@ import pytensor.tensor as pt
 from scipy.special import betainc, gammaln, xlogy
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Handle, Meaning, Parameter, Rows, State, Theta
+from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, State, Theta, Value
 from clvmodels.randomness import KeyedRandom
 
-NODES = 32
+NOTHING_LEFT = 45.0
+"""exp(-45) is 3e-20: beside the whole, what is smaller than that changes no digit of a double."""
 
 
-class Part:
-    """What both parts say of themselves."""
+class Component:
+    """What purchase processes, lifetimes and calendars say of themselves."""
 
     observes: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     meanings: tuple[Meaning, ...] = ()
     handles: tuple[Handle, ...] = ()
+
+
+# Calendars ------------------------------------------------------------------------------------------------------
 
 
 class Pieces(NamedTuple):
@@ -39,14 +47,14 @@ class Pieces(NamedTuple):
     factor there, and its least in the piece.
     """
 
-    offset: Any
-    length: Any
-    before: Any
-    pace: Any
-    slowest: Any
+    offset: Graph
+    length: Graph
+    before: Graph
+    pace: Graph
+    slowest: Graph
 
 
-class Calendar(Part):
+class Calendar(Component):
     """Operational time of purchases: the integral of a factor on their rate. This one is the identity.
 
     `traits` are what it observes of a customer that is no history (a birth date).
@@ -56,24 +64,26 @@ class Calendar(Part):
     steady = True
     """The factor is constant between its jumps."""
 
-    def elapsed(self, rows: Rows, start: Any, length: Any, theta: Theta, xp: Any = pt) -> Any:
+    def elapsed(
+        self, rows: Rows[Value], start: Value, length: Value, theta: Theta[Value], xp: ModuleType = pt
+    ) -> Value:
         """Operational time of the ages (start, start + length)."""
         return length
 
-    def log_intensity(self, rows: Rows, theta: Theta) -> Any:
+    def log_intensity(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """Sum over the repeat purchases of the log of the factor. [R]"""
         return 0.0
 
-    def pace(self, rows: Rows, age: Any, theta: Theta, xp: Any = pt) -> Any:
+    def pace(self, rows: Rows[Array], age: Array, theta: Theta[Array]) -> Array | float:
         """The factor at an age."""
         return 1.0
 
-    def pieces(self, rows: Rows, theta: Theta) -> Pieces:
+    def pieces(self, rows: Rows[Graph], theta: Theta[Graph]) -> Pieces:
         """(t_x, T) in one piece, or as many as the factor has jumps in it."""
         gap = (rows["T"] - rows["recency"])[..., None]
         return Pieces(0.0 * gap, gap, 0.0 * gap, 1.0 + 0.0 * gap, 1.0 + 0.0 * gap)
 
-    def within(self, rows: Rows, pieces: Pieces, tau: Any, theta: Theta) -> Any:
+    def within(self, rows: Rows[Graph], pieces: Pieces, tau: Graph, theta: Theta[Graph]) -> Graph:
         """Operational time of the ages (t_x, t_x + tau), tau given by piece. [R, pieces, N]"""
         return tau
 
@@ -81,7 +91,7 @@ class Calendar(Part):
         """How many nodes a piece needs, where the whole would need this number."""
         return number
 
-    def jumps(self, rows: Rows) -> Array:
+    def jumps(self, rows: Rows[Array]) -> Array:
         """When the factor jumps, in time after T; where that is before T or never does not matter. [C, jumps]"""
         return np.empty((1, 0))
 
@@ -92,6 +102,9 @@ class Calendar(Part):
     def simulated(self, purchases: pd.DataFrame) -> dict[str, pd.Series]:
         """What it observes, from simulated purchases with the traits, by customer_id."""
         return {}
+
+
+# Purchases ------------------------------------------------------------------------------------------------------
 
 
 class Phase(NamedTuple):
@@ -106,9 +119,10 @@ class Phase(NamedTuple):
     def stage_probability(self, m: Array, tau: Array) -> Array:
         """P(m stages in tau): negative binomial, 0 for m < 0. [D, C]"""
         m = np.asarray(m, dtype=float)
-        at = np.maximum(m, 0.0)
+        possible = np.maximum(m, 0.0)  # a number that the formula can be evaluated at
         share = tau / (self.exposure + tau)
-        log_p = gammaln(self.shape + at) - gammaln(self.shape) - gammaln(at + 1.0) + xlogy(at, share)
+        log_ways = gammaln(self.shape + possible) - gammaln(self.shape) - gammaln(possible + 1.0)
+        log_p = log_ways + xlogy(possible, share)  # xlogy: no stage in no time is certain
         return np.where(m < 0, 0.0, np.exp(log_p - self.shape * np.log1p(tau / self.exposure)))
 
     def stage_tail(self, m: Array, tau: Array) -> Array:
@@ -118,35 +132,43 @@ class Phase(NamedTuple):
         return np.where(m <= 0, 1.0, betainc(np.maximum(m, 1.0), self.shape, share))
 
 
-class Purchases(Part, ABC):
+class Purchases(Component, ABC):
     """When an active customer buys, in operational time: at every `stages`-th event of a Poisson process whose rate
-    differs between customers as a gamma distribution, integrated out."""
+    differs between customers as a gamma distribution, integrated out.
+
+    So much a lifetime needs that ends right after a purchase. What it needs that may end between them, `Memoryless`
+    purchases have.
+    """
 
     stages = 1
-    lacks: frozenset[str] = frozenset()
-    """What the process does not compose with: a 'calendar' other than the identity, or kinds of lifetimes."""
 
     @abstractmethod
-    def log_density(self, rows: Rows, until: Any, theta: Theta) -> Any:
+    def log_density(self, rows: Rows[Graph], until: Graph, theta: Theta[Graph]) -> Graph:
         """log g(until): the purchases seen, none in (t_x, until). [R]"""
 
     @abstractmethod
-    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw(
+        self, rows: Rows[Array], until: Array, theta: Theta[Array], rng: KeyedRandom
+    ) -> tuple[Array, dict[str, Array]]:
         """Own rate given the purchases, none in (t_x, until), and what else the simulator needs. [D, C] each"""
 
     @abstractmethod
-    def phases(self, rows: Rows, until: Array, theta: Theta) -> Iterator[Phase]:
+    def phases(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Iterator[Phase]:
         """What an active customer may be in at `until`, given the history; the weights add up to 1."""
 
-    def count_probability(self, rows: Rows, until: Array, theta: Theta, n: Array, tau: Array) -> Array:
-        """P(n purchases in the operational time tau after `until` | history, active). [D, C]"""
+    def count_probability(self, rows: Rows[Array], until: Array, theta: Theta[Array], n: Array, tau: Array) -> Array:
+        """P(n purchases in the operational time tau after `until` | history, active). [D, C]
+
+        n purchases have been made when the stages passed, those before `until` included, are n k to n k + k - 1.
+        """
         total = np.zeros(())
         for phase in self.phases(rows, until, theta):
             for stage in range(self.stages):
-                total = total + phase.weight * phase.stage_probability(self.stages * n - phase.passed + stage, tau)
+                stages = self.stages * n - phase.passed + stage
+                total = total + phase.weight * phase.stage_probability(stages, tau)
         return total
 
-    def count_tail(self, rows: Rows, until: Array, theta: Theta, n: Array, tau: Array) -> Array:
+    def count_tail(self, rows: Rows[Array], until: Array, theta: Theta[Array], n: Array, tau: Array) -> Array:
         """P(n purchases or more in the operational time tau after `until` | history, active). [D, C]"""
         total = np.zeros(())
         for phase in self.phases(rows, until, theta):
@@ -158,10 +180,10 @@ class Purchases(Part, ABC):
 
         lengths and result: [D, C, P]
         """
-        passed = rng.poisson_periods(self.stages * state.purchase_rate[..., None] * lengths)
+        stages = rng.poisson_periods(self.stages * state.purchase_rate[..., None] * lengths)
         if self.stages == 1:
-            return passed
-        upto = np.floor((state.extra["phase"][..., None] + np.cumsum(passed, axis=-1)) / self.stages)
+            return stages
+        upto = np.floor((state.extra["phase"][..., None] + np.cumsum(stages, axis=-1)) / self.stages)
         return np.diff(upto, axis=-1, prepend=0.0)
 
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
@@ -169,122 +191,109 @@ class Purchases(Part, ABC):
         stages = rng.poisson(self.stages * own["purchase_rate"] * until)
         return np.sort(until * rng.random(stages))[self.stages - 1 :: self.stages]
 
-    # what a lifetime asks for that ends by the clock, or never
 
-    def log_ratio(self, rows: Rows, start: Any, tau: Any, theta: Theta) -> Any:
-        """log g(start + tau) - log g(start), start the operational age at t_x; exact also where both are large."""
-        raise NotImplementedError
+class Memoryless(Purchases):
+    """Purchases whose chance does not depend on the time since the last one, given the own rate.
 
-    def decay(self, rows: Rows, start: Any, theta: Theta) -> Any:
-        """Rate at which g falls at `start`: places the quadrature's nodes."""
-        raise NotImplementedError
-
-    def reach(self, rows: Rows, start: Any, theta: Theta) -> Any:
-        """The time after `start` beyond which g has fallen by exp(-45)."""
-        raise NotImplementedError
-
-    def mean_rate(self, rows: Rows, until: Array, theta: Theta) -> Array:
-        """E[purchases per unit of operational time | history until `until`, active], the same ever after. [D, C]"""
-        raise NotImplementedError
-
-
-class ClockLifetime(Part, ABC):
-    """A lifetime that ends by the clock, anywhere; what differs between customers is integrated out.
-
-    Its natural clock is the time in which its density is smooth: calendar time unless `between` and `advance` say
-    otherwise. Densities, decays and reaches are in units of that clock.
+    They go with any lifetime and any calendar: the density g is one of the operational age alone, and the silence since
+    t_x may end anywhere.
     """
 
-    kind: Literal["clock", "none"] = "clock"
-    nodes = NODES
-    bunched = 1
-    """Power by which the nodes are bunched towards t_x, for clocks in which time itself is not smooth there."""
-
-    def between(self, t: Any, tau: Any, theta: Theta, xp: Any = pt) -> Any:
-        """Units of the natural clock in the ages (t, t + tau)."""
-        return tau
-
-    def advance(self, t: Any, u: Any, theta: Theta, xp: Any = pt) -> Any:
-        """The time after age t in which the natural clock moves by u."""
-        return u
+    @abstractmethod
+    def log_ratio(self, rows: Rows[Graph], start: Graph, tau: Graph, theta: Theta[Graph]) -> Graph:
+        """log g(start + tau) - log g(start), start the operational age at t_x; exact also where both are large."""
 
     @abstractmethod
-    def log_survival(self, t: Any, theta: Theta) -> Any:
-        """log S(t)."""
+    def decay(self, rows: Rows[Graph], start: Graph, theta: Theta[Graph]) -> Graph:
+        """Rate at which g falls at `start`: places the quadrature's nodes."""
 
     @abstractmethod
-    def log_density(self, t: Any, theta: Theta) -> Any:
-        """log of the density of the end at age t, per unit of the natural clock."""
+    def reach(self, rows: Rows[Graph], start: Graph, theta: Theta[Graph]) -> Graph:
+        """The time after `start` beyond which g has fallen by exp(-45)."""
 
     @abstractmethod
-    def log_ratio(self, t: Any, u: Any, theta: Theta) -> Any:
-        """log of that density when the clock has moved by u after t, less that at t."""
+    def mean_rate(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Array:
+        """E[purchases per unit of operational time | history until `until`, active], the same ever after. [D, C]"""
+
+
+@dataclass(frozen=True, eq=False)
+class OnCalendar[P: Purchases]:
+    """A purchase process that runs in the operational time of a calendar: what a lifetime sees of the two."""
+
+    process: P
+    calendar: Calendar
+
+    def log_density(self, rows: Rows[Graph], until: Graph, theta: Theta[Graph]) -> Graph:
+        """log g of the operational age at the age `until`: the purchases seen, none in (t_x, until), but for the
+        calendar's factors at the purchases (`Calendar.log_intensity`). [R]"""
+        return self.process.log_density(rows, self.calendar.elapsed(rows, 0.0, until, theta), theta)
+
+    def operational_age(self, rows: Rows[Array], age: Array, theta: Theta[Array]) -> Array:
+        """Operational time of (0, age). [D, C]"""
+        return self.calendar.elapsed(rows, np.zeros_like(age), age, theta, np)
+
+    def ahead(self, rows: Rows[Array], t: Array, theta: Theta[Array]) -> Array:
+        """Operational time of (T, T + t]. t: [P], [C, P] or [D, C, P]; result broadcastable to [D, C, P]"""
+        wide_rows = widened(rows)
+        return self.calendar.elapsed(wide_rows, wide_rows["T"], t, widened(theta), np)
+
+
+def widened(values: Mapping[str, Value]) -> dict[str, Value]:
+    """With a last dimension more, for nodes or periods; what is one number for all stays so."""
+    return {name: value[..., None] if getattr(value, "ndim", 0) else value for name, value in values.items()}
+
+
+# Lifetimes ------------------------------------------------------------------------------------------------------
+
+
+class Residual(NamedTuple):
+    """What is left of customers alive at T, and own variables of their lifetimes. [D, C] each
+
+    Time and purchases until the end: infinitely much of what the end does not depend on.
+    """
+
+    time: Array
+    purchases: Array
+    own: dict[str, Array]
+
+
+class Lifetime[P: Purchases](Component, ABC):
+    """When a customer leaves; what differs between customers is integrated out.
+
+    P is the kind of purchases that it can be put together with.
+    """
+
+    title: str
+    """What it is, in a sentence: "a lifetime that ends by the clock"."""
+
+    def accepts(self, purchases: Purchases) -> bool:
+        """Whether it can be put together with these purchases."""
+        return isinstance(purchases, Memoryless)
 
     @abstractmethod
-    def decay(self, t: Any, theta: Theta) -> Any:
-        """Rate at which the density falls at t."""
+    def branches(self, purchases: OnCalendar[P], rows: Rows[Graph], theta: Theta[Graph]) -> tuple[Graph, Graph]:
+        """Log density of the history and of being alive at T, and of the history and of having ended. 2 x [R]"""
 
     @abstractmethod
-    def reach(self, t: Any, theta: Theta) -> Any:
-        """Units of the clock after t beyond which the density has fallen by exp(-45)."""
+    def log_ended_at_T(self, purchases: OnCalendar[P], rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
+        """Log density of the history and of an end that was seen, at T. [R]"""
 
     @abstractmethod
-    def survival_ratio(self, t: Array, tau: Array, theta: Theta) -> Array:
-        """S(t + tau) / S(t). NumPy"""
+    def draw_left(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Residual:
+        """What is left of a customer alive at T."""
 
     @abstractmethod
-    def residual_at(self, t: Array, survived: Array, theta: Theta) -> Array:
-        """The tau at which S(t + tau) / S(t) has fallen to `survived`, in (0, 1]. NumPy"""
+    def draw_end(
+        self, purchases: OnCalendar[P], rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom
+    ) -> tuple[Array, dict[str, Array]]:
+        """Age at the end of a customer who has ended, and own variables of the lifetime. [D, C] each"""
 
     @abstractmethod
-    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
-        """Time left of a customer alive at T, and own variables. [D, C]"""
+    def expected_purchases(self, purchases: OnCalendar[P], rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
+        """E[purchases in (T, T + t] | history, alive at T]. t: [P] or [C, P], increasing; result [D, C, P]"""
 
     @abstractmethod
-    def draw_ended(self, death: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
-        """Own variables of a customer who ended at age `death`. [D, C]"""
-
-    def expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array | None:
-        """E[min(residual lifetime, t) | alive at T] where there is a closed form. [D, C, P]"""
-        return None
-
-
-class CoinLifetime(Part, ABC):
-    """A lifetime that ends by the toss of a coin, right after a purchase."""
-
-    kind: Literal["coin"] = "coin"
-
-    @abstractmethod
-    def log_survival(self, rows: Rows, theta: Theta) -> Any:
-        """log P(all tosses survived). [R]"""
-
-    @abstractmethod
-    def log_ended(self, rows: Rows, theta: Theta) -> Any:
-        """log P(the last toss fell, none before); minus infinity, with gradient 0, where none was tossed. [R]"""
-
-    @abstractmethod
-    def survives(self, rows: Rows, theta: Theta, n: Array) -> Array:
-        """P(n more tosses survived | those until T were). [D, C]"""
-
-    @abstractmethod
-    def falls(self, rows: Rows, theta: Theta, n: Array) -> Array:
-        """P(the n-th more toss is the one that falls | those until T were survived), n >= 1. [D, C]"""
-
-    @abstractmethod
-    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
-        """Purchases left of a customer alive at T, and own variables. [D, C]"""
-
-    @abstractmethod
-    def draw_ended(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
-        """Own variables of a customer whose last coin fell. [D, C]"""
-
-    @abstractmethod
-    def expected_purchases(self, purchases: Purchases, rows: Rows, until: Array, theta: Theta, t: Array) -> Array:
-        """E[purchases in the operational time t after T | alive], the one after which the coin falls included.
-
-        `until` is the operational age at T. [D, C, P]
-        """
-
-    @abstractmethod
-    def tosses(self, rows: Rows) -> Any:
-        """Coins tossed until T."""
+    def count_probability(
+        self, purchases: OnCalendar[P], rows: Rows[Array], theta: Theta[Array], n: Array, t: float
+    ) -> Array:
+        """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""

@@ -23,13 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import lgamma
-from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
+from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, Theta
 from clvmodels.models.parts.contract import Phase, Purchases
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 from clvmodels.models.prior import log_normal
@@ -40,15 +39,14 @@ class ErlangGamma(Purchases):
     """The purchase process; see the module's text.
 
     The prior of alpha is that of a Poisson process of stages k times as fast, so that purchase rates have the same
-    prior whatever k.
+    prior whatever k. Not memoryless, for k = 1 neither: a variant of k goes with what the others go with.
     """
-
-    lacks = frozenset({"calendar", "clock", "none"})
 
     def __init__(self, k: int):
         self.stages = k
         self._every_stage = PoissonGamma()
-        self.observes = (*self._every_stage.observes, *(("sum_log_gaps",) if k > 1 else ()))
+        gaps = ("sum_log_gaps",) if k > 1 else ()
+        self.observes = (*self._every_stage.observes, *gaps)
         self.parameters = (
             Parameter("r", "purchases", "none", log_normal(1.0, 1.0), 1, "purchase rate", "shape of the stages' rates"),
             Parameter(
@@ -66,15 +64,15 @@ class ErlangGamma(Purchases):
             Meaning("spread of rates between customers (sd / mean)", "", lambda theta: theta["r"] ** -0.5),
         )
 
-    def log_density(self, rows: Rows, until: Any, theta: Theta) -> pt.TensorVariable:
-        """log g(until). [R]"""
-        events = self._every_stage.log_density(self._in_stages(rows), until, theta)
+    def log_density(self, rows: Rows[Graph], until: Graph, theta: Theta[Graph]) -> Graph:
+        """log g(until): of the stages, as a Poisson process's, of the gaps, and of the silence. [R]"""
+        of_stages = self._every_stage.log_density(self._in_stages(rows), until, theta)
         if self.stages == 1:
-            return events
-        gaps = (self.stages - 1) * rows["sum_log_gaps"] - rows["frequency"] * lgamma(self.stages)
-        return events + gaps + self._log_silence(rows, until, theta)
+            return of_stages
+        of_gaps = (self.stages - 1) * rows["sum_log_gaps"] - rows["frequency"] * lgamma(self.stages)
+        return of_stages + of_gaps + self._log_silence(rows, until, theta)
 
-    def _log_silence(self, rows: Rows, until: Any, theta: Theta) -> pt.TensorVariable:
+    def _log_silence(self, rows: Rows[Graph], until: Graph, theta: Theta[Graph]) -> Graph:
         """log of the sum over j < k of (s)_j z^j / j!, by Horner's scheme: no power and no log of 0 where z = 0. [R]"""
         s = theta["r"] + self.stages * rows["frequency"]
         z = (until - rows["recency"]) / (theta["alpha"] + until)
@@ -83,11 +81,11 @@ class ErlangGamma(Purchases):
             beyond_first = (s + (j - 1)) * z / j * (1.0 + beyond_first)
         return pt.log1p(beyond_first)
 
-    def _in_stages(self, rows: Rows) -> Rows:
+    def _in_stages(self, rows: Rows[Graph]) -> Rows[Graph]:
         """The history as that of a Poisson process: k events to a purchase."""
         return {**rows, "frequency": self.stages * rows["frequency"]}
 
-    def phases(self, rows: Rows, until: Array, theta: Theta) -> Iterator[Phase]:
+    def phases(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Iterator[Phase]:
         """j < k stages passed since the last purchase, weight (s)_j z^j / j!; lambda ~ Gamma(s + j, alpha + until)."""
         s = np.asarray(theta["r"] + self.stages * rows["frequency"], dtype=float)
         exposure = np.asarray(theta["alpha"] + until, dtype=float)
@@ -99,13 +97,15 @@ class ErlangGamma(Purchases):
         for j, weight in enumerate(weights):
             yield Phase(weight / total, j, s + j, exposure)
 
-    def draw(self, rows: Rows, until: Array, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw(
+        self, rows: Rows[Array], until: Array, theta: Theta[Array], rng: KeyedRandom
+    ) -> tuple[Array, dict[str, Array]]:
         """Purchases per time unit, lambda / k, and the phase: given the history first the phase, then lambda. [D, C]"""
         goal, phase = rng.uniform(), np.zeros(rng.shape)
-        reached: Array = np.zeros(())
+        cumulative: Array = np.zeros(())
         for possible in self.phases(rows, until, theta):
-            reached = reached + possible.weight
-            phase += goal >= reached
+            cumulative = cumulative + possible.weight
+            phase += goal >= cumulative
         phase = np.minimum(phase, self.stages - 1.0)  # the weights add up to 1 but for rounding
         shape, exposure = theta["r"] + self.stages * rows["frequency"], theta["alpha"] + until
         return rng.gamma(shape + phase) / exposure / self.stages, {"phase": phase}

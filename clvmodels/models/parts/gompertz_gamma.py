@@ -24,15 +24,16 @@ weeks; from the Pareto/NBD's priors it is 0.9, 22 and 1,500.
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
+from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.models.kernels import kernel, over_times
-from clvmodels.models.parts.contract import ClockLifetime
+from clvmodels.models.parts.clock import ClockLifetime
+from clvmodels.models.parts.contract import NOTHING_LEFT
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -54,17 +55,20 @@ HUGE = 500.0
 """e^500 is still a number, and log(1 + e^500 / w) is 500 - log w to the last bit for any w that occurs."""
 
 
-def grown(z: Any, w: Any, xp: Any) -> Any:
+def grown(z: Value, w: Value, xp: ModuleType) -> Value:
     """log(1 + (e^z - 1) / w) for z >= 0, w > 0, exact where z is tiny and finite where e^z is not.
 
     Its inverse in z is grown(., 1 / w).
     """
-    return xp.log1p(xp.expm1(xp.minimum(z, HUGE)) / w) + xp.maximum(z - HUGE, 0.0)
+    within_reach = xp.log1p(xp.expm1(xp.minimum(z, HUGE)) / w)
+    beyond = xp.maximum(z - HUGE, 0.0)
+    return within_reach + beyond
 
 
-def hold(t: Any, theta: Theta, xp: Any) -> Any:
+def hold(t: Value, theta: Theta[Value], xp: ModuleType) -> Value:
     """w(t): beta at first, 1 in the end; the clock runs at b / w(t)."""
-    return theta["beta"] * xp.exp(-theta["b"] * t) - xp.expm1(-theta["b"] * t)
+    passed = -theta["b"] * t
+    return theta["beta"] * xp.exp(passed) - xp.expm1(passed)
 
 
 MEANINGS = (
@@ -88,72 +92,78 @@ class GompertzGamma(ClockLifetime):
     parameters = PARAMETERS
     meanings = MEANINGS
     nodes = 64
+    """Of 60 hard cases over six decades of the parameters the worst is wrong by 7e-6 with 32 nodes, 4e-8 with 48 and
+    4e-11 with 64."""
 
-    def between(self, t: Any, tau: Any, theta: Theta, xp: Any = pt) -> Any:
+    def between(self, t: Value, tau: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """K(t + tau) - K(t)."""
         return grown(theta["b"] * tau, hold(t, theta, xp), xp)
 
-    def advance(self, t: Any, u: Any, theta: Theta, xp: Any = pt) -> Any:
+    def advance(self, t: Value, u: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """The tau with K(t + tau) - K(t) = u."""
         return grown(u, 1.0 / hold(t, theta, xp), xp) / theta["b"]
 
-    def log_survival(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+    def log_survival(self, t: Graph, theta: Theta[Graph]) -> Graph:
         """log S(t) = -s K(t)."""
         return -theta["s"] * self.between(0.0 * t, t, theta)
 
-    def log_density(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+    def log_density(self, t: Graph, theta: Theta[Graph]) -> Graph:
         """log(s e^(-s K(t)))."""
         return pt.log(theta["s"]) + self.log_survival(t, theta)
 
-    def log_ratio(self, t: pt.TensorVariable, u: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+    def log_ratio(self, t: Graph, u: Graph, theta: Theta[Graph]) -> Graph:
         """-s u."""
         return -theta["s"] * u
 
-    def decay(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+    def decay(self, t: Graph, theta: Theta[Graph]) -> Graph:
         """s, of the density, and max(w(t), 1): the age as a function of the clock bends at 1 / w(t) for w > 1, at
         log(1 / w) for w < 1. Without the 1 the worst of 15,000 hard histories misses the allowed 1e-8 by 82 times."""
         return theta["s"] + pt.maximum(hold(t, theta, pt), 1.0)
 
-    def reach(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """45 / s."""
-        return 45.0 / theta["s"] + 0.0 * t
+    def reach(self, t: Graph, theta: Theta[Graph]) -> Graph:
+        """45 / s, and not 45 / (s + 1) as for the exponential: the tail's age stretches with the clock, so that the
+        integrand falls as e^(-s u) alone."""
+        return NOTHING_LEFT / theta["s"] + 0.0 * t
 
-    def survival_ratio(self, t: Array, tau: Array, theta: Theta) -> Array:
+    def survival_ratio(self, t: Array, tau: Array, theta: Theta[Array]) -> Array:
         """S(t + tau) / S(t)."""
         return np.exp(-theta["s"] * self.between(t, tau, theta, np))
 
-    def residual_at(self, t: Array, survived: Array, theta: Theta) -> Array:
+    def residual_at(self, t: Array, survived: Array, theta: Theta[Array]) -> Array:
         """The tau at which the clock has moved by -log(survived) / s."""
         return self.advance(t, -np.log(survived) / theta["s"], theta, np)
 
-    def expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array:
+    def expected_time(self, rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
         """E[min(residual lifetime, t) | alive at T] = integral of S(T + u) / S(T) over (0, t). [D, C, P]
 
         No closed form but by a hypergeometric function; integrated to about 1e-14 of the result.
         """
-        b, s, w = (np.asarray(v, dtype=float) for v in (theta["b"], theta["s"], hold(rows["T"], theta, np)))
-        return over_times(_means_moved, s, w, t=b[..., None] * t) / b[..., None]
+        b = np.asarray(theta["b"], dtype=float)[..., None]
+        w = hold(rows["T"], theta, np)
+        return over_times(_means_moved, theta["s"], w, t=b * t) / b
 
-    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
+    def draw_residual(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Time left of a customer alive at T: eta ~ Gamma(s, beta + e^(b T) - 1), then eta (e^(b T + b tau) - e^(b T))
         ~ Exp(1). [D, C]"""
         hazard, scaled = self._hazard(rng.gamma(theta["s"]), rows["T"], theta)
         with np.errstate(divide="ignore"):  # a hazard that underflows to 0 never ends
-            return np.log1p(rng.exponential() / scaled) / theta["b"], {"first_hazard": hazard}
+            left = np.log1p(rng.exponential() / scaled) / theta["b"]
+        return left, {"first_hazard": hazard}
 
-    def draw_ended(self, death: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
+    def draw_ended(self, death: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """eta of a customer who ended at age `death`: Gamma(s + 1, beta + e^(b death) - 1). [D, C]"""
         hazard, _ = self._hazard(rng.gamma(theta["s"] + 1.0), death, theta)
         return {"first_hazard": hazard, "death_age": death}
 
-    def _hazard(self, gamma: Array, t: Array, theta: Theta) -> tuple[Array, Array]:
+    def _hazard(self, gamma: Array, t: Array, theta: Theta[Array]) -> tuple[Array, Array]:
         """b eta, the hazard at age 0, and eta e^(b t), for eta = gamma / (beta + e^(b t) - 1)."""
-        scaled = gamma / hold(t, theta, np)
+        scaled = gamma / hold(t, theta, np)  # eta e^(b t): finite where e^(b t) is not
         return theta["b"] * np.exp(-theta["b"] * t) * scaled, scaled
 
 
+SHORT_PANEL = 0.2
 SHORT, LONG = np.polynomial.legendre.leggauss(5), np.polynomial.legendre.leggauss(12)
-"""Nodes and weights for panels of length 0.2 and of length 1."""
+"""Nodes and weights for panels shorter than that, and for those of length 1 at most."""
 
 
 @kernel("float64(float64, float64)")
@@ -171,21 +181,27 @@ def _mean_moved(s, w, x, out):  # pragma: no cover - compiled
     which they are near -1 / w: dz = w / (w - (w - 1) e^-k) dk and y = log1p(k c) with c = w. A fall at rate s adds to
     c, and ends the integral where the integrand is e^-45. Gauss-Legendre on panels of length 1 in y.
     """
-    by_clock = w > 1.0
-    c = w + s if by_clock else (1.0 + s) / w
-    last = 45.0 / s if by_clock else _grown(45.0 / s, 1.0 / w)
+    by_clock = w > 1.0  # over k, otherwise over z
+    if by_clock:
+        c = w + s
+        last = NOTHING_LEFT / s
+    else:
+        c = (1.0 + s) / w
+        last = _grown(NOTHING_LEFT / s, 1.0 / w)
     total, start = 0.0, 0.0
     for p in range(x.size):
-        end = np.log1p(c * min(_grown(x[p], w) if by_clock else x[p], last))
+        bound = _grown(x[p], w) if by_clock else x[p]
+        end = np.log1p(c * min(bound, last))
         panels = max(1, int(np.ceil(abs(end - start))))
         step = (end - start) / panels
-        nodes, weights = SHORT if abs(step) < 0.2 else LONG
+        nodes, weights = SHORT if abs(step) < SHORT_PANEL else LONG
         for panel in range(panels):
             for node in range(nodes.size):
                 y = start + step * (panel + 0.5 * (1.0 + nodes[node]))
                 v = np.expm1(y) / c
+                passed = v if by_clock else _grown(v, w)
                 speed = w / (w - (w - 1.0) * np.exp(-v)) if by_clock else 1.0
-                value = speed * np.exp(-s * (v if by_clock else _grown(v, w)))
+                value = speed * np.exp(-s * passed)
                 total += 0.5 * step * weights[node] * value * np.exp(y) / c
         start = end
         out[p] = total

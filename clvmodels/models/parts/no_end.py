@@ -2,58 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Rows, Theta
-from clvmodels.models.parts.contract import ClockLifetime
+from clvmodels.models.contract import Graph, Rows, Theta
+from clvmodels.models.parts.contract import Lifetime, Memoryless, OnCalendar, Residual
 from clvmodels.randomness import KeyedRandom
 
 
-class NoEnd(ClockLifetime):
-    """A clock that never strikes; a model of this kind has no integral over the end, whose log is minus infinity."""
+class NoEnd(Lifetime[Memoryless]):
+    """Alive for sure: the ended branch is minus infinity."""
 
-    kind = "none"
+    title = "no end"
 
-    def log_survival(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """log 1."""
-        return pt.zeros_like(t)
+    def branches(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Graph], theta: Theta[Graph]
+    ) -> tuple[Graph, Graph]:
+        alive = purchases.log_density(rows, rows["T"], theta) + purchases.calendar.log_intensity(rows, theta)
+        return alive, pt.full_like(alive, -np.inf)
 
-    def log_density(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """log 0."""
-        return pt.full_like(t, -np.inf)
+    def log_ended_at_T(self, purchases: OnCalendar[Memoryless], rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
+        """Minus infinity."""
+        return pt.full_like(rows["T"], -np.inf)
 
-    def log_ratio(self, t: Any, u: Any, theta: Theta) -> pt.TensorVariable:
-        """0: nothing falls."""
-        return pt.zeros_like(u)
+    def draw_left(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Residual:
+        """Infinitely much."""
+        endless = np.full(rng.shape, np.inf)
+        return Residual(endless, endless, {})
 
-    def decay(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """0."""
-        return pt.zeros_like(t)
+    def draw_end(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom
+    ) -> tuple[Array, dict[str, Array]]:
+        """Nobody has ended: an age that purchases can be drawn at, for draws that nobody takes."""
+        return np.broadcast_to(rows["recency"], rng.shape), {}
 
-    def reach(self, t: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
-        """Never."""
-        return pt.full_like(t, np.inf)
+    def expected_purchases(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], t: Array
+    ) -> Array:
+        """E[own rate] times the operational time ahead."""
+        age = purchases.operational_age(rows, rows["T"], theta)
+        rate = np.asarray(purchases.process.mean_rate(rows, age, theta))
+        return rate[..., None] * purchases.ahead(rows, t, theta)
 
-    def survival_ratio(self, t: Array, tau: Array, theta: Theta) -> Array:
-        """1."""
-        return np.ones(np.broadcast(t, tau).shape)
-
-    def residual_at(self, t: Array, survived: Array, theta: Theta) -> Array:
-        """Never, but for survived = 1."""
-        return np.where(np.broadcast_to(survived, np.broadcast(t, survived).shape) < 1.0, np.inf, 0.0)
-
-    def draw_residual(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
-        """Infinitely much. [D, C]"""
-        return np.full(rng.shape, np.inf), {}
-
-    def draw_ended(self, death: Array, theta: Theta, rng: KeyedRandom) -> dict[str, Array]:
-        """Nothing of their own: nobody has ended."""
-        return {}
-
-    def expected_time(self, rows: Rows, theta: Theta, t: Array) -> Array:
-        """t. [D, C, P]"""
-        return t + 0.0 * np.asarray(rows["T"])[..., None]
+    def count_probability(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], n: Array, t: float
+    ) -> Array:
+        """That of the purchase process."""
+        age = purchases.operational_age(rows, rows["T"], theta)
+        ahead = purchases.ahead(rows, np.asarray([t]), theta)[..., 0]
+        return purchases.process.count_probability(rows, age, theta, n, ahead)

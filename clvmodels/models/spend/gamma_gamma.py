@@ -27,7 +27,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Meaning, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, SpendModel, Theta
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -37,6 +37,9 @@ MEANINGS = (
 )
 LOG_2PI = float(np.log(2.0 * np.pi))
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+"""B_2k / (2k (2k - 1)), k = 1, 2, ...: Abramowitz & Stegun (1964), eq. 6.1.40."""
+FAR = 10.0
+"""From where on the seven terms of Stirling's series give every digit of a double."""
 
 
 class GammaGamma(SpendModel):
@@ -54,25 +57,26 @@ class GammaGamma(SpendModel):
         Parameter("v", "spend", "money", log_normal(20.0, 3.0), 1, "spend", "rate of the scales"),
     )
 
-    def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+    def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log f(z_1, ..., z_n); 0 where nothing was bought again or for nothing. [R]"""
         paid = pt.gt(rows["amount_count"], 0)
-        n, total = pt.switch(paid, rows["amount_count"], 1.0), pt.switch(paid, rows["amount_sum"], 1.0)
+        # one amount of 1 in place of none, before the logs: no gradient is infinite times 0
+        n = pt.switch(paid, rows["amount_count"], 1.0)
+        total = pt.switch(paid, rows["amount_sum"], 1.0)
         logs = pt.switch(paid, rows["amount_log_sum"], 0.0)
-        return pt.switch(
-            paid, log_density_of_mean(n, total, theta) + log_density_given_mean(n, total, logs, theta), 0.0
-        )
+        log_density = log_density_of_mean(n, total, theta) + log_density_given_mean(n, total, logs, theta)
+        return pt.switch(paid, log_density, 0.0)
 
-    def amounts(self, rows: Rows) -> tuple[Array, Array]:
+    def amounts(self, rows: Rows[Array]) -> tuple[Array, Array]:
         """Number and sum of the amounts seen, both 0 where there are none. [C] each"""
         return np.asarray(rows["amount_count"]), np.asarray(rows["amount_sum"])
 
-    def draw(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Mapping[str, Array]:
+    def draw(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Mapping[str, Array]:
         """spend_rate: nu given the history, Gamma(q + p n, v + s). [D, C]"""
         n, total = self.amounts(rows)
         return {"spend_rate": rng.gamma(theta["q"] + theta["p"] * n) / (theta["v"] + total), "shape": theta["p"]}
 
-    def expected_spend(self, rows: Rows, theta: Theta) -> Array:
+    def expected_spend(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
         """p (v + s) / (p n + q - 1). [D, C]"""
         n, total = self.amounts(rows)
         return theta["p"] * (theta["v"] + total) / (theta["p"] * n + theta["q"] - 1.0)
@@ -83,7 +87,7 @@ class GammaGamma(SpendModel):
         return rng.gamma_periods(shape) / state["spend_rate"][..., None]
 
 
-def log_density_of_mean(n: pt.TensorVariable, total: pt.TensorVariable, theta: Theta) -> pt.TensorVariable:
+def log_density_of_mean(n: Graph, total: Graph, theta: Theta[Graph]) -> Graph:
     """log f(s / n), s / (v + s) being Beta(p n, q): Fader & Hardie (2013), eq. 1a. [R]
 
     Large gamma functions cancel here: they are written by what is left over of Stirling's formula.
@@ -100,9 +104,7 @@ def log_density_of_mean(n: pt.TensorVariable, total: pt.TensorVariable, theta: T
     )
 
 
-def log_density_given_mean(
-    n: pt.TensorVariable, total: pt.TensorVariable, logs: pt.TensorVariable, theta: Theta
-) -> pt.TensorVariable:
+def log_density_given_mean(n: Graph, total: Graph, logs: Graph, theta: Theta[Graph]) -> Graph:
     """log of Gamma(p n) / Gamma(p)^n n^(1 - p n) prod z_j^(p - 1) / (s / n)^(p n - 1). [R]
 
     The amounts over their sum are Dirichlet(p, ..., p). `logs` is the sum of the amounts' logs.
@@ -119,17 +121,17 @@ def log_density_given_mean(
     )
 
 
-def stirling_error(z: pt.TensorVariable) -> pt.TensorVariable:
+def stirling_error(z: Graph) -> Graph:
     """log Gamma(z) less ((z - 1/2) log z - z + log(2 pi) / 2), for z > 0.
 
     From 10 on by its series, to the last digit; the difference would lose as many digits as log Gamma(z) has.
     """
-    far, near = pt.maximum(z, 10.0), pt.minimum(z, 10.0)
+    far, near = pt.maximum(z, FAR), pt.minimum(z, FAR)  # each branch sees only what it is good for
     series, square = pt.constant(0.0), far**-2
     for coefficient in reversed(STIRLING):
         series = coefficient + square * series
     direct = pt.gammaln(near) - (near - 0.5) * pt.log(near) + near - LOG_2PI / 2
-    return pt.switch(pt.gt(z, 10.0), series / far, direct)
+    return pt.switch(pt.gt(z, FAR), series / far, direct)
 
 
 gamma_gamma = GammaGamma()

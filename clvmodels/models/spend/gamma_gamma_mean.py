@@ -19,7 +19,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Rows, Theta
+from clvmodels.models.contract import Graph, Rows, Theta
 from clvmodels.models.spend.gamma_gamma import GammaGamma, log_density_of_mean
 
 
@@ -33,13 +33,15 @@ class GammaGammaMean(GammaGamma):
     conditions_on = observes
     density_of = "means"
 
-    def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+    def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log f(m_x | x); 0 where nothing was bought again or for nothing. [R]"""
-        seen = pt.gt(rows["frequency"], 0) & pt.gt(rows["monetary_value"], 0)
-        x, m = pt.switch(seen, rows["frequency"], 1.0), pt.switch(seen, rows["monetary_value"], 1.0)
-        return pt.switch(seen, log_density_of_mean(x, x * m, theta), 0.0)
+        paid = pt.gt(rows["frequency"], 0) & pt.gt(rows["monetary_value"], 0)
+        # one amount of 1 in place of none, before the logs: no gradient is infinite times 0
+        x = pt.switch(paid, rows["frequency"], 1.0)
+        m = pt.switch(paid, rows["monetary_value"], 1.0)
+        return pt.switch(paid, log_density_of_mean(x, x * m, theta), 0.0)
 
-    def amounts(self, rows: Rows) -> tuple[Array, Array]:
+    def amounts(self, rows: Rows[Array]) -> tuple[Array, Array]:
         """x and x m_x, both 0 where no repeat purchase had an amount. [C] each"""
         x, m = np.asarray(rows["frequency"]), np.asarray(rows["monetary_value"])
         return np.where(m > 0, x, 0.0), x * m

@@ -28,7 +28,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Meaning, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, SpendModel, Theta
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -60,7 +60,7 @@ class LogNormalSpend(SpendModel):
         Parameter("sigma", "spend", "none", SPREAD, 1, "spread of one's amounts", "sd of a customer's log amounts"),
     )
 
-    def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+    def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log f(z_1, ..., z_n); 0 where nothing was bought again or for nothing. [R]"""
         m, tau, sigma = theta["m"], theta["tau"], theta["sigma"]
         paid = pt.gt(rows["amount_count"], 0)
@@ -75,12 +75,12 @@ class LogNormalSpend(SpendModel):
         ) / 2 - logs
         return pt.switch(paid, log_f, 0.0)
 
-    def draw(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Mapping[str, Array]:
+    def draw(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Mapping[str, Array]:
         """median_spend: exp(mu_i) given the history. [D, C]"""
         mean, variance = _own_log_mean(rows, theta)
         return {"median_spend": np.exp(mean + np.sqrt(variance) * rng.normal()), "spread": theta["sigma"]}
 
-    def expected_spend(self, rows: Rows, theta: Theta) -> Array:
+    def expected_spend(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
         """exp(E[mu_i] + Var[mu_i] / 2 + sigma^2 / 2), given the history. [D, C]"""
         mean, variance = _own_log_mean(rows, theta)
         return np.exp(mean + variance / 2 + theta["sigma"] ** 2 / 2)
@@ -91,17 +91,21 @@ class LogNormalSpend(SpendModel):
         spread = np.broadcast_to(state["spread"], log_median.shape)
         total, periods = np.empty(n.shape), n.shape[-1]
         for c, generator in enumerate(rng.streams):
-            own = np.repeat(log_median[:, c], periods), np.repeat(spread[:, c], periods)
-            total[:, c] = _sums(generator, n[:, c].ravel().astype(np.int64), *own).reshape(-1, periods)
+            counts = n[:, c].ravel().astype(np.int64)
+            log_medians = np.repeat(log_median[:, c], periods)
+            spreads = np.repeat(spread[:, c], periods)
+            total[:, c] = _sums(generator, counts, log_medians, spreads).reshape(-1, periods)
         return total
 
 
-def _own_log_mean(rows: Rows, theta: Theta) -> tuple[Array, Array]:
+def _own_log_mean(rows: Rows[Array], theta: Theta[Array]) -> tuple[Array, Array]:
     """Mean and variance of mu_i given the history. [D, C] each"""
     n, logs = np.asarray(rows["amount_count"]), np.asarray(rows["amount_log_sum"])
     between, within, log_m = theta["tau"] ** 2, theta["sigma"] ** 2, np.log(theta["m"])
-    all_in_all = n * between + within
-    return log_m + between * (logs - n * log_m) / all_in_all, between * within / all_in_all
+    scale = n * between + within
+    mean = log_m + between * (logs - n * log_m) / scale
+    variance = between * within / scale
+    return mean, variance
 
 
 def _sums(generator: np.random.Generator, counts: np.ndarray, log_median: Array, spread: Array) -> Array:

@@ -16,9 +16,10 @@ from contracts.line import a_customer_does_not_depend_on_company, every_number_o
 from contracts.purchase import mean_is
 from contracts.toys import TOYS
 
+from clvmodels import draws
 from clvmodels.customers.table import Holdout
 from clvmodels.errors import ConfigError
-from clvmodels.futures import simulation
+from clvmodels.futures import forecast, individuals, windows
 from clvmodels.models import MODELS
 from clvmodels.randomness import KeyedRandom
 
@@ -65,7 +66,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_numbers():
 
 def test_ids_that_look_alike_are_different_customers():
     table = table_of(dict.fromkeys(("7", "07", "7.0", "٧"), (2, 4.0, 39.0, 10.0)))
-    state = simulation.individuals(posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 50), table, 50, 1)
+    state = individuals.individuals(posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 50), table, 50, 1)
     assert len(np.unique(state.purchase_rate, axis=1).T) == 4
 
 
@@ -75,7 +76,7 @@ def forecast_of(name: str = "bg_nbd", **changes):
     came = pd.DataFrame({"purchases": np.arange(len(table))}, index=table.index)
     held = Holdout(came, length, pd.Timestamp("2025-07-01"), pd.Timestamp("2025-09-12"))
     posterior = posterior_of(MODELS[name], CASES[name].theta, 3000)
-    return simulation.forecast(
+    return forecast.forecast(
         posterior, customers_of(table), length, **({"seed": 1, "draws": 3000, "actual": held} | changes)
     )
 
@@ -102,7 +103,7 @@ def test_forecast_without_truth_has_no_log_prob_and_the_same_draws(tmp_path):
 
 def test_fewer_draws_are_asked_for_evenly():
     posterior = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 100)
-    futures = simulation.forecast(posterior, customers_of(table_of()), 4.0, seed=1, draws=10)
+    futures = forecast.forecast(posterior, customers_of(table_of()), 4.0, seed=1, draws=10)
     assert futures.purchases.shape == (10, 8)
     picked = posterior.stacked("r", 10)
     assert picked[0] == posterior.stacked("r")[0] and picked[-1] == posterior.stacked("r")[-1]
@@ -118,12 +119,12 @@ def test_fewer_draws_are_asked_for_evenly():
     ],
 )
 def test_week_edges(length, unit, edges):
-    assert simulation.week_edges(length, unit).tolist() == edges
+    assert windows.week_edges(length, unit).tolist() == edges
 
 
 def test_blocks_cover_everyone_once():
     for size in (1, 7, 100):
-        slices = list(simulation.blocks(size, 10**6, 14))
+        slices = list(draws.blocks(size, 10**6, 14))
         assert np.concatenate([np.arange(size)[s] for s in slices]).tolist() == list(range(size))
         assert len(slices) == size
 
@@ -131,9 +132,9 @@ def test_blocks_cover_everyone_once():
 def test_the_coin_customer_stops_at_the_drawn_purchase():
     posterior = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 500)
     rng = KeyedRandom(1, "f", list(table_of().index), 500)
-    state = simulation.present(posterior, table_of(), 500, 1).state
+    state = individuals.present(posterior, table_of(), 500, 1).state
     busy = dataclasses.replace(state, purchase_rate=np.full(state.purchase_rate.shape, 1e3))
-    counts = simulation.purchase_counts(posterior, table_of(), busy, np.arange(4.0), rng)
+    counts = forecast.purchase_counts(posterior, table_of(), busy, np.arange(4.0), rng)
     few = state.residual_purchases < 500
     assert np.array_equal(counts.sum(axis=-1)[few], state.residual_purchases[few])
     assert np.all(counts[~state.alive] == 0)
@@ -142,4 +143,4 @@ def test_the_coin_customer_stops_at_the_drawn_purchase():
 def test_a_spend_model_forecasts_no_purchases():
     spend = posterior_of(MODELS["gamma_gamma"], CASES["gamma_gamma"].theta, 10)
     with pytest.raises(ConfigError, match="purchase model"):
-        simulation.forecast(spend, customers_of(table_of()), 4.0, seed=1)
+        forecast.forecast(spend, customers_of(table_of()), 4.0, seed=1)

@@ -1,0 +1,112 @@
+"""What is to be expected of customers, one number for each posterior draw: the individual is integrated out.
+
+Shapes: D = draw, C = customer_id, P = period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.customers.table import Customers
+from clvmodels.draws import Array, blocks
+from clvmodels.errors import ConfigError, Problem
+from clvmodels.futures.individuals import by_history, purchase_model
+from clvmodels.futures.windows import moments
+from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.unique_rows import condense
+from clvmodels.models.contract import Rows, Theta
+from clvmodels.models.evaluate import dert as evaluate_dert
+from clvmodels.models.evaluate import p_alive as evaluate_p_alive
+
+
+def expected_counts(posterior: Posterior, table: pd.DataFrame, p_alive: Array, edges: Array, draws: int) -> Array:
+    """E[purchases in each period | history, the draw's parameters]. edges: [P+1] from 0; result [D, C, P]"""
+    model = purchase_model(posterior)
+    until = by_history(posterior, table, draws, lambda rows, theta: model.expected_if_alive(rows, theta, edges[1:]))
+    return p_alive[..., None] * np.diff(until, axis=-1, prepend=0.0)
+
+
+def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n: Array, length: float) -> Array:
+    """P(n purchases in the window), averaged over draws. n and result: [C]
+
+    Exact given each draw's parameters, the individual integrated out, so that no count that is possible gets 0.
+    """
+    model = purchase_model(posterior)
+
+    def of_n(rows: Rows[Array], theta: Theta[Array]) -> Array:
+        return model.count_probability(rows, theta, rows["_n"][0], length)
+
+    if_alive = by_history(posterior, table.assign(_n=n), len(p_alive), of_n, beside=("_n",))
+    by_draw = p_alive * if_alive + (1.0 - p_alive) * (n == 0)
+    # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
+    return np.ascontiguousarray(by_draw.T).mean(axis=1)
+
+
+def dert(posterior: Posterior, customers: Customers, *, discount_rate: float, draws: int = 1000) -> Array:
+    """Discounted expected residual transactions of each customer. [D, C]
+
+    Parameters
+    ----------
+    discount_rate
+        Per time unit of the customers, compounded continuously; there is no default, since it goes with the unit:
+        15% a year is log(1.15) / 365.25 for days and 7 times that for weeks.
+
+    Raises
+    ------
+    ConfigError
+        The rate is not positive, or the model does not count time continuously or follows a calendar
+        (`clvmodels.models.evaluate.dert`).
+    """
+    model, table = purchase_model(posterior), customers.table
+    draws = len(posterior.stacked(posterior.model.parameters[0].name, draws))
+    transactions = np.empty((draws, len(table)))
+
+    def of_block(rows: Rows[Array], theta: Theta[Array]) -> Array:
+        return evaluate_dert(model, rows, theta, discount_rate)
+
+    for block in blocks(len(table), draws, 1):
+        transactions[:, block] = by_history(posterior, table.iloc[block], draws, of_block)
+    return transactions
+
+
+def expected_cumulative(
+    posterior: Posterior, customers: Customers, dates: Iterable[pd.Timestamp], *, draws: int = 1000
+) -> Array:
+    """Expected repeat purchases of the cohort, from each customer's first purchase to the end of each date. [D, P]
+
+    The sum over customers of E[X(date - first purchase) | the draw's parameters], of new customers: no history is
+    used. It is what a model says of the cohort's track, without the realised track's randomness.
+
+    Raises
+    ------
+    ConfigError
+        The dates are missing or not in order.
+    """
+    model, track = purchase_model(posterior), pd.DatetimeIndex(list(dates))
+    if not len(track) or not track.is_monotonic_increasing or track.hasnans:
+        raise ConfigError(Problem("the dates of a track are missing or not in order", "dates", f"{len(track)} of them"))
+    table = _without_histories(model.observes, model.traits, customers)
+    cohorts = condense(table, (*model.observes, "_born"), posterior.effects)
+    theta = posterior.theta(table.iloc[cohorts.first], draws)
+    draws, until = len(next(iter(theta.values()))), moments(track, customers)
+    total = np.zeros((draws, len(until)))
+    for block in blocks(len(cohorts.weights), draws, len(until)):
+        rows = {name: values[None, block] for name, values in cohorts.rows.items()}
+        of_block = {name: value[:, block] if value.shape[1] > 1 else value for name, value in theta.items()}
+        ages = (until - rows["_born"][0][:, None]).clip(0.0)
+        alive = evaluate_p_alive(model, rows, of_block)[..., None]
+        expected = alive * model.expected_if_alive(rows, of_block, ages)
+        total += (expected * cohorts.weights[block, None]).sum(axis=1)
+    return total
+
+
+def _without_histories(observes: tuple[str, ...], traits: tuple[str, ...], customers: Customers) -> pd.DataFrame:
+    """The customers as they were when they came, and when that was."""
+    columns: dict[str, object] = {name: 0.0 for name in observes if name not in traits}
+    if "status" in columns:
+        columns["status"] = "unknown"
+    born = moments(customers.table["first_purchase"], customers)
+    return customers.table.assign(**columns, _born=born)

@@ -1,0 +1,74 @@
+"""Graphs compiled to functions of draws and customers, the most recently used of them kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+from clvmodels.draws import Array
+from clvmodels.errors import ClvError, Problem
+from clvmodels.models.contract import Graph, Rows, Theta
+
+MOST_KEPT = 64
+"""Compiled functions kept at once: three of each registered model and some variants of k."""
+
+_KEPT: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
+
+
+def compiled(
+    key: Hashable,
+    graph: Callable[[Rows[Graph], Theta[Graph]], Any],
+    observes: tuple[str, ...],
+    parameters: tuple[str, ...],
+) -> Callable[[Rows[Array], Theta[Array]], Any]:
+    """The function (rows, theta) -> arrays of a graph, compiled once while it is in use. Rows and theta: [D or 1, C or
+    1].
+
+    The key holds the objects themselves, not their id: that of a model that is gone may be another's.
+
+    Raises
+    ------
+    ClvError
+        If PyTensor would not compile by Numba: its C backend without a compiler is silently 1,000 times slower.
+    """
+    if key not in _KEPT:
+        _KEPT[key] = _function(graph, observes, parameters)
+        if len(_KEPT) > MOST_KEPT:
+            _KEPT.popitem(last=False)
+    _KEPT.move_to_end(key)
+    function = _KEPT[key]
+
+    def call(rows: Rows[Array], theta: Theta[Array]) -> Any:
+        arrays = [np.atleast_2d(np.asarray(rows[name], dtype=float)) for name in observes]
+        arrays += [np.atleast_2d(np.asarray(theta[name], dtype=float)) for name in parameters]
+        # broadcasting along a dimension of length 1 that is only known at run time is what Elemwise refuses,
+        # so rows and theta are stretched to one shape before they meet
+        return function(*(np.ascontiguousarray(array) for array in np.broadcast_arrays(*arrays)))
+
+    return call
+
+
+def _function(
+    graph: Callable[[Rows[Graph], Theta[Graph]], Any], observes: tuple[str, ...], parameters: tuple[str, ...]
+) -> Callable[..., Any]:
+    rows = {name: pt.matrix(name, dtype="float64") for name in observes}
+    theta = {name: pt.matrix(f"theta_{name}", dtype="float64") for name in parameters}
+    inputs = [*rows.values(), *theta.values()]
+    # a branch that is impossible reads nothing, and the prior's parameters may not reach a graph: unused inputs are no
+    # mistake
+    function = pytensor.function(inputs, graph(rows, theta), on_unused_input="ignore", mode=numba_mode())
+    function.trust_input = False
+    return function
+
+
+def numba_mode() -> Any:
+    """PyTensor's Numba mode, or an error that names what to do."""
+    mode = pytensor.compile.mode.get_mode("NUMBA")
+    if "numba" not in type(mode.linker).__name__.lower():
+        raise ClvError(Problem("PyTensor does not compile by Numba", "pytensor", type(mode.linker).__name__))
+    return mode
