@@ -14,7 +14,7 @@ demo: setup ## simulate a company's tables, join them, value its customers in pr
 	@$(python) -m clvmodels demo
 
 test: check ## the checks and the tests; the first time models are compiled, and it takes longer
-	$(python) -m pytest -q -n 2 --dist loadfile
+	$(python) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## style, types, and who may import whom
 	$(python) -m ruff check .

@@ -5,20 +5,26 @@ from __future__ import annotations
 import openpyxl
 import pandas as pd
 import pytest
+from fakes.datasets import defaults_fit
 
 from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import DATASETS, online_retail
 from clvmodels.errors import DataError
 
 
-@pytest.fixture
-def real(shared_data, monkeypatch):
-    monkeypatch.setenv("CLVMODELS_DATA", str(shared_data))
-    return shared_data
+@pytest.fixture(scope="module")
+def table(shared_data):
+    """Half a million lines, read and cleaned once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLVMODELS_DATA", str(shared_data))
+        return DATASETS["online_retail"].load()
 
 
-def test_online_retail_accounts_for_every_line(real):
-    table = DATASETS["online_retail"].load()
+def test_its_defaults_fit_the_data(table):
+    defaults_fit("online_retail", table)
+
+
+def test_online_retail_accounts_for_every_line(table):
     rows = dict(zip(table.account["reason"], table.account["rows"], strict=True))
     assert rows == {
         "rows read": 541_909,

@@ -44,11 +44,14 @@ SKEWED = Target(NAMES, skewed_graph, spread_starts(3, scale=1.0))
 
 
 class Hold(Op):
-    """The identity; after some evaluations each takes some seconds, unless released, or raises."""
+    """The identity; after some evaluations each takes some seconds, unless released, or raises.
+
+    `sat_out` counts the evaluations that took their seconds to the end.
+    """
 
     def __init__(self, seconds: float = 0.0, error: str = "", after: int = 0):
         self.seconds, self.error, self.after, self.calls = seconds, error, after, 0
-        self.release = threading.Event()
+        self.release, self.sat_out = threading.Event(), 0
 
     def make_node(self, x):
         x = pt.as_tensor(x)
@@ -57,7 +60,7 @@ class Hold(Op):
     def perform(self, node, inputs, outputs):
         self.calls += 1
         if self.calls > self.after:
-            self.release.wait(self.seconds)
+            self.sat_out += not self.release.wait(self.seconds)
         if self.calls > self.after and self.error:
             raise RuntimeError(self.error)
         outputs[0][0] = np.array(inputs[0])

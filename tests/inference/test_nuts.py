@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
+import nutpie
 import pytensor
 import pytensor.tensor as pt
 import pytest
@@ -60,12 +59,12 @@ def test_a_density_that_is_nowhere_finite_is_an_error_not_a_hang():
     ],
 )
 def test_a_sampler_that_stalls_ends_within_its_time(seconds, after):
+    """Nobody waits for a density that stalls: half a minute of it, in one evaluation or in many, is not sat out."""
     hold = Hold(seconds, after=after)
-    began = time.monotonic()
     try:
         with pytest.raises(FitError, match=r"within 2 seconds; got \d+ of 4000 draws"):
             nuts(Target(("a",), lambda u: -0.5 * pt.sum(hold(u) ** 2), np.zeros((1, 1))), 1000, 2, 1, timeout_seconds=2)
-        assert time.monotonic() - began < 28, "longer than compiling, the timeout and the grace may take"
+        assert hold.sat_out * seconds < 30
     finally:
         hold.release.set()
 
@@ -92,12 +91,14 @@ def test_an_error_of_the_progress_callback_stops_the_sampler_and_is_passed_on():
         nuts(SKEWED, 100_000, 2, 1, progress=interrupt)
 
 
-def test_nuts_is_compiled_once_and_follows_the_data():
+def test_nuts_is_compiled_once_and_follows_the_data(monkeypatch):
+    compiled = []
+    compile_model = nutpie.compile_pymc_model
+    monkeypatch.setattr(nutpie, "compile_pymc_model", lambda *a, **o: compiled.append(a) or compile_model(*a, **o))
     data = pytensor.shared(np.array([1.0, 2.0]), name="data", shape=(None,))
     target = Target(("a",), lambda u: -0.5 * pt.sum((data - u[0]) ** 2), np.zeros((1, 1)))
     first = nuts(target, 200, 2, 1, tune=200)
-    began = time.monotonic()
     data.set_value(np.array([5.0, 6.0, 7.0]))
     second = nuts(target, 200, 2, 1, tune=200)
-    assert time.monotonic() - began < 5, "compiled again"
+    assert len(compiled) == 1
     assert abs(first.u.mean() - 1.5) < 0.4 and abs(second.u.mean() - 6.0) < 0.4
