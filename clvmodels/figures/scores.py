@@ -76,7 +76,7 @@ def _cell(scores: pd.DataFrame) -> str:
         return "—"
     score = scores.iloc[0]
     if pd.isna(score.lower) or pd.isna(score.upper):
-        return words.number(score.value)
+        return words.count(score.value) if float(score.value).is_integer() else words.number(score.value)
     step = words.width_step(score.lower, score.upper)
     return f"{words.number(score.value, step)} ({words.span(score.lower, score.upper, step=step)})"
 

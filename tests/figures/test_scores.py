@@ -37,7 +37,7 @@ CASES = {
                 "0.470 (0.430 to 0.510)",
                 "0.410 (0.380 to 0.440)",
             ),
-            ("total_purchases.actual\nTotal purchases: forecast beside what came, bias; better: near 0", "1,880", "—"),
+            ("total_purchases.actual\nTotal purchases: forecast beside what came, bias; better: near 0", "1,882", "—"),
         ],
     ),
 }

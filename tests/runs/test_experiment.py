@@ -76,7 +76,7 @@ def tables_of(done: Outcome) -> list[str]:
     """All figures but those that one entry without groups and KPIs, and one table without costs, have nothing to show
     in."""
     absent = ("group_effects", "model_comparison", "value_parts", "payback", "origins")
-    return [name for name in FIGURES if name not in absent and not name.startswith("kpi_")]
+    return [name for name, figure in FIGURES.items() if name not in absent and figure.chapter != "strategy"]
 
 
 def test_a_run_of_a_checkout_says_of_which_commit(done):

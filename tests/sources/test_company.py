@@ -13,11 +13,11 @@ from clvmodels.customers.ledger import purchases, with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.windows import Windows
 from clvmodels.datasets import retailer
+from clvmodels.models import ROLES
 from clvmodels.sources.consolidation import Company, Table, consolidate
 from clvmodels.valuation.economics import Economics
 
 SIZE, SEED = 800, 3
-ROLES = ("returns", "bad_debt", "contacts", "handling", "referrals", "margin")
 
 
 def tables() -> dict[str, Table]:
