@@ -17,29 +17,28 @@ from clvmodels.sources.calendars import SuppliedCalendar, days_since_1970
 from clvmodels.sources.cleaning import EXACT_LOG
 
 
-def calendar_problems(calendar: SuppliedCalendar, customers: pd.DataFrame, window: Window) -> list[Problem]:
+def calendar_problems(calendar: SuppliedCalendar, customers: pd.DataFrame, window: Window) -> Iterator[Problem]:
     """What keeps it from being the calendar of customers (with `first_purchase`) in a window."""
-    where, found = f"calendar '{calendar.name}'", []
-    first = pd.Timestamp(customers["first_purchase"].min())
-    if first < calendar.bounds[0]:
-        what = f"its first row is of {calendar.bounds[0]:%Y-%m-%d}, and the first customer bought on {first:%Y-%m-%d}"
-        found.append(Problem(what, where, known="Supply rows from there on"))
-    if window.until > calendar.until:
-        what = f"its rows end on {calendar.until:%Y-%m-%d}, and the data are used until {window.until:%Y-%m-%d}"
-        found.append(Problem(what, where, known="Supply rows until there, and for what is to be forecast after"))
-    strangers = [] if calendar.patterns is None else customers.index.difference(calendar.patterns.index)
-    if len(strangers):
-        known = "Supply a row for every customer and step"
-        what = f"{len(strangers):,} customers have no rows"
-        found.append(Problem(what, where, f"first '{strangers[0]}'", known))
+    where = f"calendar '{calendar.name}'"
+    firsts = customers["first_purchase"]
+    start, end = calendar.bounds[0], calendar.until
+    if firsts.min() < start:
+        what = f"its first row is of {start:%Y-%m-%d}, and the first customer bought on {firsts.min():%Y-%m-%d}"
+        yield Problem(what, where, known="Supply rows from there on")
+    if window.until > end:
+        what = f"its rows end on {end:%Y-%m-%d}, and the data are used until {window.until:%Y-%m-%d}"
+        yield Problem(what, where, known="Supply rows until there, and for what is to be forecast after")
+    if calendar.patterns is not None:
+        strangers = customers.index.difference(calendar.patterns.index)
+        if len(strangers):
+            advice = "Supply a row for every customer and step"
+            yield Problem(f"{len(strangers):,} customers have no rows", where, f"first '{strangers[0]}'", advice)
     if calendar.since is not None:
-        firsts = customers["first_purchase"]
         late = customers.index[firsts < calendar.since.reindex(customers.index)]
         if len(late):
             what = f"the rows of {len(late):,} customers begin after their first purchase"
             got = f"first '{late[0]}', who bought on {firsts[late[0]]:%Y-%m-%d}"
-            found.append(Problem(what, where, got, "Supply rows from the first purchase on"))
-    return found
+            yield Problem(what, where, got, "Supply rows from the first purchase on")
 
 
 def calendar_columns(
@@ -50,47 +49,52 @@ def calendar_columns(
 
     A purchase lies at the end of its day, and so does the birth.
     """
+    birth = days_since_1970(customers["first_purchase"] + pd.Timedelta(days=1)) / DAYS_PER_UNIT[window.time_unit]
+    columns = {"birth": pd.Series(birth, index=customers.index)}
+    if calendar.patterns is not None:
+        pattern = calendar.patterns.reindex(customers.index)
+        columns[f"{calendar.name}.pattern"] = pattern.astype("float64")  # as all that a model observes
+    sums = _sums_over_purchases(calendar, days).reindex(customers.index, fill_value=0.0)
+    names = [*(["log_index"] if calendar.index is not None else []), *calendar.covariates]
+    for i, name in enumerate(names):
+        columns[f"{calendar.name}.{name}"] = sums[f"x{i}"]
+    return columns
+
+
+def _sums_over_purchases(calendar: SuppliedCalendar, days: ibis.Table) -> pd.DataFrame:
+    """x0, x1, ... of `_steps`, summed over the observed repeat purchases of each customer that has any."""
     with ExitStack() as tables:
         steps = tables.enter_context(_in_backend(days, _steps(calendar)))
-        sums = [name for name in steps.columns if name.startswith("x")]
         firsts = days.group_by("customer_id").agg(first=_.date.min())
         repeat = days.filter(_.observed).inner_join(firsts, "customer_id").filter(_.date > _.first)
         repeat = repeat.select("customer_id", "date")
         keys: list[str] = []
         if calendar.patterns is not None:
-            patterns = tables.enter_context(_in_backend(days, _patterns(calendar)))
-            repeat, keys = repeat.inner_join(patterns, "customer_id"), ["pattern"]
-        met = repeat.asof_join(steps, on=repeat.date >= steps.start, predicates=keys)
-        exact = {name: met[name].cast(EXACT_LOG).sum() for name in sums}
-        added = met.group_by("customer_id").agg(**exact).execute()
-    added = added.set_index("customer_id").astype("float64").reindex(customers.index, fill_value=0.0)
-    index = ["log_index"] if calendar.index is not None else []
-    named = {f"{calendar.name}.{n}": added[s] for n, s in zip([*index, *calendar.covariates], sums, strict=True)}
-    born = days_since_1970(customers["first_purchase"] + pd.Timedelta(days=1)) / DAYS_PER_UNIT[window.time_unit]
-    whose = (
-        {}
-        if calendar.patterns is None
-        else {f"{calendar.name}.pattern": calendar.patterns.reindex(customers.index) + 0.0}
-    )
-    return {"birth": pd.Series(born, index=customers.index)} | whose | named
+            patterns = tables.enter_context(_in_backend(days, _patterns(calendar.patterns)))
+            repeat = repeat.inner_join(patterns, "customer_id")
+            keys = ["pattern"]
+        at_step = repeat.asof_join(steps, on=repeat.date >= steps.start, predicates=keys)
+        # Exact decimals: the order in which the engine adds changes nothing.
+        exact = {name: at_step[name].cast(EXACT_LOG).sum() for name in steps.columns if name.startswith("x")}
+        sums = at_step.group_by("customer_id").agg(**exact).execute()
+    return sums.set_index("customer_id").astype("float64")
 
 
 def _steps(calendar: SuppliedCalendar) -> pd.DataFrame:
     """start, x0, x1, ... (log index and covariates, as far as there are), with pattern where there are several."""
-    count = len(calendar.bounds) - 1
-    logs = [] if calendar.index is None else [np.tile(np.log(calendar.index), len(calendar.values))]
-    each = [*logs, *(calendar.values[..., k].ravel() for k in range(len(calendar.covariates)))]
-    frame = pd.DataFrame({f"x{i}": column for i, column in enumerate(each)})
-    frame.insert(0, "start", np.tile(calendar.bounds[:-1].date, len(calendar.values)))
+    patterns, steps = len(calendar.values), len(calendar.bounds) - 1
+    columns: dict[str, np.ndarray] = {}
     if calendar.patterns is not None:
-        frame.insert(0, "pattern", np.repeat(np.arange(len(calendar.values)), count))
-    return frame
+        columns["pattern"] = np.repeat(np.arange(patterns), steps)
+    columns["start"] = np.tile(calendar.bounds[:-1].date, patterns)
+    values = [calendar.values[..., k].ravel() for k in range(len(calendar.covariates))]
+    if calendar.index is not None:
+        values.insert(0, np.tile(np.log(calendar.index), patterns))
+    return pd.DataFrame(columns | {f"x{i}": column for i, column in enumerate(values)})
 
 
-def _patterns(calendar: SuppliedCalendar) -> pd.DataFrame:
-    assert calendar.patterns is not None
-    ids = calendar.patterns.index.astype(object)
-    return pd.DataFrame({"customer_id": ids, "pattern": calendar.patterns.to_numpy()})
+def _patterns(patterns: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"customer_id": patterns.index.astype(object), "pattern": patterns.to_numpy()})
 
 
 @contextmanager

@@ -10,15 +10,17 @@ month, a week counted back from the end, a day) are one purchase, ages are numbe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import ibis
 import pandas as pd
 from ibis import _
 from pandas.api.types import is_numeric_dtype
 
+from clvmodels.customers.aggregation import by_customer, purchase_days, tracked_purchases
 from clvmodels.customers.calendars import calendar_columns, calendar_problems
-from clvmodels.customers.statistics import STATISTICS, by_customer, notes, purchase_days, tracked_purchases
+from clvmodels.customers.notes import notes
+from clvmodels.customers.statistics import STATISTICS
 from clvmodels.customers.table import DERIVED_GROUPS, Customers, Holdout, Split, amount_unit_problems
 from clvmodels.customers.window import Acquired, Window, as_acquired, as_window
 from clvmodels.dates import Day, Time
@@ -82,41 +84,51 @@ def summarize(
     DataError
         With every argument that does not fit the data.
     """
+    names = tuple(STATISTICS) if statistics is None else statistics
     problems: list[Problem] = []
     covers = (transactions.data_start, transactions.data_end)
     window = as_window(covers, calibration_end, holdout, time_unit, problems, time)
     acquired = as_acquired(acquired_between, problems)
-    problems += [
-        unknown("group", g, (*transactions.groups, *DERIVED_GROUPS)) for g in groups if not _known(transactions, g)
-    ]
-    problems += [
-        unknown("covariate", c, transactions.covariates) for c in covariates if c not in transactions.covariates
-    ]
-    statistics = tuple(STATISTICS) if statistics is None else statistics
-    problems += [unknown("statistic", s, STATISTICS) for s in statistics if s not in STATISTICS]
+    problems += _unknown_names(transactions, groups, covariates, names)
     problems += amount_unit_problems(amount_unit)
-    if time == "opportunities" and "ended" in transactions.table.columns:
-        known = "Leave 'ended' out of the columns: of renewals, a period without one tells the end"
-        problems.append(Problem("the day of an end needs continuous time", "time", "opportunities", known))
-    if time == "opportunities" and calendars:
-        problems.append(Problem("a calendar goes with continuous time", "calendars", calendars[0].name))
+    if time == "opportunities":
+        problems += _continuous_only(transactions, calendars)
     if problems or window is None:
         raise DataError(problems)
-    words = [group for group in groups if group not in (*DERIVED_GROUPS, *covariates)]
-    own, table = [*words, *covariates], transactions.table
-    table = table.mutate(**{name: id_text(table[name]) for name in words if name in transactions.covariates})
+    of_words = [group for group in groups if group not in (*DERIVED_GROUPS, *covariates)]
+    columns = [*of_words, *covariates]
+    table = transactions.table
+    # A covariate that is used as a group is a word like the others: 1.0 and 1 are one group.
+    table = table.mutate(**{name: id_text(table[name]) for name in of_words if name in transactions.covariates})
     backend, name = transactions.backend, ibis.util.gen_name("days")
-    days = backend.create_table(name, purchase_days(table, window, own), temp=True)
-    everyone = backend.create_table(f"{name}_c", by_customer(days, window, own, statistics), temp=True)
+    days = backend.create_table(name, purchase_days(table, window, columns), temp=True)
+    everyone = backend.create_table(f"{name}_c", by_customer(days, window, columns, names), temp=True)
     try:
-        return _split(transactions, window, days, everyone, acquired, own, amount_unit, calendars)
+        return _split(transactions, window, days, everyone, acquired, columns, amount_unit, calendars)
     finally:
         backend.drop_table(f"{name}_c")
         backend.drop_table(name)
 
 
-def _known(transactions: Transactions, group: str) -> bool:
-    return group in transactions.groups or group in DERIVED_GROUPS
+def _unknown_names(
+    transactions: Transactions, groups: Sequence[str], covariates: Sequence[str], statistics: Sequence[str]
+) -> Iterator[Problem]:
+    known_groups = (*transactions.groups, *DERIVED_GROUPS)
+    for kind, names, known in (
+        ("group", groups, known_groups),
+        ("covariate", covariates, transactions.covariates),
+        ("statistic", statistics, STATISTICS),
+    ):
+        yield from (unknown(kind, name, known) for name in names if name not in known)
+
+
+def _continuous_only(transactions: Transactions, calendars: Sequence[SuppliedCalendar]) -> Iterator[Problem]:
+    """What opportunities do not go with."""
+    if "ended" in transactions.table.columns:
+        advice = "Leave 'ended' out of the columns: of renewals, a period without one tells the end"
+        yield Problem("the day of an end needs continuous time", "time", "opportunities", advice)
+    if calendars:
+        yield Problem("a calendar goes with continuous time", "calendars", calendars[0].name)
 
 
 def _split(
@@ -129,23 +141,22 @@ def _split(
     amount_unit: float,
     calendars: Sequence[SuppliedCalendar],
 ) -> Split:
-    kept = everyone.filter(everyone.first_purchase <= window.end_day)
-    kept = acquired.filter(kept) if acquired else kept
-    table = kept.execute().set_index("customer_id").sort_index()
+    used = everyone.filter(everyone.first_purchase <= window.end_day)
+    if acquired:
+        used = acquired.filter(used)
+    table = used.execute().set_index("customer_id").sort_index()
     if table.empty:
         raise DataError(_nobody(everyone, window, acquired))
     table.index = table.index.astype("str")
-    warnings = (*transactions.warnings, *notes(transactions, window, everyone, table, acquired, groups))
-    held = table[["held_purchases", *(["held_spend"] if transactions.has_amount else [])]]
-    held = held.rename(columns={"held_purchases": "purchases", "held_spend": "spend"})
-    held = held.astype({c: "int64" if c == "purchases" else "float64" for c in held})
-    own = _finished(table, groups)
-    if problems := [problem for calendar in calendars for problem in calendar_problems(calendar, own, window)]:
+    columns = _columns(table, groups)
+    problems = [problem for calendar in calendars for problem in calendar_problems(calendar, columns, window)]
+    if problems:
         raise DataError(problems)
     for calendar in calendars:
-        own = own.assign(**calendar_columns(calendar, own, days, window))
+        columns = columns.assign(**calendar_columns(calendar, columns, days, window))
+    warnings = (*transactions.warnings, *notes(transactions, window, everyone, table, acquired, groups))
     customers = Customers(
-        own,
+        columns,
         window.time_unit,
         window.end,
         transactions.currency,
@@ -153,24 +164,31 @@ def _split(
         warnings,
         window.time,
     )
-    holdout = None
-    if window.until > window.end:
-        holdout = Holdout(held, window.holdout, window.end + pd.Timedelta(days=1), window.until)
-    return Split(customers, holdout, tracked_purchases(days, kept, window))
+    return Split(customers, _holdout(table, window), tracked_purchases(days, used, window))
+
+
+def _holdout(table: pd.DataFrame, window: Window) -> Holdout | None:
+    if window.until <= window.end:
+        return None
+    actual = pd.DataFrame({"purchases": table["held_purchases"].astype("int64")})
+    if "held_spend" in table:
+        actual["spend"] = table["held_spend"].astype("float64")
+    return Holdout(actual, window.holdout, window.end + pd.Timedelta(days=1), window.until)
 
 
 def _nobody(everyone: ibis.Table, window: Window, acquired: Acquired | None) -> Problem:
     ends = everyone.aggregate(first=_.first_purchase.min(), last=_.first_purchase.max()).execute()
     span = " to ".join(f"{pd.Timestamp(day):%Y-%m-%d}" for day in ends.iloc[0])
-    asked = "acquired_between" if acquired else f"calibration_end {window.end:%Y-%m-%d}"
-    return Problem("no customer is left", asked, known=f"First purchases lie in {span}")
+    where = "acquired_between" if acquired else f"calibration_end {window.end:%Y-%m-%d}"
+    return Problem("no customer is left", where, known=f"First purchases lie in {span}")
 
 
-def _finished(table: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
+def _columns(table: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
     """Statistics, first_purchase, groups: the columns of `Customers.table`."""
-    statistics = [name for name in STATISTICS if name in table]
     first = pd.to_datetime(table["first_purchase"]).astype("datetime64[us]")
-    columns = {group: table[f"g{i}"] for i, group in enumerate(groups)}
-    own = {name: c.astype("float64" if is_numeric_dtype(c) else "str") for name, c in columns.items()}
-    derived = {"first_month": first.dt.strftime("%Y-%m").astype("str")}
-    return table[statistics].assign(first_purchase=first, **own, **derived)
+    columns = table[[name for name in STATISTICS if name in table]].assign(first_purchase=first)
+    for i, group in enumerate(groups):
+        values = table[f"g{i}"]
+        columns[group] = values.astype("float64" if is_numeric_dtype(values) else "str")
+    columns["first_month"] = first.dt.strftime("%Y-%m").astype("str")
+    return columns

@@ -99,7 +99,8 @@ class Customers:
         problems: list[Problem] = []
         if time_unit not in DAYS_PER_UNIT:
             problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
-        problems += [] if time in TIMES else [unknown("time", time, TIMES)]
+        if time not in TIMES:
+            problems.append(unknown("time", time, TIMES))
         end = as_day(observation_end, "observation_end", problems)
         problems += amount_unit_problems(amount_unit)
         try:
@@ -109,7 +110,7 @@ class Customers:
         if problems or end is None:
             raise DataError(problems)
         first = _first_days(table["T"], end, time_unit, time)
-        statistics = [c for c in table if c not in (*groups, *covariates)]
+        statistics = [name for name in table if name not in (*groups, *covariates)]
         table.insert(len(statistics), "first_purchase", first)
         if "first_month" not in groups:
             table["first_month"] = first.dt.strftime("%Y-%m").astype("str")
@@ -135,26 +136,33 @@ class Customers:
         return f"Customers({_sentence(self)})"
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{html.escape(w)}</li>" for w in self.warnings)
+        title = f"<p><b>{html.escape(_sentence(self))}</b></p>"
         head = self.table.head(5).to_html(escape=True, border=0)
-        return f"<p><b>{html.escape(_sentence(self))}</b></p>{head}" + (f"<ul>{notes}</ul>" if notes else "")
+        warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
+        if warnings:
+            warnings = f"<ul>{warnings}</ul>"
+        return title + head + warnings
 
 
 def _first_days(T: pd.Series, end: pd.Timestamp, time_unit: str, time: Time) -> pd.Series:
     """The first purchase of customers of these ages; of opportunities the first day of its period."""
-    if time == "opportunities":
-        first = T.map({age: period_end(end, time_unit, -int(age) - 1) + pd.Timedelta(days=1) for age in T.unique()})
+    if time == "continuous":
+        days = (T * DAYS_PER_UNIT[time_unit]).round()
+        first = end - pd.to_timedelta(days, unit="D")
     else:
-        first = end - pd.to_timedelta((T * DAYS_PER_UNIT[time_unit]).round(), unit="D")
+        end_before = {age: period_end(end, time_unit, -int(age) - 1) for age in T.unique()}
+        first = T.map(end_before) + pd.Timedelta(days=1)
     return first.astype("datetime64[us]")
 
 
 def _sentence(customers: Customers) -> str:
     repeat = int(customers.table["frequency"].sum())
-    money = f", amounts in {customers.currency or 'an unnamed currency'}" if customers.has_spend else ", no amounts"
     counted = "opportunities" if customers.time == "opportunities" else "time"
     end = f"{customers.observation_end:%Y-%m-%d}, {counted} in {customers.time_unit}s"
-    return f"{len(customers):,} customers with {repeat:,} repeat purchases to {end}{money}"
+    money = "no amounts"
+    if customers.has_spend:
+        money = f"amounts in {customers.currency or 'an unnamed currency'}"
+    return f"{len(customers):,} customers with {repeat:,} repeat purchases to {end}, {money}"
 
 
 @dataclass(frozen=True)
@@ -200,15 +208,14 @@ class Split:
     weekly: pd.DataFrame
 
     def __repr__(self) -> str:
-        held = "no holdout" if self.holdout is None else repr(self.holdout)
-        return f"Split({_sentence(self.customers)}; {held})"
+        return f"Split({_sentence(self.customers)}; {self._holdout()})"
 
     def _repr_html_(self) -> str:
-        if self.holdout is None:
-            return self.customers._repr_html_() + "<p>No holdout.</p>"
-        h = self.holdout
-        text = f"Holdout {h.start:%Y-%m-%d} to {h.end:%Y-%m-%d}: {h.table['purchases'].sum():,} purchases"
-        return self.customers._repr_html_() + f"<p>{text}</p>"
+        sentence = "No holdout." if self.holdout is None else repr(self.holdout).capitalize()
+        return self.customers._repr_html_() + f"<p>{sentence}</p>"
+
+    def _holdout(self) -> str:
+        return "no holdout" if self.holdout is None else repr(self.holdout)
 
 
 def amount_unit_problems(amount_unit: float) -> list[Problem]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import ibis
 import pandas as pd
+from ibis import _
 
 from clvmodels.dates import DAYS_PER_UNIT, TIMES, Day, Time, as_day, period_end, period_of
 from clvmodels.errors import Problem, unknown
@@ -48,7 +49,9 @@ class Window(NamedTuple):
         if self.time_unit in ("day", "week"):
             return -(self.end_day.delta(date, unit="day") / self.days_per_unit).floor().cast("int64")
         years = date.year().cast("int64") - self.end.year
-        return years if self.time_unit == "year" else 12 * years + date.month().cast("int64") - self.end.month
+        if self.time_unit == "year":
+            return years
+        return 12 * years + date.month().cast("int64") - self.end.month
 
     def between(self, start: ibis.Value, stop: ibis.Value) -> ibis.Value:
         """Time units from one day to another: whole periods where time counts opportunities."""
@@ -65,9 +68,11 @@ class Acquired(NamedTuple):
 
     def filter(self, customers: ibis.Table) -> ibis.Table:
         """Those whose first_purchase lies between."""
-        first = customers.first_purchase
-        customers = customers if self.start is None else customers.filter(first >= ibis.date(self.start.date()))
-        return customers if self.stop is None else customers.filter(first <= ibis.date(self.stop.date()))
+        if self.start is not None:
+            customers = customers.filter(_.first_purchase >= ibis.date(self.start.date()))
+        if self.stop is not None:
+            customers = customers.filter(_.first_purchase <= ibis.date(self.stop.date()))
+        return customers
 
 
 def as_window(
@@ -81,10 +86,11 @@ def as_window(
     """The days of the summary of data that cover a first to a last day; what is wrong is added to `problems`."""
     start, last = covers
     span = f"The data cover {start:%Y-%m-%d} to {last:%Y-%m-%d}"
-    problems += [unknown("time", time, TIMES)] if time not in TIMES else []
+    vocabulary = [unknown("time", time, TIMES)] if time not in TIMES else []
     if time_unit not in DAYS_PER_UNIT:
-        problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
-    if time_unit not in DAYS_PER_UNIT or time not in TIMES:
+        vocabulary.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
+    problems += vocabulary
+    if vocabulary:
         return None
     if calibration_end is None and holdout is not None:
         problems.append(Problem("a holdout needs a calibration end", "calibration_end", known=span))
@@ -94,28 +100,27 @@ def as_window(
     if end is None:
         return None
     if time == "opportunities":
-        whole = period_end(end, time_unit)
-        problems += _cut_period(end, period_end(end, time_unit, -1), whole, time_unit, "calibration_end")
+        problems += _cut_period(end, end, time_unit, "calibration_end")
     if end < start:
         problems.append(Problem("lies before the first purchase", "calibration_end", f"{end:%Y-%m-%d}", span))
     if end > last:
         problems.append(Problem("lies after the data", "calibration_end", f"{end:%Y-%m-%d}", span))
     until = _holdout_end(holdout, end, time_unit, time, problems)
     if until is not None and until > last and end <= last:
-        left = Window(end, last, time_unit, time).holdout
-        most = f"{span}: at most {math.floor(left * 100) / 100:g} {time_unit}s"
-        problems.append(Problem(f"would end on {until:%Y-%m-%d}, after the data", "holdout", str(holdout), most))
+        longest = Window(end, last, time_unit, time).holdout
+        advice = f"{span}: at most {math.floor(longest * 100) / 100:g} {time_unit}s"  # rounded up it would not fit
+        problems.append(Problem(f"would end on {until:%Y-%m-%d}, after the data", "holdout", str(holdout), advice))
     return Window(end, until or end, time_unit, time)
 
 
-def _cut_period(
-    day: pd.Timestamp, before: pd.Timestamp, after: pd.Timestamp, time_unit: str, where: str
-) -> list[Problem]:
-    """The problem of a day that cuts an opportunity in two: it is neither of the last days of periods around it."""
+def _cut_period(day: pd.Timestamp, end: pd.Timestamp, time_unit: str, where: str) -> list[Problem]:
+    """The problem of a day that cuts an opportunity in two, periods being counted from the one of `end`."""
+    period = period_of(day, end, time_unit)
+    before, after = period_end(end, time_unit, period - 1), period_end(end, time_unit, period)
     if day in (before, after):
         return []
-    known = f"Opportunities are whole {time_unit}s: {before:%Y-%m-%d} or {after:%Y-%m-%d}"
-    return [Problem(f"must be the last day of a {time_unit}", where, f"{day:%Y-%m-%d}", known)]
+    advice = f"Opportunities are whole {time_unit}s: {before:%Y-%m-%d} or {after:%Y-%m-%d}"
+    return [Problem(f"must be the last day of a {time_unit}", where, f"{day:%Y-%m-%d}", advice)]
 
 
 def _holdout_end(
@@ -124,25 +129,32 @@ def _holdout_end(
     if holdout is None:
         return None
     if isinstance(holdout, int | float) and not isinstance(holdout, bool):
-        days = holdout * DAYS_PER_UNIT[time_unit]
-        if not (math.isfinite(holdout) and round(days) >= 1):
-            problems.append(Problem("must last a day at least", "holdout", str(holdout)))
-            return None
-        if time == "continuous":
-            return end + pd.Timedelta(days=round(days))
-        if holdout % 1:
-            problems.append(Problem(f"opportunities are whole {time_unit}s", "holdout", str(holdout)))
-            return None
-        return period_end(end, time_unit, int(holdout))
+        return _end_after(holdout, end, time_unit, time, problems)
     until = as_day(holdout, "holdout", problems)
-    if until is not None and until <= end:
-        known = f"Calibration ends on {end:%Y-%m-%d}"
-        problems.append(Problem("must end after the calibration", "holdout", f"{until:%Y-%m-%d}", known))
-    elif until is not None and time == "opportunities":
-        count = period_of(until, end, time_unit)
-        before, after = (period_end(end, time_unit, periods) for periods in (count - 1, count))
-        problems += _cut_period(until, before, after, time_unit, "holdout")
+    if until is None:
+        return None
+    if until <= end:
+        advice = f"Calibration ends on {end:%Y-%m-%d}"
+        problems.append(Problem("must end after the calibration", "holdout", f"{until:%Y-%m-%d}", advice))
+    elif time == "opportunities":
+        problems += _cut_period(until, end, time_unit, "holdout")
     return until
+
+
+def _end_after(
+    length: float, end: pd.Timestamp, time_unit: str, time: Time, problems: list[Problem]
+) -> pd.Timestamp | None:
+    """The last day of a holdout of so many time units: whole days, or whole periods."""
+    days = length * DAYS_PER_UNIT[time_unit]
+    if not (math.isfinite(length) and round(days) >= 1):
+        problems.append(Problem("must last a day at least", "holdout", str(length)))
+        return None
+    if time == "continuous":
+        return end + pd.Timedelta(days=round(days))
+    if length % 1:
+        problems.append(Problem(f"opportunities are whole {time_unit}s", "holdout", str(length)))
+        return None
+    return period_end(end, time_unit, int(length))
 
 
 def as_acquired(between: tuple[Day | None, Day | None] | None, problems: list[Problem]) -> Acquired | None:
@@ -152,7 +164,9 @@ def as_acquired(between: tuple[Day | None, Day | None] | None, problems: list[Pr
     if isinstance(between, str) or len(between) != 2:
         problems.append(Problem("takes two days, from and to", "acquired_between", repr(between)))
         return None
-    start, stop = (None if day is None else as_day(day, "acquired_between", problems) for day in between)
+    first, last = between
+    start = None if first is None else as_day(first, "acquired_between", problems)
+    stop = None if last is None else as_day(last, "acquired_between", problems)
     if start is not None and stop is not None and start > stop:
         problems.append(Problem("ends before it begins", "acquired_between", repr(between)))
     return Acquired(start, stop)
