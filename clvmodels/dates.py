@@ -15,7 +15,7 @@ import pandas as pd
 from clvmodels.errors import Problem
 
 DAYS_PER_YEAR = 365.25
-DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
+DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": DAYS_PER_YEAR / 12, "year": DAYS_PER_YEAR}
 type Day = str | datetime.date  # a pandas Timestamp is a date too
 Time = Literal["continuous", "opportunities"]
 TIMES: tuple[Time, ...] = get_args(Time)

@@ -52,13 +52,17 @@ def cache_folder() -> Path:
 def find(*paths: str) -> Path | None:
     """The first of these files (relative to a data folder) in the folder named by CLVMODELS_DATA, then in the cache."""
     folders = [cache_folder()]
-    if named := os.environ.get(VARIABLE):
-        if not Path(named).is_dir():
-            raise DataError(
-                Problem("names no folder", VARIABLE, named, "Set it to the folder of the data, or unset it")
-            )
-        folders.insert(0, Path(named))
-    return next((folder / path for folder in folders for path in paths if (folder / path).is_file()), None)
+    named_folder = os.environ.get(VARIABLE)
+    if named_folder:
+        if not Path(named_folder).is_dir():
+            advice = "Set it to the folder of the data, or unset it"
+            raise DataError(Problem("names no folder", VARIABLE, named_folder, advice))
+        folders.insert(0, Path(named_folder))
+    for folder in folders:
+        for path in paths:
+            if (folder / path).is_file():
+                return folder / path
+    return None
 
 
 def download(remote: Remote) -> Path:
@@ -104,9 +108,13 @@ def _transfer(remote: Remote, archive: Path, console: Console) -> None:
             if not reason:
                 part.replace(archive)
                 return
-    got = f"{reason}; {part.stat().st_size if part.exists() else 0:,} bytes have arrived"
-    hint = f"Run it again to go on from there. {by_hand(remote)}"
-    raise DataError(Problem(f"could not be downloaded in {ATTEMPTS} attempts", remote.url, got, hint))
+    got = f"{reason}; {_size(part):,} bytes have arrived"
+    advice = f"Run it again to go on from there. {by_hand(remote)}"
+    raise DataError(Problem(f"could not be downloaded in {ATTEMPTS} attempts", remote.url, got, advice))
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
 
 
 def _refused(remote: Remote, error: urllib.error.HTTPError) -> Problem:
@@ -116,10 +124,10 @@ def _refused(remote: Remote, error: urllib.error.HTTPError) -> Problem:
 
 def _receive(remote: Remote, part: Path, progress: Progress, task: TaskID) -> str:
     """One attempt: "" when the file is whole, else why it is not."""
-    have = part.stat().st_size if part.exists() else 0
+    arrived = _size(part)
     request = urllib.request.Request(remote.url, headers={"User-Agent": "clvmodels"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
+    if arrived:
+        request.add_header("Range", f"bytes={arrived}-")
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
@@ -128,11 +136,12 @@ def _receive(remote: Remote, part: Path, progress: Progress, task: TaskID) -> st
         part.unlink()  # nothing follows what we have: it is whole or not ours, and the next attempt starts afresh
         return "the part that had arrived was of no use"
     with response:
-        resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        if response.status == 206 and not resumed:
+        is_part = response.status == 206
+        resumed = is_part and response.headers.get("Content-Range", "").startswith(f"bytes {arrived}-")
+        if is_part and not resumed:
             part.unlink()
             return "the server sent another part than the one asked for"
-        start = have if resumed else 0
+        start = arrived if resumed else 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         progress.update(task, total=total, completed=start)
@@ -141,7 +150,9 @@ def _receive(remote: Remote, part: Path, progress: Progress, task: TaskID) -> st
                 file.write(block)
                 progress.update(task, advance=len(block))
     size = part.stat().st_size
-    return "" if total is None or size == total else f"the connection ended at {size:,} of {total:,} bytes"
+    if total is not None and size != total:
+        return f"the connection ended at {size:,} of {total:,} bytes"
+    return ""
 
 
 def _unpack(remote: Remote, archive: Path, target: Path) -> None:
@@ -153,15 +164,14 @@ def _unpack(remote: Remote, archive: Path, target: Path) -> None:
         with zipfile.ZipFile(archive) as zipped:
             names = {PurePosixPath(n).name.lower(): n for n in zipped.namelist()}
             if remote.member.lower() not in names:
-                held = ", ".join(names) or "nothing"
-                raise DataError(Problem(f"holds no {remote.member}", remote.url, held, by_hand(remote)))
+                members = ", ".join(names) or "nothing"
+                raise DataError(Problem(f"holds no {remote.member}", remote.url, members, by_hand(remote)))
             with zipped.open(names[remote.member.lower()]) as source, fresh.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
         _check_pin(remote, fresh)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(
-            Problem("what arrived is no zip archive, or a damaged one", remote.url, str(error), by_hand(remote))
-        ) from error
+        what = "what arrived is no zip archive, or a damaged one"
+        raise DataError(Problem(what, remote.url, str(error), by_hand(remote))) from error
     else:
         fresh.replace(target)
         _record(archive).write_text(f"{digest}  {archive.name}  (unpinned: recorded at the first download)\n")
@@ -191,12 +201,12 @@ def _compare_with_record(remote: Remote, archive: Path, digest: str) -> None:
         raise DataError(Problem(what, remote.url, known=f"Delete {record} to accept the new one"))
 
 
-def check_content(found: Mapping[str, object], expected: Mapping[str, object], path: Path) -> None:
+def check_content(content: Mapping[str, object], expected: Mapping[str, object], path: Path) -> None:
     """Compare what a table holds after parsing with what is known of it."""
     wrong = [
-        Problem(f"{name} should be {e}", path.name, str(found[name]))
-        for name, e in expected.items()
-        if found[name] != e
+        Problem(f"{name} should be {value}", path.name, str(content[name]))
+        for name, value in expected.items()
+        if content[name] != value
     ]
     if wrong:
         what = f"{path} does not hold the data that are known"

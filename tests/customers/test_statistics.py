@@ -57,8 +57,6 @@ def slow(rows: pd.DataFrame, end: pd.Timestamp, until: pd.Timestamp, unit: float
 
 
 DAY = st.integers(0, 70).map(lambda d: pd.Timestamp("2024-01-01") + pd.Timedelta(days=d))
-
-
 ROW = st.tuples(st.sampled_from(["10", "2", "a", "Z"]), DAY, st.integers(0, 99_999).map(lambda c: c / 100))
 
 

@@ -6,18 +6,12 @@ import arviz as az
 import numpy as np
 from contracts.cases import case_of
 
-from clvmodels.inference.effects import (
-    Effect,
-)
+from clvmodels.inference.effects import Effect
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.refusals import resolve_priors
 
 GENDER_CHANNEL = ("Gender", "Channel")
-
-
 BG, CHANNELS = case_of("bg_nbd"), ["mail", "shop", "web"]
-
-
 SEVERAL = (
     Effect("purchases", ("alpha",), "channel"),
     Effect("purchases", ("r",), covariates=("score",), missing="indicator"),

@@ -12,11 +12,7 @@ from pytensor.graph.op import Op
 from clvmodels.inference.target import Target
 
 NAMES = ("a", "b", "c")
-
-
 MEAN = np.array([1.0, -2.0, 0.5])
-
-
 COVARIANCE = np.array([[1.0, 0.6, 0.0], [0.6, 2.0, -0.3], [0.0, -0.3, 0.2]])
 
 

@@ -1,21 +1,24 @@
-"""One density with several effects: by hand, in other coordinates, with other data, in another order."""
+"""One density with several effects: by hand, in other coordinates, with other data, in another order; what is kept."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 
 import numpy as np
 import pytest
+from contracts.cases import CASES, customers_of
 from contracts.effect_cases import base
 from contracts.purchase import close
 from fakes.effects import BG, CHANNELS, SEVERAL, of_draws, on, rows_of
 from scipy import special, stats
 
-from clvmodels.inference.density import Density
-from clvmodels.inference.effects import (
-    COEFFICIENT_PRIOR,
-)
+from clvmodels.inference import density
+from clvmodels.inference.density import Density, compiled_density
+from clvmodels.inference.effects import COEFFICIENT_PRIOR, Effect
+from clvmodels.inference.fitting import fit
 from clvmodels.inference.refusals import resolve_priors
+from clvmodels.inference.samplers import nuts
 from clvmodels.inference.terms import learn
 from clvmodels.inference.unique_rows import condense
 from clvmodels.models.evaluate import log_prob
@@ -113,3 +116,35 @@ def test_coefficient_priors_are_of_one_standard_deviation():
         values.append(block.log_prior(np.array([2.0]), None).eval())
     close(values, stats.norm.logpdf(2.0, 0, [1.0, 3.0]), 1e-7)  # PyMC's priors hold constants in single precision
     assert len(table) == 50
+
+
+# ---------------------------------------------------------------------------------------------- what is kept
+
+
+def plain(unit: str) -> Density:
+    return compiled_density(BG.model, (), {}, resolve_priors(BG.model, None), unit, 1.0)
+
+
+def test_the_structure_not_used_for_longest_is_let_go_first(monkeypatch):
+    monkeypatch.setattr(density, "_COMPILED", OrderedDict())
+    monkeypatch.setattr(density, "COMPILED_STRUCTURES", 2)
+    week, day = plain("week"), plain("day")
+    assert plain("week") is week
+    month = plain("month")
+    assert plain("week") is week and plain("month") is month and plain("day") is not day
+    assert len(density._COMPILED) == 2
+
+
+def test_a_fit_leaves_no_customers_behind():
+    """Neither in the density nor in what the sampler compiled, which are kept for the next customers."""
+    case = CASES["nbd"]
+    table = base(case, 40)
+    effects = [on("score", missing="mean"), Effect("purchases", ("r",), "channel")]
+    posterior = fit(case.model, customers_of(table), effects=effects, method="nuts", draws=20, tune=50, chains=1)
+    groups, priors = posterior.groups, posterior.priors
+    structure = compiled_density(case.model, effects, groups, priors, "week", 1.0)
+    shared = (*structure._rows.values(), structure._weights, *structure._designs.values())
+    assert len(shared) == len(case.model.observes) + 3
+    assert all(len(variable.get_value()) == 1 for variable in shared)
+    compiled = nuts._COMPILED[structure.target].model.shared_data
+    assert len(table) > structure.target.size >= max(len(array) for array in compiled.values())

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contracts.cases import (
-    customers_of,
-    table_of,
-)
+from contracts.cases import customers_of, table_of
 
 from clvmodels.errors import ConfigError, DataError
 from clvmodels.inference.effects import Effect

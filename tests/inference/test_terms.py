@@ -11,10 +11,7 @@ from contracts.purchase import close
 from fakes.effects import BG, CHANNELS, of_draws, on
 
 from clvmodels.errors import ConfigError, DataError, FitError
-from clvmodels.inference.effects import (
-    Effect,
-    targets,
-)
+from clvmodels.inference.effects import Effect, targets
 from clvmodels.inference.fitting import fit
 from clvmodels.inference.posterior import load
 from clvmodels.inference.terms import Scale
