@@ -1,4 +1,4 @@
-"""What the parts of a value owe: called by test_profit.py, and under planted faults."""
+"""What the parts of a value owe: called by test_parts.py, and under planted faults."""
 
 from __future__ import annotations
 

@@ -362,7 +362,7 @@ def test_a_fault_in_the_parts_turns_its_contract_red(fault, monkeypatch):
     owner, name, make, contract = fault
     monkeypatch.setattr(value, "BROUGHT", 30)
     monkeypatch.setattr(profit_contracts, "BROUGHT", 30)
-    if contract is not against_brute_force:  # green in test_profit.py, at some cost
+    if contract is not against_brute_force:  # green in test_parts.py, at some cost
         contract()
     monkeypatch.setattr(owner, name, make(getattr(owner, name)))
     with pytest.raises(AssertionError):
