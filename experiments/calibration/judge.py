@@ -41,21 +41,31 @@ def judge(rows: pd.DataFrame, seeds: int, held: tuple[int, int] | None = HELD) -
     alone.
     """
     kind = rows["quantity"].str.replace(r" of c\d+$", " of customers", regex=True)
+    # The bands of all quantities together are left by chance no more often than FALSE_ALARM says.
     level = 1.0 - FALSE_ALARM / rows["quantity"].nunique()
-    found = []
-    for name, of_kind in rows.groupby(kind, sort=False):
-        inside, holding = [], []
-        for _, of in of_kind.groupby("quantity"):
-            low, high = _band(len(of), level)
-            curve = surplus(of["rank"].to_numpy())[1:-1] + PLACES[1:-1]
-            inside.append(bool(np.all((curve >= low - 1e-9) & (curve <= high + 1e-9))))
-            holding.append(int(of.loc[of["seed"] <= 100, "rank"].between(0.05, 0.95).sum()))
-        refused = of_kind.loc[of_kind["refused"] != "", "seed"].nunique()
-        found.append((name, of_kind["seed"].nunique(), refused, all(inside), min(holding)))
-    table = pd.DataFrame(found, columns=["quantity", "seeds", "refused", "in_band", "held_of_first_100"])
-    population = ~table["quantity"].str.endswith(" of customers")
-    enough = table["held_of_first_100"].between(*(held or (0, 100))) | ~population | (seeds < 100)
-    return table.assign(passed=(table["seeds"] == seeds) & table["in_band"] & enough)
+    verdicts = [_verdict(str(name), of_kind, level) for name, of_kind in rows.groupby(kind, sort=False)]
+    table = pd.DataFrame(verdicts, columns=["quantity", "seeds", "refused", "in_band", "held_of_first_100"])
+    complete = table["seeds"] == seeds
+    if held is None or seeds < 100:
+        return table.assign(passed=complete & table["in_band"])
+    of_customers = table["quantity"].str.endswith(" of customers")
+    well_held = table["held_of_first_100"].between(*held)
+    return table.assign(passed=complete & table["in_band"] & (well_held | of_customers))
+
+
+def _verdict(name: str, rows: pd.DataFrame, level: float) -> tuple[str, int, int, bool, int]:
+    """Seeds, refusals, whether every curve of ranks lies in its band, and the fewest 90% intervals that hold."""
+    quantities = [quantity for _, quantity in rows.groupby("quantity")]
+    in_band = all(_in_band(quantity["rank"].to_numpy(), level) for quantity in quantities)
+    held = [quantity.loc[quantity["seed"] <= 100, "rank"].between(0.05, 0.95).sum() for quantity in quantities]
+    refused = rows.loc[rows["refused"] != "", "seed"].nunique()
+    return name, rows["seed"].nunique(), refused, in_band, int(min(held))
+
+
+def _in_band(ranks: np.ndarray, level: float) -> bool:
+    low, high = _band(len(ranks), level)
+    curve = surplus(ranks)[1:-1] + PLACES[1:-1]
+    return bool(np.all((curve >= low - 1e-9) & (curve <= high + 1e-9)))
 
 
 def verdicts(

@@ -67,9 +67,8 @@ def confirm(path: Path, code: str, replay: Replay, float_format: str | None = No
             continue
         of_version = sorted(rows["seed"].astype(int).unique())
         seeds = [seed for seed in REPLAYED if seed in of_version] or of_version[:1]
-        again = pd.read_csv(
-            io.StringIO(replay(seeds).to_csv(index=False, float_format=float_format)), dtype=str, keep_default_na=False
-        )
+        replayed = io.StringIO(replay(seeds).to_csv(index=False, float_format=float_format))
+        again = pd.read_csv(replayed, dtype=str, keep_default_na=False)
         differing += differences(rows[rows["seed"].isin([str(seed) for seed in seeds])], again)
         confirmed.append((path.stem, version, code, " ".join(str(seed) for seed in seeds)))
     if confirmed and not differing:
@@ -124,8 +123,8 @@ def _confirmed(folder: Path) -> pd.DataFrame:
 def _add(folder: Path, rows: pd.DataFrame) -> None:
     """Add to confirmed.csv; what the study was confirmed for before goes."""
     table = _confirmed(folder)
-    kept = table[~table["study"].isin(rows["study"]) | table["confirmed_for"].isin(rows["confirmed_for"])]
-    write(pd.concat([kept, rows]).sort_values(["study", "computed_by"]), folder / "confirmed.csv")
+    valid = ~table["study"].isin(rows["study"]) | table["confirmed_for"].isin(rows["confirmed_for"])
+    write(pd.concat([table[valid], rows]).sort_values(["study", "computed_by"]), folder / "confirmed.csv")
 
 
 def told(study: str, differing: list[str], most: int = 20) -> str:

@@ -69,6 +69,24 @@ def test_the_version_is_of_all_that_a_place_rests_on(monkeypatch):
     assert {Path(inspect.getfile(thing)) for thing in (*models, *functions)} <= rests_on
 
 
+def test_an_interrupted_run_goes_on_and_other_code_is_dropped(rows, tmp_path, monkeypatch):
+    stored = {row["seed"]: row for row in rows.drop(columns="code").to_dict("records")}
+    asked = []
+
+    def row(seed):
+        asked.append(seed)
+        return stored[seed]
+
+    monkeypatch.setattr(study, "PATH", tmp_path / "places.csv")
+    monkeypatch.setattr(study, "row", row)
+    monkeypatch.setattr(study, "code_version", lambda: "now")
+    study.run(Here(), 2)
+    assert list(study.run(Here(), 4)["seed"]) == [1, 2, 3, 4] and asked == [1, 2, 3, 4]
+    monkeypatch.setattr(study, "code_version", lambda: "later")
+    assert set(study.run(Here(), 1)["code"]) == {"later"} and asked[-1] == 1
+    assert list(pd.read_csv(study.PATH)["seed"]) == [1]
+
+
 def test_a_confirmation_of_other_places_is_refused(rows, tmp_path, monkeypatch):
     """Of the seeds that are fixed and stored; the seconds that a seed took are not compared."""
     monkeypatch.setattr(study, "PATH", tmp_path / "places.csv")
