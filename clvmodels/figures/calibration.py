@@ -8,7 +8,7 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, rows_of, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ def table(run: Run) -> pd.DataFrame | None:
         return None
     groups, inside = run.judgement.groups
     rows = [{"kind": "group", **group} for group in groups]
-    return pd.DataFrame([*rows, {"kind": "inside", **inside._asdict()}])
+    return whole(pd.DataFrame([*rows, {"kind": "inside", **inside._asdict()}]), "customers", "of")
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -37,7 +37,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "Dots: actual; boxes: 50% and 90% intervals of the group's mean."
     )
     outside = shown[(shown.actual < shown.q5) | (shown.actual > shown.q95)]
-    names = words.listing([_name(value) for value in outside["frequency"]])
+    names = words.listing(list(outside["frequency"]))
     missed = f" Outside: the {'group' if len(outside) == 1 else 'groups'} with {names} before." if len(outside) else ""
     fails = (
         ""
@@ -52,17 +52,12 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         "mean: a single customer scatters far more."
     )
     first, last = shown.iloc[0], shown.iloc[-1]
-    ends = [f"{_mean(row.actual)} at {_name(row.frequency)}" for row in (first, last)]
+    ends = [f"{_mean(row.actual)} at {row.frequency}" for row in (first, last)]
     alt = (
         f"Actual means and forecast boxes by past purchases, from {ends[0]} to {ends[1]}; {words.count(inside.actual)} "
         f"of {words.count(inside.of)} inside."
     )
     return Words(sub, caption, alt)
-
-
-def _name(frequency: object) -> str:
-    """A group as it was called; names that are all numbers come back from a file as numbers."""
-    return f"{frequency:g}" if isinstance(frequency, int | float) else str(frequency)
 
 
 def _mean(value: float) -> str:
@@ -92,7 +87,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 def _names(shown: pd.DataFrame, room: float) -> list[str]:
     """Frequency, on two lines where it needs them, and the number of customers below; all with as many lines."""
-    lines = [style.wrap(_name(value), room - 6, 2) for value in shown["frequency"]]
+    lines = [style.wrap(value, room - 6, 2) for value in shown["frequency"]]
     most = max(map(len, lines))
     sizes = [words.count(size) for size in shown["customers"]]
     if max(map(style.text_width, sizes)) > room - 6:
@@ -130,7 +125,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         interval = words.span(row.q5, row.q95, step=step)
         rows.append(
             (
-                _name(row.frequency),
+                row.frequency,
                 words.count(row.customers),
                 words.number(row.actual, step),
                 words.number(row.q50, step),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of, whole
 from clvmodels.sources.reasons import USED
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def table(run: Run) -> pd.DataFrame | None:
         counts = run.company.conflicts["what"].value_counts(sort=False)
         found += [{"kind": "conflict", "reason": what, "rows": int(n)} for what, n in counts.items()]
         found += [{"kind": "merged", "rows": len(run.company.merged)}] if len(run.company.merged) else []
-    return pd.concat([account, pd.DataFrame(found)], ignore_index=True) if found else account
+    return whole(pd.concat([account, pd.DataFrame(found)], ignore_index=True), "step") if found else account
 
 
 def _sources(table: pd.DataFrame) -> list[str]:

@@ -70,6 +70,11 @@ def row_of(table: pd.DataFrame, **wanted: Any) -> pd.Series:
     return rows.iloc[0]
 
 
+def whole(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The table with whole numbers in these columns, of which rows of another kind have none."""
+    return table.astype(dict.fromkeys((name for name in columns if name in table), "Int64"))
+
+
 def inside_of(table: pd.DataFrame) -> InsideCount:
     """How many weeks, or groups, lie inside their intervals."""
     row = row_of(table, kind="inside")

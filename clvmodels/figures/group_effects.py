@@ -13,7 +13,7 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.draws import quantiles
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def table(run: Run) -> pd.DataFrame | None:
             for row in _rows(posterior, term, split.customers.table, most)
         ]
         if rows:
-            return pd.DataFrame(rows).assign(entry=entry.name)
+            return whole(pd.DataFrame(rows).assign(entry=entry.name), "customers")
     return None
 
 
@@ -244,7 +244,7 @@ def _forest(axes: Axes, block: pd.DataFrame, names: list[str], wide: bool, what:
         pooled = line.kind == "pooled"
         style.interval(axes, height, phrases.quantiles(line), style.MUTED if pooled else style.BLUE)
         if wide and not pooled:
-            count = words.count(line.customers) if np.isfinite(line.customers) else ""
+            count = words.count(line.customers) if pd.notna(line.customers) else ""
             style.say(axes, 1, height, count, va="center", ha="right", transform=style.beside(axes, 78))
     if wide:
         style.say(axes, 1, 0.5, "customers", style.MUTED, va="bottom", ha="right", transform=style.beside(axes, 78, 4))
@@ -307,7 +307,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
         (
             words.label(_row_name(row), 40),
             str(row.raises),
-            words.count(row.customers),
+            words.count(row.customers) if pd.notna(row.customers) else "—",
             _middle(row),
             _ratio(row),
         )

@@ -10,7 +10,7 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.draws import QUANTILES
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, rows_of, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -32,7 +32,8 @@ def table(run: Run) -> pd.DataFrame | None:
         return None
     told = told[told["date"].isin(sorted(told["date"].unique())[-MOST:])]
     names = {"level": told["of"].fillna(OUT), "reason": told["left_out"].fillna(""), "found": told["note"].fillna("")}
-    return told.assign(**names)[["date", *names, "customers", "repeat_purchases", *QUANTILES]].reset_index(drop=True)
+    told = whole(told.assign(**names, date=pd.to_datetime(told["date"])), "customers", "repeat_purchases")
+    return told[["date", *names, "customers", "repeat_purchases", *QUANTILES]].reset_index(drop=True)
 
 
 def _gain(about: About) -> str:
@@ -120,16 +121,15 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def _brief(date: str) -> str:
-    day, month, year = words.date(date).split(" ")
-    return f"{day} {month[:3]} {year}"
+def _brief(date: pd.Timestamp) -> str:
+    return f"{date.day} {words.month(date)} {date.year}"
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
     each = rows_of(table, level=EACH).set_index("date")
     rows = []
     for _, row in table[table["level"] != EACH].iterrows():
-        told = [words.count(row.customers) if np.isfinite(row.customers) else "—"]
+        told = [words.count(row.customers) if pd.notna(row.customers) else "—"]
         if row["level"] == OUT:
             rows.append((words.date(row.date), *told, words.label(row.reason, 60), "—", "—"))
             continue

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clvmodels import words
 from clvmodels.draws import mean_by_customer
 from clvmodels.figures import style
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def table(run: Run) -> pd.DataFrame | None:
     ]
     for row, group in known.groupby("row"):
         rows += _crossings(int(row), group)
-    return pd.DataFrame(rows)
+    return whole(pd.DataFrame(rows), "customers", "frequency")
 
 
 def _shares(alive: NDArray) -> dict[str, int]:
@@ -98,7 +98,7 @@ def _crossings(row: int, group: pd.DataFrame) -> list[dict]:
         below = int(np.searchsorted(-fitted, -level))
         if 0 < below < len(fitted):
             at = float(np.interp(-level, -fitted[below - 1 : below + 1], silence[below - 1 : below + 1]))
-            found.append({"kind": "line", "level": f"{level:g}", "frequency": row, "silence_from": at})
+            found.append({"kind": "line", "frequency": row, "silence_from": at, "p_alive": level})
     return found
 
 
@@ -162,7 +162,7 @@ def _lines(axes: Axes, table: pd.DataFrame, last: float) -> None:
     lines = rows_of(table, kind="line")
     ends = []
     for level in LEVELS:
-        line = lines[lines["level"].astype(float).eq(level)].sort_values("frequency")
+        line = rows_of(lines, p_alive=level).sort_values("frequency")
         if len(line) > 1:  # one crossing is a place, not a line
             axes.plot(line.silence_from, line.frequency, color=style.INK, linewidth=1.4)
             ends.append((float(line.silence_from.iloc[-1]), float(line.frequency.iloc[-1]), f"{100 * level:.0f}%"))
@@ -176,18 +176,13 @@ def _lines(axes: Axes, table: pd.DataFrame, last: float) -> None:
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    lines = rows_of(table, kind="line")
+    lines, cells = rows_of(table, kind="line"), rows_of(table, kind="cell")
     rows = []
-    cells = rows_of(table, kind="cell")
     for frequency, group in cells.groupby("frequency"):
-        at = (
-            rows_of(lines, frequency=frequency)
-            .assign(level=lambda f: f["level"].astype(float))
-            .set_index("level")["silence_from"]
-        )
-        crossing = [words.number(at[level], 0.1) if level in at.index else "—" for level in reversed(LEVELS)]
-        name = f"{frequency:.0f}{'+' if group['open'].iloc[0] else ''}"
-        rows.append((name, words.count(group["customers"].sum()), *crossing))
+        crossed = rows_of(lines, frequency=frequency).set_index("p_alive")["silence_from"]
+        silences = [words.number(crossed[level], 0.1) if level in crossed else "—" for level in reversed(LEVELS)]
+        and_more = "+" if group["open"].iloc[0] else ""
+        rows.append((f"{frequency}{and_more}", words.count(group["customers"].sum()), *silences))
     unit = f"{about.time_unit}s of silence"
     return Numbers(("Repeat purchases", "Customers", f"90% after, {unit}", "50% after", "10% after"), rows)
 

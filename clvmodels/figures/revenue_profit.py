@@ -9,7 +9,7 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,8 @@ def table(run: Run) -> pd.DataFrame | None:
     for name, line in moved[:NAMED].iterrows():
         shown = f"{words.ordinal(int(line.revenue_place))} by revenue" if run.about.public else str(name)
         rows.append({"kind": "example", "customer": shown, **{k: int(v) for k, v in line.items()}})
-    return pd.DataFrame(rows + _points(pd.DataFrame({"x": revenue.rank(), "y": profit.rank()})))
+    points = _points(pd.DataFrame({"x": revenue.rank(), "y": profit.rank()}))
+    return whole(pd.DataFrame([*rows, *points]), "customers", "revenue_place", "profit_place")
 
 
 def _places(first: pd.Series, then: pd.Series) -> pd.Series:

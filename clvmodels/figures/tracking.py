@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clvmodels import words
 from clvmodels.figures import style
-from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, row_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, row_of, rows_of, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,8 @@ def table(run: Run) -> pd.DataFrame | None:
     if inside is not None:
         rows.append({"kind": "inside", **inside._asdict()})
     rows.append({"kind": "total", "actual": float(judgement.actual_total), **judgement.total})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return whole(table.assign(start=pd.to_datetime(table["start"])), "units", "of")
 
 
 def each(table: pd.DataFrame) -> str:
@@ -155,7 +156,7 @@ def _border(axes: Axes, fitted: int) -> None:
 
 def _months(axes: Axes, periods: pd.DataFrame, wide: bool) -> None:
     """Ticks where months begin: the first of a quarter, or fewer; January carries the year."""
-    starts = pd.to_datetime(periods["start"])
+    starts = periods["start"]
     unit = str(periods["unit"].iloc[0])
     if unit != "week":
         _named(axes, starts, unit, wide)

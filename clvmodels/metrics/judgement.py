@@ -209,7 +209,7 @@ def _periods(
         sums = np.asarray(draws)[:, weeks].reshape(len(draws), count, size).sum(axis=2)
     rows = []
     for place, (start, purchases) in enumerate(zip(cut["start"].iloc[::size], actual, strict=True)):
-        row = {"start": str(start)[:10], "unit": unit, "units": size, "held_out": held_out, "actual": float(purchases)}
+        row = {"start": start, "unit": unit, "units": size, "held_out": held_out, "actual": float(purchases)}
         if sums is not None:
             row |= quantiles(sums[:, place])
             row["outside"] = not row["q5"] <= purchases <= row["q95"]

@@ -11,27 +11,10 @@ import pandas as pd
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES, checks
 from clvmodels.results.folder import About
+from clvmodels.results.tables import read_tables
 
-TEXT = (
-    "customer",
-    "name",
-    "label",
-    "group",
-    "entry",
-    "reason",
-    "where",
-    "found",
-    "limit",
-    "level",
-    "source",
-    "column",
-    "own_column",
-    "check",
-    "code",
-    "note",
-    "channel",
-)
-ALWAYS = {"checks": "checks.csv", "data_cleaning": "account.csv"}
+ALWAYS = {"checks": "checks", "data_cleaning": "account"}
+"""Tables of the run that stand in for a figure's: shown whatever figures the experiment asked for."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +34,17 @@ def read(folder: Path) -> Stored:
         If the folder or run.json is missing, is not what a run writes, or no table is there.
     """
     about = _about(folder / "run.json")
-    paths = {name: folder / "tables" / f"{name}.csv" for name in FIGURES}
-    found = {name: _table(path) for name, path in paths.items() if path.is_file()}
-    for name, other in ALWAYS.items():  # shown whatever figures the experiment asked for
-        if name not in found and (folder / other).is_file():
-            found[name] = (
-                checks.ordered(_table(folder / other), about.recommended)
-                if name == "checks"
-                else _table(folder / other)
-            )
-    if not found:
+    paths = {f"tables/{name}": name for name in FIGURES}
+    tables = {paths[path]: table for path, table in read_tables(folder, paths).items()}
+    of_the_run = read_tables(folder, [path for name, path in ALWAYS.items() if name not in tables])
+    for name, path in ALWAYS.items():
+        if path in of_the_run:
+            tables[name] = of_the_run[path]
+    if "checks" in tables:
+        tables["checks"] = checks.ordered(tables["checks"], about.recommended)
+    if not tables:
         raise ResultsError(Problem("no table of a figure", str(folder / "tables"), known="Run the experiment again"))
-    return Stored(about, found)
-
-
-def _table(path: Path) -> pd.DataFrame:
-    """A table, its names and ids as text: "NA", "007" and "1e5" are some customer's id."""
-    columns = pd.read_csv(path, nrows=0).columns
-    missing = {column: [""] if column in TEXT else ["", "nan", "NaN"] for column in columns}
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=missing)
+    return Stored(about, tables)
 
 
 def _about(path: Path) -> About:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.results.export import write_table
+from clvmodels.results.tables import store_tables, write_atomically
 
 if TYPE_CHECKING:
     from clvmodels.customers.table import Split
@@ -139,13 +140,6 @@ def machine(started: float) -> dict[str, Any]:
     }
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    part = path.with_name(path.name + ".tmp")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
 def store(
     folder: Path,
     run: Run,
@@ -158,15 +152,12 @@ def store(
     `run.json`, which a report begins with, goes first and comes last: no report mixes two runs.
     """
     (folder / "run.json").unlink(missing_ok=True)
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
     for old in (folder / "tables").glob("*.csv"):
         old.unlink()
-    for name, table in tables.items():
-        if table is not None:
-            write_atomically(folder / "tables" / f"{name}.csv", table.to_csv(index=False))
+    of_figures = {f"tables/{name}": table for name, table in tables.items() if table is not None}
+    of_the_run = {"account": run.account, "scores": run.scores, "checks": run.checks}
+    store_tables(folder, of_figures | of_the_run)
     write_atomically(folder / "config.yaml", config)
-    for name, table in (("account", run.account), ("scores", run.scores), ("checks", run.checks)):
-        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
     _store_kpis(folder, run.kpis)
     if run.company is not None:
         _store_company(folder, run.company)

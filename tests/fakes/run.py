@@ -31,6 +31,7 @@ from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.report import write_report
 from clvmodels.results.folder import About, EntryResult, Run
+from clvmodels.results.tables import store_tables
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.valuation import Values
 
@@ -346,15 +347,14 @@ def _scores(entries: dict[str, EntryResult]) -> pd.DataFrame:
 
 def store(run: Run, folder: Path) -> Path:
     """The part of a results folder that a report reads."""
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(asdict(run.about)), encoding="utf-8")
-    run.checks.to_csv(folder / "checks.csv", index=False)
-    run.scores.to_csv(folder / "scores.csv", index=False)
-    run.account.to_csv(folder / "account.csv", index=False)
+    tables = {"checks": run.checks, "scores": run.scores, "account": run.account}
     for name, figure in FIGURES.items():
         table = figure.table(run)
         if table is not None:
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+            tables[f"tables/{name}"] = table
+    store_tables(folder, tables)
     return folder
 
 

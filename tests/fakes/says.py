@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import io
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ import pandas as pd
 
 from clvmodels.figures import FIGURES
 from clvmodels.results.folder import Run
+from clvmodels.results.tables import read_tables, store_tables
 
 FOLDER = Path(__file__).parents[1] / "figures"
 
@@ -23,7 +24,9 @@ def plain(text: str) -> str:
 
 def stored(table: pd.DataFrame) -> pd.DataFrame:
     """The table as a results folder gives it back."""
-    return pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    with tempfile.TemporaryDirectory() as folder:
+        store_tables(Path(folder), {"table": table})
+        return read_tables(Path(folder), ["table"])["table"]
 
 
 def table_of(name: str, run: Run) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.metrics.checks import as_table
 from clvmodels.report import svg, write_report
+from clvmodels.report.stored import read
 
 CHAPTERS = ["worth", "best", "spend", "strategy", "trust", "data", "model", "checks", "limits", "reproduce"]
 
@@ -274,18 +275,24 @@ def test_a_folder_that_is_no_results_folder_is_refused(tmp_path):
         write_report(tmp_path)
 
 
-def test_ids_stay_text_in_stored_tables(tmp_path):
-    ids = ["NA", "007", "1e5", "nan", "True", *(f"c{n}" for n in range(25))]
-    folder = store(fake_run(30, 100, ids=ids), tmp_path)
+def test_ids_and_groups_stay_text_from_a_run_to_its_report(tmp_path):
+    ids = ["007", "1e5", "NA", "null", "nan", "True", *(f"c{n}" for n in range(24))]
+    groups = ["1.0", "007", "NA", "null", "1e5"]
+    folder = store(fake_run(30, 100, ids=ids, groups=groups), tmp_path)
     text = write_report(folder).read_text(encoding="utf-8")
-    shown = pd.read_csv(folder / "tables/value_ranking.csv", dtype=str, keep_default_na=False)["customer"]
-    for name in set(shown) & {"NA", "007", "1e5", "nan", "True"}:
+    tables = read(folder).tables
+    ranked = set(tables["value_ranking"]["customer"])
+    assert ranked <= set(ids) and len(ranked & {"007", "1e5", "NA", "null", "nan", "True"}) >= 3
+    assert set(tables["group_effects"]["label"]) >= set(groups)
+    for name in ranked & set(ids[:6]):
         assert f'<th scope="row">{name}</th>' in text
+    for name in groups:
+        assert f'<th scope="row">{name}' in text
 
 
 def test_the_tables_are_enough(tmp_path):
     """A report is rebuilt from run.json and tables alone: nothing else of the run is read."""
-    for name in ("run.json",):
+    for name in ("run.json", "schema.json"):
         shutil.copy(reported("company") / name, tmp_path)
     shutil.copytree(reported("company") / "tables", tmp_path / "tables")
     assert write_report(tmp_path).read_bytes() == (reported("company") / "report.html").read_bytes()
@@ -297,7 +304,7 @@ def test_the_tables_are_enough(tmp_path):
 )
 def test_an_experiment_may_ask_for_one_figure_and_still_shows_all_checks(kept, tmp_path):
     (tmp_path / "tables").mkdir()
-    for name in ("run.json", "checks.csv", "account.csv", *(f"tables/{figure}.csv" for figure in kept)):
+    for name in ("run.json", "schema.json", "checks.csv", "account.csv", *(f"tables/{figure}.csv" for figure in kept)):
         shutil.copy(reported("full") / name, tmp_path / name)
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert len(re.findall(r'<td class="is-', text)) == 6

@@ -50,6 +50,7 @@ def test_the_results_folder_is_complete_and_nothing_else_is_there(done):
     assert files - fits - drawings == {
         "config.yaml",
         "run.json",
+        "schema.json",
         "account.csv",
         "dropped.csv",
         "scores.csv",
@@ -175,7 +176,8 @@ def test_a_rerun_fits_nothing_and_gives_equal_files(done, tmp_path, monkeypatch)
     allowed = {**MAPPING["sampler"], "allow": ["R-hat"], "timeout_minutes": 5}
     said = []
     run(experiment(sampler=allowed), folder, progress=said.append)
-    for name in ("scores.csv", "checks.csv", "account.csv", "customers.parquet", "customers.csv", "totals.parquet"):
+    tables = ("schema.json", "scores.csv", "checks.csv", "account.csv")
+    for name in (*tables, "customers.parquet", "customers.csv", "totals.parquet"):
         assert (folder / name).read_bytes() == (done.folder / name).read_bytes(), name
     for path in (done.folder / "tables").iterdir():
         assert (folder / "tables" / path.name).read_bytes() == path.read_bytes(), path.name
