@@ -7,6 +7,7 @@ import re
 import pytest
 from fakes.company_run import with_company
 from fakes.run import HOSTILE, fake_run
+from fakes.says import stored
 
 from clvmodels.figures import FIGURES, style
 from clvmodels.report import svg
