@@ -85,14 +85,18 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def _names(shown: pd.DataFrame, room: float) -> list[str]:
+def _names(groups: pd.DataFrame, room: float) -> list[str]:
     """Frequency, on two lines where it needs them, and the number of customers below; all with as many lines."""
-    lines = [style.wrap(value, room - 6, 2) for value in shown["frequency"]]
-    most = max(map(len, lines))
-    sizes = [words.count(size) for size in shown["customers"]]
+    sizes = [words.count(size) for size in groups["customers"]]
     if max(map(style.text_width, sizes)) > room - 6:
-        sizes = [words.compact(size, words.value_step(size, 2)) for size in shown["customers"]]
-    return ["\n".join([*line, *[""] * (most - len(line)), size]) for line, size in zip(lines, sizes, strict=True)]
+        sizes = [words.compact(size, words.value_step(size, 2)) for size in groups["customers"]]
+    lines = [style.wrap(frequency, room - 6, 2) for frequency in groups["frequency"]]
+    most = max(map(len, lines))
+    names = []
+    for name_lines, size in zip(lines, sizes, strict=True):
+        padding = [""] * (most - len(name_lines))
+        names.append("\n".join([*name_lines, *padding, size]))
+    return names
 
 
 def _labels(axes: Axes, shown: pd.DataFrame) -> None:

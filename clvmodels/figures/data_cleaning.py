@@ -99,21 +99,24 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 def _by_reason(table: pd.DataFrame) -> Numbers:
     """Rows read, less those that do not count, are those used; of these some may be used for something else."""
-    kept, read = used(table)
-    apart = table["kind"].eq("used") & table["reason"].ne(USED)
+    used_rows, read = used(table)
+    besides = table["kind"].eq("used") & table["reason"].ne(USED)
     rows: list[tuple[str, ...]] = []
     tones: dict[int, str] = {}
-    for line in pd.concat([table[~apart], table[apart]]).itertuples():
-        amount, reason = int(line.rows), words.capital(words.label(line.reason, 80))
-        if line.kind == "used":
-            amount = amount if line.reason != USED else kept
-            reason = f"of these: {words.label(line.reason, 80)}" if line.reason != USED else "Rows used"
-        shown = words.count(-amount if line.kind in LOST else amount)
-        shown += " changed" if line.kind == "changed" else ""
+    for line in pd.concat([table[~besides], table[besides]]).itertuples():
+        amount, reason = int(line.rows), words.label(line.reason, 80)
+        title, shown = words.capital(reason), words.count(amount)
         if line.kind == "used" and line.reason == USED:
             tones[len(rows)] = "total"
-        where = "" if pd.isna(line.where) else words.label(line.where, 40)
-        rows.append((reason, where, shown, words.share(amount, read)))
+            amount, title, shown = used_rows, "Rows used", words.count(used_rows)
+        elif line.kind == "used":
+            title = f"of these: {reason}"
+        elif line.kind in LOST:
+            shown = words.count(-amount)
+        elif line.kind == "changed":
+            shown += " changed"
+        place = "" if pd.isna(line.where) else words.label(line.where, 40)
+        rows.append((title, place, shown, words.share(amount, read)))
     return Numbers(("Step", "Where", "Rows", "Share"), rows, tones)
 
 
@@ -129,21 +132,25 @@ def _by_table(table: pd.DataFrame) -> Numbers:
 
 
 def _counts(block: pd.DataFrame) -> tuple[str, ...]:
-    kept, read = used(block)
+    used_rows, read = used(block)
     lost = [_sum(block, kind) for kind in LOST]
-    return (words.count(read), *(words.count(-n) if n else "0" for n in lost), words.count(kept))
+    lost_cells = [words.count(-rows) if rows else "0" for rows in lost]
+    return (words.count(read), *lost_cells, words.count(used_rows))
 
 
 def _reasons(block: pd.DataFrame) -> str:
     """Where a table is, and why rows of it are not used or were changed."""
-    said = [words.label(", ".join(dict.fromkeys(block["where"].dropna().astype(str))), 60)]
+    places = dict.fromkeys(block["where"].dropna().astype(str))
+    clauses = [words.label(", ".join(places), 60)]
     for kind, title in (("orphaned", "Orphaned"), ("dropped", "Dropped"), ("changed", "Changed and kept")):
         lines = rows_of(block, kind=kind).sort_values("rows", ascending=False, kind="stable")
-        told = [f"{words.label(line.reason, 80)} ({words.count(line.rows)})" for line in lines[:REASONS].itertuples()]
-        left = lines["rows"][REASONS:]
-        told += [f"other reasons ({words.count(left.sum())})"] if len(left) else []
-        said += [f"{title}: {'; '.join(told)}"] if told else []
-    return ". ".join(said)
+        most = lines[:REASONS].itertuples()
+        reasons = [f"{words.label(line.reason, 80)} ({words.count(line.rows)})" for line in most]
+        if len(lines) > REASONS:
+            reasons.append(f"other reasons ({words.count(lines['rows'][REASONS:].sum())})")
+        if reasons:
+            clauses.append(f"{title}: {'; '.join(reasons)}")
+    return ". ".join(clauses)
 
 
 FIGURE = Figure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from clvmodels.results.folder import About, Run
 
-MOST = 60
+MOST, FEW = 60, 24
+"""Periods that are shown, and how many at most are marked by a dot each."""
 SHOWN = ("active customers", "retention", "revenue", "profit")
 COLUMNS = ["period", "name", "value", "n", "whole"]
 HEIGHT, TOP, BOTTOM, LEFT = 120, 42, 34, 54
@@ -113,40 +115,59 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, name: str, about: About, wide: bool) -> None:
+    """One quantity: a line over whole periods, hollow dots and a dotted end where a period is only begun."""
     x, y = np.arange(len(rows)), rows["value"].to_numpy(dtype=float)
-    known = y[np.isfinite(y)]
-    low, high = min(0.0, known.min(initial=0.0)), max(0.0, known.max(initial=0.0))
-    high = high if high > low else low + 1
-    axes.set(xlim=(-0.4, max(len(rows) - 0.6, 0.4)), ylim=(low - 0.03 * (high - low) * (low < 0), high * 1.06))
     whole = rows["whole"].fillna(True).astype(bool).to_numpy()
+    low, high = _limits(y)
+    below_zero = 0.03 * (high - low) if low < 0 else 0.0
+    axes.set(xlim=(-0.4, max(len(rows) - 0.6, 0.4)), ylim=(low - below_zero, high * 1.06))
     axes.plot(x[whole], y[whole], color=style.INK, linewidth=1.6)
-    loose = len(rows) <= 24
     if (~whole).any() and whole.any():
         axes.plot(x[-2:], y[-2:], ":", color=style.INK, linewidth=1.2)
-    marks = np.isfinite(y) & (whole if loose else np.zeros(len(y), dtype=bool))
-    axes.plot(x[marks], y[marks], "o", color=style.INK, markersize=5)
+    few = len(rows) <= FEW
+    marked = np.isfinite(y) & whole & few
+    axes.plot(x[marked], y[marked], "o", color=style.INK, markersize=5)
     axes.plot(x[~whole], y[~whole], "o", markersize=6, markerfacecolor=style.PAPER, markeredgecolor=style.INK)
     if low < 0:
         axes.axhline(0, color=style.RULE, linewidth=1)
     ticks = style.ticks(low, high, 4)
-    style.y_ticks(axes, ticks, [f"{100 * t:.0f}%" for t in ticks] if name == "retention" else None)
+    style.y_ticks(axes, ticks, [f"{100 * tick:.0f}%" for tick in ticks] if name == "retention" else None)
     style.x_ticks(axes, *_years(list(rows.index), 8 if wide else 7))
-    of = {"retention": ", of the period before"}.get(name, "")
-    money = f", {about.currency}" if about.currency and name in ("revenue", "profit") else ""
-    style.say(axes, 0, 1, words.capital(name) + of + money, va="bottom", transform=style.above(axes, 10, 1 - LEFT))
+    style.say(axes, 0, 1, _panel_title(name, about), va="bottom", transform=style.above(axes, 10, 1 - LEFT))
+
+
+def _limits(y: np.ndarray) -> tuple[float, float]:
+    """From the lowest to the highest that is known, zero included."""
+    finite = y[np.isfinite(y)]
+    low, high = min(0.0, finite.min(initial=0.0)), max(0.0, finite.max(initial=0.0))
+    return low, high if high > low else low + 1
+
+
+def _panel_title(name: str, about: About) -> str:
+    title = words.capital(name)
+    if name == "retention":
+        return f"{title}, of the period before"
+    if about.currency and name in ("revenue", "profit"):
+        return f"{title}, {about.currency}"
+    return title
 
 
 def _years(periods: list[str], most: int) -> tuple[list[float], list[str]]:
-    """Ticks where years begin; of a short line all periods, the year at its first."""
-    firsts = [k for k, p in enumerate(periods) if p.endswith(("-01", "Q1"))]
+    """Ticks where years begin; of a short line all periods, the year at its first. Periods: 2024-01 or 2024 Q1."""
+    firsts = [place for place, period in enumerate(periods) if period.endswith(("-01", "Q1"))]
     if len(periods) <= most:
-        short = [p[5:] if "Q" in p else words.MONTHS[int(p[5:]) - 1][:3] for p in periods]
-        return [float(k) for k in range(len(periods))], [
-            f"{s}\n{p[:4]}" if k == 0 or k in firsts else s for k, (s, p) in enumerate(zip(short, periods, strict=True))
-        ]
+        names = [_within_a_year(period) for period in periods]
+        for place in {0, *firsts}:
+            names[place] += f"\n{periods[place][:4]}"
+        return list(map(float, range(len(periods)))), names
     firsts = firsts or [0]
-    every = -(-len(firsts) // most)
-    return [float(k) for k in firsts[::every]], [periods[k][:4] for k in firsts[::every]]
+    every = math.ceil(len(firsts) / most)
+    return [float(place) for place in firsts[::every]], [periods[place][:4] for place in firsts[::every]]
+
+
+def _within_a_year(period: str) -> str:
+    """Q1 of 2024 Q1, Jan of 2024-01."""
+    return period[5:] if "Q" in period else words.month(f"{period}-01")
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:

@@ -74,14 +74,18 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def _shares(alive: NDArray) -> dict[str, int]:
-    kinds = {"alive": alive >= 0.9, "doubt": (alive > 0.1) & (alive < 0.9), "gone": alive <= 0.1}
-    return {name: int(np.count_nonzero(inside)) for name, inside in kinds.items()}
+    """Customers who are surely there, in doubt, and surely gone."""
+    there = int(np.count_nonzero(alive >= 0.9))
+    gone = int(np.count_nonzero(alive <= 0.1))
+    return {"alive": there, "doubt": len(alive) - there - gone, "gone": gone}
 
 
 def _last_row(frequency: NDArray) -> int:
     """The last row holds its frequency and all above: the first one beyond which under 2% of customers lie."""
-    shares = [(frequency >= k).mean() for k in range(ROWS)]
-    return next((k for k in range(1, ROWS) if shares[k] < 0.02), int(min(frequency.max(), ROWS - 1)))
+    for row in range(1, ROWS):
+        if (frequency >= row).mean() < 0.02:
+            return row
+    return int(min(frequency.max(), ROWS - 1))
 
 
 def _crossings(row: int, group: pd.DataFrame) -> list[dict]:

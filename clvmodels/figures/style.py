@@ -174,16 +174,26 @@ def ticks(low: float, high: float, most: int = 6, *, whole: bool = False) -> lis
     return [0.0 if abs(tick) < slack else float(tick) for tick in found if low - slack <= tick <= high + slack]
 
 
+def unit_of(largest: float, least: float) -> tuple[float, str]:
+    """The largest unit of which there are at least so many, with its letter: 1 where there is none."""
+    for unit, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if largest >= least * unit:
+            return unit, letter
+    return 1.0, ""
+
+
 def tick_names(values: Sequence[float], end: str = "") -> list[str]:
     """Labels of ticks, all in one unit: 0, 50k, 100k."""
-    step = min(np.diff(values), default=1.0) if len(values) > 1 else 1.0
-    digits = words.value_step(float(step), 2)
-    exact = next((d for d in (digits * 10, digits) if abs(round(step / d) * d - step) < 1e-9 * step), digits)
-    largest = max((abs(v) for v in values), default=0)
-    unit, name = next(((u, n) for u, n in ((1e9, "bn"), (1e6, "M"), (1e3, "k")) if largest >= 10 * u), (1.0, ""))
-    if unit == 1e3 and largest < 10_000:
-        unit, name = 1.0, ""
-    return [plain(words.number(v / unit, exact / unit)) + (name if v else "") + end for v in values]
+    step = float(min(np.diff(values))) if len(values) > 1 else 1.0
+    digits = words.value_step(step, 2)
+    # one digit where it tells the step exactly (50k, 100k), else two (25k, 50k)
+    exact = next((d for d in (10 * digits, digits) if abs(round(step / d) * d - step) < 1e-9 * step), digits)
+    unit, letter = unit_of(max(map(abs, values), default=0), 10)
+    names = []
+    for value in values:
+        suffix = letter if value else ""
+        names.append(plain(words.number(value / unit, exact / unit)) + suffix + end)
+    return names
 
 
 def x_ticks(axes: Axes, values: Iterable[float], names: Sequence[str] | None = None) -> None:

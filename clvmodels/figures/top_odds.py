@@ -113,18 +113,22 @@ def _curves(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def _regions(axes: Axes, n: dict[str, int], last: float) -> None:
-    edges = [0.0, n["sure"], n["sure"] + n["doubt"], last]
-    for place, alpha in ((0, style.BAND_90), (1, 0.1)):
-        axes.axvspan(edges[place], edges[place + 1], color=style.BLUE, alpha=alpha, linewidth=0)
+def _regions(axes: Axes, number: dict[str, int], last: float) -> None:
+    """Shades of those who are sure and in doubt; above each region its customers and its name."""
+    edges = np.array([0.0, number["sure"], number["sure"] + number["doubt"], last])
+    for left, right, alpha in ((edges[0], edges[1], style.BAND_90), (edges[1], edges[2], 0.1)):
+        axes.axvspan(left, right, color=style.BLUE, alpha=alpha, linewidth=0)
     across, up = style.pixels(axes)
     names = ("sure", "in doubt", "surely not")
-    counted = [words.count(n[kind]) for kind in ("sure", "doubt", "out")]
-    widths = [max(style.text_width(a, "bold"), style.text_width(b)) for a, b in zip(counted, names, strict=True)]
-    centres = [(edges[i] + edges[i + 1]) / 2 / last * across for i in range(3)]
-    for x, number, name in zip(style.spread(centres, widths, -20, across + 10, 14), counted, names, strict=True):
-        options: dict = {"ha": "center", "va": "bottom", "transform": axes.transAxes}
-        style.say(axes, x / across, 1 + 26 / up, number, weight="bold", **options)
+    customers = [words.count(number[kind]) for kind in ("sure", "doubt", "out")]
+    widths = []
+    for count, name in zip(customers, names, strict=True):
+        widths.append(max(style.text_width(count, "bold"), style.text_width(name)))
+    middles = (edges[:-1] + edges[1:]) / 2 / last * across
+    centres = style.spread(list(middles), widths, -20, across + 10, 14)
+    options: dict = {"ha": "center", "va": "bottom", "transform": axes.transAxes}
+    for x, count, name in zip(centres, customers, names, strict=True):
+        style.say(axes, x / across, 1 + 26 / up, count, weight="bold", **options)
         style.say(axes, x / across, 1 + 9 / up, name, style.MUTED, **options)
 
 
@@ -133,14 +137,21 @@ def _label_luck(axes: Axes, solid: pd.DataFrame, dashed: pd.DataFrame, about: Ab
     across, up = style.pixels(axes)
     text = f"counting the luck of {phrases.horizon(about)}" if across > 400 else "counting luck"
     reach = last * (style.text_width(text) + 8) / across
-    best = (np.inf, last)
+
+    def highest(curve: pd.DataFrame, end: float) -> float:
+        """The curve's highest point below words that end there; NaN where it has none."""
+        return float(curve.odds[curve.customers.between(end - reach, end)].max())
+
+    least, chosen_end = np.inf, last
     for end in np.linspace(last, reach, 12):
-        under = [frame.odds[frame.customers.between(end - reach, end)] for frame in (solid, dashed)]
-        if all(len(odds) for odds in under):
-            ceiling = max(odds.max() for odds in under)
-            best = min(best, (ceiling + (ceiling - under[1].max()), end), key=lambda found: found[0])
-    ceiling = max(frame.odds[frame.customers.between(best[1] - reach, best[1])].max() for frame in (solid, dashed))
-    style.say(axes, best[1], min(ceiling + 8 / up, 0.98 - 14 / up), text, style.TEAL, ha="right", va="bottom")
+        over_solid, over_dashed = highest(solid, end), highest(dashed, end)
+        ceiling = max(over_solid, over_dashed)
+        cost = ceiling + (ceiling - over_dashed)  # high words, and words far above the curve that they name
+        if cost < least:  # never so where a curve has no point
+            least, chosen_end = cost, end
+    ceiling = np.fmax(highest(solid, chosen_end), highest(dashed, chosen_end))
+    height = min(ceiling + 8 / up, 0.98 - 14 / up)
+    style.say(axes, chosen_end, height, text, style.TEAL, ha="right", va="bottom")
 
 
 def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:

@@ -124,20 +124,26 @@ def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, eac
     fitted = int((~periods["held_out"].astype(bool)).sum())
     if 0 < fitted < len(periods):
         _border(axes, fitted)
-    last, wide = periods.iloc[-1], style.pixels(axes)[0] / len(periods)
-    line = axes.get_ylim()[1] * LINE / style.pixels(axes)[1]
+    across, up = style.pixels(axes)
+    wide = across / len(periods)  # pixels of a period
+    last, line = periods.iloc[-1], axes.get_ylim()[1] * LINE / up
     below = max(min(last["q5"], last["actual"]), line)
     _bold(axes, x[-1], below, "model", style.BLUE, -5, ha="right", va="top")
     early = periods["actual"].iloc[: max(2, (fitted or len(periods)) * 2 // 3)]
-    peak, reach = int(early.to_numpy().argmax()), style.text_width("actual", "bold") / 2 / wide
+    peak = int(early.to_numpy().argmax())
+    reach = style.text_width("actual", "bold") / 2 / wide
     _bold(axes, max(x[peak], reach), early.iloc[peak], "actual", style.INK, 6, ha="center", va="bottom")
     if outside.any():
-        text = f"{words.counted(outside.sum(), each)} outside"
-        at = int(np.where(outside, periods["actual"], -1).argmax())
-        reach = style.text_width(text, "bold") / 2 / wide
-        place = min(max(x[at], fitted + reach + 4 / wide), len(periods) - reach)
-        under = periods["actual"].iloc[max(0, int(place - reach)) : int(place + reach) + 1]
-        _bold(axes, place, float(under.max()), text, style.RED, 7, ha="center", va="bottom")
+        _misses(axes, periods["actual"], outside, f"{words.counted(outside.sum(), each)} outside", fitted, wide)
+
+
+def _misses(axes: Axes, actual: pd.Series, outside: NDArray, text: str, fitted: int, wide: float) -> None:
+    """How many are outside, above the highest of them, right of the border and above all dots that it passes."""
+    highest = int(np.where(outside, actual, -1).argmax()) + 0.5
+    reach = style.text_width(text, "bold") / 2 / wide
+    place = min(max(highest, fitted + reach + 4 / wide), len(actual) - reach)
+    passed = actual.iloc[max(0, int(place - reach)) : int(place + reach) + 1]
+    _bold(axes, place, float(passed.max()), text, style.RED, 7, ha="center", va="bottom")
 
 
 def _bold(axes: Axes, x: float, y: float, text: str, colour: str, rise: float, **options: str) -> None:

@@ -5,7 +5,7 @@ A waterfall of medians. Each part's shares of the gross margin are taken draw by
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +42,11 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def _row(kind: str, name: str, draws: np.ndarray, gross: np.ndarray) -> dict:
-    share = quantiles(draws / gross) if (gross > 0).all() else dict.fromkeys(QUANTILES, np.nan)
-    return {"kind": kind, "name": name, **quantiles(draws), **{f"share_{q}": value for q, value in share.items()}}
+    """A share of a gross margin that may be zero or negative means nothing: it is left unknown."""
+    shares = dict.fromkeys(QUANTILES, np.nan)
+    if (gross > 0).all():
+        shares = quantiles(draws / gross)
+    return {"kind": kind, "name": name, **quantiles(draws), **{f"share_{q}": share for q, share in shares.items()}}
 
 
 def _title(name: str) -> str:
@@ -69,7 +72,8 @@ def title(row: pd.Series) -> str:
 def cents(row: pd.Series, sign: float = 1.0) -> str:
     """The share of the gross margin, in hundredths."""
     low, high = sorted((100 * sign * row.share_q5, 100 * sign * row.share_q95))
-    return words.span(low, high, step=max(0.1 if high < 2 else 1.0, words.width_step(low, high)))
+    finest = 0.1 if high < 2 else 1.0
+    return words.span(low, high, step=max(finest, words.width_step(low, high)))
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
@@ -137,10 +141,18 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def _bar(axes: Axes, y: float, start: float, line, bar: float) -> None:
-    colour = {"credit": style.TEAL, "whole": style.BLUE}.get(line.kind, style.BLUE if line.q50 >= 0 else style.RED)
-    axes.barh(y, line.q50, left=start, height=bar, color=colour, alpha=0.8, linewidth=0, zorder=2)
-    axes.plot([start + line.q5, start + line.q95], [y, y], color=style.INK, linewidth=1.5, zorder=3, clip_on=False)
+def _bar(axes: Axes, y: float, start: float, line: Any, height: float) -> None:
+    """A bar to the part's median, and a line over its 90% interval."""
+    axes.barh(y, line.q50, left=start, height=height, color=_colour(line), alpha=0.8, linewidth=0, zorder=2)
+    ends = [start + line.q5, start + line.q95]
+    axes.plot(ends, [y, y], color=style.INK, linewidth=1.5, zorder=3, clip_on=False)
+
+
+def _colour(line: Any) -> str:
+    if line.kind == "credit":
+        return style.TEAL
+    costs = line.kind == "part" and line.q50 < 0
+    return style.RED if costs else style.BLUE
 
 
 def _write(
@@ -176,13 +188,13 @@ def _write(
 
 def _labels(table: pd.DataFrame, wide: bool) -> list[str]:
     """Ranges, all in one unit."""
-    largest = float(table[["q5", "q95"]].abs().to_numpy().max())
-    unit, name = next(((u, n) for u, n in ((1e9, "bn"), (1e6, "M"), (1e3, "k")) if largest >= 1000 * u), (1.0, ""))
+    unit, suffix = style.unit_of(float(table[["q5", "q95"]].abs().to_numpy().max()), 1000)
     labels = []
     for _, row in table.iterrows():
         step = words.width_step(row.q5, row.q95)
-        low, middle, high = (words.number(row[q] / unit, step / unit) + name for q in ("q5", "q50", "q95"))
-        labels.append(f"{middle} ({low} to {high})" if wide else f"{low} to {high}")
+        low, middle, high = (words.number(row[q] / unit, step / unit) + suffix for q in ("q5", "q50", "q95"))
+        ends = f"{low} to {high}"
+        labels.append(f"{middle} ({ends})" if wide else ends)
     return labels
 
 

@@ -27,10 +27,12 @@ BEST, SMALL, MOST = 12, 60, 25
 
 def places(customers: int, top: int) -> list[int]:
     """The places below the best twelve that are shown: round ones, and the last of the top share."""
-    powers = [10**k for k in range(2, 9) if 10**k < top]
-    threes = [k * 10**p for p in range(2, 9) for k in (1, 3) if k * 10**p < top]
-    shown = (powers if len(powers) >= 3 else threes)[-3:] + [top]
-    return sorted({place for place in shown if BEST < place <= customers})
+    powers = [10**k for k in range(2, 9)]
+    round_places = [place for place in powers if place < top]
+    if len(round_places) < 3:
+        round_places = [place for power in powers for place in (power, 3 * power) if place < top]
+    candidates = {*round_places[-3:], top}
+    return sorted(place for place in candidates if BEST < place <= customers)
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -41,7 +43,8 @@ def table(run: Run) -> pd.DataFrame | None:
     ranking = ranking.sort_values(["expected_rank_q50", "expected_mean"], ascending=[True, False], kind="stable")
     total = len(ranking)
     top = math.ceil(run.about.top_share * total)
-    shown = list(range(1, min(total, MOST) + 1)) if total <= SMALL else [*range(1, BEST + 1), *places(total, top)]
+    small = total <= SMALL
+    shown = list(range(1, min(total, MOST) + 1)) if small else [*range(1, BEST + 1), *places(total, top)]
     rows = ranking.iloc[np.array(shown) - 1]
     place_names = [words.ordinal(place) for place in shown]
     out = pd.DataFrame({"place": shown, "customer": place_names if run.about.public else rows.index.astype(str)})
@@ -52,7 +55,7 @@ def table(run: Run) -> pd.DataFrame | None:
     for name in ("q5", "q50", "q95"):
         out[f"realised_{name}"] = rows[f"realised_{name}"].to_numpy()
     out["odds_top"] = rows["expected_odds_top"].to_numpy()
-    out["part"] = np.where(out["place"] <= (MOST if total <= SMALL else BEST), "best", "place")
+    out["part"] = np.where(out["place"] <= (MOST if small else BEST), "best", "place")
     return out
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from clvmodels import words
 from clvmodels.figures import FIGURES, Figure, Numbers, Words, checks, style
-from clvmodels.report import leads, svg
+from clvmodels.report import first_screen, leads, svg
 from clvmodels.report.stored import Stored
 
 CHAPTERS = {
@@ -26,6 +26,12 @@ CHAPTERS = {
     "limits": "Limits",
     "reproduce": "Reproduce this report",
 }
+SCREENS = {"square": {style.NARROW: "both"}}
+ON_ALL_SCREENS = {style.WIDE: "wide", style.NARROW: "small"}
+"""How wide a figure is drawn and on which screens each drawing is shown, by its shape; a square one is drawn small
+only."""
+MOST_DIGITS = 40
+"""A longer cell is a sentence, whatever digits are in it."""
 _HERE = Path(__file__).parent
 
 
@@ -60,9 +66,9 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
             title=words.label(stored.about.title, 200),
             chapters=_chapters(stored, drawn),
             kicker=_kicker(stored),
-            failures=leads.failures(stored),
-            answer=leads.answer(stored),
-            answers=leads.answers(stored),
+            failures=first_screen.failures(stored),
+            answer=first_screen.answer(stored),
+            answers=first_screen.answers(stored),
             valued="total_value" in stored.tables,
             limits=leads.limits(stored),
             facts=_facts(stored),
@@ -75,16 +81,14 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
 
 
 def _drawn(name: str, stored: Stored, files: dict[str, str]) -> Drawn:
-    """Words and drawings of one figure; a square figure is drawn small only."""
+    """Words and drawings of one figure; its drawings are put among the files as well."""
     figure, table, about = FIGURES[name], stored.tables[name], stored.about
     drawings = []
     if figure.draw is not None:
-        widths = (style.NARROW,) if figure.shape == "square" else (style.WIDE, style.NARROW)
-        for width in widths:
+        for width, screen in SCREENS.get(figure.shape, ON_ALL_SCREENS).items():
             raw = svg.render(figure.draw(table, about, width))
             files[f"{name}-{width}.svg"] = svg.for_file(raw)
-            kind = "both" if len(widths) == 1 else "wide" if width == style.WIDE else "small"
-            drawings.append(Markup(svg.for_page(raw, f"{name}{width}", kind, f"{name}-alt")))
+            drawings.append(Markup(svg.for_page(raw, f"{name}{width}", screen, f"{name}-alt")))
     numbers = None if figure.numbers is None else figure.numbers(table, about)
     return Drawn(figure, figure.heading(table, about), figure.words(table, about), numbers, drawings)
 
@@ -93,7 +97,7 @@ def _chapters(stored: Stored, drawn: dict[str, Drawn]) -> list[Chapter]:
     """The chapters that have something to show; limits and how to reproduce are always there."""
     chapters = []
     for name, heading in CHAPTERS.items():
-        figures = [one for one in drawn.values() if one.figure.chapter == name]
+        figures = [item for item in drawn.values() if item.figure.chapter == name]
         if figures or name in ("limits", "reproduce"):
             chapters.append(Chapter(name, heading, _lead(name, stored), figures))
     return chapters
@@ -112,14 +116,19 @@ def _lead(name: str, stored: Stored) -> str:
 def _kicker(stored: Stored) -> str:
     """One line of origin, with both dates: until when trust was judged, and at which day value counts."""
     about = stored.about
-    valued = about.value_at if "total_value" in stored.tables else None
-    same = valued is not None and words.date(valued) == words.date(about.data_end)
-    parts = [words.label(about.dataset, 60), f"data to {'and value at ' if same else ''}{words.date(about.data_end)}"]
-    if valued and not same:
-        parts.append(f"value at {words.date(valued)}")
+    data_end = words.date(about.data_end)
+    value_at = words.date(about.value_at) if about.value_at and "total_value" in stored.tables else None
+    parts = [words.label(about.dataset, 60)]
+    if value_at == data_end:
+        parts.append(f"data to and value at {data_end}")
+    else:
+        parts.append(f"data to {data_end}")
+        if value_at is not None:
+            parts.append(f"value at {value_at}")
     if about.holdout_end:
         parts.append(f"trust judged from {words.date(about.calibration_end)}")
-    return " · ".join([*parts, f"made {words.date(about.made)}"])
+    parts.append(f"made {words.date(about.made)}")
+    return " · ".join(parts)
 
 
 def _facts(stored: Stored) -> list[tuple[str, str]]:
@@ -166,11 +175,16 @@ def prose(text: str) -> Markup:
 
 
 def _right(numbers: Numbers) -> list[bool]:
-    """Which columns hold numbers, and so are set to the right."""
+    """Which columns hold numbers, and so are set to the right; the first names the row."""
+    columns = [[row[place] for row in numbers.rows] for place in range(len(numbers.columns))]
+    return [place > 0 and _is_numeric(cells) for place, cells in enumerate(columns)]
 
-    def numeric(cells: list[str]) -> bool:
-        filled = [cell for cell in cells if cell not in ("", "—")]
-        return bool(filled) and all(any(c.isdigit() for c in cell) and len(cell) <= 40 for cell in filled)
 
-    columns = list(zip(*numbers.rows, strict=True)) if numbers.rows else [()] * len(numbers.columns)
-    return [place > 0 and numeric(list(cells)) for place, cells in enumerate(columns)]
+def _is_numeric(cells: list[str]) -> bool:
+    """Whether each cell that is not empty is short and has a digit."""
+    filled = [cell for cell in cells if cell not in ("", "—")]
+    return bool(filled) and all(len(cell) <= MOST_DIGITS and _has_digit(cell) for cell in filled)
+
+
+def _has_digit(cell: str) -> bool:
+    return any(character.isdigit() for character in cell)

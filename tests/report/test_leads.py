@@ -12,7 +12,7 @@ from fakes.tiny import forecast_run, worth_run
 
 from clvmodels.figures import FIGURES
 from clvmodels.metrics import checks
-from clvmodels.report import leads
+from clvmodels.report import first_screen, leads
 from clvmodels.report.stored import Stored
 
 SHARES = {"returns": -0.3, "service": -0.2}
@@ -113,8 +113,8 @@ ANSWERS = {  # what is stored, the answer, and the numbers of the first screen
 
 @pytest.mark.parametrize(("found", "answer", "numbers"), ANSWERS.values(), ids=ANSWERS)
 def test_the_answer_and_its_numbers(found, answer, numbers):
-    assert plain(leads.answer(found)) == answer
-    assert [tuple(plain(text) for text in number) for number in leads.answers(found)] == numbers
+    assert plain(first_screen.answer(found)) == answer
+    assert [tuple(plain(text) for text in number) for number in first_screen.answers(found)] == numbers
 
 
 LEADS = {  # of each chapter: what is stored, and its sentence
@@ -360,7 +360,7 @@ FAILURES = {  # what is stored, how many checks failed, and what
 
 @pytest.mark.parametrize(("found", "failures"), FAILURES.values(), ids=FAILURES)
 def test_what_failed_is_told_in_35_words(found, failures):
-    told = leads.failures(found)
+    told = first_screen.failures(found)
     assert told == failures if told is None else tuple(map(plain, told)) == failures
 
 

@@ -1,0 +1,225 @@
+"""What a reader sees first: what failed, the answer, and four numbers, each with a range and a link. All computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from clvmodels import words
+from clvmodels.figures import checks, data_cleaning, model_comparison, phrases, tracking
+from clvmodels.figures.figure import row_of, rows_of
+from clvmodels.figures.top_odds import counts
+from clvmodels.metrics.checks import told
+from clvmodels.metrics.compare import SAME
+from clvmodels.report.stored import Stored
+from clvmodels.results.folder import About
+
+MOST_SENTENCES, MOST_NUMBERS = 3, 4
+FAILURE_WORDS = 35
+AND_MORE = "And {} more."
+
+
+class Answer(NamedTuple):
+    """One of the four numbers."""
+
+    title: str
+    value: str
+    note: str
+    target: str
+    link: str
+
+
+# ---------------------------------------------------------------------------------------------- what failed
+
+
+def failures(stored: Stored) -> tuple[str, str] | None:
+    """How many checks failed, and what: at most 35 words, the recommended entry's first; None when none failed."""
+    table = stored.tables.get("checks", pd.DataFrame(columns=["result"]))
+    failed = rows_of(table, result="failed")
+    if failed.empty:
+        return None
+    count = f"{len(failed)} of {words.counted(len(table), 'check')} failed."
+    by_check = [rows for _, rows in failed.groupby(["code", "check"], sort=False)]
+    sentences = [_failure(by_check[0], stored.about, FAILURE_WORDS)]
+    rows_named = len(by_check[0])
+    for rows in by_check[1:]:
+        room = FAILURE_WORDS - _length(sentences)
+        sentence = _failure(rows, stored.about, room)
+        if _length([sentence]) > room:
+            break
+        sentences.append(sentence)
+        rows_named += len(rows)
+    left = len(failed) - rows_named
+    if left and _length([*sentences, AND_MORE]) <= FAILURE_WORDS:
+        sentences.append(AND_MORE.format(left))
+    return count, shorten(" ".join(sentences), FAILURE_WORDS)
+
+
+def _length(sentences: list[str]) -> int:
+    """In words."""
+    return len(" ".join(sentences).split())
+
+
+def _failure(rows: pd.DataFrame, about: About, room: int) -> str:
+    """One check that failed, for one entry or for several: what, where, found and limit, what not to do.
+
+    Where this takes more words than there is room for, found and limit are left to the table of checks.
+    """
+    first = rows.iloc[0]
+    title = words.capital(words.label(first.check, 60)) + _entries(rows, about)
+    found, limit = told(first)
+    consequence = checks.consequence(first)
+    full = f"{title}: {found}, limit {limit}. {consequence}" if found else f"{title}. {consequence}"
+    if _length([full]) <= room:
+        return full.strip()
+    return f"{title}. {consequence}".strip()
+
+
+def _entries(rows: pd.DataFrame, about: About) -> str:
+    """In brackets the entry, or the first of several."""
+    first = rows.iloc[0]
+    if first.entry not in about.entries:
+        return ""
+    others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f" ({checks.entry_label(first, about, 24)}{others})"
+
+
+def shorten(text: str, most: int) -> str:
+    """A text of at most so many words."""
+    pieces = text.split(" ")
+    if len(pieces) <= most:
+        return text
+    return " ".join(pieces[:most]).rstrip(".,;:") + words.ELLIPSIS
+
+
+# ---------------------------------------------------------------------------------------------- the answer
+
+
+def answer(stored: Stored) -> str:
+    """The answer: at most three sentences, of what the run has."""
+    sentences = list(_sentences(stored))[:MOST_SENTENCES]
+    if not sentences:
+        sentences = [f"{words.count(stored.about.customers)} customers were modelled by {entry_label(stored.about)}."]
+    return " ".join(sentences)
+
+
+def _sentences(stored: Stored) -> Iterator[str]:
+    tables, about = stored.tables, stored.about
+    value = total_value(tables)
+    if value is not None:
+        ends = words.span(value.q5, value.q95, currency=about.currency)
+        yield (
+            f"The {words.count(about.customers)} customers will earn **{ends}** of {phrases.gain(about)} in "
+            f"{phrases.horizon(about)} (90% probability)."
+        )
+    if "top_odds" in tables:
+        best = counts(tables["top_odds"])
+        are = "is" if best["sure"] == 1 else "are"
+        yield f"{words.count(best['sure'])} {are} surely among the best {words.count(best['top'])}."
+    if "tracking" in tables:
+        purchases = row_of(tables["tracking"], kind="total")
+        yield (
+            f"In {phrases.window(about)} held out, {words.count(purchases.actual)} purchases came; the forecast was "
+            f"{words.count_span(purchases.q5, purchases.q95)}."
+        )
+    if "p_alive" in tables:
+        yield f"{_share_in_doubt(tables['p_alive'])} of customers are in doubt: gone, or only silent."
+
+
+def total_value(tables: dict[str, pd.DataFrame]) -> pd.Series | None:
+    """Quantiles of what the base will earn, where that was computed."""
+    table = tables.get("total_value")
+    return None if table is None else row_of(table, kind="total", series="realised")
+
+
+def entry_label(about: About) -> str:
+    """The recommended entry, as it is called."""
+    return words.label(about.entries.get(about.recommended, about.recommended), 40)
+
+
+def _share_in_doubt(table: pd.DataFrame) -> str:
+    shares = rows_of(table, kind="share")
+    return words.share(row_of(shares, level="doubt").customers, shares.customers.sum())
+
+
+# ---------------------------------------------------------------------------------------------- the four numbers
+
+
+def answers(stored: Stored) -> list[Answer]:
+    """The first four numbers that this run has."""
+    numbers = (number(stored) for number in NUMBERS)
+    return [number for number in numbers if number is not None][:MOST_NUMBERS]
+
+
+def _worth(stored: Stored) -> Answer | None:
+    value, about = total_value(stored.tables), stored.about
+    if value is None:
+        return None
+    middle = words.money(value.q50, about.currency, words.width_step(value.q5, value.q95))
+    title = f"{words.capital(phrases.gain(about))} in {phrases.horizon(about)}"
+    ends = words.compact_span(value.q5, value.q95, about.currency)
+    return Answer(title, ends, f"90% interval; middle {middle}.", "total_value", "Chances")
+
+
+def _sure(stored: Stored) -> Answer | None:
+    if "top_odds" not in stored.tables:
+        return None
+    best = counts(stored.tables["top_odds"])
+    title = f"Surely in the {phrases.top(stored.about)}"
+    note = f"{words.count(best['doubt'])} more cannot be told apart."
+    return Answer(title, f"{words.count(best['sure'])} of {words.count(best['top'])}", note, "top_odds", "Who")
+
+
+def _held_out(stored: Stored) -> Answer | None:
+    table = stored.tables.get("tracking")
+    if table is None:
+        return None
+    purchases = row_of(table, kind="total")
+    side = "inside" if tracking.total_side(table) == "inside" else "outside"
+    note = f"forecast {words.count_span(purchases.q5, purchases.q95)} (90%): {side}."
+    link = words.capital(tracking.each(table)) + "s"
+    return Answer("Held-out purchases", words.count(purchases.actual), note, "tracking", link)
+
+
+def _best_model(stored: Stored) -> Answer | None:
+    table = stored.tables.get("model_comparison")
+    if table is None:
+        return None
+    rivals = len(model_comparison.verdicts(table)[SAME])
+    note = f"{words.counted(rivals, 'other')} as good within noise." if rivals else "The others predict worse."
+    title = "Best forecast" if stored.about.holdout else "Best prediction"
+    return Answer(title, entry_label(stored.about), note, "model_comparison", "Compare")
+
+
+def _in_doubt(stored: Stored) -> Answer | None:
+    if "p_alive" not in stored.tables:
+        return None
+    share = _share_in_doubt(stored.tables["p_alive"])
+    return Answer("Customers in doubt", share, "10 to 90% likely to be there.", "p_alive", "Who")
+
+
+def _rows_used(stored: Stored) -> Answer | None:
+    if "data_cleaning" not in stored.tables:
+        return None
+    used, read = data_cleaning.used(stored.tables["data_cleaning"])
+    note = f"{words.count(used)} of {words.count(read)}."
+    return Answer("Rows used", words.share(used, read), note, "data_cleaning", "Why")
+
+
+def _checks_passed(stored: Stored) -> Answer | None:
+    if "checks" not in stored.tables:
+        return None
+    tally = checks.tally(stored.tables["checks"])
+    note = f"{tally['failed']} failed, {tally['look']} to look at."
+    return Answer("Checks passed", f"{tally['passed']} of {sum(tally.values())}", note, "checks", "All")
+
+
+def _customers(stored: Stored) -> Answer:
+    note = f"{words.count(stored.about.transactions)} purchases."
+    return Answer("Customers", words.count(stored.about.customers), note, "reproduce", "Run")
+
+
+NUMBERS = (_worth, _sure, _held_out, _best_model, _in_doubt, _rows_used, _checks_passed, _customers)
+"""The first four that a run has are shown."""
