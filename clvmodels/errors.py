@@ -23,6 +23,8 @@ class Problem:
         What is allowed, or what to do next.
     path
         Keys and places in lists that lead to it, inside of what is refused; for a file that knows their lines.
+    at_key
+        Whether the last key of the path is what is wrong, and not its value.
     """
 
     what: str
@@ -30,6 +32,7 @@ class Problem:
     got: str = ""
     known: str = ""
     path: tuple[str | int, ...] = ()
+    at_key: bool = False
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what

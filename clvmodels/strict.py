@@ -11,8 +11,8 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, NamedTuple
+from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -48,12 +48,44 @@ _WORDS = {
 }
 
 
-class Refusal(NamedTuple):
-    """A problem and the keys that lead to it; `key` where it is the key that is wrong and not its value."""
+class Combination(ConfigError):
+    """Raised by a field's validator about several fields: the paths of its problems begin at the class."""
 
-    path: KeyPath
-    problem: Problem
-    key: bool = False
+
+class FrozenDict[K, V](Mapping[K, V]):
+    """A mapping that nobody changes; equal to the dict of the same items."""
+
+    def __init__(self, items: Mapping[K, V]):
+        self._items = dict(items)
+
+    def __getitem__(self, key: K) -> V:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+def frozen(value: Any) -> Any:
+    """Dicts and lists, however nested, as what nobody changes."""
+    if isinstance(value, Mapping):
+        return FrozenDict({key: frozen(item) for key, item in value.items()})
+    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def thawed(value: Any) -> Any:
+    """The dicts and lists that `frozen` was given."""
+    if isinstance(value, Mapping):
+        return {key: thawed(item) for key, item in value.items()}
+    return [thawed(item) for item in value] if isinstance(value, tuple) else value
 
 
 def strict[T](cls: type[T]) -> type[T]:
@@ -74,7 +106,7 @@ def strict[T](cls: type[T]) -> type[T]:
         try:
             _validator(checked).validate_python(ArgsKwargs((), plain), self_instance=self)
         except ValidationError as error:
-            raise ConfigError([_of_class(cls, refusal) for refusal in refusals(error, cls)]) from None
+            raise ConfigError([_in_python(problem, cls) for problem in problems_of(error, cls)]) from None
 
     checked.__init__ = construct
     return cls
@@ -93,11 +125,9 @@ def _as_python(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _of_class(cls: type, refusal: Refusal) -> Problem:
+def _in_python(problem: Problem, cls: type) -> Problem:
     """A problem that stands at an argument: `Economics.margin`."""
-    problem = refusal.problem
-    where = dotted((cls.__name__, *refusal.path))
-    return Problem(problem.what, where, problem.got, problem.known, refusal.path)
+    return replace(problem, where=dotted((cls.__name__, *problem.path)))
 
 
 def dotted(path: KeyPath) -> str:
@@ -112,16 +142,18 @@ def dotted(path: KeyPath) -> str:
 # --------------------------------------------------------------------------------------------- pydantic's words as ours
 
 
-def refusals(error: ValidationError, cls: type) -> Iterator[Refusal]:
+def problems_of(error: ValidationError, cls: type) -> Iterator[Problem]:
     """Pydantic's errors of a class as problems that say what is allowed, in the order of its fields."""
     for item in error.errors(include_url=False):
         path: KeyPath = tuple(part for part in item["loc"] if part != "[key]")
         raised = item.get("ctx", {}).get("error")
         if isinstance(raised, ConfigError):
+            start = path[:-1] if isinstance(raised, Combination) else path
             for problem in raised.problems:
-                yield Refusal((*path, *problem.path), problem)
+                yield replace(problem, path=(*start, *problem.path))
         else:
-            yield Refusal(path, _problem(cls, path, dict(item)), key=item["type"] in (*_MISSPELT, *_MISSING))
+            at_key = item["type"] in (*_MISSPELT, *_MISSING)
+            yield replace(_problem(cls, path, dict(item)), path=path, at_key=at_key)
 
 
 def _problem(cls: type, path: KeyPath, item: Mapping[str, Any]) -> Problem:

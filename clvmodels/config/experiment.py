@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,18 +19,20 @@ from pydantic import Field, ValidationError
 
 from clvmodels.config.document import Document, read_document, write_document
 from clvmodels.config.sections import (
+    NOTHING,
     CalendarSection,
     CostSection,
     DataSection,
     EntrySection,
     KpiSection,
+    Named,
     ReportSection,
     SamplerSection,
     Section,
     SourceSection,
 )
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.strict import Text, refusals
+from clvmodels.strict import Text, problems_of
 from clvmodels.valuation.economics import Economics
 
 
@@ -38,10 +41,10 @@ class Experiment(Section):
 
     title: Text
     data: DataSection
-    sources: dict[str, SourceSection] = Field(default_factory=dict)
-    calendars: dict[str, CalendarSection] = Field(default_factory=dict)
-    models: Annotated[dict[str, EntrySection], Field(min_length=1)]
-    costs: dict[str, CostSection] = Field(default_factory=dict)
+    sources: Named[SourceSection] = NOTHING
+    calendars: Named[CalendarSection] = NOTHING
+    models: Annotated[Named[EntrySection], Field(min_length=1)]
+    costs: Named[CostSection] = NOTHING
     sampler: SamplerSection = SamplerSection()
     economics: Economics | None = None
     kpis: KpiSection | None = None
@@ -89,32 +92,24 @@ def _plain(value: Any) -> Any:
 
 
 def _check(document: Document, config_dir: Path | None) -> Experiment:
-    from clvmodels.config.rules import findings, with_defaults  # meets the registries, which import the models
+    from clvmodels.config.rules import rule_problems, with_defaults  # meets the registries, which import the models
 
     if not isinstance(document.value, dict):
         known = "Begin with title:, data: and models:"
         raise ConfigError(Problem("An experiment is a mapping of keys", document.name, known=known))
     raw = with_defaults(document.value)
-    located = [*document.problems]
-    experiment: Experiment | None = None
+    problems = list(rule_problems(raw, config_dir))
     try:
         experiment = Experiment.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        located += _located(document, error)
-    for finding in findings(raw, config_dir):
-        where = document.where(finding.path, key=finding.key)
-        mark = document.mark(finding.path, key=finding.key)
-        located += [(mark, _at(where, problem)) for problem in finding.problems]
-    if located or experiment is None:
+        problems += problems_of(error, Experiment)
+    located = [*document.problems, *(_located(document, problem) for problem in problems)]
+    if located:
         raise ConfigError([problem for _, problem in sorted(located, key=lambda item: item[0])])
     return experiment
 
 
-def _at(where: str, problem: Problem) -> Problem:
-    return Problem(problem.what, where, problem.got, problem.known)
-
-
-def _located(document: Document, error: ValidationError) -> Iterator[tuple[tuple[int, int], Problem]]:
-    """Pydantic's errors as problems that stand at a line and column and say what is allowed."""
-    for path, problem, key in refusals(error, Experiment):
-        yield document.mark(path, key=key), _at(document.where(path, key=key), problem)
+def _located(document: Document, problem: Problem) -> tuple[tuple[int, int], Problem]:
+    """A problem with the line and column of what it is about."""
+    path, key = problem.path, problem.at_key
+    return document.mark(path, key=key), replace(problem, where=document.where(path, key=key))

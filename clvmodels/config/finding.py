@@ -1,11 +1,12 @@
-"""What the rules of an experiment share: what they find, and readers that pass over what is wrong elsewhere."""
+"""What the rules of an experiment share: places of problems, and readers that pass over what is wrong elsewhere."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from clvmodels import datasets
@@ -16,12 +17,9 @@ from clvmodels.strict import KeyPath
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 
 
-class Finding(NamedTuple):
-    """Problems of one place of the file: of its key or, as a rule, of its value."""
-
-    path: KeyPath
-    problems: Sequence[Problem]
-    key: bool = False
+def at(path: KeyPath, problem: Problem, *, key: bool = False) -> Problem:
+    """A problem of what stands at `path`, whose own path begins there; of the key itself where `key` says so."""
+    return replace(problem, path=(*path, *problem.path), at_key=key or problem.at_key)
 
 
 def as_text(value: Any) -> str | None:
@@ -39,12 +37,12 @@ def known_source(data: Mapping[str, Any]) -> bool:
     return data.get("dataset") is None or data["dataset"] in list(datasets.DATASETS)
 
 
-def file_finding(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator[Finding]:
+def file_problems(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator[Problem]:
     """A table to be read, named at `path`: a file that is there, or a database's URL without a password."""
     if is_url(name):
         if urlsplit(name).password:
             known = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
-            yield Finding(path, [Problem("A password does not belong in an experiment", known=known)])
+            yield at(path, Problem("A password does not belong in an experiment", known=known))
     elif config_dir is not None and as_text(name) and not (config_dir / name).is_file():
         known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
-        yield Finding(path, [Problem(f"No such file: {name}", known=known)])
+        yield at(path, Problem(f"No such file: {name}", known=known))

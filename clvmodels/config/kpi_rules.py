@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clvmodels.config.document import as_mapping
-from clvmodels.config.finding import Finding, as_list, known_source
+from clvmodels.config.finding import as_list, at, known_source
 from clvmodels.errors import Problem, unknown
 
 ALWAYS = ("all", "cohort")
 """What the customers are divided by without being asked."""
 
 
-def kpi_findings(raw: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Finding]:
+def kpi_problems(raw: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Problem]:
     """Every problem that the keys of kpis have; `groups` are the columns that customers may be divided by."""
     section = as_mapping(raw.get("kpis"))
     yield from _by(section, groups)
@@ -21,42 +21,42 @@ def kpi_findings(raw: Mapping[str, Any], groups: Sequence[str] | None) -> Iterat
     yield from _programmes(raw, section)
 
 
-def _by(section: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Finding]:
+def _by(section: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Problem]:
     for place, name in enumerate(as_list(section.get("by"))):
         path = ("kpis", "by", place)
         if name in as_list(section["by"])[:place]:
-            yield Finding(path, [Problem(f"'{name}' is listed twice")])
+            yield at(path, Problem(f"'{name}' is listed twice"))
         elif name in ALWAYS:
-            yield Finding(path, [Problem(f"'{name}' is always told", known="Remove it")])
+            yield at(path, Problem(f"'{name}' is always told", known="Remove it"))
         elif isinstance(name, str) and groups is not None and name not in groups:
-            yield Finding(path, [unknown("group", name, dict.fromkeys(groups))])
+            yield at(path, unknown("group", name, dict.fromkeys(groups)))
 
 
-def _dates(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Finding]:
+def _dates(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Problem]:
     """Values at dates need economics, and days at which customers can be told."""
     dates = section.get("dates")
     if dates and raw.get("economics") is None:
         what = "What the base is worth at dates needs economics"
-        yield Finding(("kpis", "dates"), [Problem(what, known="Add economics, or write dates: 0")], key=True)
+        yield at(("kpis", "dates"), Problem(what, known="Add economics, or write dates: 0"), key=True)
     if dates and as_mapping(raw.get("data")).get("time") == "opportunities":
         what = "Where time counts opportunities, the ends of quarters may cut one in two"
-        yield Finding(("kpis", "dates"), [Problem(what, known="Write dates: 0")], key=True)
+        yield at(("kpis", "dates"), Problem(what, known="Write dates: 0"), key=True)
 
 
-def _programmes(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Finding]:
+def _programmes(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Problem]:
     programmes = as_list(section.get("programmes"))
     if not programmes:
         return
     if raw.get("economics") is None:
         what = "What a programme earned needs economics"
-        yield Finding(("kpis", "programmes"), [Problem(what, known="Add economics, or remove programmes")], key=True)
+        yield at(("kpis", "programmes"), Problem(what, known="Add economics, or remove programmes"), key=True)
     if not _has_role(raw, "campaigns"):
         what = "No source has the role campaigns, which tells whom a programme reached"
-        yield Finding(("kpis", "programmes"), [Problem(what, known="Add one, or remove programmes")], key=True)
+        yield at(("kpis", "programmes"), Problem(what, known="Add one, or remove programmes"), key=True)
     for place, one in enumerate(programmes):
         if one in programmes[:place]:
             what = f"The programme '{as_mapping(one).get('campaign')}' is listed twice"
-            yield Finding(("kpis", "programmes", place), [Problem(what)])
+            yield at(("kpis", "programmes", place), Problem(what))
 
 
 def _has_role(raw: Mapping[str, Any], role: str) -> bool:

@@ -7,16 +7,27 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+)
 
 from clvmodels.customers.windows import Days
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.kpis.programme import Programme
 from clvmodels.sources.reasons import Policies
-from clvmodels.strict import STRICT, Text
+from clvmodels.strict import STRICT, FrozenDict, Text, frozen, thawed
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -59,7 +70,18 @@ def _gives_draws(method: object) -> object:
 
 
 Day = Annotated[date, PlainValidator(_day)]
-Parameters = Annotated[tuple[str, ...], Field(min_length=1)]
+
+Stated = Annotated[Mapping[str, Any], AfterValidator(frozen), PlainSerializer(thawed)]
+"""A prior or an effect as the file states it: `Prior` and `Effect`, which say what it may be, import the models."""
+
+
+def _written(mapping: Mapping[str, Any], write: SerializerFunctionWrapHandler) -> Any:
+    return write(dict(mapping))
+
+
+type Mapped[K, V] = Annotated[Mapping[K, V], AfterValidator(FrozenDict), WrapSerializer(_written)]
+type Named[V] = Mapped[str, V]
+NOTHING: FrozenDict[Any, Any] = FrozenDict({})
 
 
 class Section(BaseModel):
@@ -118,7 +140,7 @@ class CalendarSection(Section):
     path: Text | None = None
     dataset: str | None = None
     holidays: tuple[Day, ...] = ()
-    columns: dict[Literal["date", "customer_id"], Text] = {}
+    columns: Mapped[Literal["date", "customer_id"], Text] = NOTHING
     index: Text | None = None
     covariates: tuple[Text, ...] = ()
     until: Day | None = None
@@ -131,37 +153,17 @@ class SourceSection(Section):
     role: Text
     system: Text = "customer_id"
     table: Text | None = None
-    columns: dict[str, Text] = {}
+    columns: Named[Text] = NOTHING
     date_format: Text | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
-    kinds: dict[str, Text] = {}
+    kinds: Named[Text] = NOTHING
     groups: tuple[Text, ...] = ()
     covariates: tuple[Text, ...] = ()
-    rules: dict[str, Text] = {}
+    rules: Named[Text] = NOTHING
     policies: Policies | None = None
     sign: Literal["positive", "negative"] = "positive"
     currency: Text | None = None
-
-
-class CostEffectSection(Section):
-    """A partially pooled group, or covariates, on parameters that share a coefficient; see `effects.Effect`."""
-
-    parameters: Parameters
-    group: Text | None = None
-    sd_prior: dict[str, Any] | None = None
-    covariates: tuple[Text, ...] = ()
-    coefficient_prior: dict[str, Any] | None = None
-    missing: Literal["refuse", "mean", "indicator"] | None = None
-
-
-class EffectSection(CostEffectSection):
-    """An effect on parameters of one part of an entry's models.
-
-    `missing` says what customers without a covariate are, and by default there may be none.
-    """
-
-    part: Literal["purchases", "lifetime", "spend"]
 
 
 class CostSection(Section):
@@ -170,8 +172,8 @@ class CostSection(Section):
 
     model: Text
     window: Days | None = None
-    priors: dict[str, dict[str, Any]] = {}
-    effects: tuple[CostEffectSection, ...] = ()
+    priors: Named[Stated] = NOTHING
+    effects: tuple[Stated, ...] = ()
 
 
 class EntrySection(Section):
@@ -184,8 +186,8 @@ class EntrySection(Section):
     spend: str | None = None
     k: Annotated[int | tuple[int, ...] | None, PlainValidator(_one_or_several)] = None
     calendar: str | None = None
-    priors: dict[str, dict[str, Any]] = {}
-    effects: tuple[EffectSection, ...] = ()
+    priors: Named[Stated] = NOTHING
+    effects: tuple[Stated, ...] = ()
 
 
 class SamplerSection(Section):

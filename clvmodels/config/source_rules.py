@@ -9,7 +9,7 @@ from typing import Any
 
 from clvmodels import datasets
 from clvmodels.config.document import as_mapping
-from clvmodels.config.finding import SAFE_NAME, Finding, as_list, as_text, file_finding
+from clvmodels.config.finding import SAFE_NAME, as_list, as_text, at, file_problems
 from clvmodels.errors import Problem, unknown
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.roles import ROLES, Table
@@ -17,7 +17,7 @@ from clvmodels.sources.roles import ROLES, Table
 ORDERS = ("orders", "order_lines")
 
 
-def source_findings(raw: Mapping[str, Any], config_dir: Path | None) -> Iterator[Finding]:
+def source_problems(raw: Mapping[str, Any], config_dir: Path | None) -> Iterator[Problem]:
     """Every problem that the keys of sources have."""
     sources, name = as_mapping(raw.get("sources")), as_text(as_mapping(raw.get("data")).get("dataset"))
     simulated = datasets.DATASETS[name].sources if name in datasets.DATASETS else {}
@@ -25,26 +25,26 @@ def source_findings(raw: Mapping[str, Any], config_dir: Path | None) -> Iterator
         path = ("sources", own, "path")
         yield from _source(str(own), as_mapping(source))
         if not simulated:
-            yield from file_finding(path, as_mapping(source).get("path"), config_dir)
+            yield from file_problems(path, as_mapping(source).get("path"), config_dir)
         files = [table["path"] for table in simulated.values()]
         if simulated and (file := as_text(as_mapping(source).get("path"))) is not None and file not in files:
-            yield Finding(path, [unknown(f"file of {name}", file, files)])
+            yield at(path, unknown(f"file of {name}", file, files))
     if sources and not any(as_mapping(source).get("role") in ORDERS for source in sources.values()):
         known = "One table at least has role: orders, or order_lines with columns for key and date"
-        yield Finding(("sources",), [Problem("No table has orders", known=known)], key=True)
+        yield at(("sources",), Problem("No table has orders", known=known), key=True)
 
 
-def _source(name: str, source: Mapping[str, Any]) -> Iterator[Finding]:
+def _source(name: str, source: Mapping[str, Any]) -> Iterator[Problem]:
     """What `Table` says of itself."""
     path, role = ("sources", name), as_text(source.get("role"))
     if not SAFE_NAME.match(name):
         known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
-        yield Finding(path, [Problem(f"'{name}' is no name for a table", known=known)], key=True)
+        yield at(path, Problem(f"'{name}' is no name for a table", known=known), key=True)
     if role is not None and role not in ROLES:
-        yield Finding((*path, "role"), [unknown("role", role, ROLES)])
+        yield at((*path, "role"), unknown("role", role, ROLES))
     elif role is not None:
         for problem in _table(source, role).problems(name):
-            yield Finding(path, [problem], key=True)
+            yield at(path, problem, key=True)
 
 
 def _table(source: Mapping[str, Any], role: str) -> Table:

@@ -18,26 +18,50 @@ covariates, the population parameter is that of a customer at their means.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from clvmodels.customers.statistics import MISSING_GROUP, STATISTICS
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.models.contract import Handle, Model, Parameter, Theta
 from clvmodels.models.prior import Prior
+from clvmodels.strict import Combination, KeyPath, Text, strict
 
 Missing = Literal["refuse", "mean", "indicator"]
 MISSING: tuple[Missing, ...] = get_args(Missing)
 SD_PRIOR = Prior("HalfNormal", {"sigma": 0.5})
 COEFFICIENT_PRIOR = Prior("Normal", {"mu": 0.0, "sigma": 1.0})
 HOW_TO_MISS = "missing: mean takes them for average, missing: indicator gives them a coefficient of their own"
+KINDS = "Write group: channel, or covariates: [nps]; of both, two effects"
+OF_DRAWS = ("chain", "draw")
+"""What no column of an effect can be called: the draws' own dimensions."""
 
 
+def _positive_prior(value: Any) -> Any:
+    return _prior(value, "positive")
+
+
+def _real_prior(value: Any) -> Any:
+    return _prior(value, "real")
+
+
+def _prior(value: Any, support: str) -> Any:
+    """A prior, as such or as a file states it, of a quantity that lives there."""
+    if isinstance(value, Mapping):
+        return Prior.from_mapping(value, support=support)
+    if isinstance(value, Prior) and (problems := value.strays(support)):
+        raise ConfigError(problems)
+    return value
+
+
+@strict
 @dataclass(frozen=True)
 class Effect:
     """A partially pooled group, or covariates, on one or more parameters of one part of a model.
@@ -45,7 +69,7 @@ class Effect:
     Parameters
     ----------
     part
-        purchases, lifetime or spend.
+        purchases, lifetime or spend; of a cost model, its role.
     parameters
         Names of the parameters that share the coefficient; or one of the model's handles (dropout_mean).
     group
@@ -59,29 +83,57 @@ class Effect:
     missing
         What is done with customers whose covariate is missing, in the fit and in scoring. refuse: an error tells how
         many. mean: they are taken for average. indicator: average, and a coefficient of its own for being missing.
+
+    Raises
+    ------
+    ConfigError
+        No parameters, neither group nor covariates or both, what belongs to the other kind, a name listed twice, a
+        covariate that is a statistic of the models, a column called as draws are, a prior that cannot be meant.
     """
 
-    part: str
-    parameters: tuple[str, ...]
-    group: str | None = None
-    sd_prior: Prior = SD_PRIOR
-    covariates: tuple[str, ...] = ()
-    coefficient_prior: Prior = COEFFICIENT_PRIOR
-    missing: Missing = "refuse"
+    part: Text
+    parameters: Annotated[tuple[Text, ...], Field(min_length=1)]
+    group: Text | None = None
+    sd_prior: Annotated[Prior, BeforeValidator(_positive_prior)] = SD_PRIOR
+    covariates: tuple[Text, ...] = ()
+    coefficient_prior: Annotated[Prior, BeforeValidator(_real_prior)] = COEFFICIENT_PRIOR
+    missing: Annotated[Missing, Field(validate_default=True)] = "refuse"
+
+    @field_validator("parameters", "covariates")
+    @classmethod
+    def _names(cls, names: tuple[str, ...], checked: ValidationInfo) -> tuple[str, ...]:
+        kind = str(checked.field_name).removesuffix("s")
+        problems = [
+            Problem(f"The {kind} '{name}' is listed twice", path=(place,))
+            for place, name in enumerate(names)
+            if name in names[:place]
+        ]
+        if problems:
+            raise ConfigError(problems)
+        return names
+
+    @field_validator("missing")
+    @classmethod
+    def _together(cls, missing: Missing, checked: ValidationInfo) -> Missing:
+        """What the fields say of each other; the last one is checked when all others have been."""
+        if problems := list(_combination_problems({**checked.data, "missing": missing})):
+            raise Combination(problems)
+        return missing
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], where: str = "") -> Effect:
-        """An effect as an experiment states it: {part: purchases, parameters: [alpha], group: channel}."""
-        sd, coefficient = mapping.get("sd_prior"), mapping.get("coefficient_prior")
-        return cls(
-            str(mapping["part"]),
-            tuple(str(name) for name in mapping["parameters"]),
-            None if mapping.get("group") is None else str(mapping["group"]),
-            SD_PRIOR if sd is None else Prior.from_mapping(sd, where),
-            tuple(str(name) for name in mapping.get("covariates") or ()),
-            COEFFICIENT_PRIOR if coefficient is None else Prior.from_mapping(coefficient, where, support="real"),
-            mapping.get("missing") or "refuse",
-        )
+        """An effect as an experiment states it: {part: purchases, parameters: [alpha], group: channel}.
+
+        Raises
+        ------
+        ConfigError
+            As `Effect` does; a key of nothing counts as left out.
+        """
+        stated = {key: value for key, value in mapping.items() if value is not None}
+        try:
+            return cls(**stated)
+        except ConfigError as error:
+            raise ConfigError([replace(problem, where=where) for problem in error.problems]) from None
 
     def to_mapping(self) -> dict[str, Any]:
         """The form that `from_mapping` reads."""
@@ -99,9 +151,53 @@ class Effect:
         return name.replace("/", "_")  # which a stored file takes for a folder
 
     @property
+    def kind(self) -> Literal["group", "covariate"]:
+        """What its columns are."""
+        return "covariate" if self.group is None else "group"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the customers' table that it reads."""
         return self.covariates if self.group is None else (self.group,)
+
+    def path_of(self, column: int) -> KeyPath:
+        """Where one of its columns is stated."""
+        return ("covariates", column) if self.group is None else ("group",)
+
+
+def _combination_problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
+    """Of the fields that are sound alone: whether the effect is of one kind, and its columns can be that."""
+    if "group" not in fields or "covariates" not in fields:
+        return
+    group, covariates = fields["group"], fields["covariates"]
+    if group is not None and covariates:
+        yield Problem("An effect has a group and covariates, and can be one", known=KINDS)
+    elif group is not None:
+        yield from _foreign(fields, {"coefficient_prior": COEFFICIENT_PRIOR, "missing": "refuse"}, "covariates")
+    elif covariates:
+        yield from _foreign(fields, {"sd_prior": SD_PRIOR}, "a group")
+    else:
+        yield Problem("An effect has no group or covariates", known=KINDS)
+    if group in OF_DRAWS:
+        yield _reserved(group, ("group",))
+    for place, name in enumerate(covariates):
+        path = ("covariates", place)
+        if name in STATISTICS:
+            yield Problem(f"'{name}' is what models explain, no covariate", path=path)
+        elif name in OF_DRAWS:
+            yield _reserved(name, path)
+
+
+def _foreign(fields: Mapping[str, Any], defaults: Mapping[str, Any], kind: str) -> Iterator[Problem]:
+    """What only an effect of another kind reads, and is not as it is by default."""
+    for name, default in defaults.items():
+        if fields.get(name, default) != default:
+            yield Problem(f"'{name}' belongs to an effect of {kind}", path=(name,), at_key=True)
+
+
+def _reserved(name: str, path: KeyPath) -> Problem:
+    what = f"a column of an effect cannot be called '{name}', as draws are"
+    return Problem(what, known="Rename the column", path=path)
 
 
 # ------------------------------------------------------------------------------------- what an effect says of a model
@@ -137,8 +233,8 @@ def multiplies(model: Model, effect: Effect) -> bool:
 # ---------------------------------------------------------------------------------- what an effect reads of a customer
 
 
-def columns_of(effects: Iterable[Any]) -> tuple[list[str], list[str]]:
-    """The group columns and the covariates that effects read, as `Effect`s or as an experiment's sections."""
+def columns_of(effects: Iterable[Effect]) -> tuple[list[str], list[str]]:
+    """The group columns and the covariates that effects read."""
     effects = list(effects)
     groups = {effect.group for effect in effects if effect.group is not None}
     return sorted(groups), sorted({name for effect in effects for name in effect.covariates})
@@ -180,38 +276,26 @@ def check_effects(model: Model, effects: Sequence[Effect], table: pd.DataFrame, 
     Raises
     ------
     ConfigError
-        An unknown parameter, group or covariate, a parameter of another part, neither group nor covariates or both,
-        a handle beside other parameters, the same effect twice, a covariate that is constant or a statistic.
+        An unknown parameter, group or covariate, a parameter of another part, a handle beside other parameters, the
+        same effect twice, a covariate that is constant.
     DataError
         Covariates that are missing for some customers, where nothing is said of them, or no numbers.
     """
     problems: list[Problem] = []
     values: list[Problem] = []
+    columns = list(map(str, table.columns))
+    part_of = {name: target.part for name, target in targets(model).items()}
+    handles = [handle.name for handle in model.handles]
     for effect in effects:
         place = where or f"effect {effect.name}"
-        problems += _target_problems(model, effect, place)
-        columns = list(map(str, table.columns))
-        if (effect.group is None) == (not effect.covariates):
-            problems.append(Problem("an effect has a group or covariates, one of them", place))
-        if effect.missing not in MISSING:
-            problems.append(unknown("policy for missing covariates", effect.missing, MISSING, place))
-        if effect.group is not None and effect.group not in columns:
-            problems.append(unknown("group", effect.group, columns, place))
+        problems += [replace(problem, where=place) for problem in target_problems(effect, part_of, handles)]
+        absent = [name for name in effect.columns if name not in columns]
+        problems += [unknown(effect.kind, name, columns, place) for name in absent]
         for name in effect.covariates:
-            if name in STATISTICS:
-                problems.append(Problem(f"'{name}' is what models explain, no covariate", place))
-            elif name not in columns:
-                problems.append(unknown("covariate", name, columns, place))
-            else:
+            if name not in absent:
                 values += _value_problems(effect, table, name, place)
                 values += _constant(table, name, place)
-        reserved = ("chain", "draw", *(p.name for p in model.parameters))
-        problems += [
-            Problem(f"a column of an effect cannot be called '{name}', as draws are", place, known="Rename the column")
-            for name in effect.columns
-            if name in reserved
-        ]
-    problems += _twice(effects, where)
+    problems += [replace(problem, where=where) for _, problem in repeated_effects(effects)]
     if problems or values:
         raise (ConfigError if problems else DataError)([*problems, *values])
 
@@ -227,7 +311,7 @@ def check_columns(effects: Sequence[Effect], table: pd.DataFrame) -> None:
         A covariate is missing for some customers, and the fit did not say what is done with them; or is no number.
     """
     columns = list(map(str, table.columns))
-    kinds = [("group" if e.group is not None else "covariate", name) for e in effects for name in e.columns]
+    kinds = [(effect.kind, name) for effect in effects for name in effect.columns]
     absent = [unknown(kind, name, columns, "customers") for kind, name in dict.fromkeys(kinds) if name not in table]
     if absent:
         raise ConfigError(absent)
@@ -236,17 +320,47 @@ def check_columns(effects: Sequence[Effect], table: pd.DataFrame) -> None:
         raise DataError(list(dict.fromkeys(wrong)))
 
 
-def _target_problems(model: Model, effect: Effect, place: str) -> Iterator[Problem]:
-    known = targets(model)
-    if not effect.parameters:
-        yield Problem("an effect names no parameter", place, known=f"Known: {', '.join(known)}")
-    for name in effect.parameters:
-        if name not in known:
-            yield unknown(f"parameter of {model.title}", name, known, place)
-        elif known[name].part != effect.part:
-            yield Problem(f"parameter '{name}' belongs to part '{known[name].part}'", place, f"part '{effect.part}'")
-        elif len(effect.parameters) > 1 and name in {handle.name for handle in model.handles}:
-            yield Problem(f"'{name}' moves several parameters already and cannot be tied with others", place)
+def target_problems(effect: Effect, part_of: Mapping[str, str], handles: Collection[str]) -> Iterator[Problem]:
+    """Whether models have what an effect moves, each problem with its path inside of the effect.
+
+    part_of
+        The parts of the parameters and handles that there are, by name.
+    handles
+        Those that move several parameters already.
+    """
+    of_part = [name for name, part in part_of.items() if part == effect.part]
+    if not of_part:
+        yield replace(unknown("part", effect.part, dict.fromkeys(part_of.values())), path=("part",))
+        return
+    for place, name in enumerate(effect.parameters):
+        path = ("parameters", place)
+        if name not in part_of:
+            yield replace(unknown("parameter", name, of_part), path=path)
+        elif name not in of_part:
+            what = f"The parameter '{name}' belongs to the part '{part_of[name]}'"
+            yield Problem(what, known=f"Parameters of '{effect.part}': {', '.join(of_part)}", path=path)
+        elif name in handles and len(effect.parameters) > 1:
+            what = f"'{name}' moves several parameters already and cannot be tied with others"
+            yield Problem(what, known="Give it an effect of its own", path=path)
+    for place, name in enumerate(effect.columns):
+        if name in part_of:  # a posterior's columns are its parameters
+            yield _reserved(name, effect.path_of(place))
+
+
+def repeated_effects(effects: Sequence[Effect]) -> Iterator[tuple[int, Problem]]:
+    """Effects of a column on a parameter that an earlier one has too, or of an earlier one's name; with their place."""
+    taken: set[tuple[str, str]] = set()
+    names: set[str] = set()
+    for number, effect in enumerate(effects):
+        pairs = list(itertools.product(effect.parameters, effect.columns))
+        repeated = [pair for pair in pairs if pair in taken]
+        for name, column in repeated:
+            path = ("parameters", effect.parameters.index(name))
+            yield number, Problem(f"An effect of '{column}' on '{name}' is already there", path=path)
+        if effect.name in names and not repeated:
+            yield number, Problem(f"Two effects would both be called '{effect.name}'", known="Rename a column")
+        taken |= set(pairs)
+        names.add(effect.name)
 
 
 def _value_problems(effect: Effect, table: pd.DataFrame, name: str, place: str) -> Iterator[Problem]:
@@ -271,14 +385,3 @@ def _constant(table: pd.DataFrame, name: str, place: str) -> Iterator[Problem]:
         if len(known) < 2:
             got = f"{known[0]:g} for all customers" if len(known) else "nothing"
             yield Problem(f"the covariate '{name}' does not vary", place, got, "Leave it out")
-
-
-def _twice(effects: Sequence[Effect], where: str) -> Iterator[Problem]:
-    pairs = [(name, column) for effect in effects for name in effect.parameters for column in effect.columns]
-    for name, column in dict.fromkeys(pairs):
-        if pairs.count((name, column)) > 1:
-            yield Problem(f"an effect of '{column}' on '{name}' is given twice", where)
-    names = [effect.name for effect in effects]
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1 and len(set(pairs)) == len(pairs):
-            yield Problem(f"two effects would both be called '{name}'", where, known="Rename a column")

@@ -25,14 +25,19 @@ def resolve_priors(model: Model, priors: Mapping[str, Prior] | None, where: str 
     Raises
     ------
     ConfigError
-        A prior for a parameter that the model does not have.
+        A prior for a parameter that the model does not have, or that lives elsewhere than the parameter.
     """
     replaced = priors or {}
-    names = [parameter.name for parameter in model.parameters]
-    strangers = [name for name in replaced if name not in names]
-    if strangers:
-        raise ConfigError([unknown(f"parameter of {model.title}", name, names, where) for name in strangers])
-    return {parameter.name: replaced.get(parameter.name, parameter.prior) for parameter in model.parameters}
+    parameters = {parameter.name: parameter for parameter in model.parameters}
+    problems: list[Problem] = []
+    for name, prior in replaced.items():
+        if name in parameters:
+            problems += prior.strays(parameters[name].support, f"prior of {name}")
+        else:
+            problems.append(unknown(f"parameter of {model.title}", name, parameters, where))
+    if problems:
+        raise ConfigError(problems)
+    return {name: replaced.get(name, parameter.prior) for name, parameter in parameters.items()}
 
 
 def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) -> None:

@@ -18,6 +18,7 @@ from clvmodels.models import Model, SpendModel
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
 from clvmodels.runs.fits import loo_scores
+from clvmodels.runs.inputs import effects_of
 from clvmodels.valuation.scoring import by_customer
 
 PAST_DRAWS = 400
@@ -90,7 +91,7 @@ def _label(context: Context, name: str, posteriors: Mapping[str, Posterior]) -> 
 
 def entry_label(entry: EntrySection, model: Model, spend: Model | None = None) -> str:
     """The purchase model's title, and the spend model's where it is given; the calendar, groups and covariates."""
-    groups, covariates = columns_of(entry.effects)
+    groups, covariates = columns_of(effects_of(entry))
     label = f"{model.title} and {spend.title}" if spend else model.title
     if entry.calendar:
         label += f" on {entry.calendar.replace('_', ' ')}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clvmodels.config.experiment import Experiment
+from clvmodels.config.sections import CostSection, EntrySection
 from clvmodels.customers.experience import EXPERIENCE, with_experience
 from clvmodels.customers.ledger import with_costs
 from clvmodels.customers.summarize import summarize
@@ -16,7 +17,7 @@ from clvmodels.customers.table import Split
 from clvmodels.customers.windows import Windows
 from clvmodels.datasets import DATASETS
 from clvmodels.dates import Day
-from clvmodels.inference.effects import columns_of
+from clvmodels.inference.effects import Effect, columns_of
 from clvmodels.sources.calendars import SuppliedCalendar, holiday_weeks, read_calendar
 from clvmodels.sources.consolidation import Company, Table, consolidate
 from clvmodels.sources.reading import is_url
@@ -105,6 +106,12 @@ def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCa
     )
 
 
+def effects_of(section: EntrySection | CostSection, role: str | None = None) -> tuple[Effect, ...]:
+    """The effects that an entry or a cost model states; the part of a cost model's is its role."""
+    part = {} if role is None else {"part": role}
+    return tuple(Effect.from_mapping({**stated, **part}) for stated in section.effects)
+
+
 def windows_of(experiment: Experiment) -> Windows:
     """How long purchases are watched for what comes back."""
     stated = {role: section.window for role, section in experiment.costs.items() if section.window is not None}
@@ -135,8 +142,8 @@ def _customers(
 ) -> Split:
     """The customers with the groups and covariates that effects and KPIs read; `days` as `summarize` takes them."""
     data, transactions = experiment.data, company.transactions
-    entry_effects = [effect for section in experiment.models.values() for effect in section.effects]
-    cost_effects = [effect for section in experiment.costs.values() for effect in section.effects]
+    entry_effects = [effect for entry in experiment.models.values() for effect in effects_of(entry)]
+    cost_effects = [effect for role, section in experiment.costs.items() for effect in effects_of(section, role)]
     groups, effect_covariates = columns_of([*entry_effects, *cost_effects])
     if experiment.kpis is not None:
         groups = [*groups, *experiment.kpis.by]

@@ -18,6 +18,7 @@ from clvmodels.inference.refusals import check_data
 from clvmodels.models import COSTS, MODELS, Model
 from clvmodels.models.prior import Prior
 from clvmodels.runs.context import Context
+from clvmodels.runs.inputs import effects_of
 
 ENTRY_PARTS = {"purchases": ("purchases", "lifetime"), "spend": ("spend",)}
 """An entry's models, and the parts whose effects and parameters each has."""
@@ -41,8 +42,7 @@ def entry_plans(context: Context, name: str, split: Split) -> list[FitPlan]:
         models.append(("spend", MODELS[entry.spend]))
     plans = []
     for role, model in models:
-        sections = [section for section in entry.effects if section.part in ENTRY_PARTS[role]]
-        effects = tuple(Effect.from_mapping(section.model_dump()) for section in sections)
+        effects = tuple(effect for effect in effects_of(entry) if effect.part in ENTRY_PARTS[role])
         plans.append(FitPlan(role, model, _priors(context.experiment, entry.priors, model, name), effects))
     return plans
 
@@ -52,12 +52,14 @@ def cost_plans(experiment: Experiment) -> list[FitPlan]:
     plans = []
     for role, section in experiment.costs.items():
         model = COSTS[section.model]
-        effects = tuple(Effect.from_mapping({**effect.model_dump(), "part": role}) for effect in section.effects)
-        plans.append(FitPlan(role, model, _priors(experiment, section.priors, model, f"costs.{role}"), effects))
+        priors = _priors(experiment, section.priors, model, f"costs.{role}")
+        plans.append(FitPlan(role, model, priors, effects_of(section, role)))
     return plans
 
 
-def _priors(experiment: Experiment, stated: Mapping[str, dict[str, Any]], model: Model, where: str) -> dict[str, Prior]:
+def _priors(
+    experiment: Experiment, stated: Mapping[str, Mapping[str, Any]], model: Model, where: str
+) -> dict[str, Prior]:
     """The stated priors of the model's own parameters: an entry states those of all its models together."""
     time_unit = experiment.data.time_unit
     supports = {parameter.name: parameter.support for parameter in model.parameters}

@@ -45,7 +45,7 @@ def test_the_example_of_the_design_is_read(tmp_path):
     assert experiment.data.calibration_end == date(1997, 9, 30)
     assert experiment.data.holdout == 39.0
     assert experiment.data.currency == "USD"  # said by the data set
-    assert experiment.models["by_month"].effects[0].parameters == ("alpha",)
+    assert experiment.models["by_month"].effects[0]["parameters"] == ("alpha",)
     assert experiment.models["bg_nbd"].priors == {"alpha": {"dist": "Gamma", "mu": 5, "sigma": 5}}
     assert experiment.economics is not None and experiment.economics.horizon == 52
     assert experiment.metrics == ("elpd", "crps", "pit", "coverage", "total_purchases")
@@ -105,8 +105,8 @@ def test_covariates_of_ones_own_file(tmp_path):
     effect = "{part: lifetime, parameters: [dropout_mean], covariates: [nps, age], missing: indicator}"
     text = OWN.replace("groups: [channel]", "groups: [channel]\n  covariates: [nps, age]")
     experiment = load(tmp_path, text.replace("group: channel}]", f"group: channel}}, {effect}]"))
-    assert experiment.data.covariates == experiment.models["bg"].effects[1].covariates == ("nps", "age")
-    made = Effect.from_mapping(experiment.models["bg"].effects[1].model_dump())
+    assert experiment.data.covariates == experiment.models["bg"].effects[1]["covariates"] == ("nps", "age")
+    made = Effect.from_mapping(experiment.models["bg"].effects[1])
     assert made == Effect("lifetime", ("dropout_mean",), covariates=("nps", "age"), missing="indicator")
     assert load(tmp_path, dump(experiment)) == experiment
     told = problems(tmp_path, text.replace("group: channel}]", f"group: channel}}, {effect}, {effect}]"))
@@ -224,13 +224,13 @@ COMBINATIONS = {
         "Unknown parameter",
     ),
     "effect on another part": ("[alpha]", "[a]", "models.by_month.effects[0].parameters[0]", "belongs to the part"),
-    "effect twice": ("[alpha]", "[alpha, alpha]", "models.by_month.effects[0].parameters[1]", "already there"),
+    "effect twice": ("[alpha]", "[alpha, alpha]", "models.by_month.effects[0].parameters[1]", "listed twice"),
     "effect by an unknown group": ("first_month", "last_month", "models.by_month.effects[0].group", "Unknown group"),
     "effect's prior": (
         "group: first_month",
         "group: first_month, sd_prior: {dist: Normal}",
-        "models.by_month.effects[0].sd_prior",
-        "Unknown prior distribution",
+        "models.by_month.effects[0].sd_prior.dist",
+        "Normal is no prior of something above 0",
     ),
     "effect of neither": (", group: first_month", "", "models.by_month.effects[0]", "no group or covariates"),
     "effect of both": (
@@ -254,8 +254,8 @@ COMBINATIONS = {
     "coefficient's prior": (
         "group: first_month",
         "covariates: [age], coefficient_prior: {dist: Gamma, mu: 1, sigma: 1}",
-        "models.by_month.effects[0].coefficient_prior",
-        "Unknown prior distribution",
+        "models.by_month.effects[0].coefficient_prior.dist",
+        "Gamma is no prior of either sign",
     ),
     "policy of covariates for a group": (
         "group: first_month",
@@ -287,7 +287,7 @@ COMBINATIONS = {
         "data.covariates[0]",
         "Unknown",
     ),
-    "prior without scale": ("sigma: 5", "sigmo: 5", "models.bg_nbd.priors.alpha", "cannot be built"),
+    "prior without scale": ("sigma: 5", "sigmo: 5", "models.bg_nbd.priors.alpha.sigmo", "did you mean 'sigma'"),
     "prior in words": ("mu: 5", "mu: five", "models.bg_nbd.priors.alpha", "not a number"),
     "value at no split": (
         "calibration_end: 1997-09-30, holdout: 39}",
@@ -397,6 +397,21 @@ def test_an_experiment_cannot_be_changed():
     )
     with pytest.raises(ValueError, match="frozen"):
         experiment.seed = 1
+
+
+def test_what_an_experiment_holds_cannot_be_changed_behind_its_back(tmp_path):
+    experiment = load(tmp_path, DESIGN)
+    by_month = experiment.models["by_month"]
+    assert hash(experiment) == hash(load(tmp_path, DESIGN))  # so nothing in it, however deep, is a dict or a list
+    for mapping in (
+        experiment.models,
+        by_month.priors,
+        by_month.effects[0],
+        experiment.models["bg_nbd"].priors["alpha"],
+    ):
+        with pytest.raises(TypeError):
+            mapping["alpha"] = 1
+    assert by_month.effects[0]["covariates"] == ()
 
 
 def test_sections_agree_with_the_stages_they_speak_to():

@@ -36,10 +36,10 @@ def test_effects_that_do_not_fit_are_refused_all_at_once():
     effects = [
         Effect("purchases", ("alhpa",), "channel"),
         Effect("purchases", ("a",), "channel"),
-        Effect("lifetime", (), "chanel"),
+        Effect("lifetime", ("b",), "chanel"),
     ]
     with pytest.raises(ConfigError) as refused:
         fit("bg_nbd", customers_of(table_of().assign(channel="x")), effects=effects)
     text = str(refused.value)
-    assert "did you mean 'alpha'" in text and "belongs to part 'lifetime'" in text
-    assert "names no parameter" in text and "did you mean 'channel'" in text
+    assert "did you mean 'alpha'" in text and "belongs to the part 'lifetime'" in text
+    assert "did you mean 'channel'" in text
