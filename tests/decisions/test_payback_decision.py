@@ -1,0 +1,103 @@
+"""The whole decision on channels, of newcomers and costs that are made up: who is judged, by what rule, and told of."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from decisions.test_payback import WEEKS_A_MONTH, made, won
+
+from clvmodels.customers.table import Customers
+from clvmodels.inference.effects import Effect
+from clvmodels.valuation.economics import Economics, Referral
+
+decision = importlib.import_module("clvmodels.decisions.payback")  # the package has the function under this name
+
+
+def asked(monkeypatch, costs: dict[str, tuple[int, float]], *effects: tuple[str, str], traits=(), newcomers=None):
+    """The decision on channels with (customers, cost to win), and what the valuation was asked for.
+
+    `effects` are (model, group column).
+    """
+    told: dict = {}
+
+    def value_newcomers(posteriors, customers, economics, *, seed, draws):
+        told.update(models=list(posteriors), economics=economics, seed=seed, draws=draws)
+        return made(np.full(9, 4.0), np.full(9, 52.0)) if newcomers is None else newcomers
+
+    monkeypatch.setattr(decision, "valuation", value_newcomers)
+    monkeypatch.setattr(decision, "costs_to_win", lambda company, customers: won(**costs))
+    posteriors = {
+        name: SimpleNamespace(
+            model=SimpleNamespace(traits=traits),
+            effects=[Effect("purchases", ("alpha",), group) for model, group in effects if model == name],
+        )
+        for name in ("purchases", "spend")
+    }
+    customers = Customers(pd.DataFrame({"channel": ["A"]}), "week", pd.Timestamp("2025-06-30"), "EUR")
+    economics = Economics(0.3, 0.12, 52.0, referral=Referral(1.0))
+    nothing: Any = None
+    return decision.payback(posteriors, nothing, customers, economics, seed=7), told
+
+
+def test_newcomers_are_valued_without_those_whom_they_bring(monkeypatch):
+    found, told = asked(monkeypatch, {"A": (50, 30.0), "B": (60, 60.0)})
+    assert told["economics"] == Economics(0.3, 0.12, 52.0)
+    assert (told["models"], told["seed"], told["draws"]) == (["purchases", "spend"], 7, 1000)
+    assert found["channel"].tolist() == ["B", "A"] and found["channels"].tolist() == [1, 1]
+    assert found["q50"].tolist() == pytest.approx([np.inf, 26 / WEEKS_A_MONTH])
+    assert found["customers"].tolist() == [60, 50] and found["cost"].tolist() == [60, 30]
+
+
+def test_what_models_take_as_alike_is_said(monkeypatch):
+    costs = {"A": (50, 30.0)}
+    assert asked(monkeypatch, costs)[0]["alike"].tolist() == ["purchases, spend"]
+    assert asked(monkeypatch, costs, ("spend", "channel"), ("purchases", "region"))[0]["alike"].tolist() == [
+        "purchases"
+    ]
+    assert asked(monkeypatch, costs, ("purchases", "channel"), ("spend", "channel"))[0]["alike"].tolist() == [""]
+
+
+def test_without_channels_or_costs_there_is_nothing_to_decide(monkeypatch):
+    costs = {"A": (50, 0.5)}
+    assert asked(monkeypatch, costs)[0] is not None
+    assert asked(monkeypatch, {"A": (50, 0.0)})[0] is None
+    assert asked(monkeypatch, costs, traits=("birth",))[0] is None  # on a calendar newcomers have no day
+    nobody = Customers(pd.DataFrame({"frequency": [1]}), "week", pd.Timestamp("2025-06-30"), "EUR")
+    nothing: Any = None
+    assert decision.payback({}, nothing, nobody, Economics(0.3, 0.12, 52.0), seed=1) is None
+
+
+def test_twenty_channels_are_judged_the_largest_first(monkeypatch):
+    costs = {f"c{k:02d}": (100 - k, 10.0 + k) for k in range(22)}
+    found, _ = asked(monkeypatch, costs)
+    assert found["channel"].tolist() == [*(f"c{k:02d}" for k in range(20)), "other"]
+    other = found.iloc[-1]
+    assert (other["channels"], other["customers"]) == (2, 80 + 79)
+    assert other["cost"] == pytest.approx((80 * 30 + 79 * 31) / 159)
+
+
+def test_channels_of_one_size_stand_by_name_and_a_rule_ends_with_the_horizon(monkeypatch):
+    found, _ = asked(monkeypatch, {"b": (20, 30.0), "a": (20, 30.0), "c": (19, 30.0)})
+    assert found["channel"].tolist() == ["a", "b", "other"]
+    assert found["rule"].iloc[0] == found["horizon"].iloc[0] == pytest.approx(52 / WEEKS_A_MONTH)
+    assert found["odds"].iloc[0] == 1
+
+
+def test_the_rule_is_twelve_months_of_a_longer_horizon(monkeypatch):
+    """4 at once and 104 in two years, evenly: 56 are there after a year."""
+    newcomers = made(np.full(9, 4.0), np.full(9, 104.0), weeks=24 * WEEKS_A_MONTH)
+    found, _ = asked(monkeypatch, {"A": (50, 55.9), "B": (40, 57.0)}, newcomers=newcomers)
+    assert found["rule"].tolist() == [12.0, 12.0] and found["horizon"].tolist() == pytest.approx([24, 24])
+    assert found["odds"].tolist() == [1.0, 0.0]
+    assert found["q50"].tolist() == pytest.approx([24 * 51.9 / 104, 24 * 53 / 104])
+
+
+def test_the_time_within_a_period_is_that_of_the_period_itself():
+    """8, then 12: 11 is reached after three quarters of it; 10 and 12 in the period before would say otherwise."""
+    total = np.array([[0.0, 10.0, 8.0, 12.0], [11.0, 8.0, 8.0, 8.0], [0.0, 1.0, 2.0, 3.0]])
+    assert decision.reached(total, 11.0, np.arange(4.0)).tolist() == [2.75, 0.0, np.inf]
