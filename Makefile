@@ -40,8 +40,8 @@ profit-calibration: setup ## the same of the expected profit, its parts and all 
 confirm: setup ## after a rewrite: does the code as it is replay the stored studies? some seeds of each, to the last stored digit
 	@status=0; for study in $(studies); do $(python) $$study --confirm || status=1; done; exit $$status
 
-drawings: setup ## accept the figures' drawings as they are now: tests/figures/drawn, whose difference is to be looked at
-	$(python) -m pytest -q tests/figures --accept-drawings
+drawings: setup ## accept drawings and the tiny page as they are now, and look at the difference of tests/figures/drawn
+	$(python) -m pytest -q tests/figures tests/report/test_page.py --accept-drawings
 
 mutation: setup ## would the tests notice? faults made by a library, in an environment of its own; see tools/mutation.py
 	$(python) tools/mutation.py
