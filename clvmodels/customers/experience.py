@@ -18,6 +18,7 @@ from ibis import _
 
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
+from clvmodels.models import Cost, known_costs
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company
 
@@ -110,29 +111,40 @@ def experience(company: Company, customers: Customers, names: Iterable[str] | No
     DataError
         A column of a role that no table has.
     """
-    known = available(company.roles)
-    names = known if names is None else tuple(names)
-    if problems := [unknown("column of experience", name, EXPERIENCE) for name in names if name not in EXPERIENCE]:
-        raise ConfigError(problems)
-    if problems := [
-        Problem(f"no table tells of '{name}'", "covariates", known=f"Add a table with role: {EXPERIENCE[name].role}")
-        for name in names
-        if name not in known
-    ]:
-        raise DataError(problems)
-    end = ibis.date(customers.observation_end.date())
-    table = company.transactions.table.filter(_.date <= end)
-    bought = table.group_by("customer_id").agg(n=_.date.nunique()).execute().set_index("customer_id")["n"]
-    bought = bought.reindex(customers.table.index).astype(float)
+    names = available(company.roles) if names is None else tuple(names)
+    _check_names(names, company)
+    purchases = _purchases(company, customers)
     columns = {}
     for name in names:
         column = EXPERIENCE[name]
-        events = company.events.filter(_.role == column.role, _.date.isnull() | (_.date <= end))
-        events = events.filter(column.keep(events))
-        found = events.group_by("customer_id").agg(value=column.of(events)).execute().set_index("customer_id")["value"]
-        found = found.astype(float).reindex(customers.table.index).fillna(column.absent)
-        columns[name] = found / bought if column.a_purchase else found
-    return pd.DataFrame(columns, index=customers.table.index)
+        values = _values(column, company, customers.observation_end).reindex(purchases.index).fillna(column.absent)
+        columns[name] = values / purchases if column.a_purchase else values
+    return pd.DataFrame(columns, index=purchases.index)
+
+
+def _check_names(names: Iterable[str], company: Company) -> None:
+    names = list(names)
+    if problems := [unknown("column of experience", name, EXPERIENCE) for name in names if name not in EXPERIENCE]:
+        raise ConfigError(problems)
+    untold = [name for name in names if name not in available(company.roles)]
+    if untold:
+        known = {name: f"Add a table with role: {EXPERIENCE[name].role}" for name in untold}
+        raise DataError([Problem(f"no table tells of '{name}'", "covariates", known=known[name]) for name in untold])
+
+
+def _purchases(company: Company, customers: Customers) -> pd.Series:
+    """How many days each customer has ordered on, up to their end of observation."""
+    orders = company.transactions.table.filter(_.date <= ibis.date(customers.observation_end.date()))
+    days = orders.group_by("customer_id").agg(days=_.date.nunique()).execute()
+    return days.set_index("customer_id")["days"].reindex(customers.table.index).astype(float)
+
+
+def _values(column: Experience, company: Company, end: pd.Timestamp) -> pd.Series:
+    """A column, of the customers who have an event that counts."""
+    events = company.events.filter(_.role == column.role, _.date.isnull() | (_.date <= ibis.date(end.date())))
+    events = events.filter(column.keep(events))
+    values = events.group_by("customer_id").agg(value=column.of(events)).execute()
+    return values.set_index("customer_id")["value"].astype(float)
 
 
 def with_experience(company: Company, customers: Customers, names: Iterable[str]) -> Customers:
@@ -146,7 +158,9 @@ def consolidated(company: Company, customers: Customers) -> pd.DataFrame:
     names = [name for name in available(company.roles) if name not in customers.table]
     table = with_experience(company, customers, names).table if names else customers.table
     others = [name for name in company.attributes if name not in table]
-    return table.join(company.attributes[others]) if others else table
+    if not others:
+        return table
+    return table.join(company.attributes[others])
 
 
 def column_origins(company: Company, table: pd.DataFrame) -> pd.DataFrame:
@@ -156,36 +170,32 @@ def column_origins(company: Company, table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for name in table:
-        found = _origin(company, str(name))
-        known = int(table[name].notna().sum())
-        for source, same in found.groupby("source", sort=False):
-            own = ", ".join(dict.fromkeys(same["own_column"]))
-            rows.append((name, same["role"].iloc[0], source, own, known))
+        customers = int(table[name].notna().sum())
+        for source, origins in _origin(company, str(name)).groupby("source", sort=False):
+            own_columns = ", ".join(dict.fromkeys(origins["own_column"]))
+            rows.append((name, origins["role"].iloc[0], source, own_columns, customers))
     return pd.DataFrame(rows, columns=["column", "role", "source", "own_column", "customers"])
 
 
 def _origin(company: Company, name: str) -> pd.DataFrame:
     """The rows of the company's origins that a column is made of."""
-    told = company.origins
-    own = told[told["column"].eq(name) & told["role"].isin(["attributes", "orders"])]
-    if len(own):
-        return own
+    origins = company.origins
+    named = origins[origins["column"].eq(name) & origins["role"].isin(["attributes", "orders"])]
+    if len(named):
+        return named
     if name in EXPERIENCE:
-        return told[told["role"].eq(EXPERIENCE[name].role)]
-    start = name.partition("_")[0]
-    if start == "margin":
-        return told[told["column"].eq("cost")]
-    role = _OBSERVED.get(start, "orders")
-    return told[told["role"].eq(role if role in set(told["role"]) else "order_lines")]
+        return origins[origins["role"].eq(EXPERIENCE[name].role)]
+    cost = _observing_cost(name)
+    if cost is not None and cost.source_column:
+        return origins[origins["column"].eq(cost.source_column)]
+    role = "orders" if cost is None else cost.source
+    if role not in set(origins["role"]):
+        role = "order_lines"
+    return origins[origins["role"].eq(role)]
 
 
-_OBSERVED = {
-    "returnable": "returns",
-    "returned": "returns",
-    "billed": "payments",
-    "unpaid": "payments",
-    "contacts": "contacts",
-    "handling": "contacts",
-    "referrals": "referrals",
-}
-"""The role whose tables tell what cost models observe, by the beginning of the column's name."""
+def _observing_cost(name: str) -> Cost | None:
+    """The cost that observes a column. All customers have purchases, whatever comes with them: these are of orders."""
+    if name == "purchases":
+        return None
+    return next((cost for cost in known_costs().values() if name in cost.observes), None)

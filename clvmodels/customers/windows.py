@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import functools
+from dataclasses import asdict, make_dataclass
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -12,16 +13,31 @@ from clvmodels.strict import strict
 Days = Annotated[int, Field(ge=1, le=3660, description="A whole number of days")]
 
 
-@strict
-@dataclass(frozen=True)
 class Windows:
-    """How long a purchase is watched, in days, by role of a cost model: a younger one tells nothing yet.
+    """How long a purchase is watched for each cost, in days: a younger one tells nothing yet.
+
+    Parameters
+    ----------
+    stated
+        By cost; of the others their own, 30 for returns and 90 for bad debt.
 
     Raises
     ------
     ConfigError
-        Less than a day, or more than ten years.
+        Less than a day, or more than ten years; a cost that watches no purchase.
     """
 
-    returns: Days = 30
-    bad_debt: Days = 90
+    def __init__(self, **stated: int):
+        from clvmodels.models import known_costs  # here: to read an experiment takes no models
+
+        usual = tuple((name, cost.window) for name, cost in known_costs().items() if cost.window is not None)
+        self.days: dict[str, int] = asdict(_checked_class(usual)(**stated))
+
+    def __repr__(self) -> str:
+        return f"Windows({', '.join(f'{name}={days}' for name, days in self.days.items())})"
+
+
+@functools.cache
+def _checked_class(usual: tuple[tuple[str, int], ...]) -> Any:
+    """A strict class with a field a cost, so that days are refused in the words of the experiment file."""
+    return strict(make_dataclass("Windows", [(name, Days, days) for name, days in usual], frozen=True))

@@ -8,16 +8,16 @@ of an average customer of the channel, draw by draw: the doubt is that of the pa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from clvmodels.accounts.profit_made import ACQUISITION, CHANNEL
+from clvmodels.accounts.winning import CHANNEL, costs_to_win
 from clvmodels.customers.table import Customers
 from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.draws import LEVELS, QUANTILES, Array, quantiles
-from clvmodels.inference.effects import group_labels
 from clvmodels.inference.posterior import Posterior
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics
@@ -32,7 +32,7 @@ OTHER = "other"
 
 
 def payback(
-    posteriors: dict[str, Posterior],
+    posteriors: Mapping[str, Posterior],
     company: Company,
     customers: Customers,
     economics: Economics,
@@ -60,71 +60,62 @@ def payback(
         most_q95 (value of a new customer over the horizon before the cost to win), horizon (months), alike (which of
         purchases and spend the models take as alike in all channels).
     """
-    if CHANNEL not in customers.table or any(posterior.model.traits for posterior in posteriors.values()):
+    on_calendar = any(posterior.model.traits for posterior in posteriors.values())
+    if CHANNEL not in customers.table or on_calendar:
         return None
     won = costs_to_win(company, customers)
     if not (won["cost"] > 0).any():
         return None
-    made = valuation(posteriors, customers, replace(economics, referral=None), seed=seed, draws=draws)
-    apart = {role for role, p in posteriors.items() if any(CHANNEL in effect.columns for effect in p.effects)}
-    alike = [role for role in ("purchases", "spend") if role not in apart]
-    return told(made, won, customers.time_unit, smallest).assign(alike=", ".join(alike))
+    of_newcomers = valuation(posteriors, customers, replace(economics, referral=None), seed=seed, draws=draws)
+    rows = payback_rows(of_newcomers, won, customers.time_unit, smallest)
+    return rows.assign(alike=", ".join(_alike_in_all_channels(posteriors)))
 
 
-def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
-    """By channel: customers, and cost to win one: own costs and those of the channel, over the customers won.
-
-    The channel's costs are those of all months from the first to the last in which one of these customers was won.
-    """
-    table = customers.table
-    label = group_labels(table[CHANNEL])
-    size = label.value_counts()
-    month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
-    months = company.channel_costs["month"].between(month.min(), month.max())
-    spent = company.channel_costs[months].groupby("channel")["amount"].sum().reindex(size.index, fill_value=0.0)
-    if ACQUISITION in company.roles:
-        events = company.events.filter(company.events.role == ACQUISITION)
-        own = events.group_by("customer_id").agg(amount=events.amount.sum()).execute().set_index("customer_id")
-        own = own["amount"].reindex(table.index).fillna(0.0).astype(float)
-        spent = spent + own.groupby(label).sum().reindex(size.index, fill_value=0.0)
-    return pd.DataFrame({"customers": size, "cost": spent / size}).rename_axis("channel")
+def _alike_in_all_channels(posteriors: Mapping[str, Posterior]) -> list[str]:
+    alike = []
+    for name in ("purchases", "spend"):
+        if not any(CHANNEL in effect.columns for effect in posteriors[name].effects):
+            alike.append(name)
+    return alike
 
 
-def told(made: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMALLEST) -> pd.DataFrame:
+def payback_rows(of_newcomers: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMALLEST) -> pd.DataFrame:
     """The rows of `payback`, from what channels cost."""
-    months = np.append(0.0, made.edges[1:]) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
-    rule = min(RULE, float(months[-1]))
+    months = np.append(0.0, of_newcomers.edges[1:]) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
     won = won.reset_index().sort_values(["customers", "channel"], ascending=[False, True]).reset_index(drop=True)
     large = won[won["customers"] >= smallest][:MOST]
     rows = []
-    for line in large.itertuples():
-        total = cumulated(made, str(line.channel))
-        covered = reached(total, float(line.cost), months)
-        months_to_pay = np.quantile(covered, LEVELS, method="inverted_cdf")  # some may be infinite
-        most = quantiles(total[:, -1])
-        rows.append(
-            {"channel": line.channel, "channels": 1, "customers": line.customers, "cost": line.cost}
-            | dict(zip(QUANTILES, months_to_pay, strict=True))
-            | {"rule": rule, "odds": float((covered <= rule).mean())}
-            | {f"most_{name}": amount for name, amount in most.items()}
-            | {"horizon": float(months[-1])}
-        )
+    for channel in large.itertuples():
+        total = cumulated(of_newcomers, str(channel.channel))
+        row = {"channel": channel.channel, "channels": 1, "customers": channel.customers, "cost": channel.cost}
+        rows.append(row | _row(total, float(channel.cost), months))
     small = won.drop(large.index)
     if len(small):
-        cost = float((small["cost"] * small["customers"]).sum() / small["customers"].sum())
-        rows.append({"channel": OTHER, "channels": len(small), "customers": small["customers"].sum(), "cost": cost})
+        customers = small["customers"].sum()
+        cost = float((small["cost"] * small["customers"]).sum() / customers)
+        rows.append({"channel": OTHER, "channels": len(small), "customers": customers, "cost": cost})
     return pd.DataFrame(rows)
 
 
-def cumulated(made: Valuation, channel: str) -> Array:
+def _row(total: Array, cost: float, months: Array) -> dict[str, float]:
+    """When the cumulated profit of a channel's new customer covers the cost, and the most that may be paid."""
+    covered, rule = reached(total, cost, months), min(RULE, float(months[-1]))
+    months_to_pay = np.quantile(covered, LEVELS, method="inverted_cdf")  # some may be infinite
+    row = dict(zip(QUANTILES, months_to_pay, strict=True))
+    row |= {"rule": rule, "odds": float((covered <= rule).mean())}
+    row |= {f"most_{name}": amount for name, amount in quantiles(total[:, -1]).items()}
+    return row | {"horizon": float(months[-1])}
+
+
+def cumulated(of_newcomers: Valuation, channel: str) -> Array:
     """Expected profit of a new customer of the channel, discounted and cumulated: at once, then to the end of each
     period; the mean of several, since retention contacts are expected over a few simulated states. [D, 1 + P]"""
-    _, flows = made.new_customers(NEWCOMERS, {CHANNEL: channel})
-    each = [
-        flow.expected.mean(axis=1) * np.append(1.0, made.starts if name == DATED else made.weights)
-        for name, flow in flows.items()
-    ]
-    return np.cumsum(np.sum(each, axis=0), axis=1)
+    _, flows = of_newcomers.new_customers(NEWCOMERS, {CHANNEL: channel})
+    by_part = []
+    for name, flow in flows.items():
+        weights = of_newcomers.starts if name == DATED else of_newcomers.weights
+        by_part.append(flow.expected.mean(axis=1) * np.append(1.0, weights))
+    return np.cumsum(np.sum(by_part, axis=0), axis=1)
 
 
 def reached(total: Array, cost: float, months: Array) -> Array:
@@ -132,11 +123,11 @@ def reached(total: Array, cost: float, months: Array) -> Array:
 
     total: [D, 1 + P], months: [1 + P]; result [D]
     """
-    enough = total >= cost
-    first = enough.argmax(axis=1)
-    draw = np.arange(len(total))
+    is_covered = total >= cost
+    draw, first = np.arange(len(total)), is_covered.argmax(axis=1)
     before = np.maximum(first - 1, 0)
     low, high = total[draw, before], total[draw, first]
-    share = np.where(first > 0, (cost - low) / np.where(high > low, high - low, 1.0), 0.0)
+    gain = np.where(high > low, high - low, 1.0)  # covered at once, or never: the share is not used
+    share = np.where(first > 0, (cost - low) / gain, 0.0)
     at = months[before] + share * (months[first] - months[before])
-    return np.where(enough.any(axis=1), at, np.inf)
+    return np.where(is_covered.any(axis=1), at, np.inf)

@@ -26,7 +26,10 @@ DOTS, SIDE = 50, 14
 
 def table(run: Run) -> pd.DataFrame | None:
     """Quantiles of the base's total, expected and realised, without credit for referrals; of that credit, where there
-    is one; and the 50 dots of the realised total."""
+    is one; the profit made so far, and quantiles of it together with the total; and the 50 dots of the realised total.
+    """
+    from clvmodels.accounts.lifetime import lifetime_total  # here: a report of a stored folder needs no models
+
     values = run.valued.values
     if values is None:
         return None
@@ -35,6 +38,10 @@ def table(run: Run) -> pd.DataFrame | None:
     credit = values.parts.get(phrases.CREDIT)
     if credit is not None:
         rows.append({"kind": "credit", "series": "realised", **quantiles(total(credit.realised))})
+    if run.made is not None:
+        made, won = float(run.made["profit"].sum()), "acquisition" in run.made
+        rows.append({"kind": "made", "series": "after acquisition" if won else "before acquisition", "q50": made})
+        rows.append({"kind": "lifetime", "series": "realised", **quantiles(lifetime_total(run.made, values))})
     dots = np.quantile(totals["realised"], (np.arange(DOTS) + 0.5) / DOTS)
     rows += [{"kind": "dot", "series": "realised", "q50": float(dot)} for dot in dots]
     return pd.DataFrame(rows)
@@ -59,7 +66,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"The base will earn **{ends}** in {long} with 90% probability (half of the chances lie between {half}). "
         f"The range covers these {words.count(about.customers)} customers only: customers won later are not in it."
     ).replace(f"between {half}", f"between {half.replace(' to ', ' and ')}")
-    caption += _credit(table, about)
+    caption += _credit(table, about) + _lifetime(table, about)
     middle = words.money(q.q50, about.currency, step)
     alt = f"Dot plot of the {gain} of the base: 50 dots in one heap around {middle}, nine in ten from {ends}."
     return Words(sub, caption, alt)
@@ -74,6 +81,19 @@ def _credit(table: pd.DataFrame, about: About) -> str:
     return (
         f" Credit for the customers they will bring ({ends}, 90%) is not in it either, so that nobody is counted twice."
     )
+
+
+def _lifetime(table: pd.DataFrame, about: About) -> str:
+    """What was made so far, and that together with what is to come, where the run has counted it."""
+    made = rows_of(table, kind="made")
+    if made.empty:
+        return ""
+    both = row_of(table, kind="lifetime", series="realised")
+    step = words.width_step(both.q5, both.q95)
+    so_far = words.money(made.iloc[0].q50, about.currency, step)
+    won = ", what it cost to win them taken off" if made.iloc[0].series == "after acquisition" else ""
+    together = words.span(both.q5, both.q95, currency=about.currency, step=step)
+    return f" So far these customers have brought {so_far}{won}; with what is to come, {together} (90%)."
 
 
 def _window(table: pd.DataFrame, width: float) -> tuple[float, float]:
@@ -138,10 +158,25 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
             words.span(q[a], q[b], currency=about.currency, step=step) for a, b in (("q25", "q75"), ("q5", "q95"))
         ]
         rows.append((words.capital(series), *cells))
+    rows += _lifetime_rows(table, about)
     return Numbers(
         (f"{words.capital(phrases.gain(about))}, {phrases.horizon(about)}", "Middle", "50% interval", "90% interval"),
         rows,
     )
+
+
+def _lifetime_rows(table: pd.DataFrame, about: About) -> list[tuple[str, ...]]:
+    made = rows_of(table, kind="made")
+    if made.empty:
+        return []
+    both = row_of(table, kind="lifetime", series="realised")
+    step = words.width_step(both.q5, both.q95)
+    spans = [
+        words.span(both[low], both[high], currency=about.currency, step=step)
+        for low, high in (("q25", "q75"), ("q5", "q95"))
+    ]
+    so_far, middle = (words.money(amount, about.currency, step) for amount in (made.iloc[0].q50, both.q50))
+    return [(f"Made so far, {made.iloc[0].series}", so_far, "", ""), ("Together, realised", middle, *spans)]
 
 
 FIGURE = Figure(

@@ -34,7 +34,7 @@ QUANTILES = {"5%": 0.05, "50%": 0.5, "95%": 0.95}
 
 
 @dataclass(frozen=True, repr=False)
-class Posterior:
+class Posterior[M: Model]:
     """Draws of a model's population parameters, and all that is needed to use them on other customers.
 
     Parameters
@@ -57,7 +57,7 @@ class Posterior:
         Mean and sd of each covariate among the fit's customers.
     """
 
-    model: Model
+    model: M
     data: xr.DataTree
     method: str
     priors: Mapping[str, Prior]

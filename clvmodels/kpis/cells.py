@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import ibis
-import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.accounts.profit_made import ACQUISITION, CHANNEL
+from clvmodels.accounts.bench import Bench
+from clvmodels.accounts.entries import RETENTION, Book, Terms, keep_book
+from clvmodels.accounts.winning import ACQUISITION, CHANNEL, won_by
 from clvmodels.customers.table import Customers
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.kpis.book import KEEPING, WON_BY, Terms, keep_book
-from clvmodels.kpis.engine import Bench
-from clvmodels.kpis.periods import Length, Period, periods, place, quarter_names
+from clvmodels.kpis.margins import usual_so_far
+from clvmodels.kpis.periods import Length, Period, periods, place, places, quarter_names
+from clvmodels.models import known_costs
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company
 
 ALL, COHORT, BY = "all", "cohort", "by_"
 MOST_LABELS = 200
+MONEY = ("profit", "winning", "keeping")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Cells:
 
     Parameters
     ----------
-    known
+    earlier
         Customers who had bought before the period.
     new, active, again
         Customers who first bought in it, who bought in it, and of these those who bought in the period before too.
@@ -42,7 +44,7 @@ class Cells:
         label, period, kind of survey, score, n.
     """
 
-    known: pd.DataFrame
+    earlier: pd.DataFrame
     new: pd.DataFrame
     active: pd.DataFrame
     again: pd.DataFrame
@@ -63,9 +65,13 @@ class Sums:
     extent
         customer_id, period, purchases, revenue: one row where there was a purchase.
     money
-        customer_id (null: a channel's cost that won nobody), period, profit, winning, keeping; None without economics.
+        customer_id, period, profit, winning, keeping; None without economics.
     answers
-        customer_id, period, kind, score, n.
+        customer_id, period, kind, score, n; None without surveys.
+    idle
+        channel, month, amount: costs of channels that won nobody.
+    has_winning, has_keeping
+        Whether the tables tell what was spent on the one and on the other, be it that nothing was.
     """
 
     people: ibis.Table
@@ -74,46 +80,62 @@ class Sums:
     answers: ibis.Table | None
     idle: pd.DataFrame
     periods: list[Period]
-    told: frozenset[str]
+    has_winning: bool
+    has_keeping: bool
+
+
+# ------------------------------------------------------------------------------------------ by customer and period
 
 
 def sum_up(
     company: Company, customers: Customers, terms: Terms, by: Sequence[str], length: Length, bench: Bench
 ) -> Sums:
     """The sums of these customers by month or quarter, up to their end of observation, on the bench."""
-    columns = labels(customers, by)
-    if CHANNEL in customers.table:
-        columns[WON_BY] = customers.table[CHANNEL].astype("str")
-    elif CHANNEL in company.attributes:  # channels cost what they cost, whether they are groups or not
-        columns[WON_BY] = company.attributes[CHANNEL].reindex(customers.table.index).astype("str")
-    book = keep_book(company, customers, terms, columns, bench, length)
-    days = book.days.mutate(period=place(_.date, book.start, length))
-    extent = days.group_by(["customer_id", "period"]).agg(
-        purchases=_.count(), revenue=_.revenue.cast(EXACT).sum().cast("float64")
-    )
-    money, told = None, frozenset[str]()
-    if book.entries is not None:
-        entries = book.entries.mutate(period=place(_.date, book.start, length), amount=_.amount.cast(EXACT))
-        sums = {"profit": _.amount.sum().cast("float64")}
-        for name, parts in (("winning", (ACQUISITION,)), ("keeping", KEEPING)):
-            sums[name] = -entries.amount.sum(where=entries.part.isin(parts)).fill_null(0).cast("float64")
-        money = bench.keep(entries.group_by(["customer_id", "period"]).agg(**sums))
-        told = book.told
-    answers = None
-    if "surveys" in company.roles:
-        events = company.events.filter(_.role == "surveys", _.value.notnull(), _.date <= ibis.date(book.end.date()))
-        events = events.inner_join(book.people.select("customer_id", "first"), "customer_id")
-        events = events.mutate(period=place(ibis.greatest(_.date, _.first), book.start, length), score=_.value.round(1))
-        answers = bench.keep(events.group_by(["customer_id", "period", "kind", "score"]).agg(n=_.count()))
+    people = labels(customers, by).join(won_by(company, customers.table))
+    start = company.transactions.data_start
+    book = keep_book(company, customers, terms, people, bench, usual_so_far(start, length))
+    days = book.days.mutate(period=place(_.date, start, length))
+    revenue = _.revenue.cast(EXACT).sum().cast("float64")
+    extent = days.group_by(["customer_id", "period"]).agg(purchases=_.count(), revenue=revenue)
     return Sums(
-        book.people,
-        bench.keep(extent),
-        money,
-        answers,
-        book.idle,
-        periods(book.start, book.end, length),
-        told,
+        people=book.people,
+        extent=bench.keep(extent),
+        money=_money_by_period(book, length, bench),
+        answers=_answers_by_period(company, book, length, bench),
+        idle=book.idle,
+        periods=periods(start, book.end, length),
+        has_winning=ACQUISITION in book.parts,
+        has_keeping=bool(set(keeping_parts()) & set(book.parts)),
     )
+
+
+def keeping_parts() -> tuple[str, ...]:
+    """The parts of profit that are spent to keep customers."""
+    return (RETENTION, *(cost.part for cost in known_costs().values() if cost.keeps_customers))
+
+
+def _money_by_period(book: Book, length: Length, bench: Bench) -> ibis.Table | None:
+    if book.entries is None:
+        return None
+    entries = book.entries.mutate(period=place(_.date, book.start, length), amount=_.amount.cast(EXACT))
+    sums = {"profit": entries.amount.sum().cast("float64")}
+    for name, parts in (("winning", (ACQUISITION,)), ("keeping", keeping_parts())):
+        spent = -entries.amount.sum(where=entries.part.isin(parts))
+        sums[name] = spent.fill_null(0).cast("float64")
+    return bench.keep(entries.group_by(["customer_id", "period"]).agg(**sums))
+
+
+def _answers_by_period(company: Company, book: Book, length: Length, bench: Bench) -> ibis.Table | None:
+    if "surveys" not in company.roles:
+        return None
+    surveys = company.events.filter(_.role == "surveys", _.value.notnull(), _.date <= ibis.date(book.end.date()))
+    surveys = surveys.inner_join(book.people.select("customer_id", "first"), "customer_id")
+    day = ibis.greatest(surveys.date, surveys.first)
+    surveys = surveys.mutate(period=place(day, book.start, length), score=surveys.value.round(1))
+    return bench.keep(surveys.group_by(["customer_id", "period", "kind", "score"]).agg(n=_.count()))
+
+
+# ---------------------------------------------------------------------------------------- what customers are divided by
 
 
 def labels(customers: Customers, by: Sequence[str]) -> pd.DataFrame:
@@ -125,94 +147,90 @@ def labels(customers: Customers, by: Sequence[str]) -> pd.DataFrame:
         Columns that are no groups, or have too many.
     """
     table = customers.table
-    problems = [
-        unknown("group", name, [c for c in table if _is_text(table[c])], "kpis, by")
-        for name in by
-        if name not in table or not _is_text(table[name])
-    ]
-    problems += [
-        Problem(f"'{name}' has {table[name].nunique():,} groups", "kpis, by", known=f"At most {MOST_LABELS}")
-        for name in by
-        if name in table and _is_text(table[name]) and table[name].nunique() > MOST_LABELS
-    ]
-    if problems:
+    if problems := list(_no_groups(table, by)):
         raise DataError(problems)
-    columns = {ALL: ALL, COHORT: quarter_names(table["first_purchase"]), **{name: table[name] for name in by}}
-    frame = pd.DataFrame(columns, index=table.index).astype("str")
-    return frame.add_prefix(BY)  # beside columns of our own
+    columns = {ALL: ALL, COHORT: quarter_names(table["first_purchase"])}
+    columns |= {name: table[name] for name in by}
+    return pd.DataFrame(columns, index=table.index).astype("str").add_prefix(BY)  # beside columns of our own
+
+
+def _no_groups(table: pd.DataFrame, by: Sequence[str]) -> Iterator[Problem]:
+    groups = [name for name in table if _is_text(table[name])]
+    for name in by:
+        if name not in groups:
+            yield unknown("group", name, groups, "kpis, by")
+        elif (count := table[name].nunique()) > MOST_LABELS:
+            yield Problem(f"'{name}' has {count:,} groups", "kpis, by", known=f"At most {MOST_LABELS}")
 
 
 def _is_text(column: pd.Series) -> bool:
     return not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column))
 
 
+# ------------------------------------------------------------------------------------------ by label and period
+
+
 def cells(sums: Sums, by: str) -> Cells:
     """The sums by period and label of one column of the people."""
     people = sums.people.select("customer_id", "first", label=f"{BY}{by}")
-    every = range(len(sums.periods))
-    starts = np.array([p.start for p in sums.periods], dtype="datetime64[us]")
-    first = people.group_by(["label", "first"]).agg(n=_.count()).execute()
-    first["period"] = np.searchsorted(starts, pd.to_datetime(first["first"]).to_numpy("datetime64[us]"), "right") - 1
+    first = people.group_by(["label", "first"]).agg(new=_.count()).execute()
+    first["period"] = places(first["first"], sums.periods)
     names = sorted(first["label"].unique())
 
-    def grid(table: pd.DataFrame, value: str) -> pd.DataFrame:
-        wide = table.assign(**{value: table[value].astype(float)}).pivot_table(
-            index="label", columns="period", values=value, aggfunc="sum"
-        )
-        return wide.reindex(index=names, columns=every).fillna(0.0)
+    def grid(table: pd.DataFrame, column: str) -> pd.DataFrame:
+        """One column by label and period, 0 where there is nothing."""
+        table = table.assign(**{column: table[column].astype(float)})
+        wide = table.pivot_table(index="label", columns="period", values=column, aggfunc="sum")
+        return wide.reindex(index=names, columns=range(len(sums.periods))).fillna(0.0)
 
     extent = sums.extent.inner_join(people, "customer_id")
-    found = (
-        extent.group_by(["label", "period"])
-        .agg(active=_.count(), purchases=_.purchases.sum(), revenue=_.revenue.cast(EXACT).sum().cast("float64"))
-        .execute()
-    )
-    before = sums.extent.select("customer_id", period=_.period + 1)
-    again = extent.semi_join(before, ["customer_id", "period"]).group_by(["label", "period"]).agg(n=_.count()).execute()
-    new = grid(first, "n")
-    revenue = None if found["revenue"].isna().all() else grid(found, "revenue")
-    profit, winning, keeping = _money(sums, people, by, grid)
-    known = (new.cumsum(axis=1) - new).astype(float)
+    revenue = _.revenue.cast(EXACT).sum().cast("float64")
+    of_period = extent.group_by(["label", "period"])
+    of_period = of_period.agg(active=_.count(), purchases=_.purchases.sum(), revenue=revenue).execute()
+    new, money = grid(first, "new"), _money(sums, people, by)
     return Cells(
-        known,
-        new,
-        grid(found, "active"),
-        grid(again, "n"),
-        grid(found, "purchases"),
-        revenue,
-        profit,
-        winning,
-        keeping,
-        _answers(sums, people),
+        earlier=(new.cumsum(axis=1) - new).astype(float),
+        new=new,
+        active=grid(of_period, "active"),
+        again=grid(_again(sums, extent), "again"),
+        purchases=grid(of_period, "purchases"),
+        revenue=None if of_period["revenue"].isna().all() else grid(of_period, "revenue"),
+        profit=grid(money, "profit") if "profit" in money else None,
+        winning=grid(money, "winning") if "winning" in money else None,
+        keeping=grid(money, "keeping") if "keeping" in money else None,
+        answers=_answers(sums, people),
     )
 
 
-def _money(sums: Sums, people: ibis.Table, by: str, grid: Callable) -> list[pd.DataFrame | None]:
-    """Profit, winning and keeping; what won nobody counts where its channel, or everybody, is told of."""
+def _again(sums: Sums, extent: ibis.Table) -> pd.DataFrame:
+    """Customers who bought in a period and in the one before it: label, period, again."""
+    before = sums.extent.select("customer_id", period=_.period + 1)
+    again = extent.semi_join(before, ["customer_id", "period"])
+    return again.group_by(["label", "period"]).agg(again=_.count()).execute()
+
+
+def _money(sums: Sums, people: ibis.Table, by: str) -> pd.DataFrame:
+    """label, period, and of profit, winning and keeping what the tables tell."""
     if sums.money is None:
-        return [None, None, None]
-    of = {name: _[name].cast(EXACT).sum().cast("float64") for name in ("profit", "winning", "keeping")}
-    found = sums.money.inner_join(people, "customer_id").group_by(["label", "period"]).agg(**of).execute()
+        return pd.DataFrame()
+    money = {name: _[name].cast(EXACT).sum().cast("float64") for name in MONEY}
+    table = sums.money.inner_join(people, "customer_id").group_by(["label", "period"]).agg(**money).execute()
     if len(sums.idle) and by in (ALL, CHANNEL):
-        label = sums.idle["channel"] if by == CHANNEL else ALL
-        at = np.array([p.start for p in sums.periods], dtype="datetime64[us]")
-        period = np.searchsorted(at, sums.idle["month"].to_numpy("datetime64[us]"), "right") - 1
-        idle = pd.DataFrame(
-            {
-                "label": label,
-                "period": period,
-                "profit": -sums.idle["amount"],
-                "winning": sums.idle["amount"],
-                "keeping": 0.0,
-            }
-        )
-        found = pd.concat([found, idle[idle["period"] >= 0]])
-    known = {"profit": True, "winning": ACQUISITION in sums.told, "keeping": bool(sums.told & set(KEEPING))}
-    return [grid(found, name) if there else None for name, there in known.items()]
+        table = pd.concat([table, _idle_rows(sums, by)])
+    untold = {"winning": not sums.has_winning, "keeping": not sums.has_keeping}
+    return table.drop(columns=[name for name, lacks in untold.items() if lacks])
+
+
+def _idle_rows(sums: Sums, by: str) -> pd.DataFrame:
+    """What won nobody counts where its channel, or everybody, is told of; costs before the first period nowhere."""
+    label = sums.idle["channel"] if by == CHANNEL else ALL
+    period, amount = places(sums.idle["month"], sums.periods), sums.idle["amount"]
+    rows = pd.DataFrame({"label": label, "period": period, "profit": -amount, "winning": amount, "keeping": 0.0})
+    return rows[rows["period"] >= 0]
 
 
 def _answers(sums: Sums, people: ibis.Table) -> pd.DataFrame:
+    columns = ["label", "period", "kind", "score"]
     if sums.answers is None:
-        return pd.DataFrame({name: [] for name in ("label", "period", "kind", "score", "n")})
-    told = sums.answers.inner_join(people, "customer_id")
-    return told.group_by(["label", "period", "kind", "score"]).agg(n=_.n.sum()).execute()
+        return pd.DataFrame({name: [] for name in (*columns, "n")})
+    return sums.answers.inner_join(people, "customer_id").group_by(columns).agg(n=_.n.sum()).execute()

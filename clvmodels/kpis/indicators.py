@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from clvmodels.accounts.bench import bench
+from clvmodels.accounts.entries import Terms
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, Problem, unknown
-from clvmodels.kpis.book import Terms
 from clvmodels.kpis.cells import ALL, COHORT, Cells, cells, sum_up
-from clvmodels.kpis.engine import bench
 from clvmodels.kpis.migration import migration_of
-from clvmodels.kpis.periods import LENGTHS, Length, Period
+from clvmodels.kpis.periods import LENGTHS, Length, Period, quarter_of
 from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, mean_score, net_promoter_score
 from clvmodels.sources.consolidation import Company
 
@@ -46,8 +46,8 @@ class Kpis:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """By name of the file; those that the experiment asked for nothing of are left out."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: table for name, table in found.items() if len(table)}
+        tables = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: table for name, table in tables.items() if len(table)}
 
 
 type Grid = pd.DataFrame | None
@@ -64,17 +64,24 @@ class Kpi(NamedTuple):
 
 def _share(part: Grid, whole: pd.DataFrame) -> tuple[Grid, Grid]:
     """A quotient, empty where there is nothing to divide by."""
-    return (None if part is None else part / whole.where(whole > 0)), whole
+    if part is None:
+        return None, whole
+    return part / whole.where(whole > 0), whole
+
+
+def _kept(cells: Cells) -> tuple[Grid, Grid]:
+    """Of the first period nothing is known before."""
+    return _share(cells.again.iloc[:, 1:], cells.active.shift(axis=1).iloc[:, 1:])
 
 
 KPIS: dict[str, Kpi] = {
-    "customers": Kpi("customers", "who had bought before the period", lambda c: (c.known, c.known)),
+    "customers": Kpi("customers", "who had bought before the period", lambda c: (c.earlier, c.earlier)),
     "new customers": Kpi("customers", "who first bought in the period", lambda c: (c.new, c.new)),
     "active customers": Kpi("customers", "who bought in the period", lambda c: (c.active, c.active)),
     "retention": Kpi(
         "share",
         "of those who bought in the period before, those who bought in this one too",
-        lambda c: _share(c.again.iloc[:, 1:], c.active.shift(axis=1).iloc[:, 1:]),
+        _kept,
     ),
     "purchases": Kpi("purchases", "days on which a customer ordered", lambda c: (c.purchases, c.purchases)),
     "revenue": Kpi("currency", "amounts ordered, returns not taken off", lambda c: (c.revenue, c.purchases)),
@@ -120,7 +127,7 @@ def kpis(
     Parameters
     ----------
     terms
-        Economics, and the roles of the cost models in use; without economics there is no profit and no cost.
+        Economics, and the costs in use; without economics there is no profit and no cost.
     by
         Group columns of the customers' table; all of them together, and cohorts (the quarter of the first purchase),
         are always told.
@@ -140,62 +147,59 @@ def kpis(
     ConfigError, DataError
         A period that is neither; groups that the customers do not have, or have too many of.
     """
-    problems = [unknown("period", period, LENGTHS)] if period not in LENGTHS else []
+    problems = []
+    if period not in LENGTHS:
+        problems.append(unknown("period", period, LENGTHS))
     if not prior_answers > 0:
         problems.append(Problem("prior_answers must be positive", "kpis", str(prior_answers)))
     if problems:
         raise ConfigError(problems)
+    groups = [name for name in by if name not in (ALL, COHORT)]
     with bench(company.transactions.backend) as kept:
-        sums = sum_up(company, customers, terms or Terms(), [b for b in by if b not in (ALL, COHORT)], period, kept)
+        sums = sum_up(company, customers, terms or Terms(), groups, period, kept)
         rows: list[tuple] = []
         for name in dict.fromkeys((ALL, COHORT, *by)):
-            told = cells(sums, name)
-            rows += [row for kpi, one in KPIS.items() for row in _rows(one.of(told), name, kpi, sums.periods)]
-            rows += _scores(told, name, sums.periods, prior_answers)
+            divided = cells(sums, name)
+            for kpi in KPIS:
+                rows += _rows(divided, name, kpi, sums.periods)
+            rows += _scores(divided, name, sums.periods, prior_answers)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
         return table[~_unborn(table)].reset_index(drop=True), migration_of(sums, value_groups, kept)
 
 
-def _rows(found: tuple[Grid, Grid], by: str, kpi: str, periods: list[Period]) -> Iterator[tuple]:
-    values, numbers = found
+def _rows(divided: Cells, by: str, kpi: str, periods: list[Period]) -> Iterator[tuple]:
+    values, numbers = KPIS[kpi].of(divided)
     if values is None or numbers is None:
         return
     for label in values.index:
         for place in values.columns:
-            one = periods[place]
             value, n = float(values.at[label, place]), float(numbers.at[label, place])
-            yield one.name, by, label, kpi, value, np.nan, np.nan, n, one.whole
+            yield periods[place].name, by, label, kpi, value, np.nan, np.nan, n, periods[place].whole
 
 
-def _scores(told: Cells, by: str, periods: list[Period], prior: float) -> Iterator[tuple]:
+def _scores(divided: Cells, by: str, periods: list[Period], prior: float) -> Iterator[tuple]:
     """The scores of each kind of survey that was answered at all."""
     for kind, scale in SCALES.items():
-        of_kind = told.answers[told.answers["kind"] == kind]
-        if of_kind.empty:
+        answers = divided.answers[divided.answers["kind"] == kind]
+        if answers.empty:
             continue
-        counted = {
-            key: dict(zip(rows["score"].astype(float), rows["n"].astype(float), strict=True))
-            for key, rows in of_kind.groupby(["label", "period"])
-        }
-        for label in told.new.index:
-            for place, one in enumerate(periods):
-                answers = counted.get((label, place), {})
-                scores = {"nps": net_promoter_score(answers, prior)} if kind == "nps" else {}
-                scores[f"{kind} mean"] = mean_score(answers, scale, prior)
+        counts = {cell: _by_score(rows) for cell, rows in answers.groupby(["label", "period"])}
+        for label in divided.new.index:
+            for place, period in enumerate(periods):
+                by_score = counts.get((label, place), {})
+                scores = {"nps": net_promoter_score(by_score, prior)} if kind == "nps" else {}
+                scores[f"{kind} mean"] = mean_score(by_score, scale, prior)
                 for name, score in scores.items():
-                    yield one.name, by, label, name, *score, sum(answers.values()), one.whole
+                    yield period.name, by, label, name, *score, sum(by_score.values()), period.whole
+
+
+def _by_score(answers: pd.DataFrame) -> dict[float, float]:
+    return dict(zip(answers["score"].astype(float), answers["n"].astype(float), strict=True))
 
 
 def _unborn(table: pd.DataFrame) -> pd.Series:
     """Rows of cohorts in periods before there is anybody in them."""
-    return (table["by"] == COHORT) & (table["period"].str[:4] + _quarter(table["period"]) < table["label"])
+    return (table["by"] == COHORT) & (quarter_of(table["period"]) < table["label"])
 
 
-def _quarter(period: pd.Series) -> pd.Series:
-    """Of a month or quarter: ` Q1`."""
-    month = period.str.match(r"\d{4}-\d{2}")
-    number = pd.to_numeric(period.where(month, "0000-01").str[5:7])
-    return (" Q" + ((number + 2) // 3).astype("str")).where(month, period.str[4:])
-
-
-__all__ = ["ALL", "COHORT", "KPIS", "SCORES", "Kpi", "Kpis", "Terms", "kpis"]
+__all__ = ["ALL", "COHORT", "KPIS", "SCORES", "Kpi", "Kpis", "kpis"]

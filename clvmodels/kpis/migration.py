@@ -6,13 +6,16 @@ one size), and those who did not are a group of their own; so are those who were
 
 from __future__ import annotations
 
+import itertools
+
 import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
 
+from clvmodels.accounts.bench import Bench
 from clvmodels.kpis.cells import Sums
-from clvmodels.kpis.engine import Bench
+from clvmodels.kpis.periods import Period
 
 NEW, SILENT = "new", "silent"
 """Not yet a customer in the first period; did not buy in it."""
@@ -28,41 +31,44 @@ def migration_of(sums: Sums, groups: int, bench: Bench) -> pd.DataFrame:
         of ("profit"), from_period, to_period, from_group, to_group, customers, share (of the customers of the first
         group), whole (whether the data cover both periods); only cells that hold somebody.
     """
-    if sums.money is None:
-        return pd.DataFrame({name: [] for name in COLUMNS})
+    nobody = pd.DataFrame({name: [] for name in COLUMNS})
+    if sums.money is None or len(sums.periods) < 2:
+        return nobody
     earned = sums.extent.left_join(sums.money, ["customer_id", "period"])
     earned = earned.select("customer_id", "period", profit=_.profit.fill_null(0.0))
-    rank = ibis.window(group_by=earned.period, order_by=[earned.profit.desc(), earned.customer_id])
-    ranked = bench.keep(earned.mutate(group=(ibis.ntile(groups).over(rank) + 1).cast("string")))
-    return pd.concat(
-        [_moved(sums, ranked, place) for place in range(1, len(sums.periods))]
-        or [pd.DataFrame({name: [] for name in COLUMNS})],
-        ignore_index=True,
+    best_first = ibis.window(group_by=earned.period, order_by=[earned.profit.desc(), earned.customer_id])
+    group = (ibis.ntile(groups).over(best_first) + 1).cast("string")
+    grouped = bench.keep(earned.select("customer_id", "period", group=group))
+    pairs = itertools.pairwise(enumerate(sums.periods))
+    return pd.concat([_moved(sums.people, grouped, before, now) for before, now in pairs], ignore_index=True)
+
+
+def _moved(
+    people: ibis.Table, grouped: ibis.Table, before: tuple[int, Period], now: tuple[int, Period]
+) -> pd.DataFrame:
+    """From one period to the next, of all who are customers at its end."""
+    (from_place, from_period), (to_place, to_period) = before, now
+    people = people.filter(_.first <= ibis.date(to_period.end.date())).select("customer_id", "first")
+    earlier = grouped.filter(_.period == from_place).select("customer_id", from_group=_.group)
+    later = grouped.filter(_.period == to_place).select("customer_id", to_group=_.group)
+    moves = people.left_join(earlier, "customer_id").drop("customer_id_right").left_join(later, "customer_id")
+    is_new = moves.first > ibis.date(from_period.end.date())
+    moves = moves.select(
+        from_group=is_new.ifelse(NEW, moves.from_group.fill_null(SILENT)), to_group=moves.to_group.fill_null(SILENT)
     )
+    counts = moves.group_by(["from_group", "to_group"]).agg(customers=_.count()).execute()
+    whole = from_period.whole and to_period.whole
+    return as_table(counts, "profit", from_period.name, to_period.name, whole)
 
 
-def _moved(sums: Sums, ranked: ibis.Table, place: int) -> pd.DataFrame:
-    """From the period before to this one, of all who are customers at its end."""
-    before, now = sums.periods[place - 1], sums.periods[place]
-    people = sums.people.filter(_.first <= ibis.date(now.end.date())).select("customer_id", "first")
-    one, two = (
-        ranked.filter(ranked.period == p).select("customer_id", **{name: ranked.group})
-        for p, name in ((place - 1, "a"), (place, "b"))
-    )
-    both = people.left_join(one, "customer_id").drop("customer_id_right").left_join(two, "customer_id")
-    unknown = both.first > ibis.date(before.end.date())
-    both = both.select(from_group=unknown.ifelse(NEW, both.a.fill_null(SILENT)), to_group=both.b.fill_null(SILENT))
-    found = both.group_by(["from_group", "to_group"]).agg(customers=_.count()).execute()
-    return as_table(found, "profit", before.name, now.name, before.whole and now.whole)
-
-
-def as_table(found: pd.DataFrame, of: str, before: str, now: str, whole: bool) -> pd.DataFrame:
+def as_table(counts: pd.DataFrame, of: str, from_period: str, to_period: str, whole: bool) -> pd.DataFrame:
     """Cells of from_group, to_group and customers, with their shares, in the groups' order."""
-    share = found["customers"] / found.groupby("from_group")["customers"].transform("sum")
-    table = found.assign(of=of, from_period=before, to_period=now, share=share, whole=whole)
-    order = [*(table[name].map(_place) for name in ("from_group", "to_group"))]
-    return table.iloc[np.lexsort(order[::-1])][list(COLUMNS)].reset_index(drop=True)
+    share = counts["customers"] / counts.groupby("from_group")["customers"].transform("sum")
+    table = counts.assign(of=of, from_period=from_period, to_period=to_period, share=share, whole=whole)
+    order = np.lexsort([table["to_group"].map(_place), table["from_group"].map(_place)])
+    return table.iloc[order][list(COLUMNS)].reset_index(drop=True)
 
 
 def _place(group: str) -> int:
+    """Groups by their number, and then those without one."""
     return {SILENT: 1000, NEW: 1001}.get(group) or int(group)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 import ibis
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 Length = Literal["month", "quarter"]
 LENGTHS: tuple[Length, ...] = get_args(Length)
 _MONTHS = {"month": 1, "quarter": 3}
+_FREQUENCIES = {"month": "M", "quarter": "Q"}
 
 
 class Period(NamedTuple):
@@ -23,17 +27,30 @@ class Period(NamedTuple):
 
 def periods(first: pd.Timestamp, last: pd.Timestamp, length: Length) -> list[Period]:
     """Those from the one that holds the first day to the one that holds the last."""
-    span = pd.period_range(first, last, freq="M" if length == "month" else "Q")
+    span = pd.period_range(first, last, freq=_FREQUENCIES[length])
     starts, ends = span.start_time.normalize(), span.end_time.normalize()
-    return [
-        Period(f"{p.year}-{p.month:02d}" if length == "month" else f"{p.year} Q{p.quarter}", start, end, end <= last)
-        for p, start, end in zip(span, starts, ends, strict=True)
-    ]
+    names = [_name(period, length) for period in span]
+    return [Period(name, start, end, end <= last) for name, start, end in zip(names, starts, ends, strict=True)]
+
+
+def _name(period: pd.Period, length: Length) -> str:
+    if length == "month":
+        return f"{period.year}-{period.month:02d}"
+    return f"{period.year} Q{period.quarter}"
 
 
 def quarter_names(days: pd.Series) -> pd.Series:
     """The quarter of each day: `2025 Q1`."""
-    return (days.dt.year.astype("str") + " Q" + days.dt.quarter.astype("str")).astype("str")
+    year, quarter = days.dt.year.astype("str"), days.dt.quarter.astype("str")
+    return (year + " Q" + quarter).astype("str")
+
+
+def quarter_of(names: pd.Series) -> pd.Series:
+    """The quarter of each period, by the name of the month (`2025-03`) or of the quarter itself."""
+    is_month = names.str.fullmatch(r"\d{4}-\d{2}")
+    month = pd.to_numeric(names.where(is_month, "0000-01").str[5:7])
+    of_month = names.str[:4] + " Q" + ((month + 2) // 3).astype("str")
+    return of_month.where(is_month, names)
 
 
 def place(day: ibis.Value, first: pd.Timestamp, length: Length) -> ibis.Value:
@@ -41,3 +58,9 @@ def place(day: ibis.Value, first: pd.Timestamp, length: Length) -> ibis.Value:
     months = 12 * (day.year().cast("int64") - first.year) + day.month().cast("int64") - 1
     step = _MONTHS[length]
     return (months / step).floor().cast("int64") - (first.month - 1) // step
+
+
+def places(days: pd.Series, among: Sequence[Period]) -> NDArray[np.int64]:
+    """The same of days in memory; -1 before the first period."""
+    starts = np.array([period.start for period in among], dtype="datetime64[us]")
+    return np.searchsorted(starts, pd.to_datetime(days).to_numpy("datetime64[us]"), "right") - 1

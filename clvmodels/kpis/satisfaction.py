@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clvmodels.draws import Array
 from clvmodels.randomness import keyed_generator
 
 PRIOR_ANSWERS = 1.0
@@ -33,23 +34,34 @@ def net_promoter_score(answers: Mapping[float, float], prior: float = PRIOR_ANSW
     """From -100 to 100: percent of promoters less percent of detractors. `answers` are counts by score."""
     groups = {100.0: 0.0, 0.0: 0.0, -100.0: 0.0}
     for score, n in answers.items():
-        groups[100.0 if score > PROMOTER else -100.0 if score < DETRACTOR else 0.0] += n
+        groups[_points(score)] += n
     return mean_score(groups, groups, prior)
 
 
-def mean_score(answers: Mapping[float, float], scale: Mapping[float, float] | range, prior: float) -> Score:
-    """The mean of the answers, counted by score, on a scale of these points.
+def _points(score: float) -> float:
+    """What an answer adds to a net promoter score, in percent."""
+    if score > PROMOTER:
+        return 100.0
+    return 0.0 if score >= DETRACTOR else -100.0
 
-    The draws are keyed by the counts: the same answers give the same interval, whatever else is computed.
-    """
+
+def mean_score(answers: Mapping[float, float], scale: Mapping[float, float] | range, prior: float) -> Score:
+    """The mean of the answers, counted by score, on a scale of these points."""
     points = sorted({*map(float, scale), *answers})
     counts = np.array([answers.get(point, 0.0) for point in points])
     if counts.sum() == 0:
         return Score(np.nan, np.nan, np.nan)
     even = np.array([point in scale for point in points], dtype=float) * prior / len(scale)
-    key = " ".join(f"{point:g}:{n:g}" for point, n in zip(points, counts, strict=True) if n)
-    rng = keyed_generator(0, "satisfaction", f"{key} {prior:g} {len(scale)}")
-    weights = rng.standard_gamma(counts + even, (DRAWS, len(points)))
+    weights = _dirichlet_weights(points, counts, even, prior, len(scale))
     means = weights @ np.array(points) / weights.sum(axis=1)
     value = float(counts @ np.array(points) / counts.sum())
-    return Score(value, *(float(q) for q in np.quantile(means, LEVELS)))
+    lower, upper = np.quantile(means, LEVELS)
+    return Score(value, float(lower), float(upper))
+
+
+def _dirichlet_weights(points: list[float], counts: Array, even: Array, prior: float, size: int) -> Array:
+    """Shares of the answers but for their sum, drawn: keyed by the counts, so that the same answers give the same
+    interval, whatever else is computed. [draw, point]"""
+    answered = " ".join(f"{point:g}:{n:g}" for point, n in zip(points, counts, strict=True) if n)
+    rng = keyed_generator(0, "satisfaction", f"{answered} {prior:g} {size}")
+    return rng.standard_gamma(counts + even, (DRAWS, len(points)))

@@ -3,7 +3,7 @@ line in `MODELS` or `COSTS`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clvmodels.errors import ConfigError, Problem, unknown
@@ -14,10 +14,11 @@ from clvmodels.models.bg_cnbd_k import bg_cnbd_k
 from clvmodels.models.bg_nbd import bg_nbd
 from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
 from clvmodels.models.costs.bad_debt import beta_binomial_bad_debt
-from clvmodels.models.costs.contract import ROLES, CostModel, CountModel
-from clvmodels.models.costs.gamma_poisson import gamma_poisson_contacts, gamma_poisson_referrals
+from clvmodels.models.costs.contacts import gamma_poisson_contacts
+from clvmodels.models.costs.contract import Cost, CostModel, CountModel
 from clvmodels.models.costs.lognormal_handling import lognormal_handling
 from clvmodels.models.costs.normal_margin import normal_margin
+from clvmodels.models.costs.referrals import gamma_poisson_referrals
 from clvmodels.models.costs.returns import beta_binomial_returns
 from clvmodels.models.gg_nbd import gg_nbd
 from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
@@ -47,7 +48,7 @@ MODELS: dict[str, Model] = {
     "lognormal_spend": lognormal_spend,
 }
 
-COSTS: dict[str, Model] = {
+COSTS: dict[str, Cost] = {
     "beta_binomial_returns": beta_binomial_returns,
     "beta_binomial_bad_debt": beta_binomial_bad_debt,
     "gamma_poisson_contacts": gamma_poisson_contacts,
@@ -55,7 +56,42 @@ COSTS: dict[str, Model] = {
     "gamma_poisson_referrals": gamma_poisson_referrals,
     "normal_margin": normal_margin,
 }
-"""What comes with purchases; each provides one of `ROLES`."""
+"""What comes with purchases. What becomes of an order is decided in this order: what is sent back is owed no longer."""
+
+
+def known_costs() -> dict[str, Cost]:
+    """The costs by what they tell of, as `costs:` of an experiment names them; of several models of one, the first."""
+    known: dict[str, Cost] = {}
+    for cost in COSTS.values():
+        known.setdefault(cost.cost, cost)
+    return known
+
+
+def get_costs(names: Iterable[str | Cost], where: str = "") -> dict[str, Cost]:
+    """The costs of these names, by name, each once; a cost may be given itself.
+
+    Raises
+    ------
+    ConfigError
+        A name that no cost has.
+    """
+    known, costs, problems = known_costs(), dict[str, Cost](), list[Problem]()
+    for name in names:
+        if isinstance(name, Cost):
+            costs[name.cost] = name
+        elif name in known:
+            costs[name] = known[name]
+        else:
+            problems.append(unknown("cost", name, known, where))
+    if problems:
+        raise ConfigError(problems)
+    return costs
+
+
+def in_order[T](by_cost: Mapping[str, T]) -> dict[str, T]:
+    """What is told by cost, in the order of the registry, in which orders meet their fates."""
+    places = {cost.cost: place for place, cost in enumerate(COSTS.values())}
+    return dict(sorted(by_cost.items(), key=lambda item: places.get(item[0], len(places))))
 
 
 def get_model(name: str, options: Mapping[str, Any] | None = None, where: str = "") -> Model:
@@ -88,16 +124,19 @@ def time_problems(model: Model, time: str, where: str = "") -> list[Problem]:
 
 __all__ = [
     "COSTS",
+    "Cost",
     "CostModel",
     "CountModel",
     "MODELS",
     "Model",
     "Parameter",
     "PurchaseModel",
-    "ROLES",
     "SpendModel",
     "State",
     "coefficient",
+    "get_costs",
     "get_model",
+    "in_order",
+    "known_costs",
     "time_problems",
 ]

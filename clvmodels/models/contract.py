@@ -177,6 +177,11 @@ class Model(ABC):
         """Log density of each row's history, the individual integrated out. [R]"""
 
     @property
+    def conditions_on(self) -> tuple[str, ...]:
+        """The statistics that draws and expectations read: all of `observes`, where a model does not need fewer."""
+        return self.observes
+
+    @property
     def counts(self) -> Literal["continuous", "opportunities"]:
         """The time of the customers' tables that it reads (`Customers.time`)."""
         return "continuous" if self.time == "continuous" else "opportunities"
@@ -296,11 +301,6 @@ class SpendModel(Model):
 
     provides = frozenset({"spend"})
     density_of: Literal["amounts", "means"] = "amounts"
-
-    @property
-    def conditions_on(self) -> tuple[str, ...]:
-        """The statistics that draws and expected spend read: all of `observes`, where a model does not need fewer."""
-        return self.observes
 
     @abstractmethod
     def draw(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Mapping[str, Array]:

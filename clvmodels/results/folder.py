@@ -188,7 +188,10 @@ def _store_company(folder: Path, company: Company) -> None:
 
 def totals(run: Run) -> pd.DataFrame:
     """Per draw: held-out purchases of each entry; of the recommended one the base's value, expected and realised, and
-    each part of it. The value is the sum of the parts but for the credit for referrals."""
+    each part of it, and what was made so far with it. The value is the sum of the parts but for the credit for
+    referrals."""
+    from clvmodels.accounts.lifetime import lifetime_total  # here: a report of a stored folder needs no models
+
     parts = []
     for entry in run.entries.values():
         if entry.judged is not None:
@@ -198,6 +201,8 @@ def totals(run: Run) -> pd.DataFrame:
     if values is not None:
         for kind in ("expected", "realised"):
             sums = {"value": values.base(kind)}
+            if run.made is not None:
+                sums["lifetime value"] = lifetime_total(run.made, values, kind)
             several = values.parts if len(values.parts) > 1 else {}  # of one part alone, the part is the whole
             sums |= {name: getattr(part, kind).sum(axis=1, dtype=float) for name, part in several.items()}
             parts += [

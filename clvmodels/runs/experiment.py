@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from clvmodels.accounts.lifetime import lifetime_table
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.config.experiment import Experiment, dump
 from clvmodels.customers.experience import consolidated
@@ -110,6 +111,7 @@ def run(
 
         # -> decisions -> report: what these need is the run so far
         result = _with_profit_made(context, company, result)
+        customers = _with_lifetime_value(customers, result)
         result = replace(result, checks=all_checks(result))
         result = replace(result, kpis=strategy_tables(context, company, valued, value_split))
         say("Computing the figures' tables")
@@ -148,7 +150,7 @@ def _with_profit_made(context: Context, company: Company, result: Run) -> Run:
         company,
         customers,
         values.economics,
-        roles=experiment.costs,
+        costs=experiment.costs,
         known_at=customers.observation_end,
         windows=windows_of(experiment),
     )
@@ -161,3 +163,15 @@ def _with_profit_made(context: Context, company: Company, result: Run) -> Run:
         draws=experiment.sampler.draws,
     )
     return replace(result, made=made, payback=channels)
+
+
+def _with_lifetime_value(customers: pd.DataFrame, result: Run) -> pd.DataFrame:
+    """The customers' table with what was made so far, and that together with what is to come: in the rows of the
+    recommended entry at the date of value, which is the day up to which profit was counted."""
+    values, made = result.valued.values, result.made
+    if values is None or made is None:
+        return customers
+    day = values.valued_at.date().isoformat()
+    is_valued = (customers["entry"] == result.recommended) & (customers["valued_at"] == day)
+    columns = lifetime_table(made, values).reindex(customers["customer_id"]).set_axis(customers.index)
+    return customers.join(columns.where(is_valued))

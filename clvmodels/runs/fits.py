@@ -13,11 +13,9 @@ from clvmodels.customers.table import Split
 from clvmodels.errors import FitError, Problem
 from clvmodels.inference import choice_of_k, fitting, leave_one_out, posterior
 from clvmodels.inference.posterior import Posterior
+from clvmodels.models import Cost
 from clvmodels.runs.context import Context
 from clvmodels.runs.plans import ENTRY_PARTS, FitPlan, cost_plans, entry_plans, problems_of_entry
-
-PRICED_BY_THE_MINUTE = ("contacts", "handling")
-"""Roles of cost models whose data are contacts at the price of their minutes: another price, another fit."""
 
 
 def fit_entries(context: Context, split: Split) -> dict[str, dict[str, Posterior]]:
@@ -145,7 +143,7 @@ def posterior_path(context: Context, plan: FitPlan, split: Split) -> Path:
     end = split.customers.observation_end.date().isoformat()
     windows = {role: section.window for role, section in experiment.costs.items() if role == plan.role}
     cost_per_minute = 0.0
-    if economics is not None and plan.role in PRICED_BY_THE_MINUTE:
+    if economics is not None and isinstance(plan.model, Cost) and plan.model.reads_prices:
         cost_per_minute = economics.cost_per_minute
     dependencies = (
         __version__,

@@ -11,7 +11,7 @@ from typing import Any
 from clvmodels.config.experiment import Experiment
 from clvmodels.config.sections import CostSection, EntrySection
 from clvmodels.customers.experience import EXPERIENCE, with_experience
-from clvmodels.customers.ledger import with_costs
+from clvmodels.customers.observed import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Split
 from clvmodels.customers.windows import Windows

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clvmodels.accounts.entries import Terms
 from clvmodels.config.experiment import KpiSection
 from clvmodels.customers.table import Split
 from clvmodels.draws import mean_by_customer, quantiles
 from clvmodels.errors import ClvError
-from clvmodels.kpis.book import Terms
 from clvmodels.kpis.indicators import Kpis, kpis
 from clvmodels.kpis.migration import NEW, as_table
 from clvmodels.kpis.programmes import programmes

@@ -15,16 +15,6 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, fi
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.strict import Money, Share, Text, strict
 
-NEEDED = {
-    "cost_per_return": "returns",
-    "cost_per_contact": "contacts",
-    "resold": "returns",
-    "written_off": "returns",
-    "recovered": "bad_debt",
-    "referral": "referrals",
-    "cost_per_minute": "handling",
-}
-"""What of the economics says nothing without a cost model of that role."""
 ROUNDING = 1e-9
 """By how much sums and ratios of stated numbers may miss what they should be."""
 

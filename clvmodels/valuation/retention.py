@@ -47,10 +47,13 @@ def contacts_of(counts: Array, silence: Array, edges: Array, rule: Retention) ->
 
     silence: time from the last purchase to T. [C]
     """
-    made = np.concatenate([np.zeros_like(counts[..., :1]), np.cumsum(counts, axis=-1)], axis=-1)
-    start = np.searchsorted(edges, edges[:-1] - rule.until_silent - NEAR * rule.every)  # contact dates are edges
-    recent = made[..., :-1] > made[..., start]
-    return np.where(contact_dates(edges, rule), recent | _remembered(silence, edges, rule), 0.0)
+    nothing = np.zeros_like(counts[..., :1])
+    bought_by_edge = np.concatenate([nothing, np.cumsum(counts, axis=-1)], axis=-1)
+    rounding = NEAR * rule.every
+    looked_at_from = np.searchsorted(edges, edges[:-1] - rule.until_silent - rounding)  # contact dates are edges
+    bought_lately = bought_by_edge[..., :-1] > bought_by_edge[..., looked_at_from]
+    contacted = bought_lately | _remembered(silence, edges, rule)
+    return np.where(contact_dates(edges, rule), contacted, 0.0)
 
 
 def expected_contacts(
@@ -70,8 +73,8 @@ def expected_contacts(
         state = individuals.drawn_alive(model, rows, theta, stream)
         for p in np.flatnonzero(dates):
             total[..., p] += chance_of_purchase(state, max(edges[p] - rule.until_silent, 0.0), edges[p])
-    before = _remembered(silence, edges, rule)
-    return np.where(dates, np.where(before, 1.0, p_alive[..., None] * total / STATES), 0.0)
+    chance = np.where(_remembered(silence, edges, rule), 1.0, p_alive[..., None] * total / STATES)
+    return np.where(dates, chance, 0.0)
 
 
 def chance_of_purchase(state: State, start: float, end: float) -> Array:
@@ -86,8 +89,9 @@ def chance_of_purchase(state: State, start: float, end: float) -> Array:
     most = state.residual_purchases
     if np.isinf(most).all():
         return bought
-    counted = np.isfinite(most) & (most > 0)
-    return bought * np.where(counted, gammaincc(np.where(counted, most, 1.0), since), (most > 0) * 1.0)
+    is_counted = np.isfinite(most) & (most > 0)
+    made_fewer = gammaincc(np.where(is_counted, most, 1.0), since)
+    return bought * np.where(is_counted, made_fewer, (most > 0) * 1.0)
 
 
 def contact_dates(edges: Array, rule: Retention) -> NDArray[np.bool_]:

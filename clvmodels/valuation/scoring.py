@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.valuation import Valuation, check_units, valuation
 
 Progress = Callable[[int, int], None]
-PARTS = {"purchases": PurchaseModel, "spend": SpendModel}
+SCORED: dict[str, Any] = {"purchases": PurchaseModel, "spend": SpendModel}
+"""What a customer is scored by, and the models that tell of it."""
 
 
 def score(
@@ -67,15 +69,15 @@ def score(
     """
     economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
     draws = _check(posteriors, customers, draws)
-    made = None
+    how = None
     if economics is not None:
-        made = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+        how = valuation(posteriors, customers, economics, seed=seed, draws=draws)
 
-    def columns(part: pd.DataFrame) -> dict[str, Array]:
-        found = _behaviour_columns(posteriors, part, horizon, draws, seed, customers.amount_unit)
-        return found if made is None else found | _value_columns(made, part)
+    def columns(block: pd.DataFrame) -> dict[str, Array]:
+        behaviour = _behaviour_columns(posteriors, block, horizon, draws, seed, customers.amount_unit)
+        return behaviour if how is None else behaviour | _value_columns(how, block)
 
-    return _by_block(customers.table, draws, 2 if made is None else len(made.edges), columns, progress)
+    return _by_block(customers.table, draws, 2 if how is None else len(how.edges), columns, progress)
 
 
 def behaviour(
@@ -112,14 +114,14 @@ def _economics(
     spend: bool, horizon: float, margin: float | None, annual_discount_rate: float | None
 ) -> Economics | None:
     """What values purchases, where spend is modelled; refused where half of it is given."""
-    given = {"margin": margin, "annual_discount_rate": annual_discount_rate}
-    problems = [
-        Problem(f"'{name}' is needed to value spend", known="0.3 is 30%")
-        if spend
-        else Problem(f"'{name}' needs a spend posterior", known="Give one, or leave the economics away")
-        for name, number in given.items()
-        if (number is None) == spend
-    ]
+    stated = {"margin": margin, "annual_discount_rate": annual_discount_rate}
+    problems = []
+    for name, number in stated.items():
+        if spend and number is None:
+            problems.append(Problem(f"'{name}' is needed to value spend", known="0.3 is 30%"))
+        if not spend and number is not None:
+            known = "Give one, or leave the economics away"
+            problems.append(Problem(f"'{name}' needs a spend posterior", known=known))
     try:
         economics = Economics(margin, annual_discount_rate or 0.0, horizon)
     except ConfigError as error:
@@ -130,18 +132,18 @@ def _economics(
 
 
 def _check_parts(posteriors: Mapping[str, Posterior]) -> None:
-    """Refuse posteriors that are not of the parts that they are given as."""
+    """Refuse posteriors of other models than what they are given as."""
     known = "Give {'purchases': ...} and, where money is wanted, 'spend'"
-    wrong = [unknown("part", role, ("purchases", "spend"), "posteriors") for role in posteriors if role not in PARTS]
+    problems = [unknown("part", name, SCORED, "posteriors") for name in posteriors if name not in SCORED]
     if "purchases" not in posteriors:
-        wrong.append(Problem("no posterior of purchases", "posteriors", known=known))
-    wrong += [
-        Problem(f"{p.model.title} tells nothing of {role}", f"{role} posterior", "", known)
-        for role, p in posteriors.items()
-        if role in PARTS and not isinstance(p.model, PARTS[role])
+        problems.append(Problem("no posterior of purchases", "posteriors", known=known))
+    problems += [
+        Problem(f"{p.model.title} tells nothing of {name}", f"{name} posterior", "", known)
+        for name, p in posteriors.items()
+        if name in SCORED and not isinstance(p.model, SCORED[name])
     ]
-    if wrong:
-        raise ConfigError(wrong)
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int) -> int:
@@ -153,23 +155,17 @@ def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int
         raise DataError(problems)
     for p in posteriors.values():
         check_columns(p.effects, customers.table)
-    sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
+    sizes = {name: len(p.stacked(p.model.parameters[0].name, draws)) for name, p in posteriors.items()}
     if min(sizes.values()) < 2:
-        known = "Fit by auto, laplace or nuts"
-        raise ConfigError(
-            [
-                Problem("a single point (mle) has no ranges to score with", f"{role} posterior", "", known)
-                for role in sizes
-            ]
-        )
+        what, known = "a single point (mle) has no ranges to score with", "Fit by auto, laplace or nuts"
+        raise ConfigError([Problem(what, f"{name} posterior", "", known) for name in sizes])
     return sizes["purchases"]
 
 
 def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]) -> Iterator[Problem]:
     for posterior in posteriors.values():
         title = posterior.model.title
-        model = posterior.model
-        for name in model.conditions_on if isinstance(model, SpendModel) else model.observes:
+        for name in posterior.model.conditions_on:
             if name not in columns:
                 yield Problem(f"no column '{name}', which {title} observes", "customers")
         for kind, names in zip(("groups", "covariates"), columns_of(posterior.effects), strict=True):
@@ -192,16 +188,16 @@ def _behaviour_columns(
     p_none = expectations.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
     columns = {"p_alive": by_customer(people.p_alive), "p_purchase": 1.0 - p_none}
     columns |= {"expected_purchases": by_customer(expected), **_quantiles("purchases", counts)}
-    spend = posteriors.get("spend")
-    if spend is not None and isinstance(spend.model, SpendModel):
+    spend: Posterior[SpendModel] | None = posteriors.get("spend")
+    if spend is not None:
         rows, theta = individuals.rows_of(table, spend.model.conditions_on), spend.theta(table, draws)
         columns["expected_spend"] = by_customer(spend.model.expected_spend(rows, theta)) * amount_unit
     return columns
 
 
-def _value_columns(made: Valuation, table: pd.DataFrame) -> dict[str, Array]:
+def _value_columns(how: Valuation, table: pd.DataFrame) -> dict[str, Array]:
     columns: dict[str, Array] = {}
-    parts = made.parts(table).values()
+    parts = how.parts(table).values()
     for kind in ("expected", "realised"):
         name, values = f"{kind}_value", sum(getattr(part, kind) for part in parts)
         columns |= {f"{name}_mean": by_customer(values), f"{name}_sd": by_customer(values, _sd)}
@@ -211,8 +207,8 @@ def _value_columns(made: Valuation, table: pd.DataFrame) -> dict[str, Array]:
 
 def _quantiles(name: str, values: Array) -> dict[str, Array]:
     """Quantiles over draws. [D, C] -> [C] each"""
-    found = np.quantile(values, LEVELS, axis=0)
-    return {f"{name}_{level}": q for level, q in zip(QUANTILES, found, strict=True)}
+    quantiles = np.quantile(values, LEVELS, axis=0)
+    return {f"{name}_{level}": quantile for level, quantile in zip(QUANTILES, quantiles, strict=True)}
 
 
 def _sd(values: Array, axis: int) -> Array:

@@ -22,17 +22,20 @@ from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.futures.newcomers import newcomer_table
 from clvmodels.inference.effects import check_columns
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.posteriors import Posteriors
+from clvmodels.models import Cost, known_costs
+from clvmodels.models.costs.contract import Flow, modelled
 from clvmodels.valuation.discounting import discount_at, discount_factors, period_edges
-from clvmodels.valuation.economics import NEEDED, Economics, Referral
-from clvmodels.valuation.parts import CREDIT, DATED, PARTS, Block, Flow, Newcomers, flows, read_of
+from clvmodels.valuation.economics import Economics, Referral
+from clvmodels.valuation.parts import CREDIT, DATED, PARTS, Block, Newcomers, flows
 from clvmodels.valuation.retention import check_rule
 
 BROUGHT = 200
 """Simulated new customers that those brought by customers are picked from, for each draw."""
 
 
-class Part(NamedTuple):
-    """One part of the value, discounted, over the horizon. [D, C] each"""
+class Discounted(NamedTuple):
+    """A part of the value, or the whole, discounted and summed over the horizon. [D, C] each"""
 
     expected: np.ndarray
     realised: np.ndarray
@@ -55,7 +58,7 @@ class Values:
     time_unit: str
     currency: str | None
     valued_at: pd.Timestamp
-    parts: Mapping[str, Part] = field(default_factory=dict)
+    parts: Mapping[str, Discounted] = field(default_factory=dict)
 
     @property
     def horizon(self) -> float:
@@ -65,16 +68,22 @@ class Values:
     def base(self, kind: str) -> Array:
         """The whole base's value without credit for referrals: kind is expected or realised. [D]"""
         total = getattr(self, kind).sum(axis=1, dtype=float)
-        credit = self.parts.get(CREDIT)
-        return total if credit is None else total - getattr(credit, kind).sum(axis=1, dtype=float)
+        if CREDIT not in self.parts:
+            return total
+        return total - getattr(self.parts[CREDIT], kind).sum(axis=1, dtype=float)
 
     def __repr__(self) -> str:
         draws, size = self.expected.shape
-        e = self.economics
-        ahead = f"the {self.horizon:g} {self.time_unit}s after {self.valued_at:%Y-%m-%d}"
-        margin = "margins of their own" if e.margin is None else f"margin {e.margin:.4g}"
-        terms = f"{margin}, annual discount rate {e.annual_discount_rate:.4g}"
-        return f"Values({size:,} customers, {draws:,} draws, {ahead}, {terms}, {self.currency or 'no currency'})"
+        margin, rate = self.economics.margin, self.economics.annual_discount_rate
+        said = [
+            f"{size:,} customers",
+            f"{draws:,} draws",
+            f"the {self.horizon:g} {self.time_unit}s after {self.valued_at:%Y-%m-%d}",
+            "margins of their own" if margin is None else f"margin {margin:.4g}",
+            f"annual discount rate {rate:.4g}",
+            self.currency or "no currency",
+        ]
+        return f"Values({', '.join(said)})"
 
     def _repr_html_(self) -> str:
         of_the_base = {"value, realised": self.realised, "value, expected": self.expected}
@@ -89,13 +98,11 @@ class Valuation:
 
     Parameters
     ----------
-    posteriors
-        purchases and spend, and cost models by their role.
     weights, starts
         Discount factors of the periods, and of their beginnings. [P] each
     """
 
-    posteriors: Mapping[str, Posterior]
+    posteriors: Posteriors
     economics: Economics
     customers: Customers
     draws: int
@@ -109,7 +116,7 @@ class Valuation:
         """The parts of some customers, period by period, not discounted. [D, C, P]"""
         return flows(self._block(table))
 
-    def parts(self, table: pd.DataFrame) -> dict[str, Part]:
+    def parts(self, table: pd.DataFrame) -> dict[str, Discounted]:
         """The parts of some customers, discounted; the same for any block that holds them. [D, C]"""
         return self.discounted(self.flows(table))
 
@@ -118,80 +125,95 @@ class Valuation:
 
         Their periods begin with that purchase itself, which is not discounted. [D, M, 1 + P]
         """
-        table = newcomer_table(self.posteriors, size, dict(group or {}))
+        table = newcomer_table(self.posteriors.by_name(), size, dict(group or {}))
         return table, flows(self._block(table, first_order=True))
 
-    def worth(self, table: pd.DataFrame) -> Part:
+    def worth(self, table: pd.DataFrame) -> Discounted:
         """The whole value of new customers of a `newcomer_table`, the first purchase in it. [D, M]"""
-        parts = self.discounted(flows(self._block(table, first_order=True))).values()
-        return Part(*(np.asarray(sum(of_parts)) for of_parts in zip(*parts, strict=True)))
+        return _whole(self.discounted(flows(self._block(table, first_order=True))))
 
-    def discounted(self, found: Mapping[str, Flow]) -> dict[str, Part]:
+    def discounted(self, by_period: Mapping[str, Flow]) -> dict[str, Discounted]:
         """Parts period by period, as `flows` or `new_customers` have them, to their sums. [D, C, P] -> [D, C]"""
-        parts = {}
-        for name, flow in found.items():
-            weights = self.starts if name == DATED else self.weights
-            first = np.ones(flow.realised.shape[-1] - len(weights))  # a first purchase at the date of value
-            parts[name] = Part(*(_weighted(one, np.concatenate([first, weights])) for one in flow))
-        return parts
+        return {name: self._discounted(name, flow) for name, flow in by_period.items()}
+
+    def _discounted(self, name: str, flow: Flow) -> Discounted:
+        weights = self.starts if name == DATED else self.weights
+        at_once = np.ones(flow.realised.shape[-1] - len(weights))  # a first purchase at the date of value
+        weights = np.concatenate([at_once, weights])
+        return Discounted(_weighted(flow.expected, weights), _weighted(flow.realised, weights))
 
     def blocks(self, size: int) -> Iterator[slice]:
         """Slices of customers for whom the arrays of all parts together stay bounded."""
-        return blocks(size, self.draws, len(self.edges) * max(len(self.posteriors) - 1, 1))
+        return blocks(size, self.draws, len(self.edges) * (1 + len(self.posteriors.costs)))
 
     def _block(self, table: pd.DataFrame, first_order: bool = False) -> Block:
         return Block(
-            self.posteriors,
-            self.economics,
-            table,
-            self.edges,
-            self.draws,
-            self.seed,
-            self.customers.amount_unit,
-            None if first_order else self.newcomers,
-            first_order,
+            posteriors=self.posteriors,
+            economics=self.economics,
+            table=table,
+            edges=self.edges,
+            draws=self.draws,
+            seed=self.seed,
+            amount_unit=self.customers.amount_unit,
+            newcomers=None if first_order else self.newcomers,
+            first_order=first_order,
         )
 
 
 def valuation(
-    posteriors: Mapping[str, Posterior], customers: Customers, economics: Economics, *, seed: int, draws: int = 1000
+    posteriors: Posteriors | Mapping[str, Posterior],
+    customers: Customers,
+    economics: Economics,
+    *,
+    seed: int,
+    draws: int = 1000,
 ) -> Valuation:
     """Check that models, customers and economics go together, and simulate the new customers that are brought.
 
     Raises
     ------
     ConfigError
-        No posterior of purchases or of spend, or one that tells nothing of its role; posteriors in other units than the
-        customers, or with different numbers of draws; economics that need a model that there is none of; a rule that
-        does not go with the model.
+        No posterior of purchases or of spend, or one of a model that tells nothing of it; posteriors in other units
+        than the customers, or with different numbers of draws; economics that need a model that there is none of; a
+        rule that does not go with the model.
     DataError
         Columns that a model observes are missing.
     """
-    _check_roles(posteriors, customers)
-    check_units(posteriors, customers, draws)
+    posteriors = Posteriors.of(posteriors)
+    by_name = posteriors.by_name()
+    _check_observed(by_name, customers)
+    check_units(by_name, customers, draws)
     check_economics(posteriors, economics)
-    for posterior in posteriors.values():
+    for posterior in by_name.values():
         check_columns(posterior.effects, customers.table)
     unit, time = customers.time_unit, customers.time
+    rate = economics.annual_discount_rate
     edges = period_edges(economics.horizon, unit, time, economics.retention)
-    weights = discount_factors(edges, economics.annual_discount_rate, unit, time)
-    purchases = posteriors["purchases"]
-    draws = len(purchases.stacked(purchases.model.parameters[0].name, draws))
-    starts = weights if time == "opportunities" else discount_at(edges[:-1], economics.annual_discount_rate, unit)
-    made = Valuation(posteriors, economics, customers, draws, seed, edges, weights, starts)
-    return made if economics.referral is None else replace(made, newcomers=_brought(made, economics.referral))
+    weights = discount_factors(edges, rate, unit, time)
+    starts = weights if time == "opportunities" else discount_at(edges[:-1], rate, unit)
+    drawn = _draws_of(posteriors.purchases, draws)
+    without_newcomers = Valuation(posteriors, economics, customers, drawn, seed, edges, weights, starts)
+    if economics.referral is None:
+        return without_newcomers
+    return replace(without_newcomers, newcomers=_brought(without_newcomers, economics.referral))
 
 
-def _brought(made: Valuation, rule: Referral) -> Newcomers:
+def _draws_of(posterior: Posterior, most: int) -> int:
+    """How many draws a posterior gives, where at most so many are asked for."""
+    return len(posterior.stacked(posterior.model.parameters[0].name, most))
+
+
+def _brought(by: Valuation, rule: Referral) -> Newcomers:
     """What those who are brought are worth, each from the first purchase on."""
-    table = newcomer_table(made.posteriors, BROUGHT, dict(rule.group))
-    found = [made.worth(table.iloc[block]) for block in made.blocks(BROUGHT)]
-    expected, realised = (np.concatenate(of_blocks, axis=1) for of_blocks in zip(*found, strict=True))
+    table = newcomer_table(by.posteriors.by_name(), BROUGHT, dict(rule.group))
+    worths = [by.worth(table.iloc[block]) for block in by.blocks(BROUGHT)]
+    expected = np.concatenate([worth.expected for worth in worths], axis=1)
+    realised = np.concatenate([worth.realised for worth in worths], axis=1)
     return Newcomers(expected.mean(axis=1), realised)  # of contacts to keep them, each knows the mean a little only
 
 
 def value(
-    posteriors: Mapping[str, Posterior],
+    posteriors: Posteriors | Mapping[str, Posterior],
     customers: Customers,
     economics: Economics,
     *,
@@ -205,7 +227,7 @@ def value(
     Parameters
     ----------
     posteriors
-        By role: purchases, spend, and of the cost models those that there are (returns, contacts, ...).
+        By name: purchases, spend, and of the costs those that there are (returns, contacts, ...).
     folder
         Where the [D, C] arrays are kept; None keeps them in memory.
 
@@ -214,37 +236,46 @@ def value(
     ConfigError
         See `valuation`.
     """
-    made = valuation(posteriors, customers, economics, seed=seed, draws=draws)
-    table, shape = customers.table, (made.draws, len(customers.table))
-    names: list[str] = []
-    parts: dict[str, Part] = {}
+    how = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+    table, shape = customers.table, (how.draws, len(customers.table))
     whole = _store(folder, "value", shape)
-    for block in made.blocks(len(table)):
-        found = made.parts(table.iloc[block])
-        names = list(found)
-        if not parts:  # of one part alone, the part is the whole
-            parts = {name: whole if len(names) == 1 else _store(folder, name, shape) for name in names}
-        for kind in ("expected", "realised"):
-            for name, part in found.items():
-                getattr(parts[name], kind)[:, block] = getattr(part, kind)
-            getattr(whole, kind)[:, block] = sum(getattr(part, kind) for part in found.values())
+    parts: dict[str, Discounted] = {}
+    for block in how.blocks(len(table)):
+        of_block = how.parts(table.iloc[block])
+        if not parts:
+            is_whole = len(of_block) == 1  # of one part alone, the part is the whole
+            parts = {name: whole if is_whole else _store(folder, name, shape) for name in of_block}
+        for name, part in of_block.items():
+            _fill(parts[name], block, part)
+        _fill(whole, block, _whole(of_block))
         if progress is not None:
             progress(block.stop, len(table))
     return Values(
-        table.index.to_numpy(),
-        whole.expected,
-        whole.realised,
-        economics,
-        customers.time_unit,
-        customers.currency,
-        customers.observation_end,
-        parts,
+        customer_id=table.index.to_numpy(),
+        expected=whole.expected,
+        realised=whole.realised,
+        economics=economics,
+        time_unit=customers.time_unit,
+        currency=customers.currency,
+        valued_at=customers.observation_end,
+        parts=parts,
     )
 
 
-def _store(folder: Path | None, name: str, shape: tuple[int, int]) -> Part:
-    kinds = ("expected", "realised")
-    return Part(*(array_store(folder, f"{name.replace(' ', '_')}_{k}", shape, "float32") for k in kinds))
+def _store(folder: Path | None, name: str, shape: tuple[int, int]) -> Discounted:
+    stem = name.replace(" ", "_")
+    return Discounted(*(array_store(folder, f"{stem}_{kind}", shape, "float32") for kind in Discounted._fields))
+
+
+def _fill(store: Discounted, block: slice, of_block: Discounted) -> None:
+    store.expected[:, block] = of_block.expected
+    store.realised[:, block] = of_block.realised
+
+
+def _whole(parts: Mapping[str, Discounted]) -> Discounted:
+    """The sum of the parts, added in their order."""
+    expected, realised = zip(*parts.values(), strict=True)
+    return Discounted(np.asarray(sum(expected)), np.asarray(sum(realised)))
 
 
 def _weighted(periods: Array, weights: Array) -> Array:
@@ -258,22 +289,12 @@ def _weighted(periods: Array, weights: Array) -> Array:
     return total
 
 
-def _check_roles(posteriors: Mapping[str, Posterior], customers: Customers) -> None:
-    """Refuse posteriors that do not tell of what they are given for, and customers without what they observe."""
-    wrong = [
-        Problem(f"no posterior of {role}", "posteriors") for role in ("purchases", "spend") if role not in posteriors
-    ]
-    wrong += [
-        Problem(f"{p.model.title} tells nothing of {role}", f"{role} posterior", ", ".join(p.model.provides))
-        for role, p in posteriors.items()
-        if role not in p.model.provides
-    ]
-    if wrong:
-        raise ConfigError(wrong)
+def _check_observed(posteriors: Mapping[str, Posterior], customers: Customers) -> None:
+    """Refuse customers without the columns that the models observe."""
     missing = [
         Problem(f"no column '{name}', which {p.model.title} observes", "customers")
         for p in posteriors.values()
-        for name in read_of(p.model)
+        for name in p.model.conditions_on
         if name not in customers.table
     ]
     if missing:
@@ -288,57 +309,64 @@ def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws
     ConfigError
     """
     problems, purchases = [], posteriors["purchases"]
+    again = "Summarise again"
     if purchases.time_unit != customers.time_unit:
         got = f"{purchases.time_unit} and {customers.time_unit}"
-        problems.append(Problem("the posterior and the customers differ in time unit", "", got, "Summarise again"))
+        problems.append(Problem("the posterior and the customers differ in time unit", "", got, again))
     if purchases.model.counts != customers.time:
         got = f"{purchases.model.counts} and {customers.time}"
-        problems.append(Problem("the posterior and the customers differ in their time", "", got, "Summarise again"))
-    for role, p in posteriors.items():
-        if any(q.unit == "money" for q in p.model.parameters) and p.amount_unit != customers.amount_unit:
-            got = f"{p.amount_unit:g} and {customers.amount_unit:g}"
-            place = "" if role == "spend" else f"{role} posterior"
+        problems.append(Problem("the posterior and the customers differ in their time", "", got, again))
+    for name, posterior in posteriors.items():
+        has_money = any(parameter.unit == "money" for parameter in posterior.model.parameters)
+        if has_money and posterior.amount_unit != customers.amount_unit:
+            got = f"{posterior.amount_unit:g} and {customers.amount_unit:g}"
+            place = "" if name == "spend" else f"{name} posterior"
             problems.append(Problem("the posterior and the customers differ in amount unit", place, got))
-    sizes = {role: len(p.stacked(p.model.parameters[0].name, draws)) for role, p in posteriors.items()}
+    sizes = {name: _draws_of(posterior, draws) for name, posterior in posteriors.items()}
     if len(set(sizes.values())) > 1:
         known = "Fit all parts with the same number of draws, or ask for fewer"
-        got = " and ".join(f"{size} of {role}" for role, size in sizes.items())
+        got = " and ".join(f"{size} of {name}" for name, size in sizes.items())
         problems.append(Problem("the parts have different numbers of draws", "", got, known))
     if problems:
         raise ConfigError(problems)
 
 
-def check_economics(posteriors: Mapping[str, Posterior], economics: Economics) -> None:
+def check_economics(posteriors: Posteriors, economics: Economics) -> None:
     """Refuse economics that speak of what no model tells or what one tells already.
 
     Raises
     ------
     ConfigError
     """
+    costs = {name: posterior.model for name, posterior in posteriors.costs.items()}
     problems = [
-        Problem(f"{name} needs a cost model of {role}", "economics", known=f"Add {role}: under costs")
-        for name, role in NEEDED.items()
-        if getattr(economics, name) and role not in posteriors
+        Problem(f"{key} needs a cost model of {cost.cost}", "economics", known=f"Add {cost.cost}: under costs")
+        for cost in known_costs().values()
+        for key in cost.keys
+        if getattr(economics, key) and cost.cost not in costs
     ]
-    if economics.margin is None and "margin" not in posteriors:
+    if economics.margin is None and modelled(costs, "margin") is None:
         known = "Say margin: 0.3, or add margin: normal_margin under costs"
         problems.append(Problem("no margin is stated, and no cost model tells it", "economics", known=known))
-    if economics.margin is not None and "margin" in posteriors:
-        known = "Leave one of them out"
-        problems.append(Problem("the margin is both stated and modelled", "economics", f"{economics.margin:g}", known))
-    if economics.cost_per_contact and "handling" in posteriors:
-        what = "a contact's cost is both stated and modelled"
-        problems.append(Problem(what, "economics", f"{economics.cost_per_contact:g}", "Leave one of them out"))
-    if "handling" in posteriors and "contacts" not in posteriors:
-        what = "a cost model tells what a contact costs, and none how many there are"
-        problems.append(Problem(what, "economics", known="Add contacts: under costs"))
+    problems += [problem for cost in costs.values() for problem in _told_twice_or_by_half(cost, costs, economics)]
     if economics.retention is not None:
         try:
-            check_rule(posteriors["purchases"])
+            check_rule(posteriors.purchases)
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
 
 
-__all__ = ["PARTS", "Part", "Valuation", "Values", "check_units", "valuation", "value"]
+def _told_twice_or_by_half(cost: Cost, costs: Mapping[str, Cost], economics: Economics) -> Iterator[Problem]:
+    """A key that is stated beside the cost that tells it; another cost that this one is nothing without."""
+    stated = getattr(economics, cost.in_place_of) if cost.in_place_of else None
+    if stated:
+        what = f"{cost.in_place_of} is both stated and modelled"
+        yield Problem(what, "economics", f"{stated:g}", "Leave one of them out")
+    for need in cost.needs:
+        if need.of in known_costs() and need.of not in costs:
+            yield Problem(need.lacking, "economics", known=f"Add {need.of}: under costs")
+
+
+__all__ = ["PARTS", "Discounted", "Valuation", "Values", "check_units", "valuation", "value"]

@@ -69,8 +69,9 @@ def code_version() -> str:
 def places(seed: int) -> np.ndarray:
     """Where each customer's realised profit lies in its forecast. [C]"""
     from clvmodels.accounts.profit_made import profit_made
-    from clvmodels.customers.ledger import Windows, with_costs
+    from clvmodels.customers.observed import with_costs
     from clvmodels.customers.summarize import summarize
+    from clvmodels.customers.windows import Windows
     from clvmodels.datasets import retailer
     from clvmodels.inference.fitting import fit
     from clvmodels.sources.consolidation import Table, consolidate
@@ -99,7 +100,7 @@ def places(seed: int) -> np.ndarray:
     posteriors = {role: fit(name, customers, method="laplace", draws=DRAWS, seed=seed) for role, name in MODELS.items()}
     forecast = value(posteriors, customers, economics, seed=seed, draws=DRAWS).realised
     made = profit_made(
-        company, customers, economics, roles=COSTS, start=split.holdout.start, end=split.holdout.end, windows=windows
+        company, customers, economics, costs=COSTS, start=split.holdout.start, end=split.holdout.end, windows=windows
     )
     came = made["profit"].to_numpy()
     below, same = (forecast < came - CENT).mean(axis=0), (np.abs(forecast - came) <= CENT).mean(axis=0)

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from fakes.companies import company_of, customers_of
 
+from clvmodels.accounts.entries import Terms
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.customers.experience import experience
-from clvmodels.customers.ledger import with_costs
+from clvmodels.customers.observed import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
-from clvmodels.kpis.book import Terms
 from clvmodels.kpis.indicators import kpis
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics
@@ -66,7 +66,7 @@ def test_amounts_in_cents_make_the_same_profit():
     for orders, unit, back in ((ORDERS, 1.0, 60.0), (cents, 0.01, 6000.0)):
         company = company_of(orders=orders, returns=[("3", "2025-03-25", back)], end="2025-12-31")
         customers = summarize(company.transactions, amount_unit=unit).customers
-        made = profit_made(company, customers, e, roles=["returns"])
+        made = profit_made(company, customers, e, costs=["returns"])
         assert made["revenue"].tolist() == pytest.approx([100.0, 100.0])
         # b: 20 + 30 of margin, all of the last back (its margin and half of its goods), its handling, 2 orders, fees
         assert made["profit"].tolist() == pytest.approx([50 - 1 - 1, 50 - 30 - 0.5 * 30 - 2 - 2 - 1])
@@ -85,8 +85,8 @@ def test_goods_that_were_given_away_have_cost_something():
 def test_what_comes_back_later_is_not_known_yet():
     company = company_of("2025-12-31", orders=ORDERS, returns=[("3", "2025-04-02", 60.0)])
     customers = customers_of(company, "2025-03-31")
-    whole = profit_made(company, customers, HALF, roles=["returns"])
-    known = profit_made(company, customers, HALF, roles=["returns"], known_at=customers.observation_end)
+    whole = profit_made(company, customers, HALF, costs=["returns"])
+    known = profit_made(company, customers, HALF, costs=["returns"], known_at=customers.observation_end)
     assert whole["profit"].sum() == pytest.approx(70.0)
     assert (
         known["profit"].sum()

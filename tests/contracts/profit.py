@@ -66,7 +66,7 @@ def a_new_customers_first_order_counts_whole() -> None:
         assert np.array_equal(orders, np.round(orders)) and orders[..., 1:].sum() > 0
         found = one.discounted(flows)["fulfilment"].realised
         close(found, -3.0 * (1.0 + (orders[..., 1:] * one.weights).sum(axis=-1)), 1e-12)
-        spend, margin = (one.posteriors[role] for role in ("spend", "margin"))
+        spend, margin = one.posteriors.spend, one.posteriors.costs["margin"]
         p, q, v, m = (x[:, None] for x in (*map(spend.stacked, "pqv"), margin.stacked("m")))
         close(flows["gross margin"].expected[..., 0] / (p * v / (q - 1.0) * m), np.ones((50, 5)), 1e-12)
         assert set(flows) == set(PARTS) - {"retention", "referrals"}
@@ -78,7 +78,7 @@ def the_credit_for_referrals_is_its_formula() -> None:
     with_it = made()
     assert with_it.newcomers.realised.shape == (50, BROUGHT)
     credit, orders = (with_it.flows(with_it.customers.table)[name] for name in ("referrals", "fulfilment"))
-    posterior = with_it.posteriors["referrals"]
+    posterior = with_it.posteriors.costs["referrals"]
     table = with_it.customers.table
     own = posterior.model.expected_own(rows_of(table, posterior.model.observes), posterior.theta(table))
     _, flows = with_it.new_customers(BROUGHT)

@@ -36,6 +36,8 @@ from clvmodels import randomness
 from clvmodels.futures import expectations, forecast, histories, individuals
 from clvmodels.inference import fitting, unique_rows
 from clvmodels.models.compose import Composed
+from clvmodels.models.costs import referrals, returns
+from clvmodels.models.costs.contract import CountModel
 from clvmodels.models.discrete import Discrete
 from clvmodels.models.parts import clock
 from clvmodels.models.parts.beta_bernoulli import BetaBernoulli
@@ -314,7 +316,7 @@ def against_brute_force():
 
 
 PROFIT_FAULTS = [  # owner, name, make(original), contract
-    (profit, "returned_share", lambda f: lambda theta: 0.0 * f(theta) + 1.0, against_brute_force),
+    (returns, "returned_share", lambda f: lambda theta: 0.0 * f(theta) + 1.0, against_brute_force),
     (
         profit,
         "contacts_of",
@@ -343,15 +345,15 @@ PROFIT_FAULTS = [  # owner, name, make(original), contract
         profit_contracts.the_base_leaves_the_credit_out,
     ),
     (  # the reward not paid
-        profit,
+        referrals,
         "_sum_of_picks",
         lambda f: lambda pool, n, rng: f(pool + 5.0, n, rng),
         profit_contracts.the_credit_for_referrals_is_its_formula,
     ),
     (  # contacts of the others alone: the first purchase brings none
-        profit.Block,
+        CountModel,
         "events",
-        lambda f: lambda self, role, n: f(self, role, np.maximum(n - 1.0, 0.0)),
+        lambda f: lambda self, ahead, n: f(self, ahead, np.maximum(n - 1.0, 0.0)),
         profit_contracts.realised_parts_average_to_the_expected,
     ),
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
-from clvmodels.accounts.profit_made import acquisition_shares
+from clvmodels.accounts.winning import channel_spending, costs_to_win, people_of, shares, won_by
 from clvmodels.customers.table import Customers
-from clvmodels.decisions.payback import costs_to_win, reached, told
+from clvmodels.decisions.payback import payback_rows, reached
 from clvmodels.valuation.parts import DATED, Flow
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
@@ -43,7 +44,7 @@ def won(**costs: tuple[int, float]) -> pd.DataFrame:
 
 
 def test_the_cost_is_covered_when_the_cumulated_profit_reaches_it():
-    one = told(made(np.full(100, 4.0), np.full(100, 52.0)), won(A=(50, 30.0)), "week").iloc[0]
+    one = payback_rows(made(np.full(100, 4.0), np.full(100, 52.0)), won(A=(50, 30.0)), "week").iloc[0]
     months = (30 - 4) / WEEKS_A_MONTH  # a euro a week after the first order
     assert [one[f"q{p}"] for p in LEVELS] == pytest.approx([months] * 5)
     assert one["most_q5"] == one["most_q95"] == pytest.approx(56)
@@ -52,19 +53,21 @@ def test_the_cost_is_covered_when_the_cumulated_profit_reaches_it():
 
 
 def test_money_to_come_is_discounted_and_the_first_order_is_not():
-    one = told(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5), won(A=(50, 30.0)), "week").iloc[0]
+    one = payback_rows(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5), won(A=(50, 30.0)), "week").iloc[0]
     assert one["most_q50"] == pytest.approx(4 + 26)
     assert one["q50"] == pytest.approx(52 / WEEKS_A_MONTH)
 
 
 def test_contacts_are_paid_at_the_beginning_of_their_period_and_averaged_over_customers():
-    one = told(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5, dated=2.0), won(A=(50, 30.0)), "week").iloc[0]
+    one = payback_rows(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5, dated=2.0), won(A=(50, 30.0)), "week").iloc[
+        0
+    ]
     assert one["most_q50"] == pytest.approx(4 + 26 - 2.0 * (1 + 3 * 0.5))
 
 
 def test_a_first_order_may_pay_at_once_and_some_never_do():
     later = np.r_[np.full(60, 104.0), np.full(40, 1.0)]
-    table = told(made(np.full(100, 4.0), later), won(A=(50, 3.0), B=(40, 30.0), C=(30, 900.0)), "week")
+    table = payback_rows(made(np.full(100, 4.0), later), won(A=(50, 3.0), B=(40, 30.0), C=(30, 900.0)), "week")
     at_once, often, never = (table.iloc[k] for k in range(3))
     assert [at_once[f"q{p}"] for p in LEVELS] == [0] * 5
     assert often["odds"] == pytest.approx(0.6)
@@ -79,7 +82,7 @@ def test_later_losses_do_not_undo_what_was_covered():
 
 
 def test_small_channels_are_counted_and_not_judged():
-    table = told(made(np.full(9, 4.0), np.full(9, 52.0)), won(A=(19, 10.0), B=(20, 5.0), C=(1, 30.0)), "week")
+    table = payback_rows(made(np.full(9, 4.0), np.full(9, 52.0)), won(A=(19, 10.0), B=(20, 5.0), C=(1, 30.0)), "week")
     assert list(table["channel"]) == ["B", "other"]
     other = table.iloc[1]
     assert (other["channels"], other["customers"]) == (2, 20)
@@ -115,5 +118,8 @@ def test_the_cost_to_win_counts_months_that_brought_nobody_and_none_outside():
 
 def test_shares_of_a_month_are_those_of_its_customers():
     customers = base(["2025-01-05", "2025-01-20", "2025-03-31", "2025-03-01"], ["A", "A", "A", "B"])
-    shares = acquisition_shares(customers, COSTS, pd.Timestamp("2025-01-01"), pd.Timestamp("2025-06-30"))
-    assert shares.tolist() == [30, 30, 20, 9]
+    company = SimpleNamespace(channel_costs=COSTS)
+    people = ibis.memtable(people_of(customers, won_by(company, customers.table)))
+    spending = channel_spending(company, people, pd.Timestamp("2025-03-31"))
+    assert spending["won"].tolist() == [0, 2, 0, 1, 1]
+    assert shares(people, spending).order_by("customer_id").execute()["share"].tolist() == [30, 30, 20, 9]

@@ -18,7 +18,7 @@ from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.results.folder import Run
 from clvmodels.sources.consolidation import Company
-from clvmodels.valuation.valuation import Part, Values
+from clvmodels.valuation.valuation import Discounted, Values
 
 SHARES = {
     "gross margin": 1.0,
@@ -38,7 +38,7 @@ def in_parts(whole: Values, rng: np.random.Generator) -> Values:
     noise = {name: np.exp(0.1 * rng.normal(size=(shape[0], 1))) for name in SHARES}
     gross = {"expected": np.abs(whole.expected), "realised": np.abs(whole.realised)}
     parts = {
-        name: Part(*((share * noise[name] * gross[kind]).astype(np.float32) for kind in ("expected", "realised")))
+        name: Discounted(*((share * noise[name] * gross[kind]).astype(np.float32) for kind in ("expected", "realised")))
         for name, share in SHARES.items()
     }
     sums = [sum(getattr(part, kind).astype(float) for part in parts.values()) for kind in ("expected", "realised")]

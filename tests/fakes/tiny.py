@@ -20,7 +20,7 @@ from clvmodels.kpis.indicators import COLUMNS, Kpis
 from clvmodels.metrics import Judged
 from clvmodels.results.folder import EntryResult, Run
 from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.valuation import Part, Values
+from clvmodels.valuation.valuation import Discounted, Values
 
 Z = np.arange(-10.0, 11.0)
 DRAWS = len(Z)
@@ -74,7 +74,7 @@ def values(*, credit: float = 0.0, shares: dict[str, float] | None = None) -> Va
         "week",
         "EUR",
         VALUED,
-        {name: Part(part["expected"], part["realised"]) for name, part in parts.items()},
+        {name: Discounted(part["expected"], part["realised"]) for name, part in parts.items()},
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.valuation import Part, Values
+from clvmodels.valuation.valuation import Discounted, Values
 
 
 def make_values(expected: Any, realised: Any = None, ids: Any = None) -> Values:
@@ -31,5 +31,5 @@ def with_credit(values: Values, credit: Any) -> Values:
     """The same with a credit for referrals on top, expected and realised. credit: [D, C]"""
     extra = np.asarray(credit, dtype=np.float32)
     whole = {kind: getattr(values, kind) + extra for kind in ("expected", "realised")}
-    parts = {"gross margin": Part(values.expected, values.realised), "referrals": Part(extra, extra)}
+    parts = {"gross margin": Discounted(values.expected, values.realised), "referrals": Discounted(extra, extra)}
     return replace(values, **whole, parts=parts)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.run import fake_run
@@ -54,6 +57,30 @@ CASES = {
         rows=[
             ("Realised", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
             ("Expected", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
+        ],
+    ),
+    "with what was made so far, what it cost to win the customers taken off": Says(
+        lambda: replace(worth_run(), made=pd.DataFrame({"acquisition": [-100.0, 0.0], "profit": [300.0, 50.0]})),
+        heading="What the base will earn in 52 weeks",
+        sub=(
+            "Profit of all 10 customers, EUR, discounted at 12% a year. Bars below the dots: 50% and 90% "
+            "intervals. The axis starts above 0."
+        ),
+        caption=(
+            "The base will earn **EUR 460 to 640** in 52 weeks with 90% probability (half of the chances "
+            "lie between EUR 500 and 600). The range covers these 10 customers only: customers won later "
+            "are not in it. So far these customers have brought EUR 350, what it cost to win them taken off; "
+            "with what is to come, EUR 810 to 990 (90%)."
+        ),
+        alt=(
+            "Dot plot of the profit of the base: 50 dots in one heap around EUR 550, nine in ten from EUR 460 to 640."
+        ),
+        titles=("Profit, 52 weeks", "Middle", "50% interval", "90% interval"),
+        rows=[
+            ("Realised", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
+            ("Expected", "EUR 550", "EUR 500 to 600", "EUR 460 to 640"),
+            ("Made so far, after acquisition", "EUR 350", "", ""),
+            ("Together, realised", "EUR 900", "EUR 850 to 950", "EUR 810 to 990"),
         ],
     ),
     "revenue, without a currency and not discounted": Says(

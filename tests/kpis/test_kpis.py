@@ -11,19 +11,19 @@ import pandas as pd
 import pytest
 from fakes.companies import company_of, customers_of, cut
 
+from clvmodels.accounts.entries import Terms
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.config.experiment import Experiment
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
 from clvmodels.datasets.retailer import generate
 from clvmodels.errors import ClvError, ConfigError, DataError
-from clvmodels.kpis.book import Terms
 from clvmodels.kpis.indicators import KPIS, kpis
 from clvmodels.kpis.periods import periods
 from clvmodels.kpis.programme import Programme
-from clvmodels.kpis.programmes import LEAST, Arms, programmes
-from clvmodels.kpis.programmes import _effect as effect_of
+from clvmodels.kpis.programmes import LEAST, programmes
 from clvmodels.kpis.satisfaction import mean_score, net_promoter_score
+from clvmodels.kpis.trial import Arms, effect_rows
 from clvmodels.runs.inputs import read, windows_of
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics, Retention
@@ -157,7 +157,7 @@ def test_a_bill_that_is_written_off_and_then_sent_back_counts_once():
     terms = Terms(economics, ("returns", "bad_debt"), windows)
     found = values(told(company, terms=terms, by=()))["profit"]
     np.testing.assert_allclose(found, [50 - 100, 100 - 50, 0.5])
-    made = profit_made(company, customers_of(company), economics, roles=terms.roles, windows=windows)
+    made = profit_made(company, customers_of(company), economics, costs=terms.costs, windows=windows)
     np.testing.assert_allclose(found.sum(), made["profit"].sum())
 
 
@@ -255,7 +255,7 @@ RETAILER = {
 
 def test_the_periods_add_up_to_the_profit_made():
     company, customers, terms = retailer()
-    made = profit_made(company, customers, terms.economics, roles=terms.roles, windows=terms.windows)
+    made = profit_made(company, customers, terms.economics, costs=terms.costs, windows=terms.windows)
     table = told(company, customers, terms=terms, by=("channel",))
     for by in ("all", "channel", "cohort"):
         rows = table[table["by"] == by]
@@ -418,7 +418,7 @@ def test_a_cost_that_differs_is_as_uncertain_as_it_is():
     for _ in range(runs):
         profit, cost = rng.normal(10.0, 5.0, 2 * n), np.r_[60.0 * (rng.random(n) < 0.05), np.zeros(n)]
         table = pd.DataFrame({"arm": np.repeat(["treatment", "control"], n), "profit": profit, "cost": cost})
-        gain = next(row for row in effect_of(Arms(table)) if row["of"] == "gain")
+        gain = next(row for row in effect_rows(Arms(table)) if row["of"] == "gain")
         held += gain["q5"] <= -3.0 <= gain["q95"]
     assert abs(held / runs - 0.9) < 3 * np.sqrt(0.09 / runs)
 

@@ -17,7 +17,7 @@ from clvmodels.inference.posterior import load
 from clvmodels.inference.refusals import resolve_priors
 from clvmodels.inference.samplers.mode import find_mode
 from clvmodels.inference.unique_rows import condense
-from clvmodels.models import COSTS, ROLES, CostModel, CountModel
+from clvmodels.models import COSTS, CostModel, CountModel, known_costs
 from clvmodels.models.costs.returns import returned_share, simulated_shares
 from clvmodels.randomness import KeyedRandom
 
@@ -59,8 +59,9 @@ def slope(case: CostCase, theta, events, u, direction) -> float:
     return (4.0 * narrow - wide) / 3.0
 
 
-def test_each_role_has_a_model_and_each_model_a_role():
-    assert {role for model in COSTS.values() for role in model.provides} == set(ROLES)
+def test_each_model_tells_of_its_own_cost():
+    assert {name for model in COSTS.values() for name in model.provides} == set(known_costs())
+    assert all(model.provides == {model.cost} and model.says and model.part for model in COSTS.values())
     assert all(
         len(model.provides) == 1 and p.part in model.provides for model in COSTS.values() for p in model.parameters
     )

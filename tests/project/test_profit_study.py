@@ -12,7 +12,7 @@ import pytest
 from fakes.executor import Here
 
 from clvmodels.accounts.profit_made import profit_made
-from clvmodels.customers.ledger import with_costs
+from clvmodels.customers.observed import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.datasets import retailer
 from clvmodels.inference.fitting import fit

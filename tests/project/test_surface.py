@@ -35,6 +35,13 @@ def test_the_import_alone_imports_nothing_heavy():
     assert "heavy: []" in done.stdout
 
 
+def test_a_model_and_a_cost_load_no_engine():
+    """They work on tables that are handed to them."""
+    code = "import sys, clvmodels.models; print('engines:', sorted({'ibis', 'duckdb'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "engines: []" in done.stdout
+
+
 @pytest.mark.parametrize("name", clv.__all__)
 def test_every_name_leads_to_something_of_that_name(name):
     found = getattr(clv, name)

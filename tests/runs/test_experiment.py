@@ -113,8 +113,26 @@ def test_customers_have_a_row_for_each_entry_and_date(done, customers):
     for kind in KINDS:
         expected += [f"{kind}_value_{name}" for name in ("mean", "sd", *LEVELS)]
         expected += [*(f"{kind}_rank_{level}" for level in LEVELS), f"{kind}_odds_top"]
-    assert list(customers.columns) == expected
-    assert customers.notna().all().all()
+    lifetime = ["profit_made", *(f"lifetime_value_{name}" for name in ("mean", *LEVELS))]
+    assert list(customers.columns) == expected + lifetime
+    assert customers[expected].notna().all().all()
+    is_valued = customers["valued_at"] == "2025-12-28"
+    assert (customers[lifetime].notna().eq(is_valued, axis=0)).all().all()
+
+
+def test_what_was_made_and_what_is_to_come_are_one_value(done, customers):
+    """Of each customer, and of all together in each draw and in the report."""
+    base = customers[customers["valued_at"] == "2025-12-28"]
+    made = done.run.made["profit"].reindex(base.index)
+    assert (base["profit_made"] == made).all() and (made > 0).any()
+    for name in ("mean", *LEVELS):
+        lifetime = made + base[f"realised_value_{name}"]
+        np.testing.assert_allclose(base[f"lifetime_value_{name}"], lifetime, rtol=1e-4, atol=1e-3)
+    totals = pd.read_parquet(done.folder / "totals.parquet").set_index("total", append=True)["value"].unstack()
+    for kind in KINDS:
+        np.testing.assert_allclose(totals[f"{kind} lifetime value"] - totals[f"{kind} value"], made.sum())
+    page = (done.folder / "report.html").read_text(encoding="utf-8")
+    assert "So far these customers have brought" in page and "with what is to come" in page
 
 
 def test_customers_numbers_are_sound(customers):
@@ -136,7 +154,14 @@ def test_customers_of_the_spreadsheet_are_those_of_the_table(done, customers):
 def test_totals_are_sums_within_a_draw(done, customers):
     totals = pd.read_parquet(done.folder / "totals.parquet")
     assert totals.groupby("total").size().to_dict() == dict.fromkeys(
-        ("expected value", "realised value", "held-out purchases"), DRAWS
+        (
+            "expected value",
+            "realised value",
+            "expected lifetime value",
+            "realised lifetime value",
+            "held-out purchases",
+        ),
+        DRAWS,
     )
     base = customers[customers["valued_at"] == "2025-12-28"]
     by_draw = totals.set_index("total", append=True)["value"].unstack()

@@ -9,11 +9,12 @@ from ibis import _
 
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.customers.experience import EXPERIENCE, available, experience
-from clvmodels.customers.ledger import purchases, with_costs
+from clvmodels.customers.observed import with_costs
+from clvmodels.customers.purchases import purchases
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.windows import Windows
 from clvmodels.datasets import retailer
-from clvmodels.models import ROLES
+from clvmodels.models import known_costs
 from clvmodels.sources.consolidation import Company, Table, consolidate
 from clvmodels.valuation.economics import Economics
 
@@ -76,7 +77,7 @@ def test_orders_have_the_customers_and_the_money_of_the_truth(company, truth):
 
 def test_statistics_of_cost_models_are_those_of_the_facts(company, customers, truth):
     """Counted a second time, by pandas, from what the generator knows; rows that the dirt lost are few."""
-    table = with_costs(company, customers, ROLES, cost_per_minute=0.6).table
+    table = with_costs(company, customers, known_costs(), cost_per_minute=0.6).table
     end = pd.Timestamp("2025-06-15")
     dated = {name: frame for name, frame in truth.facts.items() if "time" in frame}
     facts = {name: frame.assign(day=frame["time"].dt.normalize()) for name, frame in dated.items()}
@@ -114,16 +115,16 @@ def test_a_later_row_changes_nothing_that_was_known(company, customers):
 
 def test_profit_made_adds_up_and_periods_do_too(company, customers):
     e = Economics(0.4, 0.1, 52.0, cost_per_order=2.0, cost_per_return=3.0, cost_per_contact=5.0)
-    roles = ("returns", "contacts", "bad_debt")
-    whole = profit_made(company, customers, e, roles=roles)
+    costs = ("returns", "contacts", "bad_debt")
+    whole = profit_made(company, customers, e, costs=costs)
     parts = whole.drop(columns=["revenue", "purchases", "profit"])
     assert set(parts) == {"gross margin", "returns", "fulfilment", "service", "payments", "acquisition"}
     pd.testing.assert_series_equal(parts.sum(axis=1), whole["profit"], check_names=False)
     np.testing.assert_allclose(whole["gross margin"], 0.4 * whole["revenue"], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(whole["fulfilment"], -2.0 * whole["purchases"])
     day = pd.Timestamp("2025-01-01")
-    first = profit_made(company, customers, e, roles=roles, end=day)
-    second = profit_made(company, customers, e, roles=roles, start=day + pd.Timedelta(days=1))
+    first = profit_made(company, customers, e, costs=costs, end=day)
+    second = profit_made(company, customers, e, costs=costs, start=day + pd.Timedelta(days=1))
     pd.testing.assert_frame_equal(first + second, whole, rtol=1e-6, atol=1e-5)
     assert whole["purchases"].sum() == (customers.table["frequency"] + 1).sum()
 

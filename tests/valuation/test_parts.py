@@ -291,8 +291,8 @@ def test_economics_that_need_a_model_are_refused_all_at_once():
 def test_what_is_told_twice_or_by_half_is_refused():
     full = posteriors_of("pareto_nbd", "gamma_gamma", 20)
     assert "margin is both" in refused(dataclasses.replace(FULL, margin=0.3), full)[0]
-    assert "contact's cost is both" in refused(dataclasses.replace(FULL, cost_per_contact=1.0), full)[0]
-    assert "none how many" in refused(FULL, {r: p for r, p in full.items() if r != "contacts"})[0]
+    assert "cost_per_contact is both" in refused(dataclasses.replace(FULL, cost_per_contact=1.0), full)[0]
+    assert "how many contacts come" in refused(FULL, {r: p for r, p in full.items() if r != "contacts"})[0]
 
 
 def test_posteriors_of_other_roles_and_customers_without_their_columns_are_refused():

@@ -34,11 +34,13 @@ class BetaBinomial(CountModel):
 
     reference = "Skellam (1948), Journal of the Royal Statistical Society B 10(2)"
 
-    def __init__(self, name: str, title: str, role: str, observes: tuple[str, ...], mean: Prior, event: str):
-        self.name, self.title, self.provides, self.observes = name, title, frozenset({role}), observes
+    def __init__(self, name: str, title: str, observes: tuple[str, ...], mean: Prior, event: str):
+        self.name, self.title, self.provides, self.observes = name, title, frozenset({self.cost}), observes
         self.parameters = (
-            Parameter("mu", role, "none", mean, 1, event, f"{event}: mean between customers", upper=1.0),
-            Parameter("phi", role, "none", log_normal(20.0, 1.5), 1, "likeness of customers", "precision of chances"),
+            Parameter("mu", self.cost, "none", mean, 1, event, f"{event}: mean between customers", upper=1.0),
+            Parameter(
+                "phi", self.cost, "none", log_normal(20.0, 1.5), 1, "likeness of customers", "precision of chances"
+            ),
         )
         self.meanings = (Meaning(f"mean {event}", "", lambda theta: theta["mu"]),)
 
@@ -50,7 +52,8 @@ class BetaBinomial(CountModel):
     def draw_own(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
         """p_i | k, n. [D, C]"""
         n, k = (rows[name] for name in self.observes[:2])
-        return rng.beta(theta["mu"] * theta["phi"] + k, (1.0 - theta["mu"]) * theta["phi"] + n - k)
+        mu, phi = theta["mu"], theta["phi"]
+        return rng.beta(mu * phi + k, (1.0 - mu) * phi + n - k)
 
     def expected_own(self, rows: Rows, theta: Theta) -> Array:
         """(mu phi + k) / (phi + n). [D, C]"""

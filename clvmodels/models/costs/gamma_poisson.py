@@ -30,11 +30,11 @@ class GammaPoisson(CountModel):
 
     reference = "Greenwood & Yule (1920), Journal of the Royal Statistical Society 83(2)"
 
-    def __init__(self, name: str, title: str, role: str, observes: tuple[str, str], mean: Prior, events: str):
-        self.name, self.title, self.provides, self.observes = name, title, frozenset({role}), observes
+    def __init__(self, name: str, title: str, observes: tuple[str, str], mean: Prior, events: str):
+        self.name, self.title, self.provides, self.observes = name, title, frozenset({self.cost}), observes
         self.parameters = (
-            Parameter("mu", role, "none", mean, 1, events, f"{events} a purchase: mean between customers"),
-            Parameter("r", role, "none", log_normal(1.0, 1.0), 1, "likeness of customers", "shape of the rates"),
+            Parameter("mu", self.cost, "none", mean, 1, events, f"{events} a purchase: mean between customers"),
+            Parameter("r", self.cost, "none", log_normal(1.0, 1.0), 1, "likeness of customers", "shape of the rates"),
         )
         self.meanings = (
             Meaning(f"mean {events}", "per purchase", lambda theta: theta["mu"]),
@@ -69,21 +69,3 @@ class GammaPoisson(CountModel):
     def draw_counts(self, own: Array, n: Array, rng: KeyedRandom) -> Array:
         """Poisson(n c_i). [D, C, P]"""
         return rng.poisson_periods(own[..., None] * n)
-
-
-gamma_poisson_contacts = GammaPoisson(
-    "gamma_poisson_contacts",
-    "Gamma-Poisson contacts",
-    "contacts",
-    ("purchases", "contacts"),
-    log_normal(0.3, 1.5),
-    "service contacts",
-)
-gamma_poisson_referrals = GammaPoisson(
-    "gamma_poisson_referrals",
-    "Gamma-Poisson referrals",
-    "referrals",
-    ("purchases", "referrals"),
-    log_normal(0.03, 1.5),
-    "referrals",
-)

@@ -2,27 +2,44 @@
 
 log cost ~ N(log m_i, sigma^2), log m_i ~ N(log m, tau^2): some customers' contacts take longer than others'. Density,
 own medians and totals are those of `lognormal_spend`, read from the contacts' costs instead of the purchases' amounts.
+It tells what a contact costs in place of `cost_per_contact`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
+from clvmodels.errors import DataError, Problem
 from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
+from clvmodels.models.costs.contacts import PRICE, cost_of_contacts
+from clvmodels.models.costs.contract import Cost, Flow, Forecast, Need, Statistics
 from clvmodels.models.prior import log_normal
 from clvmodels.models.spend.lognormal_spend import SPREAD, LogNormalSpend
 from clvmodels.randomness import KeyedRandom
 
+if TYPE_CHECKING:
+    import ibis
+
 READS = {"amount_count": "handling_count", "amount_log_sum": "handling_log_sum", "amount_log_ss": "handling_log_ss"}
 
 
-class LogNormalHandling(LogNormalSpend):
+class LogNormalHandling(Cost, LogNormalSpend):
     """See the module's text."""
 
+    cost = "handling"
+    says = "what a service contact costs"
+    source = "contacts"
+    part = "service"
+    keys = ("cost_per_minute",)
+    in_place_of = PRICE
+    reads_prices = True
+    needs = (Need("contacts", "Nothing says how many contacts come", "Add contacts: {model: gamma_poisson_contacts}"),)
     name = "lognormal_handling"
     title = "Log-normal handling cost"
     provides = frozenset({"handling"})
@@ -49,6 +66,29 @@ class LogNormalHandling(LogNormalSpend):
 
     def expected_spend(self, rows: Rows, theta: Theta) -> Array:
         return super().expected_spend(_amounts(rows), theta)
+
+    def observed(self, seen: Statistics) -> dict[str, pd.Series]:
+        """Contacts that cost something, the logs of their costs and their squares about the mean."""
+        events = seen.events(self.source)
+        cost = cost_of_contacts(events, seen.cost_per_minute) / seen.amount_unit
+        costs = events.select("customer_id", cost=cost)
+        costs = costs.filter(costs.cost > 0)
+        if not int(costs.count().execute()):
+            known = "Name columns: {minutes: ...} and say economics: cost_per_minute, or columns: {amount: ...}"
+            raise DataError(Problem("no contact costs anything", "costs: handling", known=known))
+        return seen.about_mean(costs.mutate(log=costs.cost.ln()), "log", "handling", "log_")
+
+    def total(self, ahead: Forecast, number: Flow) -> Flow:
+        """What so many contacts cost: each its own."""
+        rows, theta = ahead.seen(self.cost)
+        own = self.draw(rows, theta, ahead.stream("own handling"))
+        spent = self.spend_total(own, number.realised, ahead.stream("handling"))
+        mean = self.expected_spend(rows, theta)[..., None]
+        return Flow(number.expected * ahead.amount_unit * mean, ahead.amount_unit * spent)
+
+    def price(self, events: ibis.Table, economics: Any) -> ibis.Value:
+        """Of a contact of which nothing is told: nothing."""
+        return cost_of_contacts(events, economics.cost_per_minute).fill_null(0.0)
 
 
 def _amounts(rows: Rows) -> Rows:

@@ -8,7 +8,8 @@ rate y and sum of squares about it ss,
     g_i | data ~ N(m + w (y - m), tau^2 (1 - w)),    w = n tau^2 / (n tau^2 + sigma^2)
 
 All purchases that brought money count, the first too. A margin may be negative. The margin of several purchases is
-drawn as that of one with a share of the variance, sigma^2 / n: their amounts are taken as equal.
+drawn as that of one with a share of the variance, sigma^2 / n: their amounts are taken as equal. It tells each
+customer's own rate in place of the stated `margin`.
 
 Gelman et al. (2013), Bayesian Data Analysis, section 5.4.
 """
@@ -16,11 +17,13 @@ Gelman et al. (2013), Bayesian Data Analysis, section 5.4.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
+from clvmodels.errors import Problem
 from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
-from clvmodels.models.costs.contract import CostModel
+from clvmodels.models.costs.contract import CostModel, Flow, Forecast, Statistics
 from clvmodels.models.prior import Prior
 from clvmodels.randomness import KeyedRandom
 
@@ -30,6 +33,11 @@ LOG_2PI = float(np.log(2.0 * np.pi))
 class NormalMargin(CostModel):
     """See the module's text."""
 
+    cost = "margin"
+    says = "what is left of an order's amount after the cost of the goods"
+    source_column = "cost"
+    part = "gross margin"
+    in_place_of = "margin"
     name = "normal_margin"
     title = "Normal margins"
     reference = "Gelman et al. (2013), Bayesian Data Analysis, section 5.4"
@@ -93,14 +101,35 @@ class NormalMargin(CostModel):
 
     def draw_rates(self, own: Array, n: Array, theta: Theta, rng: KeyedRandom) -> Array:
         """Margin rate of the money of n purchases: N(g_i, sigma^2 / n). own: [D, C]; n and result: [D, C, P]"""
-        noise = rng.normal_periods(n.shape[-1]) / np.sqrt(np.maximum(n, 1.0))
+        bought = np.maximum(n, 1.0)  # where nothing is bought, the rate is of no money
+        noise = rng.normal_periods(n.shape[-1]) / np.sqrt(bought)
         return own[..., None] + theta["sigma"][..., None] * noise
+
+    def untold(self, sources: frozenset[str], order_columns: tuple[str, ...]) -> Problem | None:
+        if self.source_column in order_columns:
+            return None
+        known = "Name the column of the goods' cost: columns: {cost: ...} of orders or order lines"
+        return Problem("no margin can be made", "costs: margin", "no cost of the goods", known)
+
+    def observed(self, seen: Statistics) -> dict[str, pd.Series]:
+        """Purchases whose margin rate is known, the rates and their squares about the mean."""
+        bought = seen.purchases
+        bought = bought.filter(bought.amount > 0, bought.cost.notnull())
+        rates = bought.select("customer_id", rate=1.0 - bought.cost / bought.amount)
+        return seen.about_mean(rates, "rate", "margin")
+
+    def rate(self, ahead: Forecast) -> Flow:
+        """Margin rate of the money of each period."""
+        theta = ahead.seen(self.cost)[1]
+        drawn = self.draw_rates(self.own(ahead), ahead.counts, theta, ahead.stream("margin"))
+        return Flow(self.mean_own(ahead), drawn)
 
     def _own(self, rows: Rows, theta: Theta) -> tuple[Array, Array]:
         n, total = np.asarray(rows["margin_count"]), np.asarray(rows["margin_sum"])
         between, within = theta["tau"] ** 2, theta["sigma"] ** 2
         all_in_all = n * between + within
-        return theta["m"] + between * (total - n * theta["m"]) / all_in_all, between * within / all_in_all
+        mean = theta["m"] + between * (total - n * theta["m"]) / all_in_all
+        return mean, between * within / all_in_all
 
 
 normal_margin = NormalMargin()

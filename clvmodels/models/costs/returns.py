@@ -15,13 +15,16 @@ from the spend model's own amounts of as many purchases.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
 from clvmodels.models.costs.beta_binomial import BetaBinomial
+from clvmodels.models.costs.contract import Desk, Entries, Fate, Flow, Forecast, Statistics
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.models.spend.gamma_gamma import LOG_2PI, stirling_error
 from clvmodels.randomness import KeyedRandom
@@ -33,11 +36,19 @@ WHOLE = 0.995
 class Returns(BetaBinomial):
     """See the module's text."""
 
+    cost = "returns"
+    says = "orders that are sent back, and how much of them"
+    source = "returns"
+    window = 30
+    part = "returns"
+    follows = "gross margin"
+    keys = ("cost_per_return", "resold", "written_off")
+    is_refund = True
+
     def __init__(self):
         super().__init__(
             "beta_binomial_returns",
             "Beta-binomial returns",
-            "returns",
             ("returnable", "returned", "returned_whole", "returned_log_sum", "returned_log1m_sum"),
             Prior("Beta", {"alpha": 1.0, "beta": 9.0}),
             "chance that an order is returned",
@@ -65,10 +76,68 @@ class Returns(BetaBinomial):
         The mean of several shares is drawn from the beta distribution of its mean and variance; one share is exact.
         """
         whole = rng.binomial_periods(returned, theta["whole"])
-        part = np.maximum(returned - whole, 1.0)
+        part = np.maximum(returned - whole, 1.0)  # where none comes back in part, the share is of no money
         precision = part * (theta["precision"][..., None] + 1.0) - 1.0
         mean = theta["share"][..., None]
-        return whole, rng.beta_periods(*np.broadcast_arrays(mean * precision, (1.0 - mean) * precision))
+        a, b = np.broadcast_arrays(mean * precision, (1.0 - mean) * precision)
+        return whole, rng.beta_periods(a, b)
+
+    def observed(self, seen: Statistics) -> dict[str, pd.Series]:
+        """Purchases old enough to tell, those sent back, those sent back whole; of the others the logs of the shares
+        and of what is left of them."""
+        bought = seen.old_enough(self.cost)
+        bought = bought.filter(bought.amount > 0)
+        share = bought.returned / bought.amount
+        is_part = (share > 0) & (share < WHOLE)
+        marked = bought.select(
+            "customer_id",
+            back=share > 0,
+            whole=share >= WHOLE,
+            log=seen.log(is_part.ifelse(share, 1.0)),
+            log1m=seen.log(is_part.ifelse(1.0 - share, 1.0)),
+        )
+        return seen.by_customer(
+            marked,
+            returnable=marked.count(),
+            returned=marked.back.sum(),
+            returned_whole=marked.whole.sum(),
+            returned_log_sum=marked.log.sum(),
+            returned_log1m_sum=marked.log1m.sum(),
+        )
+
+    def fate(self, ahead: Forecast, orders: Flow) -> Fate:
+        """Orders sent back whole and in part have amounts of their own."""
+        theta = ahead.seen(self.cost)[1]
+        back = self.events(ahead, orders.realised)
+        whole, share = self.draw_shares(theta, back, ahead.stream("returned shares"))
+        of_whole, of_part = ahead.money(whole, "spend whole"), ahead.money(back - whole, "spend part")
+        chance = self.mean_own(ahead)
+        number = Flow(orders.expected * chance, back)
+        mean_value = number.expected * ahead.mean_amount * returned_share(theta)[..., None]
+        return Fate(chance, number, of_whole + of_part, Flow(mean_value, of_whole + share * of_part))
+
+    def flow(self, ahead: Forecast) -> Flow:
+        """What the value sent back has lost, and the handling of each return."""
+        economics, handling = ahead.economics, ahead.economics.cost_per_return
+        number, value = ahead.fates[self.cost].number, ahead.fates[self.cost].value
+        lost = Flow(lost_share(ahead.margin.expected, economics), lost_share(ahead.margin.realised, economics))
+        return Flow(
+            expected=-value.expected * lost.expected - handling * number.expected,
+            realised=-value.realised * lost.realised - handling * number.realised,
+        )
+
+    def entries(self, desk: Desk) -> list[Entries]:
+        """The same of each day on which something came back; the handling once a purchase."""
+        economics, back = desk.economics, desk.coming_back()
+        handling = economics.cost_per_return * back.is_first.cast("float64")
+        cost = back.value * lost_share(back.margin, economics) + handling
+        return [desk.entries(self.part, back, -cost, bought="bought")]
+
+
+def lost_share(margin: Any, economics: Any) -> Any:
+    """Of value that is sent back, what is lost: the margin of what is not sold again, and the goods' cost of what is
+    worth nothing any more. Arrays or columns of a table."""
+    return (1.0 - economics.resold) * margin + economics.written_off * (1.0 - margin)
 
 
 def log_beta_densities(n, log_sum, log1m_sum, mean, precision):

@@ -24,9 +24,9 @@ class Bench:
 @contextmanager
 def bench(backend: ibis.BaseBackend) -> Iterator[Bench]:
     """A place for tables, empty again at the end."""
-    made = Bench(backend)
+    tables = Bench(backend)
     try:
-        yield made
+        yield tables
     finally:
-        for name in made.names:
+        for name in tables.names:
             backend.drop_table(name, force=True)

@@ -1,0 +1,102 @@
+"""What it costs to win customers: their own costs of acquisition, and those of the channels that won them."""
+
+from __future__ import annotations
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from clvmodels.accounts.bench import bench
+from clvmodels.customers.table import Customers
+from clvmodels.inference.effects import group_labels
+from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.consolidation import Company
+
+ACQUISITION = "acquisition"
+CHANNEL = "channel"
+"""The group column that costs by channel and month are shared out by."""
+WON_BY = "won_by"
+"""The column of the book's people that names the channel."""
+
+
+def won_by(company: Company, customers_table: pd.DataFrame) -> pd.DataFrame:
+    """The channel that won each customer, as a column of people; none where nothing tells it.
+
+    Channels cost what they cost, whether they are groups of the customers' table or not.
+    """
+    people = customers_table.index
+    if CHANNEL in customers_table:
+        channel = customers_table[CHANNEL]
+    elif CHANNEL in company.attributes:
+        channel = company.attributes[CHANNEL].reindex(people)
+    else:
+        return pd.DataFrame(index=people)
+    return pd.DataFrame({WON_BY: channel.astype("str")}, index=people)
+
+
+def people_of(customers: Customers, columns: pd.DataFrame) -> pd.DataFrame:
+    """customer_id, first (day of the first purchase), joined (its month) and these columns, which are by customer."""
+    first = customers.table["first_purchase"]
+    joined = first.dt.to_period("M").dt.to_timestamp()
+    return columns.assign(first=first.dt.date, joined=joined.dt.date).reset_index(names="customer_id")
+
+
+def events_of(company: Company, people: ibis.Table, source: str, end: pd.Timestamp) -> ibis.Table:
+    """Events of the tables of a role, of these people up to a day, none earlier than the first purchase."""
+    events = company.events.filter(_.role == source, _.date.isnull() | (_.date <= ibis.date(end.date())))
+    events = events.inner_join(people.select("customer_id", "first"), "customer_id")
+    return events.mutate(date=ibis.greatest(ibis.coalesce(events.date, events.first), events.first))
+
+
+def channel_spending(company: Company, people: ibis.Table, end: pd.Timestamp) -> pd.DataFrame:
+    """Costs of channels up to a day: channel, month, amount, and `won`, how many of these customers they won in it.
+
+    people: customer_id, first, joined (month of the first purchase), and `WON_BY` where it is known
+    """
+    costs = company.channel_costs
+    costs = costs[costs["month"] <= end].groupby(["channel", "month"], as_index=False)["amount"].sum()
+    if costs.empty or WON_BY not in people.columns:
+        return costs.iloc[:0].assign(won=0)
+    won = people.group_by([WON_BY, "joined"]).agg(won=_.count()).execute()
+    won["month"] = pd.to_datetime(won["joined"]).astype("datetime64[us]")
+    won = won.rename(columns={WON_BY: "channel"}).drop(columns="joined")
+    spending = costs.merge(won, on=["channel", "month"], how="left")
+    return spending.assign(won=spending["won"].fillna(0).astype(int))
+
+
+def shares(people: ibis.Table, spending: pd.DataFrame) -> ibis.Table:
+    """People with `share`: a channel's cost of a month over those whom it won in it. customer_id, first, share"""
+    shared = spending[spending["won"] > 0]
+    share = (shared["amount"] / shared["won"]).astype(float)
+    if share.empty:  # the engine has no columns without a type
+        return people.select("customer_id", "first", share=ibis.literal(0.0)).limit(0)
+    month = shared["month"].dt.date
+    rows = pd.DataFrame({WON_BY: shared["channel"].astype("str"), "joined": month, "share": share})
+    return people.inner_join(ibis.memtable(rows), [WON_BY, "joined"]).select("customer_id", "first", "share")
+
+
+def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
+    """By channel: customers, and cost to win one: own costs and those of the channel, over the customers won.
+
+    The channel's costs are those of all months from the first to the last in which one of these customers was won,
+    though a month may have won nobody.
+    """
+    table = customers.table
+    label = group_labels(table[CHANNEL])
+    size = label.value_counts()
+    month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
+    months = company.channel_costs["month"].between(month.min(), month.max())
+    spent = company.channel_costs[months].groupby("channel")["amount"].sum().reindex(size.index, fill_value=0.0)
+    if ACQUISITION in company.roles:
+        own = _own_costs(company, customers).reindex(table.index).fillna(0.0)
+        spent = spent + own.groupby(label).sum().reindex(size.index, fill_value=0.0)
+    return pd.DataFrame({"customers": size, "cost": spent / size}).rename_axis("channel")
+
+
+def _own_costs(company: Company, customers: Customers) -> pd.Series:
+    """What winning each customer has cost beside the channel's costs, up to the customers' end of observation."""
+    with bench(company.transactions.backend) as kept:
+        people = kept.keep(people_of(customers, pd.DataFrame(index=customers.table.index)))
+        events = events_of(company, people, ACQUISITION, customers.observation_end)
+        costs = events.group_by("customer_id").agg(cost=_.amount.cast(EXACT).sum()).execute()
+    return costs.set_index("customer_id")["cost"].astype(float)

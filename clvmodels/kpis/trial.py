@@ -1,0 +1,103 @@
+"""Two arms of a programme that chance dealt: whether they were alike before it, and what it earned after.
+
+The posterior of a difference of two means is Student's t with Welch's degrees of freedom, that of the means with the
+reference prior.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from clvmodels.draws import QUANTILES, Array
+
+ARMS = ("treatment", "control")
+BEFORE = ("purchases before", "revenue before", "day of the last purchase", "day of the assignment")
+"""What chance alone makes alike in both arms."""
+FALSE_ALARM = 0.01
+"""How often arms that chance made are refused as unlike each other."""
+ROUNDING = 1e-9
+"""Equal values have means that differ by rounding, relative to the largest of them."""
+
+
+class Arms(NamedTuple):
+    """One customer a row: arm, day of the assignment, cost (told of its weeks; 0 where nothing is), `BEFORE`, and the
+    profit of the weeks after."""
+
+    table: pd.DataFrame
+
+    def values(self, column: str) -> tuple[Array, Array]:
+        """Of the treated, and of those who were not."""
+        treatment, control = (self.table["arm"] == arm for arm in ARMS)
+        values = self.table[column].to_numpy(dtype=float)
+        return values[treatment], values[control]
+
+
+class Difference(NamedTuple):
+    """Of two means: its middle and standard error, and Welch's degrees of freedom."""
+
+    middle: float
+    error: float
+    freedom: float
+
+    @classmethod
+    def of(cls, treatment: Array, control: Array) -> Difference:
+        arms = treatment, control
+        squares = [float(arm.var(ddof=1) / len(arm)) for arm in arms]
+        freedoms = [square**2 / (len(arm) - 1) for square, arm in zip(squares, arms, strict=True)]
+        freedom = sum(squares) ** 2 / sum(freedoms) if sum(freedoms) > 0 else np.inf
+        return cls(float(treatment.mean() - control.mean()), float(np.sqrt(sum(squares))), freedom)
+
+    def odds_above_zero(self) -> float:
+        if self.error > 0:
+            return float(stats.t.sf(0.0, self.freedom, self.middle, self.error))
+        return float(self.middle > 0)
+
+
+def imbalance(arms: Arms) -> tuple[str, float]:
+    """In which of `BEFORE` the arms differ most, and by how much: the standard normal deviate that is as unlikely."""
+    distances = {name: distance(*arms.values(name)) for name in BEFORE}
+    worst = max(distances, key=lambda name: distances[name])
+    return worst, distances[worst]
+
+
+def imbalance_limit() -> float:
+    """What the largest of these exceeds once in `1 / FALSE_ALARM` trials of arms that chance made."""
+    return float(stats.norm.isf(FALSE_ALARM / (2 * len(BEFORE))))
+
+
+def distance(treatment: Array, control: Array) -> float:
+    """How far two means are apart: the standard normal deviate that is as unlikely as their Welch t."""
+    gap = abs(treatment.mean() - control.mean())
+    if gap <= ROUNDING * max(np.abs(treatment).max(), np.abs(control).max()):
+        return 0.0
+    difference = Difference.of(treatment, control)
+    if difference.error == 0:
+        return np.inf
+    return float(stats.norm.isf(stats.t.sf(gap / difference.error, difference.freedom)))
+
+
+def effect_rows(arms: Arms) -> list[dict[str, Any]]:
+    """Profit of both arms, effect, cost, gain and return, for one treated customer."""
+    profits, costs = arms.values("profit"), arms.values("cost")
+    cost = float(costs[0].mean() - costs[1].mean())
+    effect = Difference.of(*profits)
+    gain = Difference.of(profits[0] - costs[0], profits[1] - costs[1])
+    rows = []
+    for name, profit in zip(ARMS, profits, strict=True):
+        error = float(np.sqrt(profit.var(ddof=1) / len(profit)))
+        rows.append(_quantiles(f"profit, {name}", Difference(float(profit.mean()), error, len(profit) - 1)))
+    rows += [_quantiles("effect", effect), {"of": "cost", "value": cost}, _quantiles("gain", gain)]
+    if not cost > 0:  # what cost nothing, or nobody told the cost of, has no return
+        return rows
+    roi = Difference(gain.middle / cost, gain.error / cost, gain.freedom)
+    return [*rows, _quantiles("roi", roi), {"of": "P(roi > 0)", "value": gain.odds_above_zero()}]
+
+
+def _quantiles(of: str, of_mean: Difference) -> dict[str, Any]:
+    middle, error, freedom = of_mean
+    quantiles = {name: middle + error * float(stats.t.ppf(level, freedom)) for name, level in QUANTILES.items()}
+    return {"of": of, "value": middle, **quantiles}

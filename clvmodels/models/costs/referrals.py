@@ -1,0 +1,74 @@
+"""Referrals: customers bring customers, at their own rate a purchase (`gamma_poisson`).
+
+They are a credit, not a cost: referrals x incremental x (value of a new customer before acquisition - reward), see
+`Referral`. Of the past there are no entries: what those who came brought is in their own accounts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from clvmodels.draws import Array
+from clvmodels.models.costs.contract import Flow, Forecast, Need, Statistics
+from clvmodels.models.costs.gamma_poisson import GammaPoisson
+from clvmodels.models.prior import log_normal
+from clvmodels.randomness import KeyedRandom
+
+
+class Referrals(GammaPoisson):
+    """See the module's text."""
+
+    cost = "referrals"
+    says = "customers brought by customers"
+    source = "referrals"
+    part = "referrals"
+    follows = "retention"
+    is_credit = True
+    keys = ("referral",)
+    needs = (
+        Need(
+            "referral",
+            "Nothing says what a referral counts for",
+            "Write economics: {referral: {incremental: 0.5, reward: 10}}",
+        ),
+    )
+
+    def observed(self, seen: Statistics) -> dict[str, pd.Series]:
+        """Where the table tells whom, an invitation alone brings nobody."""
+        events = seen.events(self.source)
+        if bool(events.detail.notnull().any().execute()):
+            events = events.filter(events.detail.notnull())
+        purchases = seen.by_customer(seen.purchases, purchases=seen.purchases.count())
+        return purchases | seen.by_customer(events, referrals=events["count"].sum())
+
+    def flow(self, ahead: Forecast) -> Flow | None:
+        """Those who are brought by these are not credited again."""
+        rule, newcomers = ahead.economics.referral, ahead.newcomers
+        if rule is None or newcomers is None:
+            return None
+        brought = self.events(ahead, ahead.counts)
+        mean = ahead.mean_counts * self.mean_own(ahead)
+        worth = _sum_of_picks(newcomers.realised - rule.reward, brought, ahead.stream("brought"))
+        mean_worth = newcomers.expected[:, None, None] - rule.reward
+        return Flow(rule.incremental * mean * mean_worth, rule.incremental * worth)
+
+
+def _sum_of_picks(pool: Array, n: Array, rng: KeyedRandom) -> Array:
+    """The sum of n members of the draw's own pool, picked at random. pool: [D, M]; n and result: [D, C, P]"""
+    total, periods = np.empty(n.shape), n.shape[-1]
+    for c, generator in enumerate(rng.streams):
+        counts = n[:, c].ravel().astype(np.int64)
+        cell = np.repeat(np.arange(len(counts)), counts)  # the draw and period of each who is brought
+        worth = pool[cell // periods, generator.integers(pool.shape[1], size=len(cell))]
+        total[:, c] = np.bincount(cell, worth, minlength=len(counts)).reshape(-1, periods)
+    return total
+
+
+gamma_poisson_referrals = Referrals(
+    "gamma_poisson_referrals",
+    "Gamma-Poisson referrals",
+    ("purchases", "referrals"),
+    log_normal(0.03, 1.5),
+    "referrals",
+)
