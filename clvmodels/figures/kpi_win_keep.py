@@ -27,23 +27,29 @@ def table(run: Run) -> pd.DataFrame | None:
     customers summed over the periods, what was spent on both, and the two quotients; groups by customers won."""
     if run.kpis is None:
         return None
-    told = run.kpis.kpis
-    ways = [by for by in dict.fromkeys(told["by"]) if by != "cohort"]
-    by = "channel" if "channel" in ways else ways[min(1, len(ways) - 1)]
-    told = told[told["kpi"].isin(SPENT.values()) & told["by"].isin(["all", by]) & told["whole"].astype(bool)]
-    if not {"spent to win", "spent to keep"} <= set(told["kpi"]) or told.empty:
+    kpis = run.kpis.kpis
+    groupings = [by for by in dict.fromkeys(kpis["by"]) if by != "cohort"]
+    by = "channel" if "channel" in groupings else groupings[min(1, len(groupings) - 1)]
+    of_interest = kpis["kpi"].isin(SPENT.values()) & kpis["by"].isin(["all", by])
+    kpis = kpis[of_interest & kpis["whole"].astype(bool)]
+    if not {"spent to win", "spent to keep"} <= set(kpis["kpi"]) or kpis.empty:
         return None
-    last = sorted(told["period"].unique())[-_a_year(str(told["period"].iloc[0])) :]
-    sums = told[told["period"].isin(last)].pivot_table(
-        index=["by", "label"], columns="kpi", values="value", aggfunc="sum"
-    )
-    found = pd.DataFrame({name: sums[kpi] for name, kpi in SPENT.items()}).reset_index()
-    found["win"] = found["winning"] / found["won"].where(found["won"] > 0)
-    found["keep"] = found["keeping"] / found["active"].where(found["active"] > 0)
-    found = found.sort_values(["won", "label"], ascending=[False, True])
-    groups = found[(found["by"] != "all") & (found["win"].notna() | found["keep"].notna())].head(MOST)
-    found = pd.concat([groups, found[found["by"] == "all"]])
-    return found.assign(start=last[0], stop=last[-1]).reset_index(drop=True)
+    periods = sorted(kpis["period"].unique())
+    year = periods[-_a_year(str(periods[0])) :]
+    costs = _costs(kpis[kpis["period"].isin(year)])
+    of_groups = costs["by"] != "all"
+    bought = costs["win"].notna() | costs["keep"].notna()
+    shown = pd.concat([costs[of_groups & bought].head(MOST), costs[~of_groups]])
+    return shown.assign(start=year[0], stop=year[-1]).reset_index(drop=True)
+
+
+def _costs(kpis: pd.DataFrame) -> pd.DataFrame:
+    """What was spent on each group, and what one customer cost to win and to keep; the group that won most first."""
+    sums = kpis.pivot_table(index=["by", "label"], columns="kpi", values="value", aggfunc="sum")
+    costs = pd.DataFrame({name: sums[kpi] for name, kpi in SPENT.items()}).reset_index()
+    costs["win"] = costs["winning"] / costs["won"].where(costs["won"] > 0)
+    costs["keep"] = costs["keeping"] / costs["active"].where(costs["active"] > 0)
+    return costs.sort_values(["won", "label"], ascending=[False, True])
 
 
 def _a_year(period: str) -> int:

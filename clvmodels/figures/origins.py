@@ -49,17 +49,28 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
+    """A row a table and role: what it is called there, what it became, and of how many customers it is known."""
     rows = []
     for (source, role), block in table.groupby(["source", "role"], sort=False):
-        names = [str(name) for name in block["column"]]
-        named = words.label(", ".join(names[:NAMED]), 240)
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        told = ROLES.get(str(role), str(role).replace("_", " "))
-        own = words.label(", ".join(dict.fromkeys(", ".join(block["own_column"]).split(", "))), 120)
-        low, high = (words.count(n) for n in (block["customers"].min(), block["customers"].max()))
-        known = low if low == high else f"{low} to {high}"
-        rows.append((f"{words.label(source, 40)}\n{told}: {own}", named + more, known))
+        title = ROLES.get(str(role), str(role).replace("_", " "))
+        # a column of a customer may be made of several of the table's: each is named once
+        source_columns = dict.fromkeys(name for names in block["own_column"] for name in names.split(", "))
+        named = f"{words.label(source, 40)}\n{title}: {words.label(', '.join(source_columns), 120)}"
+        rows.append((named, _columns(block["column"]), _customers(block["customers"])))
     return Numbers(("Table, its columns", "Columns of a customer", "Customers known"), rows)
+
+
+def _columns(names: pd.Series) -> str:
+    """The first twelve, and how many more."""
+    named = words.label(", ".join(map(str, names[:NAMED])), 240)
+    more = len(names) - NAMED
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _customers(counts: pd.Series) -> str:
+    """Of the columns, the fewest and the most."""
+    fewest, most = words.count(counts.min()), words.count(counts.max())
+    return fewest if fewest == most else f"{fewest} to {most}"
 
 
 FIGURE = Figure(

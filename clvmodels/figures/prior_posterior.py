@@ -25,15 +25,16 @@ POINTS, DRAWS, MOST, FEWEST, QUANTITIES = 41, 2000, 12, 50, 40
 MOST_NAMED = 4
 
 
-class _Quantity(NamedTuple):
-    """What a model's parameters mean, told of one model: its part (purchases, returns, ...), and the place in it."""
+class Quantity(NamedTuple):
+    """What is drawn in a panel: its name, its title, draws of the prior and of the posterior; the part of the model
+    that it is of (purchases, returns, ...), and its place among that model's quantities."""
 
-    part: str
-    place: int
     name: str
     title: str
     prior: Array
-    found: Array
+    posterior: Array
+    part: str = ""
+    place: int = 0
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -42,76 +43,73 @@ def table(run: Run) -> pd.DataFrame | None:
     Each model is drawn before any has a second panel. Several models may call a quantity the same: then its name
     begins with the model's part.
     """
-    all_of_them = _all(run)
-    first = sorted(all_of_them, key=lambda one: one.place)[:MOST]
+    quantities_of_all = _all(run)
+    in_turn = sorted(range(len(quantities_of_all)), key=lambda number: quantities_of_all[number].place)
+    drawn = set(in_turn[:MOST])
     rows: list[dict] = []
-    for one in all_of_them[:QUANTITIES]:
-        base = {"part": one.part, "name": one.name, "title": one.title}
-        series = {"prior": one.prior, "posterior": one.found}
-        rows += [{"kind": "quantiles", "series": s, **base, **quantiles(draws)} for s, draws in series.items()]
-        if any(one is other for other in first):
-            rows += [base | row for row in _curves(one, series)]
+    for number, quantity in enumerate(quantities_of_all[:QUANTITIES]):
+        named = {"part": quantity.part, "name": quantity.name, "title": quantity.title}
+        for series in ("prior", "posterior"):
+            rows.append({"kind": "quantiles", "series": series, **named, **quantiles(getattr(quantity, series))})
+        if number in drawn:
+            rows += [named | row for row in _curves(quantity)]
     return pd.DataFrame(rows) if rows else None
 
 
-def _all(run: Run) -> list[_Quantity]:
+def _all(run: Run) -> list[Quantity]:
     """All quantities that have a posterior: the maximum of the likelihood is a point, not a posterior."""
-    told = [
-        _Quantity(part, place, *quantity)
+    of_models = [
+        quantity._replace(part=part, place=place)
         for part, posterior in run.valued.posteriors.items()
         for place, quantity in enumerate(quantities(posterior, run.about))
-        if len(quantity[3]) >= FEWEST
+        if len(quantity.posterior) >= FEWEST
     ]
-    count = Counter(one.name for one in told)
-    alike = {name for name, number in count.items() if number > 1}
-    return [
-        one._replace(name=f"{_model(one)}: {one.name}", title=f"{_model(one)}: {one.title}")
-        if one.name in alike
-        else one
-        for one in told
-    ]
+    models = Counter(quantity.name for quantity in of_models)
+    return [_with_part(quantity) if models[quantity.name] > 1 else quantity for quantity in of_models]
 
 
-def _model(one: _Quantity) -> str:
-    return one.part.replace("_", " ")
+def _with_part(quantity: Quantity) -> Quantity:
+    part = quantity.part.replace("_", " ")
+    return quantity._replace(name=f"{part}: {quantity.name}", title=f"{part}: {quantity.title}")
 
 
-def _curves(one: _Quantity, series: dict[str, Array]) -> list[dict]:
-    x = _window(one.prior, one.found)
+def _curves(quantity: Quantity) -> list[dict]:
+    x = _window(quantity.prior, quantity.posterior)
     rows = []
-    for name, draws in series.items():
-        height = _density(draws, x)
-        scale = np.quantile(height, 0.95) if name == "prior" else height.max()
-        points = zip(x, np.minimum(height / scale, 1.0), strict=True)  # a prior's peak at 0 hides the rest
-        rows += [{"kind": "curve", "series": name, "x": float(a), "height": float(b)} for a, b in points]
+    for series in ("prior", "posterior"):
+        height = _density(getattr(quantity, series), x)
+        # a prior may rise without end at 0: its peak, drawn whole, would hide the rest
+        scale = np.quantile(height, 0.95) if series == "prior" else height.max()
+        for point, share in zip(x, np.minimum(height / scale, 1.0), strict=True):
+            rows.append({"kind": "curve", "series": series, "x": float(point), "height": float(share)})
     return rows
 
 
-def quantities(posterior: Posterior, about: About) -> list[tuple[str, str, Array, Array]]:
-    """Name, title, prior draws and posterior draws of what a model's parameters mean.
+def quantities(posterior: Posterior, about: About) -> list[Quantity]:
+    """What a model's parameters mean.
 
     A model that says what its parameters mean together (`meanings`: title, unit, of(theta)) is shown by these and by
     its coefficients (a calendar's), as factors; another by its parameters one by one.
     """
-    data = posterior.data["posterior"]
-    found = {p.name: np.asarray(data[p.name].values, dtype=float).reshape(-1) for p in posterior.model.parameters}
-    prior = {name: np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1) for name in found}
-    meanings = posterior.model.meanings
-    if meanings:
-        together = [_meaning(m, posterior.amount_unit, prior, found, about) for m in meanings]
-        return together + [
-            (p.name, f"{p.name}: factor on the {p.raises}", np.exp(prior[p.name]), np.exp(found[p.name]))
-            for p in posterior.model.parameters
-            if p.support == "real" and p.part == "purchases"
-        ]
-    return [(p.name, f"{p.name}: {p.meaning}", prior[p.name], found[p.name]) for p in posterior.model.parameters]
+    model, data = posterior.model, posterior.data["posterior"]
+    after = {p.name: np.asarray(data[p.name].values, dtype=float).reshape(-1) for p in model.parameters}
+    before = {name: np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1) for name in after}
+    if not model.meanings:
+        return [Quantity(p.name, f"{p.name}: {p.meaning}", before[p.name], after[p.name]) for p in model.parameters]
+    together = [_meaning(meaning, posterior.amount_unit, before, after, about) for meaning in model.meanings]
+    coefficients = [p for p in model.parameters if p.support == "real" and p.part == "purchases"]
+    factors = [
+        Quantity(p.name, f"{p.name}: factor on the {p.raises}", np.exp(before[p.name]), np.exp(after[p.name]))
+        for p in coefficients
+    ]
+    return together + factors
 
 
-def _meaning(meaning: Meaning, amount: float, prior: dict, found: dict, about: About) -> tuple[str, str, Array, Array]:
-    """Title, title with unit, prior and posterior draws; money in the currency, whatever the unit of the amounts."""
+def _meaning(meaning: Meaning, amount: float, before: dict, after: dict, about: About) -> Quantity:
+    """Money in the currency, whatever the unit of the amounts."""
     scale = amount if "{currency}" in meaning.unit else 1.0
-    both = [_finite(scale * np.asarray(meaning.of(theta), dtype=float)) for theta in (prior, found)]
-    return meaning.title, f"{meaning.title}{_unit(meaning.unit, about)}", both[0], both[1]
+    prior, posterior = (_finite(scale * np.asarray(meaning.of(theta), dtype=float)) for theta in (before, after))
+    return Quantity(meaning.title, f"{meaning.title}{_unit(meaning.unit, about)}", prior, posterior)
 
 
 def _unit(unit: str, about: About) -> str:
