@@ -74,8 +74,8 @@ def by_history(
 def present(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> Present:
     """Who is alive at T, alive ~ Bernoulli(p_alive), and what is ahead of them, exactly, for each posterior draw."""
     model = purchase_model(posterior)
-    theta, rows, labels = posterior.theta(table, draws), rows_of(table, model.observes), list(table.index)
-    size = len(next(iter(theta.values())))
+    theta, rows = posterior.theta(table, draws), rows_of(table, model.observes)
+    size, labels = len(next(iter(theta.values()))), list(table.index)
     p_alive = by_history(posterior, table, draws, lambda rows, theta: evaluate_p_alive(model, rows, theta))
     if_alive = drawn_alive(model, rows, theta, KeyedRandom(seed, "if alive", labels, size))
     alive = KeyedRandom(seed, "alive", labels, size).uniform() < p_alive
@@ -100,12 +100,15 @@ def individuals(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int
 
     As `present`, with the rates of those who have ended drawn given that they have. [D, C]
     """
-    model, now = purchase_model(posterior), present(posterior, table, draws, seed)
-    alive, labels = now.state.alive, list(table.index)
+    model = purchase_model(posterior)
+    people = present(posterior, table, draws, seed)
+    alive, if_alive = people.state.alive, people.if_alive
     theta, rows = posterior.theta(table, draws), rows_of(table, model.observes)
-    ended = model.draw_ended(rows, theta, KeyedRandom(seed, "if ended", labels, len(alive)))
-    # what only one of the two has (an age at death, the phase of a regular buyer) is nothing of everybody's
-    of_everybody = [name for name in now.if_alive.extra if name in ended.extra]
-    extra = {name: np.where(alive, now.if_alive.extra[name], ended.extra[name]) for name in of_everybody}
-    rate = np.where(alive, now.if_alive.purchase_rate, ended.purchase_rate)
-    return State(alive, rate, now.state.residual_lifetime, now.state.residual_purchases, extra)
+    stream = KeyedRandom(seed, "if ended", list(table.index), len(alive))
+    if_ended = model.draw_ended(rows, theta, stream)
+    rate = np.where(alive, if_alive.purchase_rate, if_ended.purchase_rate)
+    extra = {}
+    for name in if_alive.extra:
+        if name in if_ended.extra:  # an age at death is nothing of the living
+            extra[name] = np.where(alive, if_alive.extra[name], if_ended.extra[name])
+    return State(alive, rate, people.state.residual_lifetime, people.state.residual_purchases, extra)

@@ -41,7 +41,8 @@ def past_bounds(customers: Customers, starts: pd.Series) -> Array:
     if customers.time == "opportunities":
         ages = moments(starts, customers)[None] - moments(first, customers)[:, None]
         return np.concatenate([ages - 1.0, ages[:, -1:]], axis=1).clip(0.0)
-    days = (starts.to_numpy("datetime64[D]")[None] - first.to_numpy("datetime64[D]")[:, None]).astype(float)
+    start_days, first_days = starts.to_numpy("datetime64[D]"), first.to_numpy("datetime64[D]")
+    days = (start_days[None] - first_days[:, None]).astype(float)
     bounds = np.concatenate([days - 1.0, days[:, -1:] + 6.0], axis=1)
     return bounds.clip(0.0) / DAYS_PER_UNIT[customers.time_unit]
 

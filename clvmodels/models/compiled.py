@@ -17,7 +17,7 @@ from clvmodels.models.contract import Graph, Rows, Theta
 MOST_KEPT = 64
 """Compiled functions kept at once: three of each registered model and some variants of k."""
 
-_KEPT: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
+_FUNCTIONS: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
 
 
 def compiled(
@@ -36,12 +36,12 @@ def compiled(
     ClvError
         If PyTensor would not compile by Numba: its C backend without a compiler is silently 1,000 times slower.
     """
-    if key not in _KEPT:
-        _KEPT[key] = _function(graph, observes, parameters)
-        if len(_KEPT) > MOST_KEPT:
-            _KEPT.popitem(last=False)
-    _KEPT.move_to_end(key)
-    function = _KEPT[key]
+    if key not in _FUNCTIONS:
+        _FUNCTIONS[key] = _function(graph, observes, parameters)
+        if len(_FUNCTIONS) > MOST_KEPT:
+            _FUNCTIONS.popitem(last=False)
+    _FUNCTIONS.move_to_end(key)
+    function = _FUNCTIONS[key]
 
     def call(rows: Rows[Array], theta: Theta[Array]) -> Any:
         arrays = [np.atleast_2d(np.asarray(rows[name], dtype=float)) for name in observes]
@@ -59,8 +59,7 @@ def _function(
     rows = {name: pt.matrix(name, dtype="float64") for name in observes}
     theta = {name: pt.matrix(f"theta_{name}", dtype="float64") for name in parameters}
     inputs = [*rows.values(), *theta.values()]
-    # a branch that is impossible reads nothing, and the prior's parameters may not reach a graph: unused inputs are no
-    # mistake
+    # an impossible branch and the curve of the age at the end read less than the model observes: no mistake
     function = pytensor.function(inputs, graph(rows, theta), on_unused_input="ignore", mode=numba_mode())
     function.trust_input = False
     return function

@@ -101,17 +101,18 @@ class Composed[P: Purchases](PurchaseModel):
 
     def draw_alive(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         age = self.on_calendar.operational_age(rows, rows["T"], theta)
-        rate, own = self.purchases.draw(rows, age, theta, rng)
+        rate, variables = self.purchases.draw(rows, age, theta, rng)
         left = self.lifetime.draw_left(rows, theta, rng)
-        return State(np.ones(rng.shape, dtype=bool), rate, left.time, left.purchases, own | left.own)
+        alive = np.ones(rng.shape, dtype=bool)
+        return State(alive, rate, left.time, left.purchases, variables | left.variables)
 
     def draw_ended(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         # the end first: until then the customer was silent, and the rate is drawn given that
-        death, own_lifetime = self.lifetime.draw_end(self.on_calendar, rows, theta, rng)
+        death, of_lifetime = self.lifetime.draw_end(self.on_calendar, rows, theta, rng)
         age = self.on_calendar.operational_age(rows, death, theta)
-        rate, own = self.purchases.draw(rows, age, theta, rng)
-        nothing = np.zeros(rng.shape)
-        return State(nothing.astype(bool), rate, nothing, nothing, own | own_lifetime)
+        rate, variables = self.purchases.draw(rows, age, theta, rng)
+        alive, nothing_left = np.zeros(rng.shape, dtype=bool), np.zeros(rng.shape)
+        return State(alive, rate, nothing_left, nothing_left, variables | of_lifetime)
 
     def expected_if_alive(self, rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
         return self.lifetime.expected_purchases(self.on_calendar, rows, theta, np.asarray(t, dtype=float))

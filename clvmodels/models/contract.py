@@ -235,8 +235,8 @@ class PurchaseModel(Model):
         """log(exp(alive) + exp(ended)); one of them may be minus infinity. [R]"""
         alive, ended = self.branches(rows, theta)
         # by the larger one, so that neither the value nor the gradient is infinity less infinity
-        more, less = pt.maximum(alive, ended), pt.minimum(alive, ended)
-        return more + pt.softplus(less - more)
+        larger, smaller = pt.maximum(alive, ended), pt.minimum(alive, ended)
+        return larger + pt.softplus(smaller - larger)
 
     @abstractmethod
     def draw_alive(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:

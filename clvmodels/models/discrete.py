@@ -179,15 +179,16 @@ class Discrete(PurchaseModel):
 
     def draw_alive(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         chance = self.chances.draw(rows, rows["T"], theta, rng)
-        left, own = self.lifetime.draw_residual(rows["T"], theta, rng)
-        return State(np.ones(rng.shape, dtype=bool), chance, left, np.full(rng.shape, np.inf), own)
+        left, variables = self.lifetime.draw_residual(rows["T"], theta, rng)
+        alive, any_number = np.ones(rng.shape, dtype=bool), np.full(rng.shape, np.inf)
+        return State(alive, chance, left, any_number, variables)
 
     def draw_ended(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         took_part = self._draw_taken(rows, theta, rng)
-        own = self.lifetime.draw_ended(took_part, theta, rng)
+        variables = self.lifetime.draw_ended(took_part, theta, rng)
         chance = self.chances.draw(rows, took_part, theta, rng)
-        nothing = np.zeros(rng.shape)
-        return State(nothing.astype(bool), chance, nothing, nothing, own)
+        alive, nothing_left = np.zeros(rng.shape, dtype=bool), np.zeros(rng.shape)
+        return State(alive, chance, nothing_left, nothing_left, variables)
 
     def _draw_taken(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Array:
         """Opportunities taken part in by a customer that has left, by the terms of the sum. [D, C]"""

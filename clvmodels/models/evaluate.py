@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytensor.tensor as pt
 
-from clvmodels.draws import Array
+from clvmodels.draws import Array, slices
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.compiled import compiled
 from clvmodels.models.contract import Graph, Model, PurchaseModel, Rows, Theta
@@ -71,14 +71,12 @@ def _in_blocks(
     width = model.width(rows)
     draws = max(np.atleast_2d(values).shape[0] for values in theta.values())
     customers = max(np.atleast_2d(values).shape[-1] for values in (*rows.values(), *theta.values()))
-    step = max(1, ELEMENTS // (width * customers))
-    if width == 1 or draws <= step:
+    at_once = max(1, ELEMENTS // (width * customers))
+    if width == 1 or draws <= at_once:
         return function(rows, theta)
-    blocks = (slice(at, at + step) for at in range(0, draws, step))
-    return np.concatenate([function(rows, _draws_of(theta, block)) for block in blocks])
+    return np.concatenate([function(rows, _draws_of(theta, block)) for block in slices(draws, at_once)])
 
 
 def _draws_of(theta: Theta[Array], block: slice) -> dict[str, Array]:
     """These draws of each parameter; what is one number for all draws stays so."""
-    by_draw = {name: np.ndim(values) == 2 and len(values) > 1 for name, values in theta.items()}
-    return {name: values[block] if by_draw[name] else values for name, values in theta.items()}
+    return {name: values[block] if len(np.atleast_2d(values)) > 1 else values for name, values in theta.items()}

@@ -72,9 +72,10 @@ class BetaCoin(CoinLifetime):
         """log P(the last toss fell, none before); minus infinity, with gradient 0, where none was tossed. [R]"""
         a, b, n = theta["a"], theta["b"], self.tosses(rows)
         safe = pt.maximum(n, 1.0)  # before the switch, so that no gradient is infinite times 0
-        log_stayed_before = pt.log(a) + pt.gammaln(b + safe - 1) - pt.gammaln(b)
-        ended = log_stayed_before + pt.gammaln(a + b) - pt.gammaln(a + b + safe)
-        return pt.switch(pt.gt(n, 0), ended, -np.inf)
+        # B(a + 1, b + n - 1) / B(a, b), Gamma(a + 1) / Gamma(a) being a
+        log_gammas = pt.log(a) + pt.gammaln(b + safe - 1) - pt.gammaln(b)
+        log_fell = log_gammas + pt.gammaln(a + b) - pt.gammaln(a + b + safe)
+        return pt.switch(pt.gt(n, 0), log_fell, -np.inf)
 
     def draw_residual(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Purchases left of a customer alive at T: p ~ Beta(a, b + n), then geometric(p), at least 1. [D, C]"""

@@ -124,8 +124,8 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
         return purchases.log_density(rows, rows["T"], theta) + factors + self.log_density(rows["T"], theta)
 
     def draw_left(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Residual:
-        time, own = self.draw_residual(rows, theta, rng)
-        return Residual(time, np.full(rng.shape, np.inf), own)
+        time, variables = self.draw_residual(rows, theta, rng)
+        return Residual(time, np.full(rng.shape, np.inf), variables)
 
     def draw_end(
         self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom

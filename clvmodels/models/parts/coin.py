@@ -67,8 +67,8 @@ class CoinLifetime(Lifetime[Purchases], ABC):
         return self.branches(purchases, rows, theta)[1]
 
     def draw_left(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Residual:
-        purchases, own = self.draw_residual(rows, theta, rng)
-        return Residual(np.full(rng.shape, np.inf), purchases, own)
+        purchases, variables = self.draw_residual(rows, theta, rng)
+        return Residual(np.full(rng.shape, np.inf), purchases, variables)
 
     def draw_end(
         self, purchases: OnCalendar[Purchases], rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom

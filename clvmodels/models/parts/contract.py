@@ -254,7 +254,7 @@ class Residual(NamedTuple):
 
     time: Array
     purchases: Array
-    own: dict[str, Array]
+    variables: dict[str, Array]
 
 
 class Lifetime[P: Purchases](Component, ABC):

@@ -38,31 +38,38 @@ class ExponentialGamma(ClockLifetime):
 
     def log_survival(self, t: Graph, theta: Theta[Graph]) -> Graph:
         """log S(t)."""
-        return -theta["s"] * pt.log1p(t / theta["beta"])
+        s, beta = theta["s"], theta["beta"]
+        return -s * pt.log1p(t / beta)
 
     def log_density(self, t: Graph, theta: Theta[Graph]) -> Graph:
         """log f(t)."""
-        return pt.log(theta["s"]) - pt.log(theta["beta"] + t) + self.log_survival(t, theta)
+        s, beta = theta["s"], theta["beta"]
+        return pt.log(s) - pt.log(beta + t) + self.log_survival(t, theta)
 
     def log_ratio(self, t: Graph, tau: Graph, theta: Theta[Graph]) -> Graph:
         """log f(t + tau) - log f(t)."""
-        return -(theta["s"] + 1.0) * pt.log1p(tau / (theta["beta"] + t))
+        s, beta = theta["s"], theta["beta"]
+        return -(s + 1.0) * pt.log1p(tau / (beta + t))
 
     def decay(self, t: Graph, theta: Theta[Graph]) -> Graph:
         """Rate at which f falls at t."""
-        return (theta["s"] + 1.0) / (theta["beta"] + t)
+        s, beta = theta["s"], theta["beta"]
+        return (s + 1.0) / (beta + t)
 
     def reach(self, t: Graph, theta: Theta[Graph]) -> Graph:
         """The time after t beyond which f has fallen by exp(-45)."""
-        return (theta["beta"] + t) * pt.expm1(NOTHING_LEFT / (theta["s"] + 1.0))
+        s, beta = theta["s"], theta["beta"]
+        return (beta + t) * pt.expm1(NOTHING_LEFT / (s + 1.0))
 
     def survival_ratio(self, t: Array, tau: Array, theta: Theta[Array]) -> Array:
         """S(t + tau) / S(t)."""
-        return np.exp(-theta["s"] * np.log1p(tau / (theta["beta"] + t)))
+        s, beta = theta["s"], theta["beta"]
+        return np.exp(-s * np.log1p(tau / (beta + t)))
 
     def residual_at(self, t: Array, survived: Array, theta: Theta[Array]) -> Array:
         """(beta + t) (survived^(-1/s) - 1)."""
-        return (theta["beta"] + t) * np.expm1(-np.log(survived) / theta["s"])
+        s, beta = theta["s"], theta["beta"]
+        return (beta + t) * np.expm1(-np.log(survived) / s)
 
     def draw_residual(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> tuple[Array, dict[str, Array]]:
         """Time left of a customer alive at T: mu ~ Gamma(s, beta + T), then Exp(mu). [D, C]"""
@@ -72,7 +79,8 @@ class ExponentialGamma(ClockLifetime):
 
     def draw_ended(self, death: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """mu of a customer who ended at age `death`: Gamma(s + 1, beta + death). [D, C]"""
-        return {"dropout_rate": rng.gamma(theta["s"] + 1.0) / (theta["beta"] + death), "death_age": death}
+        mu = rng.gamma(theta["s"] + 1.0) / (theta["beta"] + death)
+        return {"dropout_rate": mu, "death_age": death}
 
     def expected_time(self, rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
         """E[min(residual lifetime, t) | alive at T] = integral of S(T + u) / S(T) over (0, t). [D, C, P]

@@ -45,23 +45,27 @@ class PoissonGamma(Memoryless):
 
     def log_ratio(self, rows: Rows[Graph], start: Graph, tau: Graph, theta: Theta[Graph]) -> Graph:
         """log g(start + tau) - log g(start)."""
-        return -(theta["r"] + rows["frequency"]) * pt.log1p(tau / (theta["alpha"] + start))
+        x, r, alpha = rows["frequency"], theta["r"], theta["alpha"]
+        return -(r + x) * pt.log1p(tau / (alpha + start))
 
     def decay(self, rows: Rows[Graph], start: Graph, theta: Theta[Graph]) -> Graph:
         """(r + x) / (alpha + start), at least 1 / (alpha + start): g bends there however small r + x is."""
-        return pt.maximum(theta["r"] + rows["frequency"], 1.0) / (theta["alpha"] + start)
+        x, r, alpha = rows["frequency"], theta["r"], theta["alpha"]
+        return pt.maximum(r + x, 1.0) / (alpha + start)
 
     def reach(self, rows: Rows[Graph], start: Graph, theta: Theta[Graph]) -> Graph:
         """g falls as a power of alpha + t: (alpha + start) expm1(45 / (r + x))."""
         # below r + x = 0.063 the exponential overflows, inside a minimum that does not need it: 600 is far enough
-        exponent = pt.minimum(NOTHING_LEFT / (theta["r"] + rows["frequency"]), 600.0)
-        return (theta["alpha"] + start) * pt.expm1(exponent)
+        x, r, alpha = rows["frequency"], theta["r"], theta["alpha"]
+        exponent = pt.minimum(NOTHING_LEFT / (r + x), 600.0)
+        return (alpha + start) * pt.expm1(exponent)
 
     def draw(
         self, rows: Rows[Array], until: Array, theta: Theta[Array], rng: KeyedRandom
     ) -> tuple[Array, dict[str, Array]]:
         """lambda given the purchases, none in (t_x, until): Gamma(r + x, alpha + until). [D, C]"""
-        return rng.gamma(theta["r"] + rows["frequency"]) / (theta["alpha"] + until), {}
+        rate = rng.gamma(theta["r"] + rows["frequency"]) / (theta["alpha"] + until)
+        return rate, {}
 
     def mean_rate(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Array:
         """E[lambda | history until `until`] = (r + x) / (alpha + until). [D, C]"""
@@ -69,5 +73,6 @@ class PoissonGamma(Memoryless):
 
     def phases(self, rows: Rows[Array], until: Array, theta: Theta[Array]) -> Iterator[Phase]:
         """One: the process has no memory, and lambda is Gamma(r + x, alpha + until)."""
-        shape, exposure = np.asarray(theta["r"] + rows["frequency"]), np.asarray(theta["alpha"] + until)
+        shape = np.asarray(theta["r"] + rows["frequency"])
+        exposure = np.asarray(theta["alpha"] + until)
         yield Phase(np.ones(()), 0, shape, exposure)

@@ -148,9 +148,9 @@ class Steps(Calendar):
         ages = np.clip(self.bounds - own["birth"], 0.0, None)
         rows = {trait: np.asarray(own[trait]) for trait in self.traits}
         theta = {parameter.name: np.asarray(own[parameter.name]) for parameter in self.parameters}
-        factors = [self._factor(rows, theta, step) for step in range(len(self.log_index))]
-        steps = [factor * length for factor, length in zip(factors, np.diff(ages), strict=True)]
-        return np.interp(operational, np.concatenate([[0.0], np.cumsum(steps)]), ages)
+        factors = np.array([self._factor(rows, theta, step) for step in range(len(self.log_index))])
+        operational_ages = np.concatenate([[0.0], np.cumsum(factors * np.diff(ages))])
+        return np.interp(operational, operational_ages, ages)
 
     def simulated(self, purchases: pd.DataFrame) -> dict[str, pd.Series]:
         repeat = purchases[purchases["age"] > 0]
