@@ -57,8 +57,7 @@ def dert(posterior: Posterior, customers: Customers, *, discount_rate: float, dr
     Raises
     ------
     ConfigError
-        The rate is not positive, or the model does not count time continuously or follows a calendar
-        (`clvmodels.models.evaluate.dert`).
+        The rate is not positive, or the model follows a calendar (`clvmodels.models.evaluate.dert`).
     """
     model, table = purchase_model(posterior), customers.table
     draws = len(posterior.stacked(posterior.model.parameters[0].name, draws))

@@ -102,24 +102,25 @@ def get_model(name: str, options: Mapping[str, Any] | None = None, where: str = 
     ConfigError
         If no such model is registered (the message names the nearest), or it has no such option.
     """
-    known = {**MODELS, **COSTS}
-    if name not in known:
-        raise ConfigError(unknown("model", name, known, where))
-    return known[name].given(**(options or {}))
+    registered = {**MODELS, **COSTS}
+    if name not in registered:
+        raise ConfigError(unknown("model", name, registered, where))
+    return registered[name].given(**(options or {}))
 
 
 def time_problems(model: Model, time: str, where: str = "") -> list[Problem]:
     """The problem of a purchase model whose customers' time is another, with what to write instead."""
     if "purchases" not in model.provides or model.counts == time:
         return []
-    others = [name for name, m in MODELS.items() if "purchases" in m.provides and m.counts != model.counts]
+    of_purchases = {name: other for name, other in MODELS.items() if "purchases" in other.provides}
+    *fitting, last_fitting = (name for name, other in of_purchases.items() if other.counts == time)
     if model.counts == "opportunities":
         what = f"{model.title} counts opportunities, and the time of these customers is continuous"
         write = "Write time: opportunities in data, with the time_unit of one opportunity (year, month, week or day)"
     else:
         what = f"{model.title} needs continuous time, and that of these customers counts opportunities"
         write = "Write time: continuous in data"
-    return [Problem(what, where, known=f"{write}; or take {' or '.join([', '.join(others[:-1]), others[-1]])}")]
+    return [Problem(what, where, known=f"{write}; or take {', '.join(fitting)} or {last_fitting}")]
 
 
 __all__ = [

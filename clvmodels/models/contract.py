@@ -207,8 +207,9 @@ class Model(ABC):
             The model has no such option.
         """
         if options:
+            first = next(iter(options))
             known = f"Known: {', '.join(self.options)}" if self.options else "It has none"
-            raise ConfigError(Problem(f"{self.title} has no option '{next(iter(options))}'", known=known))
+            raise ConfigError(Problem(f"{self.title} has no option '{first}'", known=known))
         return self
 
     def __repr__(self) -> str:

@@ -28,7 +28,11 @@ def over_times(loop: Callable[..., None], *numbers: Array | float, t: Array) -> 
     t = np.asarray(t, dtype=float)
     shape = np.broadcast_shapes(*(np.shape(number) for number in numbers), t.shape[:-1])
     out = np.empty((*shape, t.shape[-1]))
-    flat = [np.array(np.broadcast_to(number, shape), dtype=float, order="C").reshape(-1) for number in numbers]
-    wide = np.array(np.broadcast_to(t, out.shape), order="C").reshape(math.prod(shape), t.shape[-1])
-    loop(*flat, wide, out.reshape(wide.shape))
+    size = math.prod(shape)
+    # copies, contiguous and of floats: what the loop was compiled for
+    flat_numbers = [
+        np.array(np.broadcast_to(number, shape), dtype=float, order="C").reshape(size) for number in numbers
+    ]
+    flat_t = np.array(np.broadcast_to(t, out.shape), order="C").reshape(size, t.shape[-1])
+    loop(*flat_numbers, flat_t, out.reshape(flat_t.shape))
     return out
