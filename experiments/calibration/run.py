@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 from code_version import NUTS, files_of, files_of_fits, version_of
 from judge import verdicts
-from stored import confirm, present_rows, told, write
+from stored import confirm, confirmation_text, present_rows, write
 
 from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
@@ -185,8 +185,10 @@ def drawn_individuals(posterior: Posterior, table: pd.DataFrame, seed: int) -> d
 
 def rank_of(truth: float, draws: Array, rng: np.random.Generator) -> float:
     """Place of the truth among the draws, in (0, 1), ties broken at random: uniform under calibration."""
-    below, equal = int((draws < truth).sum()), int((draws == truth).sum())
-    return (below + rng.integers(0, equal + 1) + rng.random()) / (len(draws) + 1)
+    below = int((draws < truth).sum())
+    equal = int((draws == truth).sum())
+    place = below + rng.integers(0, equal + 1) + rng.random()  # anywhere among its equals, and between two draws
+    return place / (len(draws) + 1)
 
 
 def replicate(study: Study, seed: int) -> pd.DataFrame:
@@ -203,19 +205,20 @@ def replicate(study: Study, seed: int) -> pd.DataFrame:
         group = np.arange(CUSTOMERS) % study.groups
         per_customer["alpha"] = truth["alpha"] * np.exp(-coefficients[group])
         quantities |= {f"{EFFECT.name}_sd": sd, f"{EFFECT.name}[g0]": coefficients[0]}
-    made = simulate(model, per_customer, seed)
+    simulated = simulate(model, per_customer, seed)
     if study.groups:
-        made.customers.table["channel"] = [f"g{g}" for g in group]
-    watched = made.customers.table.index[:WATCHED]
-    quantities |= {f"{name} of {label}": v[k] for name, v in made.own.items() for k, label in enumerate(watched)}
+        simulated.customers.table["channel"] = [f"g{g}" for g in group]
+    watched = simulated.customers.table.index[:WATCHED]
+    for name, values in simulated.own.items():
+        quantities |= {f"{name} of {label}": values[k] for k, label in enumerate(watched)}
     rng = np.random.default_rng([seed, 4])
     try:
-        posterior = _fit(model, made.customers, effects, seed)
+        posterior = _fit(model, simulated.customers, effects, seed)
     except FitError as error:
         ranks, refused = dict.fromkeys(quantities, 0.0), " ".join(str(error).split())
     else:
-        found = _draws(posterior, made.customers.table.loc[watched], effects, seed)
-        ranks = {name: rank_of(value, found[name], rng) for name, value in quantities.items() if name in found}
+        draws = _draws(posterior, simulated.customers.table.loc[watched], effects, seed)
+        ranks = {name: rank_of(value, draws[name], rng) for name, value in quantities.items() if name in draws}
         refused = ""
     rows = pd.DataFrame({"quantity": list(ranks), "rank": list(ranks.values())})
     rows["truth"] = rows["quantity"].map(quantities)
@@ -231,13 +234,17 @@ def _fit(model: Model, customers: Customers, effects: tuple[Effect, ...], seed: 
 
 def _draws(posterior: Posterior, table: pd.DataFrame, effects: tuple[Effect, ...], seed: int) -> dict[str, Array]:
     """Posterior draws of everything that is ranked. [D] each"""
-    found = {p.name: posterior.stacked(p.name, DRAWS) for p in posterior.model.parameters}
+    draws = {p.name: posterior.stacked(p.name, DRAWS) for p in posterior.model.parameters}
     for effect in effects:
-        found |= {f"{effect.name}_sd": posterior.stacked(f"{effect.name}_sd", DRAWS)}
-        found |= {f"{effect.name}[g0]": posterior.stacked(effect.name, DRAWS)[:, 0]}
-    own = drawn_individuals(posterior, table, seed)
-    wide = {name: np.broadcast_to(v, (DRAWS, len(table))) for name, v in own.items() if np.shape(v)[-1] == len(table)}
-    return found | {f"{name} of {label}": v[:, k] for name, v in wide.items() for k, label in enumerate(table.index)}
+        draws[f"{effect.name}_sd"] = posterior.stacked(f"{effect.name}_sd", DRAWS)
+        draws[f"{effect.name}[g0]"] = posterior.stacked(effect.name, DRAWS)[:, 0]
+    for name, values in drawn_individuals(posterior, table, seed).items():
+        if np.shape(values)[-1] != len(table):  # what all customers share
+            continue
+        of_customers = np.broadcast_to(values, (DRAWS, len(table)))
+        for k, label in enumerate(table.index):
+            draws[f"{name} of {label}"] = of_customers[:, k]
+    return draws
 
 
 def code_version(study: Study) -> str:
@@ -274,7 +281,7 @@ def confirmed(name: str, pool: Executor) -> bool:
         return pd.concat(pool.map(partial(replicate, study), seeds))
 
     differing = confirm(path_of(study), code_version(study), replay, DIGITS)
-    print(told(name, differing), flush=True)
+    print(confirmation_text(name, differing), flush=True)
     return not differing
 
 

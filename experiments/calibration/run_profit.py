@@ -49,7 +49,7 @@ from code_version import files_of, files_of_fits, version_of
 from judge import verdicts
 from run import DIGITS, DRAWS, WATCHED, rank_of
 from simulated_company import PRIORS, ROLES, Company, Truth, draw_truths, simulate
-from stored import confirm, present_rows, told, write
+from stored import confirm, confirmation_text, present_rows, write
 
 from clvmodels.customers.table import Customers
 from clvmodels.errors import FitError
@@ -104,7 +104,7 @@ MUST_FAIL = ("returns_shifted",)
 TITLE = "Blue: population parameters, totals and parts. Brown: customers' own. Grey: chance alone, 99%."
 
 
-class Found(NamedTuple):
+class Quantity(NamedTuple):
     """A quantity's truth and its posterior draws; none of them where a fit was refused."""
 
     truth: float
@@ -116,16 +116,16 @@ class Found(NamedTuple):
 
 def replicate(parts: Collection[str], truth: Truth, seed: int) -> pd.DataFrame:
     """One seed: a row a quantity of these parts, with its rank; a refusal has rank 0 in all that rests on it."""
-    made = simulate(truth, seed)
-    posteriors, refused = fits(made.customers, seed)
-    found = {role: of_model(role, posteriors.get(role), truth[role], made, seed) for role in ROLES}
-    found["value"] = of_value({} if refused else posteriors, truth, made.customers, seed)
+    simulated = simulate(truth, seed)
+    posteriors, refused = fits(simulated.customers, seed)
+    quantities = {role: of_model(role, posteriors.get(role), truth[role], simulated, seed) for role in ROLES}
+    quantities["value"] = of_value({} if refused else posteriors, truth, simulated.customers, seed)
     refused["value"] = "; ".join(f"{role}: {why}" for role, why in refused.items())
     rng = np.random.default_rng([seed, 4])
     rows = [
         (seed, part, name, quantity.truth, quantity.rank(rng), refused.get(part, ""))
-        for part, quantities in found.items()
-        for name, quantity in quantities.items()
+        for part, of_part in quantities.items()
+        for name, quantity in of_part.items()
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table[table["part"].isin(parts)]
@@ -143,16 +143,17 @@ def fits(customers: Customers, seed: int) -> tuple[dict[str, Posterior], dict[st
 
 
 def of_model(
-    role: str, posterior: Posterior | None, truth: Mapping[str, float], made: Company, seed: int
-) -> dict[str, Found]:
+    role: str, posterior: Posterior | None, truth: Mapping[str, float], simulated: Company, seed: int
+) -> dict[str, Quantity]:
     """A model's parameters and, of a cost model, the own rates of the watched customers."""
-    table = made.customers.table.iloc[:WATCHED]
+    table = simulated.customers.table.iloc[:WATCHED]
     draws = {name: posterior.stacked(name) if posterior else np.empty(0) for name in truth}
-    found = {name: Found(true, draws[name]) for name, true in truth.items()}
-    if role in made.own:
+    quantities = {name: Quantity(true, draws[name]) for name, true in truth.items()}
+    if role in simulated.own:
         own = drawn_own(posterior, table, seed) if posterior else np.empty((0, WATCHED))
-        found |= {f"rate of {c}": Found(float(made.own[role][k]), own[:, k]) for k, c in enumerate(table.index)}
-    return found
+        for k, customer in enumerate(table.index):
+            quantities[f"rate of {customer}"] = Quantity(float(simulated.own[role][k]), own[:, k])
+    return quantities
 
 
 def drawn_own(posterior: Posterior, table: pd.DataFrame, seed: int) -> Array:
@@ -165,20 +166,23 @@ def drawn_own(posterior: Posterior, table: pd.DataFrame, seed: int) -> Array:
     return model.draw_own(rows, theta, rng)
 
 
-def of_value(posteriors: Mapping[str, Posterior], truth: Truth, customers: Customers, seed: int) -> dict[str, Found]:
+def of_value(posteriors: Mapping[str, Posterior], truth: Truth, customers: Customers, seed: int) -> dict[str, Quantity]:
     """Expected totals of the base, whole and by part, and of the watched customers. The truth is the last draw."""
     together = {role: with_truth(role, posteriors.get(role), truth[role]) for role in ROLES}
     values = value(together, customers, ECONOMICS, seed=seed, draws=DRAWS + 1)
     totals = {"total": values.expected.sum(axis=1, dtype=float), "base total": values.base("expected")}
-    totals |= {name: part.expected.sum(axis=1, dtype=float) for name, part in values.parts.items()}
-    totals |= {f"total of {c}": values.expected[:, k].astype(float) for k, c in enumerate(values.customer_id[:WATCHED])}
-    return {name: Found(float(total[-1]), total[:-1]) for name, total in totals.items()}
+    for name, part in values.parts.items():
+        totals[name] = part.expected.sum(axis=1, dtype=float)
+    for k, customer in enumerate(values.customer_id[:WATCHED]):
+        totals[f"total of {customer}"] = values.expected[:, k].astype(float)
+    return {name: Quantity(float(total[-1]), total[:-1]) for name, total in totals.items()}
 
 
 def with_truth(role: str, posterior: Posterior | None, truth: Mapping[str, float]) -> Posterior:
     """The posterior's draws and, after them, the truth as one more; the truth alone where there is no posterior."""
     draws = {name: posterior.stacked(name) if posterior else np.empty(0) for name in truth}
-    tree = az.from_dict({"posterior": {name: np.append(draws[name], true)[None] for name, true in truth.items()}})
+    with_last = {name: np.append(draws[name], true) for name, true in truth.items()}
+    tree = az.from_dict({"posterior": {name: values[np.newaxis] for name, values in with_last.items()}})  # one chain
     return Posterior(ROLES[role], tree, "laplace", PRIORS[role], (), {}, "week", 1.0, "USD", 1)
 
 
@@ -222,7 +226,7 @@ def confirmed(name: str, pool: Executor) -> bool:
         return pd.concat([future.result() for future in waiting])
 
     differing = confirm(path_of(name), code_version(), replay, DIGITS)
-    print(told(name, differing), flush=True)
+    print(confirmation_text(name, differing), flush=True)
     return not differing
 
 

@@ -78,7 +78,7 @@ class Company:
 
 
 @dataclass(frozen=True)
-class Told:
+class Events:
     """What a role's events make of the table, and what they are made from: own rates [C], columns [C] each."""
 
     own: Array
@@ -105,14 +105,16 @@ def simulate(truth: Truth, seed: int) -> Company:
     assert isinstance(buying, PurchaseModel) and isinstance(paying, SpendModel)
     orders = simulate_purchases(buying, truth["purchases"], ages, seed)
     orders["amount"] = simulate_amounts(paying, truth["spend"], orders, seed)
-    told = events(truth, pd.Categorical(orders["customer_id"], labels_of(CUSTOMERS)).codes.astype(int), seed)
+    buyers = pd.Categorical(orders["customer_id"], labels_of(CUSTOMERS)).codes.astype(int)
+    by_role = events(truth, buyers, seed)
     table = statistics(orders, ages)
-    table = table.assign(**{name: column for one in told.values() for name, column in one.columns.items()})
+    for of_role in by_role.values():
+        table = table.assign(**of_role.columns)
     customers = Customers(table, "week", pd.Timestamp("2024-12-31"), "USD")
-    return Company(customers, {role: one.own for role, one in told.items()})
+    return Company(customers, {role: of_role.own for role, of_role in by_role.items()})
 
 
-def events(truth: Truth, who: Array, seed: int) -> dict[str, Told]:
+def events(truth: Truth, who: Array, seed: int) -> dict[str, Events]:
     """What comes with orders of the customers `who` [order]: each role from randomness of its own."""
     streams = {role: np.random.default_rng([seed, 3, k]) for k, role in enumerate(COST_ROLES)}
     returns, kept = _returns(truth["returns"], who, streams["returns"])
@@ -127,7 +129,7 @@ def events(truth: Truth, who: Array, seed: int) -> dict[str, Told]:
     }
 
 
-def _returns(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> tuple[Told, Array]:
+def _returns(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> tuple[Events, Array]:
     """Each order comes back or not; of one that does the whole or a share. And which orders are kept. [order]"""
     own = rng.beta(theta["mu"] * theta["phi"], (1.0 - theta["mu"]) * theta["phi"], CUSTOMERS)
     back = rng.random(len(who)) < own[who]
@@ -141,36 +143,37 @@ def _returns(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -
         "returned_log_sum": _sum(who[part], np.log(share[part])),
         "returned_log1m_sum": _sum(who[part], np.log1p(-share[part])),
     }
-    return Told(own, columns), ~back
+    return Events(own, columns), ~back
 
 
-def _bad_debt(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> Told:
+def _bad_debt(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> Events:
     """Each order that is kept is paid or never: what was sent back is not billed."""
     own = rng.beta(theta["mu"] * theta["phi"], (1.0 - theta["mu"]) * theta["phi"], CUSTOMERS)
     unpaid = rng.random(len(who)) < own[who]
-    return Told(own, {"billed": _sum(who), "unpaid": _sum(who[unpaid])})
+    return Events(own, {"billed": _sum(who), "unpaid": _sum(who[unpaid])})
 
 
-def _counted(name: str, theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> tuple[Told, Array]:
+def _counted(name: str, theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> tuple[Events, Array]:
     """With each order come so many events. And whose they are. [event]"""
     own = rng.gamma(theta["r"], theta["mu"] / theta["r"], CUSTOMERS)
     of_events = np.repeat(who, rng.poisson(own[who]))
-    return Told(own, {"purchases": _sum(who), name: _sum(of_events)}), of_events
+    return Events(own, {"purchases": _sum(who), name: _sum(of_events)}), of_events
 
 
-def _handling(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> Told:
+def _handling(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> Events:
     """What each contact costs."""
     own = theta["m"] * np.exp(theta["tau"] * rng.standard_normal(CUSTOMERS))
     logs = np.log(own[who]) + theta["sigma"] * rng.standard_normal(len(who))
-    columns = zip(("handling_count", "handling_log_sum", "handling_log_ss"), _moments(who, logs), strict=True)
-    return Told(own, dict(columns))
+    names = ("handling_count", "handling_log_sum", "handling_log_ss")
+    return Events(own, dict(zip(names, _moments(who, logs), strict=True)))
 
 
-def _margin(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> Told:
+def _margin(theta: Mapping[str, float], who: Array, rng: np.random.Generator) -> Events:
     """What is left of each order, as a share of its amount."""
     own = theta["m"] + theta["tau"] * rng.standard_normal(CUSTOMERS)
     rates = own[who] + theta["sigma"] * rng.standard_normal(len(who))
-    return Told(own, dict(zip(("margin_count", "margin_sum", "margin_ss"), _moments(who, rates), strict=True)))
+    names = ("margin_count", "margin_sum", "margin_ss")
+    return Events(own, dict(zip(names, _moments(who, rates), strict=True)))
 
 
 def _sum(who: Array, values: Array | None = None) -> Array:

@@ -127,7 +127,7 @@ def _add(folder: Path, rows: pd.DataFrame) -> None:
     write(pd.concat([table[valid], rows]).sort_values(["study", "computed_by"]), folder / "confirmed.csv")
 
 
-def told(study: str, differing: list[str], most: int = 20) -> str:
+def confirmation_text(study: str, differing: list[str], most: int = 20) -> str:
     """What a confirmation found, for a terminal."""
     if not differing:
         return f"{study}: the stored rows are those of the code as it is"

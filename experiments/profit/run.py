@@ -32,7 +32,7 @@ from scipy import stats
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "experiments" / "calibration"))
 from code_version import files_of_all, files_of_fits, version_of  # noqa: E402
-from stored import confirm, present_rows, told, write  # noqa: E402
+from stored import confirm, confirmation_text, present_rows, write  # noqa: E402
 
 PATH = ROOT / "reports" / "profit" / "places.csv"
 CUSTOMERS, DRAWS, WEEKS, CALIBRATION_END = 1000, 1000, 24, "2025-06-15"
@@ -93,7 +93,7 @@ def places(seed: int) -> np.ndarray:
     windows = Windows(returns=21, bad_debt=90)
     with tempfile.TemporaryDirectory() as folder:
         retailer.write(Path(folder), CUSTOMERS, seed)
-        tables = {name: Table.from_mapping(told) for name, told in retailer.SOURCES.items()}
+        tables = {name: Table.from_mapping(source) for name, source in retailer.SOURCES.items()}
         company = consolidate(tables, folder=folder, currency="EUR", data_end=retailer.END)
     split = summarize(company.transactions, calibration_end=CALIBRATION_END, holdout=WEEKS)
     customers = with_costs(company, split.customers, COSTS, windows=windows, cost_per_minute=economics.cost_per_minute)
@@ -118,22 +118,22 @@ def row(seed: int) -> dict[str, object]:
 
     began = time.monotonic()
     try:
-        found = places(seed)
+        placed = places(seed)
     except FitError as error:
         print(f"seed {seed}: refused: {error}")
-        found = np.zeros(1)
-    inside = int(((found > LEVELS[0]) & (found < LEVELS[1])).sum())
-    low, high = binomial_band(len(found))
+        placed = np.zeros(1)
+    inside = int(((placed > LEVELS[0]) & (placed < LEVELS[1])).sum())
+    low, high = binomial_band(len(placed))
     return {
         "seed": seed,
-        "customers": len(found),
+        "customers": len(placed),
         "inside": inside,
-        "share": inside / len(found),
-        "below": float((found <= LEVELS[0]).mean()),
-        "above": float((found >= LEVELS[1]).mean()),
+        "share": inside / len(placed),
+        "below": float((placed <= LEVELS[0]).mean()),
+        "above": float((placed >= LEVELS[1]).mean()),
         "band_low": low,
         "band_high": high,
-        "ks": float(stats.kstest(found, "uniform").statistic),
+        "ks": float(stats.kstest(placed, "uniform").statistic),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -171,7 +171,7 @@ def run(pool: Executor, seeds: int) -> pd.DataFrame:
 def confirmed(pool: Executor) -> bool:
     """Whether the code as it is replays the stored places; says what differs."""
     differing = confirm(PATH, code_version(), lambda seeds: pd.DataFrame(pool.map(row, seeds)))
-    print(told(PATH.stem, differing), flush=True)
+    print(confirmation_text(PATH.stem, differing), flush=True)
     return not differing
 
 
