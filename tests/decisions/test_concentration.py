@@ -39,6 +39,14 @@ def test_a_customer_that_brings_nothing_loses_nothing():
     assert set(got["expected_to_lose_money"]) == {1}  # -0.25 on average; 0 is no loss
 
 
+def test_a_total_of_nothing_has_no_shares_and_a_small_one_has():
+    got = concentration(make_values([[1.0, -1.0], [0.3, 0.1]]), shares=[0.5], top_share=0.5)
+    assert got["expected_undefined_draws"].tolist() == [1]
+    assert got["expected_q50"].tolist() == pytest.approx([0.75])
+    nothing = concentration(make_values([[1.0, -1.0]]))
+    assert nothing["expected_q50"].isna().all() and nothing["expected_q50"].dtype == float
+
+
 def test_the_points_of_a_curve():
     got = concentration(random_values(3, 100), points=3, top_share=0.07)
     assert got["customers"].tolist() == [0, 7, 100]

@@ -182,6 +182,7 @@ def test_compact_numbers_by_their_unit(value, step, text):
     ("lower", "upper", "text"),
     [
         (122_314, 148_790, "EUR 122k to 149k"),
+        (123_456, 987_654, "EUR 120k to 990k"),
         (0, 25_000, "EUR 0 to 25k"),
         (122_314, 122_314, "EUR 122k"),
         (950, 1_800, "EUR 950 to 1,800"),
@@ -211,6 +212,7 @@ def test_shares_and_rates_at_their_limits():
         "over 99 of 100",
     ]
     assert words.probability_span(0.05, 0.5) == "5 to 50%"
+    assert words.probability_span(0.02, 0.05) == "2 to 5%"
     assert words.probability_span(0.5, 0.999) == "50% to over 99%"
 
 
