@@ -114,6 +114,12 @@ def test_draws_without_a_positive_total_are_counted_not_averaged():
     assert nothing["realised_q50"].isna().all() and (nothing["realised_undefined_draws"] == 2).all()
 
 
+def test_what_is_wrong_with_a_curve_is_said():
+    with pytest.raises(ConfigError) as caught:
+        concentration(random_values(2, 5), points=2)
+    assert str(caught.value) == "points: a curve needs at least 3 points; got 2"
+
+
 @pytest.mark.parametrize("arguments", [{"points": 2}, {"shares": [0.0]}, {"shares": [1.5]}, {"top_share": 0.0}])
 def test_curves_that_cannot_be_told_are_refused(arguments):
     with pytest.raises(ConfigError):

@@ -141,3 +141,20 @@ def test_values_that_cannot_be_ordered_are_refused():
         rank(make_values(np.zeros((3, 4)), ids=["a", "b"]))
     with pytest.raises(DataError, match="at least 1 of each"):
         rank(make_values(np.zeros((0, 4))))
+
+
+def test_what_is_wrong_with_values_is_said():
+    with pytest.raises(ConfigError) as caught:
+        rank(random_values(2, 3), top_share=1.5)
+    assert str(caught.value) == "top_share: must be a share above 0, at most 1; got 1.5"
+    with pytest.raises(DataError) as caught:
+        rank(make_values(np.zeros((3, 4)), ids=["a", "b"]))
+    needs = "Needs draws of 2 customers, at least 1 of each"
+    assert str(caught.value) == f"values.expected: value draws do not fit the customers; got shape (3, 4). {needs}"
+    broken = random_values(3, 4)
+    broken.expected[1, 2] = np.nan
+    with pytest.raises(DataError) as caught:
+        rank(broken)
+    assert str(caught.value) == "values.expected: not all values are finite"
+    with pytest.raises(DataError, match="do not fit"):
+        rank(make_values(np.zeros((3, 0))))
