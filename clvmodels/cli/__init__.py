@@ -1,1 +1,4 @@
-"""The command line, thin: arguments to the stages, and their errors to people."""
+"""The command line, thin: arguments are read, stages called, and what happened is said.
+
+Comes in: what was typed. Goes out: files, messages and an exit status.
+"""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from clvmodels.config.experiment import Experiment
 
 FAILED_CHECK, BAD_INPUT, INTERRUPTED = 1, 2, 130
+FAMILIES = ("models", "costs", "roles", "datasets", "metrics", "figures")
 
 out, err = Console(), Console(stderr=True)
 
@@ -55,8 +56,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_asked: bool) -> None:
+    if is_asked:
         out.print(f"clvmodels {__version__}", highlight=False)
         raise typer.Exit
 
@@ -190,8 +191,9 @@ def fit(
     from clvmodels.inference import choice_of_k, fitting
     from clvmodels.models import get_model
 
-    effects, ks = read_effects(model, effect or [], missing), read_k(k) if k else ()
-    variants = [get_model(model, {"k": one}) for one in ks] or [get_model(model)]
+    effects = read_effects(model, effect or [], missing)
+    ks = read_k(k) if k else ()
+    variants = [get_model(model, {"k": choice}) for choice in ks] or [get_model(model)]
     with _stages() as stage:
         stage(f"Reading {orders.name}")
         customers, notes = read_customers(
@@ -206,15 +208,21 @@ def fit(
             timezone=timezone,
         )
         stage(f"Fitting {model} to {len(customers):,} customers")
-        how: dict[str, Any] = {"effects": effects, "method": method, "draws": draws, "chains": chains, "seed": seed}
+        options: dict[str, Any] = {
+            "effects": effects,
+            "method": method,
+            "draws": draws,
+            "chains": chains,
+            "seed": seed,
+        }
         if len(variants) > 1:
-            fitted = choice_of_k.choose_k(model, customers, ks, **how).posterior
+            fitted = choice_of_k.choose_k(model, customers, ks, **options).posterior
             tried = [f"{other.method}: {other.reason}" for other in choice_of_k.others(fitted)]
             notes = (*notes, f"{fitted.model.title} has the best elpd", *tried)
         else:
-            fitted = fitting.fit(variants[0], customers, **how)
+            fitted = fitting.fit(variants[0], customers, **options)
         fitted.save(file)
-    _tell(notes)
+    _print_notes(notes)
     out.print(f"Posterior: {file}", highlight=False, soft_wrap=True)
     failed = [check for check in fitted.checks if not check.passed]
     for check in failed:
@@ -277,7 +285,7 @@ def score(
             posteriors, customers, horizon=horizon, margin=margin, annual_discount_rate=annual_discount_rate, seed=seed
         )
         write_table(scores, file)
-    _tell(notes)
+    _print_notes(notes)
     out.print(f"Scores: {file}", highlight=False, soft_wrap=True)
 
 
@@ -286,23 +294,42 @@ def list_members(
     family: Annotated[str, typer.Argument(help="models, costs, roles, datasets, metrics or figures.")],
 ) -> None:
     """Say what a family holds: the names that an experiment may use."""
-    registries: dict[str, Callable[[], dict[str, Any]]] = {
-        "models": lambda: __import__("clvmodels.models", fromlist=["MODELS"]).MODELS,
-        "costs": lambda: __import__("clvmodels.models", fromlist=["COSTS"]).COSTS,
-        "roles": lambda: __import__("clvmodels.sources.roles", fromlist=["ROLES"]).ROLES,
-        "datasets": lambda: __import__("clvmodels.datasets", fromlist=["DATASETS"]).DATASETS,
-        "metrics": lambda: __import__("clvmodels.metrics", fromlist=["METRICS"]).METRICS,
-        "figures": lambda: __import__("clvmodels.figures", fromlist=["FIGURES"]).FIGURES,
-    }
-    if family not in registries:
-        raise ConfigError(unknown("family", family, registries))
-    for name, member in registries[family]().items():
+    for name, member in _registry(family).items():
         title = getattr(member, "title", "") or getattr(member, "shows", "")
         options = "".join(f", option {option}" for option in getattr(member, "options", ()))
         out.print(Text(f"{name:24}{title}{options}"), soft_wrap=True)
 
 
-def _tell(notes: tuple[str, ...]) -> None:
+def _registry(family: str) -> Mapping[str, Any]:
+    """The members of a family by name. Each registry is imported where it is asked for: `--help` imports none."""
+    if family == "models":
+        from clvmodels.models import MODELS
+
+        return MODELS
+    if family == "costs":
+        from clvmodels.models import COSTS
+
+        return COSTS
+    if family == "roles":
+        from clvmodels.sources.roles import TABLE_ROLES
+
+        return TABLE_ROLES
+    if family == "datasets":
+        from clvmodels.datasets import DATASETS
+
+        return DATASETS
+    if family == "metrics":
+        from clvmodels.metrics import METRICS
+
+        return METRICS
+    if family == "figures":
+        from clvmodels.figures import FIGURES
+
+        return FIGURES
+    raise ConfigError(unknown("family", family, FAMILIES))
+
+
+def _print_notes(notes: tuple[str, ...]) -> None:
     for note in notes:
         err.print(Text(f"Note: {note}"), soft_wrap=True)
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from clvmodels.sources.transactions import Transactions
 
 STALE_DAYS = 14
+"""A file of orders that ends longer before the day it is used for is asked about."""
 
 
-def read_effects(model: str, given: list[str], missing: str = "refuse") -> list[Effect]:
+def read_effects(model: str, texts: list[str], missing: str = "refuse") -> list[Effect]:
     """`alpha:channel` (a group), `alpha~nps+age` (covariates), `a+b:channel` where parameters share a coefficient."""
     from clvmodels.inference.effects import MISSING, Effect, targets
     from clvmodels.models import get_model
@@ -29,7 +30,7 @@ def read_effects(model: str, given: list[str], missing: str = "refuse") -> list[
         raise ConfigError(unknown("policy for missing covariates", missing, MISSING, "--missing"))
     part_of = {name: target.part for name, target in targets(get_model(model)).items()}
     effects = []
-    for text in given:
+    for text in texts:
         names, mark, columns = text.partition("~") if "~" in text else text.partition(":")
         parameters = tuple(names.split("+"))
         if not columns or parameters[0] not in part_of:
@@ -45,10 +46,11 @@ def read_effects(model: str, given: list[str], missing: str = "refuse") -> list[
     return effects
 
 
-def read_k(given: str) -> tuple[int, ...]:
+def read_k(text: str) -> tuple[int, ...]:
     """`3`, or `1,2,3` to choose from."""
-    texts = [text.strip() for text in given.split(",")]
-    if wrong := [text for text in texts if not text.isdecimal()]:
+    texts = [part.strip() for part in text.split(",")]
+    wrong = [part for part in texts if not part.isdecimal()]
+    if wrong:
         known = "Write 3, or 1,2,3 to choose by elpd"
         raise ConfigError(Problem("Not a whole number", "--k", wrong[0] or "nothing", known))
     return tuple(map(int, texts))
@@ -74,25 +76,25 @@ def read_customers(
     from clvmodels.inference.effects import columns_of
     from clvmodels.sources.transactions import read_transactions
 
-    own, end = read_columns(columns), read_day(end)
+    names, end = read_columns(columns), read_day(end)
     groups, covariates = columns_of(effects)
-    kept: dict[str, Any] = {
-        "groups": [group for group in groups if group not in DERIVED_GROUPS],
-        "covariates": covariates,
-    }
-    counted: dict[str, Any] = {"time_unit": time_unit, "time": time}
+    read_groups = [group for group in groups if group not in DERIVED_GROUPS]
+    extra: dict[str, Any] = {"groups": read_groups, "covariates": covariates}
+    clock: dict[str, Any] = {"time_unit": time_unit, "time": time}
     if rfm:
         if end is None:
             raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
-        frame = _read_rfm(table, [own.get("customer_id", "customer_id"), *kept["groups"]])
-        customers = Customers.from_rfm(frame, observation_end=end, columns=own, **kept, **counted)
+        frame = _read_rfm(table, [names.get("customer_id", "customer_id"), *read_groups])
+        customers = Customers.from_rfm(frame, observation_end=end, columns=names, **extra, **clock)
         return customers, customers.warnings
     transactions = read_transactions(
-        table, columns=own, date_format=date_format, timezone=timezone, data_end=end, **kept
+        table, columns=names, date_format=date_format, timezone=timezone, data_end=end, **extra
     )
-    customers = summarize(transactions, **kept, **counted).customers
-    whole = DAYS_PER_UNIT[time_unit] if time == "opportunities" else 0.0
-    notes = (*transactions.warnings, *customers.warnings, *_stale(transactions, max(STALE_DAYS, whole)))
+    customers = summarize(transactions, **extra, **clock).customers
+    stale_days: float = STALE_DAYS
+    if time == "opportunities":  # the next one may be a whole period away
+        stale_days = max(stale_days, DAYS_PER_UNIT[time_unit])
+    notes = (*transactions.warnings, *customers.warnings, *_stale(transactions, stale_days))
     return customers, tuple(dict.fromkeys(notes))
 
 
@@ -128,26 +130,26 @@ def read_day(text: str | None) -> str | None:
 
 def read_columns(columns: str) -> dict[str, str]:
     """`customer_id=cust,date=day` as a dict."""
-    pairs = [pair.partition("=") for pair in columns.split(",") if pair]
-    wrong = ["".join(pair) for pair in pairs if not pair[1] or not pair[0] or not pair[2]]
+    pairs = [text.partition("=") for text in columns.split(",") if text]
+    wrong = ["".join(pair) for pair in pairs if not all(pair)]
     if wrong:
         known = "Write meaning=column, such as customer_id=cust,date=day,amount=sales"
         raise ConfigError(Problem("Not a mapping of columns", "--columns", ", ".join(wrong), known))
-    return {key.strip(): name.strip() for key, _, name in pairs}
+    return {meaning.strip(): name.strip() for meaning, _, name in pairs}
 
 
-def common_unit(rfm: bool, given: str | None, fitted: set[str]) -> str:
+def common_unit(rfm: bool, stated: str | None, fitted: set[str]) -> str:
     """The time unit of the table, which must be that of the posteriors."""
     problems = []
     if len(fitted) > 1:
         problems.append(Problem(f"The posteriors are in different time units: {', '.join(sorted(fitted))}"))
-    elif rfm and given is None:
+    elif rfm and stated is None:
         problems.append(
             Problem("An RFM table does not say its time unit", "--time-unit", known=f"Is it {min(fitted)}?")
         )
-    elif given is not None and given not in fitted:
+    elif stated is not None and stated not in fitted:
         known = f"The posterior is in {min(fitted)}s; give recency and T in {min(fitted)}s"
-        problems.append(Problem("Not the posterior's time unit", "--time-unit", given, known))
+        problems.append(Problem("Not the posterior's time unit", "--time-unit", stated, known))
     if problems:
         raise ConfigError(problems)
     return min(fitted)
@@ -165,10 +167,10 @@ def check_economics(
     """Value takes a spend model, a margin and a discount rate: all three or none; and each in its range."""
     from clvmodels.valuation.economics import Economics
 
-    given = {"--spend-posterior": spend_posterior, "--margin": margin, "--annual-discount-rate": annual_discount_rate}
-    missing = [name for name, value in given.items() if value is None]
+    needed = {"--spend-posterior": spend_posterior, "--margin": margin, "--annual-discount-rate": annual_discount_rate}
+    missing = [name for name, value in needed.items() if value is None]
     problems = []
-    if 0 < len(missing) < len(given):
+    if 0 < len(missing) < len(needed):
         known = "Give all three for value in money, or none for purchases only"
         problems.append(Problem(f"{' and '.join(missing)} missing", known=known))
     try:

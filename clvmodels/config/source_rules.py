@@ -12,7 +12,7 @@ from clvmodels.config.document import as_mapping
 from clvmodels.config.finding import SAFE_NAME, as_list, as_text, at, file_problems
 from clvmodels.errors import Problem, unknown
 from clvmodels.sources.reasons import Policies
-from clvmodels.sources.roles import ROLES, Table
+from clvmodels.sources.roles import TABLE_ROLES, Table
 
 ORDERS = ("orders", "order_lines")
 
@@ -40,8 +40,8 @@ def _source(name: str, source: Mapping[str, Any]) -> Iterator[Problem]:
     if not SAFE_NAME.match(name):
         known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
         yield at(path, Problem(f"'{name}' is no name for a table", known=known), key=True)
-    if role is not None and role not in ROLES:
-        yield at((*path, "role"), unknown("role", role, ROLES))
+    if role is not None and role not in TABLE_ROLES:
+        yield at((*path, "role"), unknown("role", role, TABLE_ROLES))
     elif role is not None:
         for problem in _table(source, role).problems(name):
             yield at(path, problem, key=True)
@@ -49,18 +49,20 @@ def _source(name: str, source: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _table(source: Mapping[str, Any], role: str) -> Table:
     """The table as far as its keys are what they should be; what they are not is told where it stands."""
-    texts = {key: _texts(source.get(key)) for key in ("columns", "kinds", "rules", "policies")}
-    known = {f.name for f in fields(Policies)}
-    return Table(
-        path="any",
-        role=role,
-        columns=texts["columns"],
-        kinds=texts["kinds"],
-        rules=texts["rules"],
-        policies=Policies(**{key: value for key, value in texts["policies"].items() if key in known}),  # type: ignore[arg-type]
-        date_format=as_text(source.get("date_format")),
-        groups=_names(source.get("groups")),
-        covariates=_names(source.get("covariates")),
+    policies = {f.name for f in fields(Policies)}
+    stated = _texts(source.get("policies"))
+    return Table.from_mapping(
+        {
+            "path": "any",
+            "role": role,
+            "columns": _texts(source.get("columns")),
+            "kinds": _texts(source.get("kinds")),
+            "rules": _texts(source.get("rules")),
+            "policies": {name: value for name, value in stated.items() if name in policies},
+            "date_format": as_text(source.get("date_format")),
+            "groups": _names(source.get("groups")),
+            "covariates": _names(source.get("covariates")),
+        }
     )
 
 

@@ -51,19 +51,21 @@ def concentration(
     DataError
         If a value is not finite, or there are none.
     """
-    count = len(values.customer_id)
-    best = _places(count, shares, points, top_share)
-    columns: dict[str, object] = {"share_of_customers": best / count, "customers": best}
+    customers = len(values.customer_id)
+    best = _places(customers, shares, points, top_share)
+    columns: dict[str, object] = {"share_of_customers": best / customers, "customers": best}
     for kind in KINDS:
         curves = _curves(values, best, kind)
         defined = curves[~np.isnan(curves).any(axis=1)]
         quantiles = np.full((len(LEVELS), len(best)), np.nan)
         if len(defined):
             quantiles = np.quantile(defined, LEVELS, axis=0)
-        columns |= {f"{kind}_{name}": column for name, column in zip(QUANTILES, quantiles, strict=True)}
+        for name, column in zip(QUANTILES, quantiles, strict=True):
+            columns[f"{kind}_{name}"] = column
         columns[f"{kind}_undefined_draws"] = len(curves) - len(defined)
     mean = sum(own_draws(values, "expected")) / len(values.expected)
-    return pd.DataFrame(columns | {"expected_to_lose_money": int(np.count_nonzero(mean < 0))})
+    columns["expected_to_lose_money"] = int(np.count_nonzero(mean < 0))
+    return pd.DataFrame(columns)
 
 
 def own_draws(values: Values, kind: str) -> Iterator[NDArray[np.float64]]:
@@ -71,7 +73,9 @@ def own_draws(values: Values, kind: str) -> Iterator[NDArray[np.float64]]:
     credit = values.parts.get(CREDIT)
     for d, raw in enumerate(value_draws(values, kind)):
         draw = finite(np.asarray(raw), kind).astype(np.float64)
-        yield draw if credit is None else draw - getattr(credit, kind)[d]
+        if credit is not None:
+            draw = draw - getattr(credit, kind)[d]
+        yield draw
 
 
 def _places(customers: int, shares: Sequence[float] | None, points: int, top_share: float) -> NDArray[np.int64]:
@@ -89,8 +93,9 @@ def _curves(values: Values, best: NDArray[np.int64], kind: str) -> NDArray[np.fl
     """Share of the total held by the best, NaN where the total is not positive. [draw, point]"""
     curves = np.full((len(value_draws(values, kind)), len(best)), np.nan)
     for d, draw in enumerate(own_draws(values, kind)):
-        ascending = np.sort(draw)
-        held = np.concatenate([[0.0], np.cumsum(ascending[::-1], dtype=np.float64)])
-        if held[-1] > 0:
-            curves[d] = held[best] / held[-1]
+        best_first = np.sort(draw)[::-1]
+        cumulated = np.concatenate([[0.0], np.cumsum(best_first, dtype=np.float64)])
+        total = cumulated[-1]
+        if total > 0:
+            curves[d] = cumulated[best] / total
     return curves

@@ -63,12 +63,14 @@ def rank(
     columns: dict[str, NDArray] = {}
     for kind in KINDS:
         draws = value_draws(values, kind)
-        columns |= {f"{kind}_{name}": column for name, column in _value_columns(draws, block_elements).items()}
+        for name, column in _value_columns(draws, block_elements).items():
+            columns[f"{kind}_{name}"] = column
         with _scratch(draws.shape, memory_elements) as ranks:
             odds = _fill_ranks(draws, ranks, top, kind)
-            quantiles = _quantiles(ranks, block_elements)
-            columns |= {f"{kind}_rank_{name}": column for name, column in quantiles.items()}
+            rank_quantiles = _quantiles(ranks, block_elements)
             del ranks  # the file must have no reader left when its folder is removed
+        for name, column in rank_quantiles.items():
+            columns[f"{kind}_rank_{name}"] = column
         columns[f"{kind}_odds_top"] = odds
     return pd.DataFrame(columns, index=pd.Index(values.customer_id, name="customer_id"))
 
@@ -85,8 +87,10 @@ def value_draws(values: Values, kind: str) -> NDArray:
     draws = getattr(values, kind)
     customers = len(values.customer_id)
     if draws.ndim != 2 or draws.shape[1] != customers or 0 in draws.shape:
-        got, known = f"shape {draws.shape}", f"Needs draws of {customers} customers, at least 1 of each"
-        raise DataError(Problem("value draws do not fit the customers", f"values.{kind}", got, known))
+        needs = f"Needs draws of {customers} customers, at least 1 of each"
+        raise DataError(
+            Problem("value draws do not fit the customers", f"values.{kind}", f"shape {draws.shape}", needs)
+        )
     return draws
 
 
@@ -97,20 +101,24 @@ def finite(draw: NDArray, kind: str) -> NDArray:
     return draw
 
 
-def _rows(draws: NDArray, elements: int) -> Iterator[tuple[slice, NDArray]]:
-    """Blocks of customers and their draws [customer_id, draw], contiguous: sums are the same in every block."""
+def _blocks(draws: NDArray, elements: int) -> Iterator[tuple[slice, NDArray]]:
+    """Blocks of customers and their draws [customer_id, draw].
+
+    Contiguous, so that each customer's draws are summed in the same order, to the same last bit, in every block.
+    """
     count, customers = draws.shape
-    for place in slices(customers, elements // count):
-        yield place, np.ascontiguousarray(draws[:, place].T)
+    for block in slices(customers, elements // count):
+        yield block, np.ascontiguousarray(draws[:, block].T)
 
 
 def _value_columns(draws: NDArray, elements: int) -> dict[str, NDArray]:
+    """Mean, sd and quantiles over draws of each customer. [customer_id] each"""
     count, customers = draws.shape
     mean, sd = np.empty(customers), np.full(customers, np.nan)
-    for place, rows in _rows(draws, elements):
-        mean[place] = rows.mean(axis=1, dtype=np.float64)
+    for block, rows in _blocks(draws, elements):
+        mean[block] = rows.mean(axis=1, dtype=np.float64)
         if count > 1:
-            sd[place] = rows.std(axis=1, ddof=1, dtype=np.float64)
+            sd[block] = rows.std(axis=1, ddof=1, dtype=np.float64)
     return {"mean": mean, "sd": sd} | _quantiles(draws, elements)
 
 
@@ -118,12 +126,12 @@ def _quantiles(draws: NDArray, elements: int) -> dict[str, NDArray[np.float64]]:
     """Quantiles over draws of each customer, linear between draws, by name. [customer_id] each"""
     position = LEVELS * (len(draws) - 1)
     low, high = np.floor(position).astype(int), np.ceil(position).astype(int)
-    out = np.empty((len(LEVELS), draws.shape[1]))
-    for place, rows in _rows(draws, elements):
+    by_level = np.empty((len(LEVELS), draws.shape[1]))
+    for block, rows in _blocks(draws, elements):
         ordered = np.sort(rows, axis=1)  # of float32 rows, 3 times as fast as np.quantile
         below, above = ordered[:, low].astype(np.float64), ordered[:, high].astype(np.float64)
-        out[:, place] = (below + (above - below) * (position - low)).T
-    return dict(zip(QUANTILES, out, strict=True))
+        by_level[:, block] = (below + (above - below) * (position - low)).T
+    return dict(zip(QUANTILES, by_level, strict=True))
 
 
 def average_ranks(draw: NDArray) -> NDArray[np.float64]:
@@ -133,7 +141,8 @@ def average_ranks(draw: NDArray) -> NDArray[np.float64]:
     """
     order = np.argsort(-draw)
     ordered = draw[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    is_new = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(np.concatenate([[True], is_new]))  # where a run of tied values begins
     tied = np.diff(starts, append=len(draw))
     ranks = np.empty(len(draw))
     ranks[order] = np.repeat(starts + (tied + 1) / 2, tied)
@@ -146,10 +155,11 @@ def _fill_ranks(draws: NDArray, ranks: NDArray, top: int, kind: str) -> NDArray[
     for d, raw in enumerate(draws):
         draw = finite(np.asarray(raw), kind)
         ranks[d] = average_ranks(draw)
-        cut = -np.partition(-draw, top - 1)[top - 1]
-        above, tied = draw > cut, draw == cut
-        odds += above
-        odds[tied] += (top - np.count_nonzero(above)) / np.count_nonzero(tied)
+        cut = -np.partition(-draw, top - 1)[top - 1]  # the value of the last place at the top
+        is_above, is_tied = draw > cut, draw == cut
+        places_left = top - np.count_nonzero(is_above)
+        odds += is_above
+        odds[is_tied] += places_left / np.count_nonzero(is_tied)
     return odds / len(draws)
 
 

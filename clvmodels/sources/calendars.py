@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from clvmodels.dates import DAYS_PER_UNIT, Day, as_day
 from clvmodels.draws import Array
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.sources.cleaning import id_text
-from clvmodels.sources.reading import Raw, connect, open_source
+from clvmodels.sources.reading import Raw, Source, connect, no_rows, open_source
 
 MOST = 100.0
 """The largest covariate: beyond, a coefficient of ordinary size would be a factor without bound."""
@@ -61,10 +62,11 @@ class SuppliedCalendar:
         return self.bounds[-1] - pd.Timedelta(days=1)
 
     def __repr__(self) -> str:
-        what = [*(["an index"] if self.index is not None else []), *self.covariates]
-        whose = "everybody's" if self.patterns is None else f"of {len(self.patterns):,} customers"
-        steps = f"{len(self.bounds) - 1:,} steps from {self.bounds[0]:%Y-%m-%d} to {self.until:%Y-%m-%d}"
-        return f"calendar '{self.name}' ({', '.join(what)}), {whose}, {steps}"
+        contents = ", ".join(self.covariates if self.index is None else ("an index", *self.covariates))
+        owner = "everybody's" if self.patterns is None else f"of {len(self.patterns):,} customers"
+        count, first = len(self.bounds) - 1, self.bounds[0]
+        days = f"from {first:%Y-%m-%d} to {self.until:%Y-%m-%d}"
+        return f"calendar '{self.name}' ({contents}), {owner}, {count:,} steps {days}"
 
     def option(self, first: pd.Timestamp, last: pd.Timestamp, time_unit: str) -> dict[str, Any]:
         """What `get_model(name, {"calendar": ...})` takes, the index scaled to mean 1 from a first day to a last.
@@ -128,111 +130,145 @@ def read_calendar(
         covariates that are not numbers or larger than 100, a step given twice, gaps between a customer's rows.
     """
     opened = open_source(source, name=name if isinstance(source, pd.DataFrame) else "")
-    mapping, where = dict(columns or {}), opened.where
-    problems = [unknown("column meaning", key, ("date", "customer_id"), where) for key in mapping if key not in _KEYS]
-    wanted = {"date": mapping.get("date", "date")}
-    if "customer_id" in mapping or "customer_id" in opened.columns:
-        wanted["customer_id"] = mapping.get("customer_id", "customer_id")
-    numbers = [*([] if index is None else [index]), *covariates]
-    own = [*wanted.values(), *numbers]
-    problems += [unknown("column", column, opened.columns, where) for column in own if column not in opened.columns]
-    if not numbers:
-        problems.append(Problem("a calendar has an index or covariates", where, known="Name a column of the table"))
-    twice = sorted({column for column in own if own.count(column) > 1})
-    problems += [Problem(f"the column '{column}' is used twice", where) for column in twice]
-    ends = None if until is None else as_day(until, "until", problems)
+    columns = columns or {}
+    names = {"date": columns.get("date", "date")}
+    if "customer_id" in columns or "customer_id" in opened.columns:
+        names["customer_id"] = columns.get("customer_id", "customer_id")
+    numbers = [*covariates] if index is None else [index, *covariates]
+    problems = _column_problems(opened, columns, list(names.values()), numbers)
+    last_day = None if until is None else as_day(until, "until", problems)
     if problems:
         raise DataError(problems)
-    backend = connect()
-    try:
-        raw = opened.scan(backend, own)
-        ids = "c1" if "customer_id" in wanted else None
-        table = raw.table.mutate(c1=id_text(raw.table.c1)) if ids else raw.table
-        frame = table.order_by("row").execute()
-    except duckdb.Error as error:
-        raise DataError(Problem("cannot be read", where, str(error).splitlines()[0])) from error
-    frame = frame.rename(columns=dict(zip([f"c{i}" for i in range(len(own))], own, strict=True)))
-    steps = _checked(frame, raw, where, wanted, index, numbers)
-    return _assembled(steps, name, index, tuple(covariates), ends, where)
-
-
-_KEYS = ("date", "customer_id")
-
-
-def _checked(
-    frame: pd.DataFrame, raw: Raw, where: str, wanted: Mapping[str, str], index: str | None, numbers: Sequence[str]
-) -> pd.DataFrame:
-    """start, customer_id where there is one, and the numbers; or every problem of the rows."""
-    problems: list[Problem] = []
-
-    def refuse(bad: pd.Series, what: str, column: str, known: str) -> None:
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            place = int(raw.line_of(frame["row"].to_numpy()[[row]])[0])
-            got = f"first {raw.place} {place:,}: {str(frame[column].iloc[row])[:60]!r}"
-            problems.append(Problem(f"{int(bad.sum()):,} rows have {what} in '{column}'", where, got, known))
-
-    if frame.empty:
-        raise DataError(Problem("the table has a header and no rows", where))
-    found = pd.DataFrame({"start": pd.to_datetime(frame[wanted["date"]], format="ISO8601", errors="coerce")})
-    found["start"] = found["start"].astype("datetime64[us]").dt.normalize()
-    refuse(found["start"].isna(), "no day", wanted["date"], "Days are written YYYY-MM-DD")
-    if "customer_id" in wanted:
-        found["customer_id"] = frame[wanted["customer_id"]].to_numpy()
-        missing = found["customer_id"].isna() | (found["customer_id"] == "")
-        refuse(missing, "no id", wanted["customer_id"], "A table without customer_id is everybody's")
-    for column in numbers:
-        found[column] = pd.to_numeric(frame[column], errors="coerce").astype("float64")
-        finite = np.isfinite(found[column])
-        refuse(~finite, "no number", column, "Every step needs one: 0 is no effect of a covariate")
-        if column == index:
-            refuse(finite & (found[column] <= 0), "a factor that is not positive", column, "1 is a usual week")
-        else:
-            refuse(finite & (found[column].abs() > MOST), f"a value beyond {MOST:g}", column, "Divide it")
-    keys = [key for key in ("customer_id", "start") if key in found]
-    again = found.duplicated(keys) & found["start"].notna()
-    refuse(again, "a step that is there already", wanted["date"], "One row a step, of each customer")
-    if problems:
-        raise DataError(problems)
-    return found
-
-
-def _assembled(
-    steps: pd.DataFrame,
-    name: str,
-    index: str | None,
-    covariates: tuple[str, ...],
-    ends: pd.Timestamp | None,
-    where: str,
-) -> SuppliedCalendar:
-    starts = pd.DatetimeIndex(np.sort(steps["start"].unique()))
-    if ends is None and len(starts) < 2:
-        raise DataError(Problem("of one step nobody knows how long it lasts", where, known="State until: the last day"))
-    if ends is not None and ends < starts[-1]:
-        raise DataError(Problem(f"ends before the last step, {starts[-1]:%Y-%m-%d}", "until", f"{ends:%Y-%m-%d}"))
-    after = starts[-1] + (starts[-1] - starts[-2]) if ends is None else ends + pd.Timedelta(days=1)
-    bounds = starts.append(pd.DatetimeIndex([after]))
-    if "customer_id" not in steps:
-        ordered = steps.sort_values("start")
-        factors = None if index is None else ordered[index].to_numpy()
-        return SuppliedCalendar(name, bounds, factors, covariates, ordered[[*covariates]].to_numpy()[None])
+    frame, raw = _read_rows(opened, [*names.values(), *numbers], has_ids="customer_id" in names)
+    steps = _steps(frame, raw, opened.where, names, index, numbers)
+    bounds = _bounds(steps, last_day, opened.where)
+    if "customer_id" not in names:
+        return _everybodys(steps, name, bounds, index, tuple(covariates))
     if index is not None:
         known = "Make it a covariate, or supply a table without customer_id"
-        raise DataError(Problem("an index is everybody's, and the table has a customer_id", where, index, known))
-    people = pd.Index(sorted(steps["customer_id"].unique()), name="customer_id")
-    values = np.full((len(people), len(starts), len(covariates)), np.nan)
-    place = people.get_indexer(steps["customer_id"]), starts.get_indexer(steps["start"])
-    values[place] = steps[[*covariates]].to_numpy()
-    begun = np.maximum.accumulate(~np.isnan(values[..., 0]), axis=1)
-    gaps = begun & np.isnan(values[..., 0])
-    if gaps.any():
-        person, step = (int(at[0]) for at in np.nonzero(gaps))
-        what = f"{int(gaps.any(axis=1).sum()):,} customers have a gap between their rows, or end before others"
-        got = f"first '{people[person]}' without {starts[step]:%Y-%m-%d}"
+        raise DataError(Problem("an index is everybody's, and the table has a customer_id", opened.where, index, known))
+    return _of_customers(steps, name, bounds, tuple(covariates), opened.where)
+
+
+_MEANINGS = ("date", "customer_id")
+
+
+def _column_problems(
+    opened: Source, columns: Mapping[str, str], keys: Sequence[str], numbers: Sequence[str]
+) -> list[Problem]:
+    where, used = opened.where, [*keys, *numbers]
+    problems = [unknown("column meaning", key, _MEANINGS, where) for key in columns if key not in _MEANINGS]
+    problems += [unknown("column", name, opened.columns, where) for name in used if name not in opened.columns]
+    if not numbers:
+        problems.append(Problem("a calendar has an index or covariates", where, known="Name a column of the table"))
+    twice = sorted({name for name in used if used.count(name) > 1})
+    problems += [Problem(f"the column '{name}' is used twice", where) for name in twice]
+    return problems
+
+
+def _read_rows(opened: Source, names: Sequence[str], has_ids: bool) -> tuple[pd.DataFrame, Raw]:
+    """The rows in their order, by the table's own names; ids, in the second column, as text."""
+    backend = connect()
+    try:
+        raw = opened.scan(backend, names)
+        table = raw.table.mutate(c1=id_text(raw.table.c1)) if has_ids else raw.table
+        frame = table.order_by("row").execute()
+    except duckdb.Error as error:
+        raise DataError(Problem("cannot be read", opened.where, str(error).splitlines()[0])) from error
+    return frame.rename(columns={f"c{i}": name for i, name in enumerate(names)}), raw
+
+
+def _row_problems(
+    frame: pd.DataFrame, raw: Raw, where: str, is_wrong: pd.Series, what: str, column: str, known: str
+) -> list[Problem]:
+    """The problem of the rows that are wrong in a column, with their number and the first; none if there are none."""
+    if not is_wrong.any():
+        return []
+    first = int(np.flatnonzero(is_wrong)[0])
+    line = int(raw.line_of(frame["row"].to_numpy()[[first]])[0])
+    got = f"first {raw.place} {line:,}: {str(frame[column].iloc[first])[:60]!r}"
+    return [Problem(f"{int(is_wrong.sum()):,} rows have {what} in '{column}'", where, got, known)]
+
+
+def _steps(
+    frame: pd.DataFrame, raw: Raw, where: str, names: Mapping[str, str], index: str | None, numbers: Sequence[str]
+) -> pd.DataFrame:
+    """start, customer_id where there is one, and the numbers; or every problem of the rows."""
+    if frame.empty:
+        raise DataError(no_rows(where))
+    problems: list[Problem] = []
+    refused = partial(_row_problems, frame, raw, where)
+    days = pd.to_datetime(frame[names["date"]], format="ISO8601", errors="coerce")
+    steps = pd.DataFrame({"start": days.astype("datetime64[us]").dt.normalize()})
+    problems += refused(steps["start"].isna(), "no day", names["date"], "Days are written YYYY-MM-DD")
+    if "customer_id" in names:
+        steps["customer_id"] = frame[names["customer_id"]].to_numpy()
+        is_missing = steps["customer_id"].isna() | (steps["customer_id"] == "")
+        problems += refused(is_missing, "no id", names["customer_id"], "A table without customer_id is everybody's")
+    for column in numbers:
+        numbers_of_column = steps[column] = pd.to_numeric(frame[column], errors="coerce").astype("float64")
+        is_finite = np.isfinite(numbers_of_column)
+        problems += refused(~is_finite, "no number", column, "Every step needs one: 0 is no effect of a covariate")
+        if column == index:
+            is_wrong = is_finite & (numbers_of_column <= 0)
+            problems += refused(is_wrong, "a factor that is not positive", column, "1 is a usual week")
+        else:
+            is_wrong = is_finite & (numbers_of_column.abs() > MOST)
+            problems += refused(is_wrong, f"a value beyond {MOST:g}", column, "Divide it")
+    keys = [key for key in ("customer_id", "start") if key in steps]
+    is_repeated = steps.duplicated(keys) & steps["start"].notna()
+    problems += refused(is_repeated, "a step that is there already", names["date"], "One row a step, of each customer")
+    if problems:
+        raise DataError(problems)
+    return steps
+
+
+def _bounds(steps: pd.DataFrame, last_day: pd.Timestamp | None, where: str) -> pd.DatetimeIndex:
+    """First day of each step, and the day after the last: as stated, else as far as the last step is from the one
+    before."""
+    starts = pd.DatetimeIndex(np.sort(steps["start"].unique()))
+    if last_day is not None:
+        if last_day < starts[-1]:
+            what = f"ends before the last step, {starts[-1]:%Y-%m-%d}"
+            raise DataError(Problem(what, "until", f"{last_day:%Y-%m-%d}"))
+        return starts.append(pd.DatetimeIndex([last_day + pd.Timedelta(days=1)]))
+    if len(starts) < 2:
+        raise DataError(Problem("of one step nobody knows how long it lasts", where, known="State until: the last day"))
+    return starts.append(pd.DatetimeIndex([starts[-1] + (starts[-1] - starts[-2])]))
+
+
+def _everybodys(
+    steps: pd.DataFrame, name: str, bounds: pd.DatetimeIndex, index: str | None, covariates: tuple[str, ...]
+) -> SuppliedCalendar:
+    steps = steps.sort_values("start")
+    factors = None if index is None else steps[index].to_numpy()
+    values = steps[[*covariates]].to_numpy()[None]  # one pattern, which all customers share
+    return SuppliedCalendar(name, bounds, factors, covariates, values)
+
+
+def _of_customers(
+    steps: pd.DataFrame, name: str, bounds: pd.DatetimeIndex, covariates: tuple[str, ...], where: str
+) -> SuppliedCalendar:
+    """Each customer's own covariates; those who have the same share a pattern."""
+    starts = bounds[:-1]
+    customers = pd.Index(sorted(steps["customer_id"].unique()), name="customer_id")
+    values = np.full((len(customers), len(starts), len(covariates)), np.nan)
+    cell = customers.get_indexer(steps["customer_id"]), starts.get_indexer(steps["start"])
+    values[cell] = steps[[*covariates]].to_numpy()
+    is_absent = np.isnan(values[..., 0])  # a row has all its numbers, or it was refused
+    has_begun = np.maximum.accumulate(~is_absent, axis=1)
+    is_gap = has_begun & is_absent
+    if is_gap.any():
+        customer, step = (int(place[0]) for place in np.nonzero(is_gap))
+        count = int(is_gap.any(axis=1).sum())
+        what = f"{count:,} customers have a gap between their rows, or end before others"
+        got = f"first '{customers[customer]}' without {starts[step]:%Y-%m-%d}"
         raise DataError(Problem(what, where, got, "Supply a row for every step from a customer's first on"))
+    # Before a customer's first step nothing is read of the pattern, so that 0 there joins more customers in one.
     unique, pattern = np.unique(np.where(np.isnan(values), 0.0, values), axis=0, return_inverse=True)
-    since = pd.Series(starts[begun.argmax(axis=1)], index=people)
-    return SuppliedCalendar(name, bounds, None, covariates, unique, pd.Series(pattern.ravel(), index=people), since)
+    since = pd.Series(starts[has_begun.argmax(axis=1)], index=customers)
+    patterns = pd.Series(pattern.ravel(), index=customers)
+    return SuppliedCalendar(name, bounds, None, covariates, unique, patterns, since)
 
 
 def holiday_weeks(days: Iterable[Day], *, name: str = "holidays") -> SuppliedCalendar:
@@ -246,15 +282,15 @@ def holiday_weeks(days: Iterable[Day], *, name: str = "holidays") -> SuppliedCal
         No day, or one that is none.
     """
     problems: list[Problem] = []
-    found = [as_day(day, name, problems) for day in days]
-    listed = pd.DatetimeIndex([day for day in found if day is not None]).sort_values()
-    if not len(listed) and not problems:
+    read_days = [as_day(day, name, problems) for day in days]
+    holidays = pd.DatetimeIndex([day for day in read_days if day is not None]).sort_values()
+    if not len(holidays) and not problems:
         problems.append(Problem("a calendar of holidays lists a day at least", name))
     if problems:
         raise DataError(problems)
-    first, last = pd.Timestamp(listed[0].year, 1, 1), pd.Timestamp(listed[-1].year, 12, 31)
-    monday = first - pd.Timedelta(days=first.day_of_week)
-    starts = pd.date_range(monday, last, freq="7D")
-    held = np.isin(starts, listed - pd.to_timedelta(listed.day_of_week, unit="D"))
-    bounds = starts.append(pd.DatetimeIndex([last + pd.Timedelta(days=1)]))
-    return SuppliedCalendar(name, bounds, None, ("holiday",), held.astype(float)[None, :, None])
+    first, last = pd.Timestamp(holidays[0].year, 1, 1), pd.Timestamp(holidays[-1].year, 12, 31)
+    first_monday = first - pd.Timedelta(days=first.day_of_week)
+    mondays = pd.date_range(first_monday, last, freq="7D")
+    has_holiday = np.isin(mondays, holidays - pd.to_timedelta(holidays.day_of_week, unit="D"))
+    bounds = mondays.append(pd.DatetimeIndex([last + pd.Timedelta(days=1)]))
+    return SuppliedCalendar(name, bounds, None, ("holiday",), has_holiday.astype(float)[None, :, None])

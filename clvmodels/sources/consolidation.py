@@ -18,10 +18,12 @@ from ibis import _
 
 from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem
-from clvmodels.sources import attributes, tables
+from clvmodels.sources import attributes
+from clvmodels.sources.cleaning import union_of
+from clvmodels.sources.conventions import Conventions, argument_problems
 from clvmodels.sources.events import (
     EVENT,
-    Judged,
+    JudgedTable,
     account_of,
     copies_warning,
     dropped_of,
@@ -30,18 +32,22 @@ from clvmodels.sources.events import (
     no_events,
     unused_warning,
 )
-from clvmodels.sources.identity import MERGED_COLUMNS, Identity, no_conflicts
+from clvmodels.sources.identity import Identity, no_conflicts, no_merges
+from clvmodels.sources.opening import OpenTable, open_tables
 from clvmodels.sources.reading import connect
 from clvmodels.sources.reasons import DEFAULT_POLICIES, Policies
-from clvmodels.sources.roles import Table, Told
-from clvmodels.sources.tables import Found
+from clvmodels.sources.roles import Table
+from clvmodels.sources.tables import JudgedTables, judge_tables
 from clvmodels.sources.tally import stored
-from clvmodels.sources.transactions import Transactions
+from clvmodels.sources.transactions import Transactions, notes_html
 
 __all__ = ["Company", "Table", "consolidate"]
 
 ORIGIN_COLUMNS = ("column", "source", "own_column", "role")
+RETURN_COLUMNS = ("line", "customer_id", "date", "amount", "order_id")
 COST_COLUMNS = ("channel", "month", "amount")
+type Origin = tuple[str, str, str, str]
+"""As `ORIGIN_COLUMNS`."""
 
 
 @dataclass(frozen=True)
@@ -90,20 +96,18 @@ class Company:
     def of(cls, transactions: Transactions) -> Company:
         """A company of which only the orders are known, and what they tell of returns."""
         source = transactions.source
-        origins: list[tuple[str, ...]] = [
-            (column, source, own, "orders") for column, own in transactions.columns.items()
-        ]
+        origins: list[Origin] = [(column, source, name, "orders") for column, name in transactions.columns.items()]
         origins += _return_origins(transactions, source, transactions.columns)
         return cls(
             transactions,
-            _returned(transactions, source),
-            _costs([]),
+            _returns_as_events(transactions, source),
+            _channel_costs([]),
             attributes.as_frame(None),
             pd.DataFrame(origins, columns=list(ORIGIN_COLUMNS)),
-            _sourced(transactions.account, source),
+            _account_with_source(transactions.account, source),
             _with_source(transactions.dropped, source),
             no_conflicts(),
-            _no_merges(),
+            no_merges(),
             transactions.warnings,
         )
 
@@ -122,12 +126,11 @@ class Company:
         return f"Company({len(read)} tables: {', '.join(read)})"
 
     def _repr_html_(self) -> str:
-        kinds = ["read", "used", "orphaned", "dropped"]
         counts = self.account.pivot_table(index="source", columns="kind", values="rows", aggfunc="sum", fill_value=0)
-        counts = counts.reindex(columns=kinds, fill_value=0).reindex(self.account["source"].unique())
-        notes = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
-        table = counts.astype("int64").to_html(escape=True, border=0)
-        return f"<p><b>{html.escape(repr(self))}</b></p>{table}" + (f"<ul>{notes}</ul>" if notes else "")
+        counts = counts.reindex(columns=["read", "used", "orphaned", "dropped"], fill_value=0)
+        counts = counts.reindex(self.account["source"].unique()).astype("int64")
+        table = counts.to_html(escape=True, border=0)
+        return f"<p><b>{html.escape(repr(self))}</b></p>{table}{notes_html(self.warnings)}"
 
 
 def consolidate(
@@ -170,192 +173,228 @@ def consolidate(
     """
     problems: list[Problem] = []
     end = None if data_end is None else as_day(data_end, "data_end", problems)
+    problems += argument_problems(policies, timezone, "utf-8", None)
+    conventions = Conventions(None, timezone, end, policies)
     backend = connect()
-    base = Path(folder) if folder is not None else Path()
-    told = tables.read(backend, sources, base, policies, timezone, (groups, covariates), problems)
-    found = tables.judge_all(backend, told, sources, currency, timezone, end, policies, problems)
+    place = Path(folder) if folder is not None else Path()
+    opened = open_tables(backend, sources, place, conventions, groups, covariates, problems)
+    judged = judge_tables(backend, opened, sources, currency, problems)
     if problems:
         raise DataError(problems)
-    return _company(backend, told, found, data_end is not None)
+    return _company(backend, opened, judged, end_is_stated=data_end is not None)
 
 
-def _company(backend: ibis.BaseBackend, told: list[Told], found: Found, end_is_stated: bool) -> Company:
+def _company(
+    backend: ibis.BaseBackend, opened: Sequence[OpenTable], judged: JudgedTables, end_is_stated: bool
+) -> Company:
     """The company, from tables that have nothing wrong with them."""
-    conflicts, warnings = [*found.conflicts], [*found.warnings]
+    conflicts, warnings = [*judged.conflicts], [*judged.warnings]
     values, undecided = [], {}
-    for judged in (j for j in found.judged if j.told.table.role == "attributes"):
-        table, contradictions, changed = attributes.one_row_each(backend, judged)
-        values.append(table)
-        conflicts += contradictions
-        undecided[judged.told.name] = changed
-    known = attributes.joined(backend, values)
-    transactions = _with_attributes(backend, _together(backend, found), known, told)
-    tables_of_events = [events_of(backend, judged) for judged in found.judged if judged.told.role.is_event]
-    tables_of_events += [_returned(one, name) for name, one in found.orders.items() if one.returns is not None]
-    tables_of_events += found.ranges
-    events = (
-        stored(backend, "events", ibis.union(*tables_of_events))
-        if tables_of_events[1:]
-        else (stored(backend, "events", tables_of_events[0]) if tables_of_events else no_events(backend))
-    )
-    accounts = {name: one.account for name, one in found.orders.items()}
-    left_out = {name: one.dropped for name, one in found.orders.items()}
-    for judged in found.judged:
-        accounts[judged.told.name] = account_of(judged, undecided.get(judged.told.name))
-        left_out[judged.told.name] = dropped_of(backend, judged)
-        warnings += (*copies_warning(judged), *unused_warning(judged))
-    warnings += _told_twice(events)
-    warnings += _no_orders(transactions, events, known, found.identity)
-    warnings += [] if end_is_stated else _later(transactions, events)
-    contradicting = [c for c in conflicts if len(c)]
-    names = [one.name for one in told]
-    dropped = [_with_source(left_out[name], name) for name in names]
-    merged = found.identity.merged
+    for table in _of_role(judged, "attributes"):
+        rows, table_conflicts, undecided[table.opened.name] = attributes.one_row_each(backend, table)
+        values.append(rows)
+        conflicts += table_conflicts
+    known_attributes = attributes.joined(backend, values)
+    transactions = _with_attributes(backend, _all_orders(judged), known_attributes, opened)
+    events = _all_events(backend, judged)
+    accounts = {name: orders.account for name, orders in judged.orders.items()}
+    left_out = {name: orders.dropped for name, orders in judged.orders.items()}
+    for table in judged.others:
+        name = table.opened.name
+        accounts[name] = account_of(table, undecided.get(name))
+        left_out[name] = dropped_of(backend, table)
+        warnings += (*copies_warning(table), *unused_warning(table))
+    warnings += _twice_told_returns(events)
+    warnings += _customers_without_orders(transactions, events, known_attributes, judged.identity)
+    if not end_is_stated:
+        warnings += _events_after_orders(transactions, events)
+    names = [table.name for table in opened]
+    dropped = union_of([_with_source(left_out[name], name) for name in names])
+    some_conflicts = [table for table in conflicts if len(table)]
+    merged = judged.identity.merged
     return Company(
         transactions,
         events,
-        _costs([j for j in found.judged if j.told.table.role == "channel_costs"]),
-        attributes.as_frame(known),
-        _origins(told, found),
-        pd.concat([_sourced(accounts[name], name) for name in names], ignore_index=True),
-        stored(backend, "left_out", ibis.union(*dropped) if dropped[1:] else dropped[0]).order_by("source", "line"),
-        pd.concat(contradicting, ignore_index=True) if contradicting else no_conflicts(),
-        _no_merges() if merged is None else merged,
+        _channel_costs(_of_role(judged, "channel_costs")),
+        attributes.as_frame(known_attributes),
+        _origins(opened, judged),
+        pd.concat([_account_with_source(accounts[name], name) for name in names], ignore_index=True),
+        stored(backend, "left_out", dropped).order_by("source", "line"),
+        pd.concat(some_conflicts, ignore_index=True) if some_conflicts else no_conflicts(),
+        no_merges() if merged is None else merged,
         (*transactions.warnings, *warnings),
     )
 
 
-def _together(backend: ibis.BaseBackend, found: Found) -> Transactions:
+def _of_role(judged: JudgedTables, role: str) -> list[JudgedTable]:
+    return [table for table in judged.others if table.opened.table.role == role]
+
+
+# Orders -----------------------------------------------------------------------------------------------------------
+
+
+def _all_orders(judged: JudgedTables) -> Transactions:
     """All tables of orders as one."""
-    every = [*found.orders.values()]
-    if len(every) == 1:
-        return dataclasses.replace(every[0], sha256=found.sha256)
-    types = {name: kind for one in reversed(every) for name, kind in one.table.schema().items()}
-    alike = [_alike(one.table, types) for one in every]
-    types_of_returns = {name: EVENT[name] for name in ("line", "customer_id", "date", "amount", "order_id")}
-    returns = [_alike(one.returns, types_of_returns) for one in every if one.returns is not None]
-    account = pd.concat([one.account for one in every], ignore_index=True)
+    tables = [*judged.orders.values()]
+    if len(tables) == 1:
+        return dataclasses.replace(tables[0], sha256=judged.sha256)
+    # A column has the type of the first table that has it; what a table lacks is null in its rows.
+    types = {name: kind for orders in reversed(tables) for name, kind in orders.table.schema().items()}
+    return_types = {name: EVENT[name] for name in RETURN_COLUMNS}
+    returns = [_with_columns(orders.returns, return_types) for orders in tables if orders.returns is not None]
+    account = pd.concat([orders.account for orders in tables], ignore_index=True)
     account["step"] = range(len(account))
     return dataclasses.replace(
-        every[0],
-        table=ibis.union(*alike),
+        tables[0],
+        table=union_of([_with_columns(orders.table, types) for orders in tables]),
         account=account,
-        dropped=ibis.union(*(one.dropped for one in every)),
-        warnings=tuple(w for one in every for w in one.warnings),
-        groups=tuple(dict.fromkeys(g for one in every for g in one.groups)),
-        covariates=tuple(dict.fromkeys(c for one in every for c in one.covariates)),
-        source=", ".join(one.source for one in every),
-        sha256=found.sha256,
-        data_start=min(one.data_start for one in every),
-        data_end=max(one.data_end for one in every),
-        returns=(ibis.union(*returns) if returns[1:] else returns[0]) if returns else None,
+        dropped=union_of([orders.dropped for orders in tables]),
+        warnings=tuple(warning for orders in tables for warning in orders.warnings),
+        groups=tuple(dict.fromkeys(group for orders in tables for group in orders.groups)),
+        covariates=tuple(dict.fromkeys(name for orders in tables for name in orders.covariates)),
+        source=", ".join(orders.source for orders in tables),
+        sha256=judged.sha256,
+        data_start=min(orders.data_start for orders in tables),
+        data_end=max(orders.data_end for orders in tables),
+        returns=union_of(returns) if returns else None,
     )
 
 
-def _alike(table: ibis.Table, types: Mapping[str, object]) -> ibis.Table:
-    return table.select(**{n: table[n] if n in table.columns else ibis.null(kind) for n, kind in types.items()})
+def _with_columns(table: ibis.Table, types: Mapping[str, object]) -> ibis.Table:
+    """The table with these columns alone; those that it lacks are null."""
+    columns = {}
+    for name, kind in types.items():
+        columns[name] = table[name] if name in table.columns else ibis.null(kind)
+    return table.select(**columns)
 
 
 def _with_attributes(
-    backend: ibis.BaseBackend, transactions: Transactions, known: ibis.Table | None, told: list[Told]
+    backend: ibis.BaseBackend,
+    transactions: Transactions,
+    known_attributes: ibis.Table | None,
+    opened: Sequence[OpenTable],
 ) -> Transactions:
     """The orders with their customers' attributes beside them."""
-    if known is None:
+    if known_attributes is None:
         return dataclasses.replace(transactions, table=stored(backend, "transactions", transactions.table))
-    kept = [one.table for one in told if one.table.role == "attributes"]
-    table = transactions.table.left_join(known, "customer_id").drop("customer_id_right")
+    tables = [table.table for table in opened if table.table.role == "attributes"]
+    groups = [group for table in tables for group in table.groups]
+    covariates = [name for table in tables for name in table.covariates]
+    joined = transactions.table.left_join(known_attributes, "customer_id").drop("customer_id_right")
     return dataclasses.replace(
         transactions,
-        table=stored(backend, "transactions", table),
-        groups=tuple(dict.fromkeys((*transactions.groups, *(g for one in kept for g in one.groups)))),
-        covariates=tuple(dict.fromkeys((*transactions.covariates, *(c for one in kept for c in one.covariates)))),
+        table=stored(backend, "transactions", joined),
+        groups=tuple(dict.fromkeys((*transactions.groups, *groups))),
+        covariates=tuple(dict.fromkeys((*transactions.covariates, *covariates))),
     )
 
 
-def _returned(transactions: Transactions, source: str) -> ibis.Table:
+# Events and costs -------------------------------------------------------------------------------------------------
+
+
+def _all_events(backend: ibis.BaseBackend, judged: JudgedTables) -> ibis.Table:
+    """The events of all tables, the negative orders that are returns, and the product groups of orders."""
+    events = [events_of(backend, table) for table in judged.others if table.opened.role.is_event]
+    for name, orders in judged.orders.items():
+        if orders.returns is not None:
+            events.append(_returns_as_events(orders, name))
+    events += judged.ranges
+    return stored(backend, "events", union_of(events)) if events else no_events(backend)
+
+
+def _returns_as_events(transactions: Transactions, source: str) -> ibis.Table:
     """Negative orders as events of returns; none where they are not taken so."""
-    if transactions.returns is None:
-        return no_events(transactions.backend)
     rows = transactions.returns
-    told = {"source": ibis.literal(source), "role": ibis.literal("returns"), "kind": ibis.literal("return")}
-    told |= {name: rows[name] for name in ("line", "customer_id", "date", "amount", "order_id") if name in rows.columns}
-    return in_shape(rows, told)
+    if rows is None:
+        return no_events(transactions.backend)
+    columns = {name: rows[name] for name in RETURN_COLUMNS if name in rows.columns}
+    columns |= {"source": ibis.literal(source), "role": ibis.literal("returns"), "kind": ibis.literal("return")}
+    return in_shape(rows, columns)
 
 
-def _told_twice(events: ibis.Table) -> list[str]:
-    """Returns of one customer, day and amount that several tables tell."""
-    back = events.filter(_.role == "returns").group_by(["customer_id", "date", "amount"]).agg(n=_.source.nunique())
-    twice = int(back.filter(_.n > 1).count().execute())
-    if not twice:
-        return []
-    what = f"{twice:,} returns stand in several tables, with one customer, day and amount: each counts"
-    return [f"{what}; if they are the same, leave one table out, or the policy refunds: returns"]
-
-
-def _costs(tables_of_costs: Sequence[Judged]) -> pd.DataFrame:
+def _channel_costs(tables: Sequence[JudgedTable]) -> pd.DataFrame:
     """Costs by channel and month, those of one month added."""
-    rows = [
-        j.used.select(channel="channel", month=_.date.truncate("M"), amount="amount").execute() for j in tables_of_costs
-    ]
-    if not rows:
+    if not tables:
         types = {"channel": "str", "month": "datetime64[us]", "amount": "float64"}
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
+    rows = [
+        table.used.select(channel="channel", month=_.date.truncate("M"), amount="amount").execute() for table in tables
+    ]
     costs = pd.concat(rows, ignore_index=True).astype({"channel": "str", "month": "datetime64[us]"})
     costs = costs.sort_values([*COST_COLUMNS])  # so that sums do not depend on the order of the rows
     return costs.groupby(["channel", "month"], as_index=False)["amount"].sum()
+
+
+# The account ------------------------------------------------------------------------------------------------------
 
 
 def _with_source(dropped: ibis.Table, source: str) -> ibis.Table:
     return dropped.select(source=ibis.literal(source), where="where", line="line", reason="reason", text="text")
 
 
-def _sourced(account: pd.DataFrame, source: str) -> pd.DataFrame:
+def _account_with_source(account: pd.DataFrame, source: str) -> pd.DataFrame:
     account = account.copy()
     account.insert(0, "source", source)
     return account
 
 
-def _no_merges() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype="int64" if name == "line" else "str") for name in MERGED_COLUMNS})
-
-
-def _origins(told: list[Told], found: Found) -> pd.DataFrame:
-    rows: list[tuple[str, ...]] = []
-    for one in told:
-        for meaning, own in one.names.items():
-            column = (
-                "customer_id"
-                if meaning == "key" and one.table.role != "identity"
-                else one.role.to.get(meaning, meaning)
-            )
-            role = "range" if meaning == "product_group" else one.table.role
-            rows.append(("kind" if meaning == "product_group" else column, one.name, own, role))
-        if one.name in found.orders:
-            rows += _return_origins(found.orders[one.name], one.name, one.names)
+def _origins(opened: Sequence[OpenTable], judged: JudgedTables) -> pd.DataFrame:
+    """Where each column of the result comes from."""
+    rows: list[Origin] = []
+    for table in opened:
+        for meaning, name in table.names.items():
+            column, role = _result_column(table, meaning)
+            rows.append((column, table.name, name, role))
+        if table.name in judged.orders:
+            rows += _return_origins(judged.orders[table.name], table.name, table.names)
     return pd.DataFrame(rows, columns=list(ORIGIN_COLUMNS))
 
 
-def _return_origins(transactions: Transactions, source: str, names: Mapping[str, str]) -> list[tuple[str, ...]]:
+def _result_column(table: OpenTable, meaning: str) -> tuple[str, str]:
+    """The column of the result that a column of a table becomes, and the role of what it is a column of."""
+    role = table.table.role
+    if meaning == "product_group":  # events of the role range, which no table has
+        return "kind", "range"
+    if meaning == "key" and role != "identity":
+        return "customer_id", role
+    return table.role.event_columns.get(meaning, meaning), role
+
+
+def _return_origins(transactions: Transactions, source: str, names: Mapping[str, str]) -> list[Origin]:
     if transactions.returns is None:
         return []
     return [("amount", source, names.get("amount", "amount"), "returns")]
 
 
-def _no_orders(
-    transactions: Transactions, events: ibis.Table, known: ibis.Table | None, identity: Identity
+# What a reader should know ----------------------------------------------------------------------------------------
+
+
+def _twice_told_returns(events: ibis.Table) -> list[str]:
+    """Returns of one customer, day and amount that several tables tell."""
+    returns = events.filter(_.role == "returns").group_by(["customer_id", "date", "amount"])
+    count = int(returns.agg(n=_.source.nunique()).filter(_.n > 1).count().execute())
+    if not count:
+        return []
+    what = f"{count:,} returns stand in several tables, with one customer, day and amount: each counts"
+    return [f"{what}; if they are the same, leave one table out, or the policy refunds: returns"]
+
+
+def _customers_without_orders(
+    transactions: Transactions, events: ibis.Table, known_attributes: ibis.Table | None, identity: Identity
 ) -> list[str]:
     """How many customers the tables know of who never ordered."""
-    ids = [events.select("customer_id")]
-    ids += [] if known is None else [known.select("customer_id")]
-    ids += [] if identity.keys is None else [identity.keys.select("customer_id")]
-    everyone = ibis.union(*ids, distinct=True) if ids[1:] else ids[0].distinct()
-    n = int(everyone.filter(_.customer_id.notnull()).anti_join(transactions.table, "customer_id").count().execute())
-    return [f"{n:,} customers of the tables have no order: they are in no model"] if n else []
+    tables = [events, *(table for table in (known_attributes, identity.keys) if table is not None)]
+    customers = union_of([table.select("customer_id") for table in tables]).distinct()
+    customers = customers.filter(_.customer_id.notnull())
+    count = int(customers.anti_join(transactions.table, "customer_id").count().execute())
+    return [f"{count:,} customers of the tables have no order: they are in no model"] if count else []
 
 
-def _later(transactions: Transactions, events: ibis.Table) -> list[str]:
+def _events_after_orders(transactions: Transactions, events: ibis.Table) -> list[str]:
+    """Events after the last order, which ends the data where nobody states the end."""
     last = transactions.data_end
-    n = int(events.filter(_.date > ibis.date(last.date())).count().execute())
-    if not n:
+    count = int(events.filter(_.date > ibis.date(last.date())).count().execute())
+    if not count:
         return []
-    return [f"{n:,} events lie after the last order, {last:%Y-%m-%d}; where the tables cover more days, state data_end"]
+    what = f"{count:,} events lie after the last order, {last:%Y-%m-%d}"
+    return [f"{what}; where the tables cover more days, state data_end"]

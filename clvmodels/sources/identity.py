@@ -34,8 +34,12 @@ RULES: dict[str, Callable[[ibis.Value], ibis.Value]] = {
 blanks, hyphens and small letters."""
 CONFLICT_COLUMNS = ("what", "system", "key", "values", "where", "lines")
 MERGED_COLUMNS = ("customer_id", "merged", "where", "line")
-LISTED = 10_000  # conflicts of a kind that are listed; all are counted
-_SHOWN = 6  # ids of a cycle that an error names
+LISTED = 10_000
+"""Conflicts of a kind that are listed; all are counted."""
+MOST_SHOWN = 6
+"""Ids of a circle, and circles, that an error names."""
+PLACE = ("source", "row", "where", "line")
+"""Where a row of an identity table stood."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +71,23 @@ class Identity:
         self, table: ibis.Table, column: str, system: str, owner: str = "owner", unowned: str = "unowned"
     ) -> ibis.Table:
         """The table with `owner` (whose the key is) and `unowned` (why it is nobody's)."""
+        # Names that end in _ are of no column of a company: they stand beside its own until the last line.
         rows = table.mutate(key_=normal(table[column], (self.rules or {}).get(system, "exact")))
         if self.keys is None:
-            found = rows.mutate(theirs_=rows.key_, known_=ibis.literal(True))
+            joined = rows.mutate(customer_=rows.key_, is_listed_=ibis.literal(True))
         else:
-            known = self.keys.filter(_.system == system).select(key_="key", theirs_=CUSTOMER, known_=ibis.literal(True))
-            found = rows.left_join(known, "key_")
-        new = found.known_.isnull()
-        theirs = new.ifelse(found.key_, found.theirs_) if system == CUSTOMER else found.theirs_
+            keys = self.keys.filter(_.system == system)
+            keys = keys.select(key_="key", customer_=CUSTOMER, is_listed_=ibis.literal(True))
+            joined = rows.left_join(keys, "key_")
+        is_listed, customer = joined.is_listed_.notnull(), joined.customer_
+        if system == CUSTOMER:  # lists only those who were merged: any other key is the customer
+            customer = is_listed.ifelse(customer, joined.key_)
         why = ibis.cases(
-            (found.key_.isnull(), reasons.NO_ID),
-            (~new & found.theirs_.isnull(), reasons.SEVERAL),
-            (theirs.isnull(), reasons.ORPHAN),
+            (joined.key_.isnull(), reasons.NO_ID),
+            (is_listed & joined.customer_.isnull(), reasons.SEVERAL),
+            (customer.isnull(), reasons.ORPHAN),
         )
-        return found.select(*table.columns, **{owner: theirs, unowned: why})
+        return joined.select(*table.columns, **{owner: customer, unowned: why})
 
 
 def normal(column: ibis.Value, rule: str) -> ibis.Value:
@@ -101,8 +108,8 @@ def known_systems(identity: Identity) -> list[str]:
     """Systems that keys can be of, the result's own first."""
     if identity.keys is None:
         return [CUSTOMER]
-    found = identity.keys.select("system").distinct().execute()["system"]
-    return [CUSTOMER, *sorted(set(found) - {CUSTOMER})]
+    systems = set(identity.keys.select("system").distinct().execute()["system"])
+    return [CUSTOMER, *sorted(systems - {CUSTOMER})]
 
 
 def read_identity(backend: ibis.BaseBackend, rows: ibis.Table, rules: Mapping[str, str]) -> Identity:
@@ -115,39 +122,54 @@ def read_identity(backend: ibis.BaseBackend, rows: ibis.Table, rules: Mapping[st
     DataError
         Naming the customers, and their lines, who were merged in a circle.
     """
-    rule = rules.get(CUSTOMER, "exact")
-    exact = normal(rows.key, "exact")
-    keys = ibis.cases(
-        *((rows.system == system, normal(rows.key, name)) for system, name in rules.items()), (True, exact)
-    )
-    place = ("source", "row", "where", "line")
-    pairs = stored(backend, "pairs", rows.select(*place, "system", key=keys, direct=normal(rows[CUSTOMER], rule)))
-    nothing = pairs.filter(_.key.isnull() | _.direct.isnull()).select(
-        "source", "row", reason=ibis.literal(reasons.NO_NAME)
-    )
-    pairs = pairs.filter(_.key.notnull(), _.direct.notnull())
-    merges = pairs.filter(_.system == CUSTOMER, _.key != _.direct)
-    _refuse_cycles(merges)
-    ends = _followed(backend, merges.select("key", "direct").distinct())
-    each = pairs.filter((_.system != CUSTOMER) | (_.key != _.direct))
-    last = ends.select(direct="key", end="direct")
-    each = each.left_join(last, "direct").select(*place, "system", "key", end=ibis.coalesce(_.end, _.direct))
-    each = stored(backend, "owners", each)
-    owners = each.group_by(["system", "key"]).agg(n=_.end.nunique(), one=_.end.min())
-    owners = owners.select("system", "key", "n", customer_id=(owners.n == 1).ifelse(owners.one, ibis.null("string")))
-    owners = stored(backend, "keys", owners)
-    several = each.semi_join(owners.filter(_.n > 1), ["system", "key"]).select("source", "row").distinct()
-    unused = stored(backend, "unused", nothing.union(several.mutate(reason=ibis.literal(reasons.SEVERAL))))
-    return Identity(owners.drop("n"), dict(rules), _conflicts(each, owners), _merged(each, owners), unused)
+    pairs = _normalised(backend, rows, rules)
+    is_nameless = pairs.key.isnull() | pairs.direct.isnull()
+    named = pairs.filter(~is_nameless)
+    _refuse_cycles(_merges(named))
+    links = _links(backend, named)
+    owners = _owners(backend, links)
+    nameless = pairs.filter(is_nameless).select("source", "row", reason=ibis.literal(reasons.NO_NAME))
+    shared = links.semi_join(owners.filter(_.n > 1), ["system", "key"]).select("source", "row").distinct()
+    shared = shared.mutate(reason=ibis.literal(reasons.SEVERAL))
+    unused = stored(backend, "unused", nameless.union(shared))
+    return Identity(owners.drop("n"), dict(rules), _conflicts(links, owners), _merged(links, owners), unused)
 
 
-def _followed(backend: ibis.BaseBackend, merges: ibis.Table) -> ibis.Table:
+def _merges(named: ibis.Table) -> ibis.Table:
+    """Rows that say that a customer was merged; into themselves nobody is."""
+    return named.filter(_.system == CUSTOMER, _.key != _.direct)
+
+
+def _links(backend: ibis.BaseBackend, named: ibis.Table) -> ibis.Table:
+    """Each key with the customer whom its row leads to, merges followed to the end: place, system, key, end."""
+    ends = _chain_ends(backend, _merges(named).select("key", "direct").distinct())
+    links = named.filter((_.system != CUSTOMER) | (_.key != _.direct))
+    links = links.left_join(ends.select(direct="key", end="direct"), "direct")
+    return stored(backend, "links", links.select(*PLACE, "system", "key", end=ibis.coalesce(_.end, _.direct)))
+
+
+def _owners(backend: ibis.BaseBackend, links: ibis.Table) -> ibis.Table:
+    """The customer of each key: system, key, n (how many it leads to), customer_id (null where they are several)."""
+    ends = links.group_by(["system", "key"]).agg(n=_.end.nunique(), end=_.end.min())
+    customer = (ends.n == 1).ifelse(ends.end, ibis.null("string"))
+    return stored(backend, "keys", ends.select("system", "key", "n", customer_id=customer))
+
+
+def _normalised(backend: ibis.BaseBackend, rows: ibis.Table, rules: Mapping[str, str]) -> ibis.Table:
+    """The rows with their keys, and the customers these name (`direct`), as they are compared."""
+    by_rule = [(rows.system == system, normal(rows.key, rule)) for system, rule in rules.items()]
+    key = ibis.cases(*by_rule, (True, normal(rows.key, "exact")))
+    customer = normal(rows[CUSTOMER], rules.get(CUSTOMER, "exact"))
+    return stored(backend, "pairs", rows.select(*PLACE, "system", key=key, direct=customer))
+
+
+def _chain_ends(backend: ibis.BaseBackend, merges: ibis.Table) -> ibis.Table:
     """Each merged customer with the end of the chain, or the ends where chains part: a step twice as long each time,
-    until nobody moves."""
+    until nobody moves. (key, direct)"""
     steps = stored(backend, "merges", merges)
     while True:
-        on = steps.select(direct="key", further="direct")
-        joined = steps.left_join(on, "direct")
+        next_steps = steps.select(direct="key", further="direct")
+        joined = steps.left_join(next_steps, "direct")
         if not int(joined.filter(_.further.notnull()).count().execute()):
             return steps
         longer = joined.select("key", direct=ibis.coalesce(joined.further, joined.direct)).distinct()
@@ -162,48 +184,50 @@ def _refuse_cycles(merges: ibis.Table) -> None:
     codes, ids = pd.factorize(pd.concat([edges["key"], edges["direct"]]), sort=True)
     start, stop = np.split(codes, 2)
     graph = coo_matrix((np.ones(len(edges), "int8"), (start, stop)), shape=(len(ids), len(ids)))
-    _number, part = connected_components(graph, connection="strong")
-    inside = edges[(part[start] == part[stop])].assign(part=part[start][part[start] == part[stop]])
-    problems = [_cycle(found) for _part, found in inside.groupby("part", sort=False)]
+    _number, component = connected_components(graph, connection="strong")
+    is_circular = component[start] == component[stop]
+    circular = edges[is_circular].assign(component=component[start][is_circular])
+    problems = [_cycle(circle) for _component, circle in circular.groupby("component", sort=False)]
     if problems:
-        raise DataError(problems[:_SHOWN])
+        raise DataError(problems[:MOST_SHOWN])
 
 
 def _cycle(edges: pd.DataFrame) -> Problem:
     """The problem of one circle, told from its first id."""
-    into = edges.sort_values(["key", "direct"]).groupby("key")["direct"].first()
-    path = [min(into.index)]
+    merged_into = edges.sort_values(["key", "direct"]).groupby("key")["direct"].first()
+    path = [min(merged_into.index)]
     while path[-1] not in path[:-1]:
-        path.append(into[path[-1]])
-    path = path[path.index(path[-1]) :]
-    shown = [_short(key) for key in path]
-    shown = shown if len(shown) <= _SHOWN + 1 else [*shown[:_SHOWN], f"... ({len(path) - 1} customers)", shown[-1]]
-    first = edges.sort_values("line").iloc[:_SHOWN]
+        path.append(merged_into[path[-1]])
+    path = path[path.index(path[-1]) :]  # without what leads into the circle
+    shown_ids = [_shortened(key) for key in path]
+    if len(shown_ids) > MOST_SHOWN + 1:
+        shown_ids = [*shown_ids[:MOST_SHOWN], f"... ({len(path) - 1} customers)", shown_ids[-1]]
+    first = edges.sort_values("line").iloc[:MOST_SHOWN]
     lines = ", ".join(f"{line}" for line in first["line"])
-    more = ", ..." if len(edges) > _SHOWN else ""
+    more = ", ..." if len(edges) > MOST_SHOWN else ""
     what = f"customers were merged in a circle, at lines {lines}{more}"
-    return Problem(what, first["where"].iloc[0], " -> ".join(shown), "Leave out the row that is wrong")
+    return Problem(what, first["where"].iloc[0], " -> ".join(shown_ids), "Leave out the row that is wrong")
 
 
-def _short(key: str, limit: int = 60) -> str:
+def _shortened(key: str, limit: int = 60) -> str:
     return key if len(key) <= limit else key[:limit] + "..."
 
 
-def _conflicts(each: ibis.Table, owners: ibis.Table) -> pd.DataFrame:
-    several = owners.filter(_.n > 1).select("system", "key")
-    found = each.inner_join(several, ["system", "key"])
-    listed = found.group_by(["system", "key"]).agg(
+def _conflicts(links: ibis.Table, owners: ibis.Table) -> pd.DataFrame:
+    """Keys that lead to several customers, with these and their lines."""
+    shared = links.inner_join(owners.filter(_.n > 1).select("system", "key"), ["system", "key"])
+    listed = shared.group_by(["system", "key"]).agg(
         values=_.end.collect(distinct=True), where=_["where"].min(), lines=_.line.collect(distinct=True)
     )
     table = listed.order_by(["system", "key"]).limit(LISTED).execute()
     return conflict_table(table.assign(what="key of several customers"))
 
 
-def conflict_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Values and lines as text, in order."""
-    values = [" | ".join(sorted(map(str, values))) for values in found["values"]]
-    lines = [", ".join(map(str, sorted(lines))) for lines in found["lines"]]
-    return found.assign(values=values, lines=lines)[list(CONFLICT_COLUMNS)].astype("str")
+def conflict_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Conflicts in their columns: `values` and `lines`, a list a row, become text, in order."""
+    values = [" | ".join(sorted(map(str, row))) for row in table["values"]]
+    lines = [", ".join(map(str, sorted(row))) for row in table["lines"]]
+    return table.assign(values=values, lines=lines)[list(CONFLICT_COLUMNS)].astype("str")
 
 
 def no_conflicts() -> pd.DataFrame:
@@ -211,14 +235,21 @@ def no_conflicts() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="str") for name in CONFLICT_COLUMNS})
 
 
-def _merged(each: ibis.Table, owners: ibis.Table) -> pd.DataFrame:
-    good = owners.filter(_.system == CUSTOMER, _.n == 1).select("key", "customer_id")
-    rows = each.filter(_.system == CUSTOMER).inner_join(good, "key")
-    rows = rows.group_by(["customer_id", "key"]).agg(where=_["where"].min(), line=_.line.min())
-    table = rows.order_by(["customer_id", "key"]).execute().rename(columns={"key": "merged"})
+def _merged(links: ibis.Table, owners: ibis.Table) -> pd.DataFrame:
+    """The customers who were merged into one other, and where it says so first."""
+    decided = owners.filter(_.system == CUSTOMER, _.n == 1).select("key", "customer_id")
+    rows = links.filter(_.system == CUSTOMER).inner_join(decided, "key")
+    merges = rows.group_by(["customer_id", "key"]).agg(where=_["where"].min(), line=_.line.min())
+    table = merges.order_by(["customer_id", "key"]).execute().rename(columns={"key": "merged"})
     return table[list(MERGED_COLUMNS)]
 
 
-def systems_problem(system: str, known: Sequence[str], where: str) -> list[Problem]:
+def no_merges() -> pd.DataFrame:
+    """The list of merged customers where there are none."""
+    columns = {name: pd.Series(dtype="int64" if name == "line" else "str") for name in MERGED_COLUMNS}
+    return pd.DataFrame(columns)
+
+
+def systems_problem(system: str, systems: Sequence[str], where: str) -> list[Problem]:
     """The problem of a system whose keys no identity table holds."""
-    return [] if system in known else [unknown("system", system, known, f"{where}, identity")]
+    return [] if system in systems else [unknown("system", system, systems, f"{where}, identity")]

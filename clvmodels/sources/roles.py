@@ -1,4 +1,4 @@
-"""What a table can be of, and what its columns mean: a role a line. And how a table is told of: `Table`.
+"""What a table can be of, a role a line, and how a user describes one: `Table`.
 
 Most tables are events of customers in one shape: whose, when, of what kind, how many, for how much money.
 """
@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import pandas as pd
 
 from clvmodels.errors import Problem, unknown
+from clvmodels.sources.columns import RESERVED
+from clvmodels.sources.conventions import argument_problems
 from clvmodels.sources.identity import CUSTOMER, rule_problems
-from clvmodels.sources.reading import Raw, Source
 from clvmodels.sources.reasons import Policies
-from clvmodels.sources.transactions import RESERVED, argument_problems, own_column
 
 AS_ORDER = "order"
 """Instead of a table's currency: amounts are in the currency of the order they belong to."""
+ORDER_ROLES = ("orders", "order_lines")
+"""Roles of which transactions are made."""
+ORDER_COLUMNS = ("key", "cost", "discount", "product_group", "currency")
+"""What orders may have beside `RESERVED`: no group and no covariate can be called so."""
 
 
 @dataclass(frozen=True)
-class Role:
+class TableRole:
     """What a table is of.
 
     Parameters
@@ -39,7 +43,7 @@ class Role:
         Kinds that are known; `open` where a table may have others.
     kind
         Of every row, where no column tells it.
-    to
+    event_columns
         Meaning -> column of the events that it becomes, where they are called otherwise.
     """
 
@@ -50,7 +54,7 @@ class Role:
     kinds: tuple[str, ...] = ()
     open: bool = True
     kind: str = ""
-    to: Mapping[str, str] = field(default_factory=dict)
+    event_columns: Mapping[str, str] = field(default_factory=dict)
     is_event: bool = True
 
     @property
@@ -60,28 +64,28 @@ class Role:
 
 
 _MONEY = ("amount", "currency")
-ROLES: dict[str, Role] = {
-    "orders": Role(
+TABLE_ROLES: dict[str, TableRole] = {
+    "orders": TableRole(
         "Orders",
         ("date",),
         ("amount", "order_id", "cost", "discount", "currency", "ended"),
         is_event=False,
     ),
-    "order_lines": Role(
+    "order_lines": TableRole(
         "Order lines",
         ("order_id",),
         ("amount", "cost", "discount", "product_group", "key", "date", "currency"),
         ("order_id",),
         is_event=False,
     ),
-    "returns": Role(
+    "returns": TableRole(
         "Returns and refunds",
         ("date", "amount"),
         ("currency", "order_id"),
         ("key", "order_id"),
         kind="return",
     ),
-    "payments": Role(
+    "payments": TableRole(
         "Payments",
         ("date", "kind"),
         (*_MONEY, "order_id"),
@@ -89,50 +93,52 @@ ROLES: dict[str, Role] = {
         kinds=("late", "bad_debt", "fee", "paid"),
         open=False,
     ),
-    "discounts": Role(
+    "discounts": TableRole(
         "Discounts conceded",
         ("date", "amount"),
         ("currency", "order_id"),
         ("key", "order_id"),
         kind="discount",
     ),
-    "contacts": Role(
+    "contacts": TableRole(
         "Service contacts",
         ("date",),
         ("kind", "minutes", *_MONEY, "order_id"),
         kinds=("contact", "complaint"),
         kind="contact",
-        to={"minutes": "value"},
+        event_columns={"minutes": "value"},
     ),
-    "surveys": Role(
+    "surveys": TableRole(
         "Satisfaction surveys",
         ("date", "kind"),
         ("score",),
         kinds=("nps", "csat", "ces"),
         open=False,
-        to={"score": "value"},
+        event_columns={"score": "value"},
     ),
-    "engagement": Role("Engagement", ("date", "kind"), ("count",)),
-    "referrals": Role("Referrals", ("date",), ("referred",), kind="referral", to={"referred": "detail"}),
-    "campaigns": Role(
+    "engagement": TableRole("Engagement", ("date", "kind"), ("count",)),
+    "referrals": TableRole(
+        "Referrals", ("date",), ("referred",), kind="referral", event_columns={"referred": "detail"}
+    ),
+    "campaigns": TableRole(
         "Campaigns",
         ("date", "kind"),
         ("arm", "responded", *_MONEY),
-        to={"arm": "detail", "responded": "value"},
+        event_columns={"arm": "detail", "responded": "value"},
     ),
-    "acquisition": Role(
+    "acquisition": TableRole(
         "Acquisition costs",
         ("amount",),
         ("date", "channel", "currency"),
         kind="acquisition",
-        to={"channel": "detail"},
+        event_columns={"channel": "detail"},
     ),
-    "channel_costs": Role(
+    "channel_costs": TableRole(
         "Costs by channel and month", ("channel", "date", "amount"), ("currency",), (), is_event=False
     ),
-    "attributes": Role("Attributes of customers", (), is_event=False),
-    "identity": Role("Identity", ("system", "key", "customer_id"), (), (), is_event=False),
-    "rates": Role("Exchange rates", ("currency", "rate"), ("date",), (), is_event=False),
+    "attributes": TableRole("Attributes of customers", (), is_event=False),
+    "identity": TableRole("Identity", ("system", "key", "customer_id"), (), (), is_event=False),
+    "rates": TableRole("Exchange rates", ("currency", "rate"), ("date",), (), is_event=False),
 }
 """By name, in the order of a report."""
 SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
@@ -150,7 +156,7 @@ class Table:
     frame
         Or the table itself.
     role
-        From `ROLES`.
+        From `TABLE_ROLES`.
     system
         Whose keys its customers are told by; by default those of the result.
     table
@@ -192,110 +198,71 @@ class Table:
     currency: str | None = None
 
     @classmethod
-    def from_mapping(cls, told: Mapping[str, Any]) -> Table:
-        """A table as an experiment file tells of it, its policies a mapping too."""
-        policies = told.get("policies")
-        return cls(**{**told, "policies": None if policies is None else Policies(**policies)})
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Table:
+        """A table as an experiment file describes it, its policies a mapping too."""
+        policies = mapping.get("policies")
+        if isinstance(policies, Mapping):
+            policies = Policies(**policies)
+        return cls(**{**mapping, "policies": policies})
 
     def problems(self, name: str) -> list[Problem]:
-        """What is wrong with what was said, before the table is looked at."""
+        """What is wrong with the description, before the table is looked at; `name` is the table's among the others."""
         where = f"source '{name}'"
-        if self.role not in ROLES:
-            return [unknown("role", self.role, ROLES, where)]
-        role = ROLES[self.role]
-        found = argument_problems(self.policies or Policies(), "UTC", self.encoding, self.date_format)
-        found = [Problem(p.what, f"{where}, {p.where}" if p.where else where, p.got, p.known) for p in found]
+        if self.role not in TABLE_ROLES:
+            return [unknown("role", self.role, TABLE_ROLES, where)]
+        return [
+            *self._argument_problems(where),
+            *self._column_problems(where),
+            *self._kind_problems(where),
+            *self._value_problems(where),
+            *self._group_problems(where),
+            *rule_problems(self.rules, where),
+        ]
+
+    def _argument_problems(self, where: str) -> list[Problem]:
+        problems = []
+        # The time zone is that of the whole result, and checked with it.
+        for problem in argument_problems(self.policies or Policies(), "UTC", self.encoding, self.date_format):
+            place = f"{where}, {problem.where}" if problem.where else where
+            problems.append(Problem(problem.what, place, problem.got, problem.known))
         if (self.path is None) == (self.frame is None):
-            found.append(Problem("needs a path or a frame, one of them", where))
-        found += [unknown("column meaning", m, role.meanings, where) for m in self.columns if m not in role.meanings]
-        if not role.open:
-            found += [
-                unknown("kind", kind, role.kinds, where) for kind in self.kinds.values() if kind not in role.kinds
-            ]
+            problems.append(Problem("needs a path or a frame, one of them", where))
+        return problems
+
+    def _column_problems(self, where: str) -> list[Problem]:
+        meanings = TABLE_ROLES[self.role].meanings
+        return [
+            unknown("column meaning", meaning, meanings, where) for meaning in self.columns if meaning not in meanings
+        ]
+
+    def _kind_problems(self, where: str) -> list[Problem]:
+        role, problems = TABLE_ROLES[self.role], []
+        for kind in self.kinds.values():
+            if not role.open and kind not in role.kinds:
+                problems.append(unknown("kind", kind, role.kinds, where))
+        # An identity table's words are mapped to systems, in the same way.
         if self.kinds and "kind" not in role.meanings and self.role != "identity":
-            found.append(Problem("has no kinds", where, known=f"Kinds are told by {', '.join(_with('kind'))}"))
+            with_kinds = [name for name, other in TABLE_ROLES.items() if "kind" in other.meanings]
+            problems.append(Problem("has no kinds", where, known=f"Kinds are told by {', '.join(with_kinds)}"))
+        return problems
+
+    def _value_problems(self, where: str) -> list[Problem]:
+        problems = []
         if self.sign not in ("positive", "negative"):
-            found.append(unknown("sign", self.sign, ("positive", "negative"), where))
-        if self.policies and self.policies.refunds == "returns" and self.role not in ("orders", "order_lines"):
-            found.append(Problem("only orders have refunds: returns", where, known="Keep, drop or refuse negatives"))
-        if (self.groups or self.covariates) and self.role not in ("orders", "order_lines", "attributes"):
-            found.append(Problem("only orders and attributes have groups and covariates", where))
-        for column in (*self.groups, *self.covariates):
-            if column in RESERVED or column in KEPT_BY_ORDERS:
+            problems.append(unknown("sign", self.sign, ("positive", "negative"), where))
+        if self.policies and self.policies.refunds == "returns" and self.role not in ORDER_ROLES:
+            problems.append(Problem("only orders have refunds: returns", where, known="Keep, drop or refuse negatives"))
+        return problems
+
+    def _group_problems(self, where: str) -> list[Problem]:
+        problems = []
+        columns = (*self.groups, *self.covariates)
+        if columns and self.role not in (*ORDER_ROLES, "attributes"):
+            problems.append(Problem("only orders and attributes have groups and covariates", where))
+        for column in columns:
+            if column in RESERVED or column in ORDER_COLUMNS:
                 what = f"a group column cannot be called '{column}', nor a covariate"
-                found.append(Problem(what, where, known="Rename the column"))
+                problems.append(Problem(what, where, known="Rename the column"))
         if self.rules and self.role != "identity":
-            found.append(Problem("rules belong to the identity table", where))
-        return found + rule_problems(self.rules, where)
-
-
-KEPT_BY_ORDERS = ("key", "cost", "discount", "product_group", "currency")
-
-
-def _with(meaning: str) -> list[str]:
-    return [name for name, role in ROLES.items() if meaning in role.meanings]
-
-
-class Told(NamedTuple):
-    """A table that was found, its columns known, and its rows in the engine."""
-
-    name: str
-    table: Table
-    source: Source
-    names: dict[str, str]  # meaning, group or covariate -> the table's own name, in the order of raw's columns
-    raw: Raw
-
-    @property
-    def role(self) -> Role:
-        return ROLES[self.table.role]
-
-    @property
-    def where(self) -> str:
-        return self.source.where
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """Columns that mean nothing but are kept."""
-        return tuple(dict.fromkeys((*self.table.groups, *self.table.covariates)))
-
-    def column(self, meaning: str) -> str:
-        """What the engine calls the column of a meaning that the table has."""
-        return own_column(self.names, meaning)
-
-
-def map_columns(table: Table, source: Source, is_base: bool) -> tuple[dict[str, str], list[Problem]]:
-    """Meaning -> own name of each column that is read, and what is wrong with them. `is_base`: the lines are the
-    orders, since no other table is."""
-    role, where = ROLES[table.role], source.where
-    kept = dict.fromkeys((*table.groups, *table.covariates))
-    required = [*role.required]
-    if table.role == "order_lines":
-        required += ["key", "date"] if is_base else []
-    elif role.reached_by:
-        reach = [m for m in role.reached_by if m in table.columns or m in source.columns]
-        required = [*(reach[:1] or role.reached_by[:1]), *required]
-    itself = {*source.columns} - {*kept, "ended"}  # ended, as of transactions, only where a column is named for it
-    own = [m for m in role.meanings if m in table.columns or m in itself]
-    if table.role == "order_lines" and not is_base:
-        own = [m for m in own if m not in ("key", "date")]
-    names = {m: table.columns.get(m, m) for m in dict.fromkeys((*required, *own))} | {k: k for k in kept}
-    problems = []
-    if table.currency == AS_ORDER and table.role != "order_lines" and ("key" in names or "order_id" not in names):
-        what = f"currency: {AS_ORDER} is of rows that are reached by their order_id"
-        problems.append(Problem(what, where, known="Name the column of order ids and none of keys"))
-    for meaning, name in names.items():
-        if (n := source.columns.count(name)) > 1:
-            problems.append(Problem(f"{n} columns are called '{name}'", where))
-        if n == 0:
-            problems.append(_absent(meaning, name, table, role, source))
-    return names, problems
-
-
-def _absent(meaning: str, name: str, table: Table, role: Role, source: Source) -> Problem:
-    problem = unknown("column", name, source.columns, source.where)
-    if meaning in table.columns or meaning not in role.meanings:
-        return problem
-    other = " or 'order_id'" if meaning == "key" and "order_id" in role.reached_by else ""
-    return Problem(
-        f"{problem.what}; say which column is its '{meaning}'{other}: columns={{'{meaning}': ...}}", problem.where
-    )
+            problems.append(Problem("rules belong to the identity table", where))
+        return problems

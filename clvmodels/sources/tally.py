@@ -16,10 +16,14 @@ import pyarrow as pa
 from ibis import _
 
 from clvmodels.errors import DataError, Problem
+from clvmodels.sources.conventions import Conventions
 from clvmodels.sources.reading import Raw
-from clvmodels.sources.reasons import ABOUT, BAD_DATE, HINTS, ORPHANED, REASONS, REFUSABLE, UNREADABLE, USED, Policies
+from clvmodels.sources.reasons import ABOUT, BAD_DATE, HINTS, ORPHANED, REASONS, REFUSABLE, UNREADABLE, USED
 
-_LISTED = 6  # places named in an error
+MOST_PLACES = 6
+"""Places named in an error."""
+LONGEST_TEXT = 120
+"""Characters of a row that an error shows."""
 
 
 def in_engine[T](where: str, step: Callable[[], T]) -> T:
@@ -49,24 +53,57 @@ def refusals(
     counts: pd.Series,
     where: str,
     names: Mapping[str, str],
-    policies: Policies,
-    date_format: str | None,
+    conventions: Conventions,
     hints: Mapping[str, str] | None = None,
 ) -> list[Problem]:
     """Everything that the policies refuse, each with its first places and the own names of its columns. `hints` are
     the table's own, by reason."""
     problems, total = [], int(counts.sum())
     for reason, (policy, verb) in REFUSABLE.items():
-        if counts[reason] and getattr(policies, policy) == "refuse":
-            hint = f"The policy {policy}: drop leaves such rows out and counts them"
-            if reason == BAD_DATE and date_format:
-                hint = f"They do not follow date_format {date_format!r}. {hint}"
-            else:
-                hint = (hints or {}).get(reason, HINTS.get(reason, "")) + hint
-            about = [f"'{names[meaning]}'" for meaning in ABOUT.get(reason, ()) if meaning in names]
-            hint = f"Column {' or '.join(about)}. {hint}" if about else hint
-            problems.append(_refusal(judged, raw, reason, f"{counts[reason]} of {total} rows {verb}", hint, where))
+        if counts[reason] and getattr(conventions.policies, policy) == "refuse":
+            advice = _advice(reason, policy, names, conventions.date_format, {**HINTS, **(hints or {})})
+            place, text = _first_places(judged, raw, reason)
+            what = f"{counts[reason]} of {total} rows {verb}, first at {place}"
+            problems.append(Problem(what, where, text, advice))
     return problems
+
+
+def _advice(
+    reason: str, policy: str, names: Mapping[str, str], date_format: str | None, hints: Mapping[str, str]
+) -> str:
+    """Which column it is, what may be wrong with it, and how to go on without mending it."""
+    columns = [f"'{names[meaning]}'" for meaning in ABOUT.get(reason, ()) if meaning in names]
+    advice = f"Column {' or '.join(columns)}. " if columns else ""
+    if reason == BAD_DATE and date_format:
+        advice += f"They do not follow date_format {date_format!r}. "
+    else:
+        advice += hints.get(reason, "")
+    return f"{advice}The policy {policy}: drop leaves such rows out and counts them"
+
+
+def _first_places(judged: ibis.Table, raw: Raw, reason: str) -> tuple[str, str]:
+    """Where the first rows with a reason stood, and the text of the first."""
+    if reason == UNREADABLE:
+        rejects = raw.rejects.head(MOST_PLACES)
+        text = f"{rejects['reason'].iloc[0]}: {_shortened(rejects['text'].iloc[0])}"
+        return _listed_places("line", rejects["line"].tolist()), text
+    rows = judged.filter(_.reason == reason).order_by("row").limit(MOST_PLACES).select("row", "text").execute()
+    lines = raw.line_of(rows["row"].to_numpy()).tolist()
+    return _listed_places(raw.place, lines), _shortened(rows["text"].iloc[0])
+
+
+def _listed_places(place: str, lines: list[int]) -> str:
+    """The first place, then the others: "line 17 (then 300, 5000)"."""
+    if len(lines) == 1:
+        return f"{place} {lines[0]}"
+    more = ", ..." if len(lines) == MOST_PLACES else ""
+    return f"{place} {lines[0]} (then {', '.join(map(str, lines[1:]))}{more})"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return text[:LONGEST_TEXT] + f"... ({len(text)} characters)"
 
 
 def nothing_left(counts: pd.Series, where: str) -> Problem:
@@ -75,36 +112,25 @@ def nothing_left(counts: pd.Series, where: str) -> Problem:
     return Problem(f"no row is left of {counts.sum()}", where, why)
 
 
-def _refusal(judged: ibis.Table, raw: Raw, reason: str, what: str, hint: str, where: str) -> Problem:
-    if reason == UNREADABLE:
-        first = raw.rejects.head(_LISTED).assign(place=lambda r: r["line"])
-        got = f"{first['reason'].iloc[0]}: {_short(first['text'].iloc[0])}"
-        place = "line"
-    else:
-        first = judged.filter(_.reason == reason).order_by("row").limit(_LISTED).select("row", "text").execute()
-        first["place"] = raw.line_of(first["row"].to_numpy())
-        got, place = _short(first["text"].iloc[0]), raw.place
-    return Problem(f"{what}, first at {places(place, first['place'].tolist())}", where, got, hint)
-
-
-def places(place: str, found: list[int]) -> str:
-    """The first place, then the others: "line 17 (then 300, 5000)"."""
-    rest = f" (then {', '.join(map(str, found[1:]))}{', ...' if len(found) == _LISTED else ''})" if found[1:] else ""
-    return f"{place} {found[0]}{rest}"
-
-
-def _short(text: str, limit: int = 120) -> str:
-    return text if len(text) <= limit else text[:limit] + f"... ({len(text)} characters)"
-
-
-def marks_counted(counts: pd.Series, marks: ibis.Table | None) -> pd.Series:
+def with_marks(counts: pd.Series, marks: ibis.Table | None) -> pd.Series:
     """The counts, where rows that had no reason have got one by what other rows are: `marks` (row, reason, text)."""
     if marks is None:
         return counts
-    more = marks.group_by("reason").agg(rows=_.count()).execute().set_index("reason")["rows"]
-    counts = counts.add(more, fill_value=0).reindex(counts.index)
-    counts[""] -= more.sum()
+    marked = _rows_by_reason(marks)
+    counts = counts.add(marked, fill_value=0).reindex(counts.index)
+    counts[""] -= marked.sum()
     return counts.astype("int64")
+
+
+def with_left_out(counts: pd.Series, marks: ibis.Table | None) -> pd.Series:
+    """The counts of a table that marked rows were taken out of, with these."""
+    if marks is None:
+        return counts
+    return counts.add(_rows_by_reason(marks), fill_value=0).reindex(counts.index).astype("int64")
+
+
+def _rows_by_reason(marks: ibis.Table) -> pd.Series:
+    return marks.group_by("reason").agg(rows=_.count()).execute().set_index("reason")["rows"]
 
 
 def account(
@@ -112,12 +138,14 @@ def account(
 ) -> pd.DataFrame:
     """Rows read = orphaned + dropped + used, by reason; those changed are among the used. A reason that no row had is
     left out. `other_use` tells of rows that are used for something else than the rest."""
-    other = {reason: n for reason, n in (other_use or {}).items() if n}
+    changed, other_use = changed or {}, other_use or {}
     rows = [("rows read", counts.sum(), "read")]
-    rows += [(why, n, "orphaned" if why in ORPHANED else "dropped") for why, n in counts.drop("").items() if n]
-    rows += [(reason, n, "changed") for reason, n in (changed or {}).items() if n]
-    rows += [(reason, n, "used") for reason, n in other.items()]
-    rows += [(USED, counts[""] - sum(other.values()), "used")]
+    for reason, n in counts.drop("").items():
+        rows.append((reason, n, "orphaned" if reason in ORPHANED else "dropped"))
+    rows += [(reason, n, "changed") for reason, n in changed.items()]
+    rows += [(reason, n, "used") for reason, n in other_use.items()]
+    rows = [rows[0], *(row for row in rows[1:] if row[1])]
+    rows.append((USED, counts[""] - sum(other_use.values()), "used"))
     table = pd.DataFrame(rows, columns=["reason", "rows", "kind"])
     table.insert(0, "step", np.arange(len(table)))
     table.insert(2, "where", where)
@@ -128,11 +156,12 @@ def with_lines(backend: ibis.BaseBackend, raw: Raw, table: ibis.Table) -> ibis.T
     """The table and `line`, where each of its rows stood."""
     if not int(raw.table.count().execute()):
         return table.mutate(line=ibis.null("int64"))
-    last = int(raw.table["row"].max().execute())
-    first_line, last_line = (int(line) for line in raw.line_of(np.array([0, last])))
-    if last_line - first_line == last:
+    last_row = int(raw.table["row"].max().execute())
+    first_line, last_line = (int(line) for line in raw.line_of(np.array([0, last_row])))
+    if last_line - first_line == last_row:
         return table.mutate(line=(table["row"] + first_line).cast("int64"))
-    rows = np.arange(last + 1)  # rows that could not be read, or that are empty, lie between
+    # Rows that could not be read, or that are empty, lie between: each row's line is looked up.
+    rows = np.arange(last_row + 1)
     lines = backend.create_table(ibis.util.gen_name("lines"), pa.table({"row": rows, "line": raw.line_of(rows)}))
     return table.inner_join(lines, "row")
 
@@ -142,10 +171,11 @@ def dropped(
 ) -> ibis.Table:
     """The rows that do not count: where, line, reason, text."""
     rows = judged.filter(_.reason.notnull()).select("row", "reason", "text")
-    rows = rows.union(marks.select("row", "reason", "text")) if marks is not None else rows
-    found = with_lines(backend, raw, rows).select("line", "reason", "text")
+    if marks is not None:
+        rows = rows.union(marks.select("row", "reason", "text"))
+    left_out = with_lines(backend, raw, rows).select("line", "reason", "text")
     if len(raw.rejects):
-        lost = raw.rejects.assign(text=raw.rejects["reason"] + ": " + raw.rejects["text"], reason=UNREADABLE)
-        lost = lost[["line", "reason", "text"]].astype({"line": "int64", "reason": "str", "text": "str"})
-        found = found.union(backend.create_table(ibis.util.gen_name("rejected"), lost))
-    return found.order_by("line").select(where=ibis.literal(where), line=_.line, reason=_.reason, text=_.text)
+        rejects = raw.rejects.assign(text=raw.rejects["reason"] + ": " + raw.rejects["text"], reason=UNREADABLE)
+        rejects = rejects[["line", "reason", "text"]].astype({"line": "int64", "reason": "str", "text": "str"})
+        left_out = left_out.union(backend.create_table(ibis.util.gen_name("rejected"), rejects))
+    return left_out.order_by("line").select(where=ibis.literal(where), line=_.line, reason=_.reason, text=_.text)

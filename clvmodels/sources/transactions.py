@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import html
-import zoneinfo
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import ibis
 import pandas as pd
 from ibis import _
 
 from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem, attempt, unknown
-from clvmodels.sources import cleaning, tally
-from clvmodels.sources.currencies import Rates, only_currency, rows_by_currency, with_rate
-from clvmodels.sources.reading import ENCODINGS, Raw, Source, connect, no_rows, open_source
+from clvmodels.sources import judging, tally
+from clvmodels.sources.cleaning import union_of
+from clvmodels.sources.columns import RESERVED, covariate_problems, engine_column, id_problems, type_problems
+from clvmodels.sources.conventions import Conventions, argument_problems, readable_encoding
+from clvmodels.sources.currencies import Rates, result_currency, rows_by_currency, with_rate
+from clvmodels.sources.judging import OrderRows
+from clvmodels.sources.opening import scan
+from clvmodels.sources.reading import Source, connect, open_source
 from clvmodels.sources.reasons import DEFAULT_POLICIES, NETTED, RETURNED, Policies
 
 __all__ = ["Policies", "Transactions", "read_transactions"]
 
 REQUIRED, OPTIONAL = ("customer_id", "date"), ("amount", "order_id")
-END = "ended"
-NAMED = (END, "cost", "discount", "currency")  # are read only where a column is named for them
-KEPT = ("amount", END, "order_id", "cost", "discount", "product_group")  # in the result, where they were read
-_STATISTICS = (
-    "frequency",
-    "recency",
-    "T",
-    "monetary_value",
-    "amount_count",
-    "amount_sum",
-    "amount_log_sum",
-    "amount_log_ss",
-    "sum_log_gaps",
-    "status",
-    "first_purchase",
-    "first_month",
-)
-RESERVED = {"row", "reason", "text", "moment", *_STATISTICS, *REQUIRED, *OPTIONAL, END}
+NAMED = ("ended", "cost", "discount", "currency")
+"""Meanings that are read only where a column is named for them: a column that happens to be called so may mean
+another thing."""
+COLUMNS = ("amount", "ended", "order_id", "cost", "discount", "product_group")
+"""Of the result, where they were read, beside customer_id and date."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +83,16 @@ class Transactions:
         return int(self.table.count().execute())
 
     def _repr_html_(self) -> str:
-        head = f"{len(self):,} transactions from {self.source}, {self.data_start:%Y-%m-%d} to {self.data_end:%Y-%m-%d}"
-        notes = "".join(f"<li>{html.escape(w)}</li>" for w in self.warnings)
+        days = f"{self.data_start:%Y-%m-%d} to {self.data_end:%Y-%m-%d}"
+        title = html.escape(f"{len(self):,} transactions from {self.source}, {days}")
         account = self.account.to_html(index=False, escape=True, border=0)
-        return f"<p><b>{html.escape(head)}</b></p>{account}" + (f"<ul>{notes}</ul>" if notes else "")
+        return f"<p><b>{title}</b></p>{account}{notes_html(self.warnings)}"
+
+
+def notes_html(warnings: Sequence[str]) -> str:
+    """Warnings as a list for notebooks; nothing where there are none."""
+    items = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def read_transactions(
@@ -162,191 +158,157 @@ def read_transactions(
         With every problem found: of the arguments and columns first, then of the rows, with their lines.
     """
     problems = argument_problems(policies, timezone, encoding, date_format)
-    problems += name_problems((*groups, *covariates), columns or {})
+    problems += _name_problems((*groups, *covariates), columns or {})
     end = None if data_end is None else as_day(data_end, "data_end", problems)
-    # An unknown encoding is among the problems already; any will do to look at the columns too.
-    readable = encoding if encoding in ENCODINGS else "latin-1"
     try:
-        opened = open_source(source, name=name, delimiter=delimiter, encoding=readable, table=table)
+        opened = open_source(source, name=name, delimiter=delimiter, encoding=readable_encoding(encoding), table=table)
     except DataError as error:
         raise DataError([*problems, *error.problems]) from error
-    names, more = _map_columns(opened, columns or {}, (*groups, *covariates))
-    if problems + more:
-        raise DataError(problems + more)
+    names, column_problems = _map_columns(opened, columns or {}, (*groups, *covariates))
+    _raise(problems + column_problems)
     backend = connect()
     raw = scan(backend, opened, list(names.values()))
-    cleaning.check_types(raw, names, opened.where, date_format, (*groups, *covariates))
-    cleaning.check_covariates(raw, names, covariates, opened.where)
-    ids = {m: own for m, own in names.items() if m in cleaning.IDS and m not in (*groups, *covariates)}
-    problems = cleaning.id_problems(raw, names, ids, opened.where)
+    conventions = Conventions(date_format, timezone, end, policies)
+    orders = OrderRows(raw, opened.where, names, conventions, groups, covariates)
+    # Columns of a wrong type cannot be looked into further; wrong ids are told along with wrong rows.
+    _raise(type_problems(raw, names, opened.where, date_format, orders.extra))
+    _raise(covariate_problems(raw, names, covariates, opened.where))
+    problems = id_problems(raw, names, opened.where, orders.extra)
     rates = Rates(currency)
     if "currency" in (columns or {}):
-        found = rows_by_currency(raw.table, raw.table[own_column(names, "currency")])
-        rates = Rates(only_currency(list(found.index), currency))
-    transactions = attempt(
-        problems,
-        lambda: clean(
-            backend,
-            raw,
-            opened.where,
-            names,
-            rates,
-            date_format=date_format,
-            timezone=timezone,
-            data_end=end,
-            policies=policies,
-            groups=groups,
-            covariates=covariates,
-        ),
-    )
-    if problems or transactions is None:
-        raise DataError(problems)
+        codes = rows_by_currency(raw.table, orders.cell("currency"))
+        rates = Rates(result_currency(list(codes.index), currency))
+    transactions = attempt(problems, lambda: clean(backend, orders, rates))
+    _raise(problems)
+    if transactions is None:
+        raise ValueError("no transactions and no problem")
     return transactions
 
 
-def own_column(names: Mapping[str, str], meaning: str) -> str:
-    """What the engine calls the column of a meaning."""
-    return f"c{list(names).index(meaning)}"
-
-
-def clean(
-    backend: ibis.BaseBackend,
-    raw: Raw,
-    where: str,
-    names: Mapping[str, str],
-    rates: Rates,
-    *,
-    date_format: str | None,
-    timezone: str,
-    data_end: pd.Timestamp | None,
-    policies: Policies,
-    groups: Sequence[str],
-    covariates: Sequence[str],
-    converted: Collection[str] = (),
-    needs_order: bool = False,
-    borrowed: Collection[str] = (),
-) -> Transactions:
-    """Judge the rows of a table of orders and make transactions of those that count; the arguments are good.
-
-    `names` maps each meaning to the table's own name, in the order of raw's columns. What another table knows of the
-    rows, they carry: see `cleaning.judge_rows`; `borrowed` meanings are from there, and do not tell copies apart.
-    """
-    problems: list[Problem] = []
-    if "currency" in names and "currency" not in (*groups, *covariates) and "rate" not in raw.table.columns:
-        day = cleaning.calendar_day(raw.table[own_column(names, "date")], date_format, timezone)
-        column = own_column(names, "currency")
-        raw = (
-            attempt(problems, lambda: tally.in_engine(where, lambda: with_rate(raw, column, day, where, rates))) or raw
-        )
-    rows = cleaning.judge_rows(
-        raw, names, date_format, timezone, data_end, policies, groups, covariates, converted, needs_order
-    )
-    judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", rows))
-    counts = tally.count(judged, raw)
-    problems += tally.refusals(judged, raw, counts, where, names, policies, date_format)
+def _raise(problems: list[Problem]) -> None:
     if problems:
         raise DataError(problems)
-    own_names = tuple(name for name in names if name not in borrowed)
-    used, marks = _compare_rows(backend, judged, own_names, policies)
-    counts = tally.marks_counted(counts, marks)
-    orders, returns = _returns_apart(used, policies)
+
+
+def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transactions:
+    """Judge the rows of a table of orders and make transactions of those that count; the arguments are good.
+
+    Raises
+    ------
+    DataError
+        With all that the policies refuse; or if no row is left.
+    """
+    names, where, conventions = orders.names, orders.where, orders.conventions
+    problems: list[Problem] = []
+    orders = _rated(orders, rates, problems)
+    raw = orders.raw
+    judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", judging.judge_orders(orders)))
+    counts = tally.count(judged, raw)
+    problems += tally.refusals(judged, raw, counts, where, names, conventions)
+    _raise(problems)
+    own_meanings = tuple(name for name in names if name not in orders.borrowed)
+    used, marks = _compare_rows(backend, judged, own_meanings, conventions.policies)
+    counts = tally.with_marks(counts, marks)
+    used_orders, returns = _returns_apart(used, conventions.policies)
     returned = 0 if returns is None else int(returns.count().execute())
     if counts[""] == returned:
         raise DataError(tally.nothing_left(counts, where))
-    netted = int(orders.filter(_.amount < 0).count().execute()) if "amount" in orders.columns else 0
-    kept = dict.fromkeys((*(name for name in KEPT if name in names), *groups, *covariates))
-    start, last = orders.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
-    if returns is not None:
-        own = [name for name in ("order_id",) if name in names]
-        returns = tally.with_lines(backend, raw, returns).select("line", "customer_id", "date", *own, amount=-_.amount)
+    columns = dict.fromkeys((*(name for name in COLUMNS if name in names), *orders.extra))
+    start, last = used_orders.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
     return Transactions(
-        table=orders.select("customer_id", "date", *kept),
-        account=tally.account(counts, where, {NETTED: netted}, {RETURNED: returned}),
+        table=used_orders.select("customer_id", "date", *columns),
+        account=tally.account(counts, where, {NETTED: _count_negative(used_orders)}, {RETURNED: returned}),
         dropped=tally.dropped(backend, judged, marks, raw, where),
-        warnings=_warnings(used, own_names, policies),
+        warnings=_warnings(used, own_meanings, conventions.policies),
         has_amount="amount" in names,
         currency=rates.currency,
-        groups=tuple(groups),
-        covariates=tuple(covariates),
+        groups=tuple(orders.groups),
+        covariates=tuple(orders.covariates),
         source=where,
         sha256=raw.sha256,
         data_start=pd.Timestamp(start),
-        data_end=data_end or pd.Timestamp(last),
+        data_end=conventions.data_end or pd.Timestamp(last),
         backend=backend,
-        returns=returns,
+        returns=None if returns is None else _as_returns(backend, orders, returns),
         columns=dict(names),
     )
 
 
-def argument_problems(policies: Policies, timezone: str, encoding: str, date_format: str | None) -> list[Problem]:
-    """What is wrong with how a table is to be read, before it is looked at."""
-    problems = policies.problems()
-    if timezone not in zoneinfo.available_timezones():
-        problems.append(unknown("time zone", timezone, ["UTC", "Europe/London", "America/New_York", "Asia/Tokyo"]))
-    if encoding not in ENCODINGS:
-        problems.append(unknown("encoding", encoding, ENCODINGS))
-    if date_format is not None:
-        try:
-            duckdb.sql("SELECT try_strptime('', $format)", params={"format": date_format})
-        except duckdb.Error as error:
-            problems.append(Problem("is no date format", "date_format", repr(date_format), str(error).splitlines()[0]))
-    return problems
+def _rated(orders: OrderRows, rates: Rates, problems: list[Problem]) -> OrderRows:
+    """The rows with their rates, where a column of currencies is named and they have none yet."""
+    has_currency = "currency" in orders.names and "currency" not in orders.extra
+    if not has_currency or "rate" in orders.raw.table.columns:
+        return orders
+    column = engine_column(orders.names, "currency")
+    raw = attempt(
+        problems,
+        lambda: tally.in_engine(orders.where, lambda: with_rate(orders.raw, column, orders.day(), orders.where, rates)),
+    )
+    return orders if raw is None else orders._replace(raw=raw)
 
 
-def name_problems(groups: Sequence[str], columns: Collection[str]) -> list[Problem]:
-    """Groups and covariates that are called as a column of ours is, or of `columns`."""
+def _count_negative(orders: ibis.Table) -> int:
+    """Refunds that are left among the orders: those that are netted."""
+    if "amount" not in orders.columns:
+        return 0
+    return int(orders.filter(_.amount < 0).count().execute())
+
+
+def _as_returns(backend: ibis.BaseBackend, orders: OrderRows, returns: ibis.Table) -> ibis.Table:
+    """Negative orders as what was sent back: line, customer_id, date, amount (positive), order_id where it was read."""
+    order_id = ["order_id"] if "order_id" in orders.names else []
+    rows = tally.with_lines(backend, orders.raw, returns)
+    return rows.select("line", "customer_id", "date", *order_id, amount=-_.amount)
+
+
+def _name_problems(extra: Sequence[str], columns: Collection[str]) -> list[Problem]:
+    """Groups and covariates that are called as a column of ours is, or as a meaning in `columns`."""
     return [
-        Problem(f"a group column cannot be called '{g}', nor a covariate", "groups", known="Rename the column")
-        for g in groups
-        if g in RESERVED or g in columns
+        Problem(f"a group column cannot be called '{name}', nor a covariate", "groups", known="Rename the column")
+        for name in extra
+        if name in RESERVED or name in columns
     ]
 
 
 def _map_columns(
-    opened: Source, columns: Mapping[str, str], groups: Sequence[str]
+    opened: Source, columns: Mapping[str, str], extra: Sequence[str]
 ) -> tuple[dict[str, str], list[Problem]]:
     """Meaning -> the table's own name, for every column that is used; and what is wrong with the mapping."""
-    known = (*REQUIRED, *OPTIONAL, *NAMED)
-    problems = [unknown("column meaning", key, known, opened.where) for key in columns if key not in known]
-    found = {*columns, *REQUIRED, *(key for key in OPTIONAL if key in opened.columns)}
-    wanted = {key: columns.get(key, key) for key in known if key in found}
-    wanted |= {group: group for group in groups if group not in RESERVED and group not in wanted}
-    for key, own in wanted.items():
-        if opened.columns.count(own) == 0:
-            problem = unknown("column", own, opened.columns, opened.where)
-            advice = (
-                f"; say which column it is: columns={{'{key}': ...}}" if key in known and key not in columns else ""
-            )
+    meanings = (*REQUIRED, *OPTIONAL, *NAMED)
+    problems = [unknown("column meaning", key, meanings, opened.where) for key in columns if key not in meanings]
+    used = {*columns, *REQUIRED, *(meaning for meaning in OPTIONAL if meaning in opened.columns)}
+    names = {meaning: columns.get(meaning, meaning) for meaning in meanings if meaning in used}
+    names |= {name: name for name in extra if name not in RESERVED and name not in names}
+    for meaning, name in names.items():
+        count = opened.columns.count(name)
+        if count == 0:
+            problem = unknown("column", name, opened.columns, opened.where)
+            is_assumed = meaning in meanings and meaning not in columns
+            advice = f"; say which column it is: columns={{'{meaning}': ...}}" if is_assumed else ""
             problems.append(Problem(problem.what + advice, problem.where))
-        if opened.columns.count(own) > 1:
-            problems.append(Problem(f"{opened.columns.count(own)} columns are called '{own}'", opened.where))
-    return wanted, problems
-
-
-def scan(backend: ibis.BaseBackend, opened: Source, wanted: Sequence[str]) -> Raw:
-    """The rows of a table in the engine."""
-    raw = tally.in_engine(opened.where, lambda: opened.scan(backend, wanted))
-    if not len(raw.rejects) and not int(raw.table.count().execute()):
-        raise DataError(no_rows(opened.where))
-    return raw
+        if count > 1:
+            problems.append(Problem(f"{count} columns are called '{name}'", opened.where))
+    return names, problems
 
 
 def _compare_rows(
-    backend: ibis.BaseBackend, judged: ibis.Table, names: tuple[str, ...], policies: Policies
+    backend: ibis.BaseBackend, judged: ibis.Table, meanings: tuple[str, ...], policies: Policies
 ) -> tuple[ibis.Table, ibis.Table | None]:
     """Drop rows for what other rows are: the table that is left, and the marks (row, reason, text) of those dropped."""
-    table, marks = judged.filter(_.reason.isnull()), []
-    steps = []
+    table = judged.filter(_.reason.isnull())
+    comparisons = []
+    # Duplicates first: a refund entered twice would net twice.
     if policies.duplicates == "drop":
-        steps.append(cleaning.duplicate_rows)
-    if policies.refunds == "net" and "amount" in names:
-        steps.append(cleaning.unnettable_rows)
-    for find in steps:
-        marks.append(tally.stored(backend, "marks", find(table, names)))
-        table = table.anti_join(marks[-1], "row")
-    if not marks:
+        comparisons.append(judging.duplicate_rows)
+    if policies.refunds == "net" and "amount" in meanings:
+        comparisons.append(judging.unnettable_rows)
+    if not comparisons:
         return table, None
-    return tally.stored(backend, "used", table), ibis.union(*marks) if marks[1:] else marks[0]
+    marks = []
+    for compare in comparisons:
+        marks.append(tally.stored(backend, "marks", compare(table, meanings)))
+        table = table.anti_join(marks[-1], "row")
+    return tally.stored(backend, "used", table), union_of(marks)
 
 
 def _returns_apart(used: ibis.Table, policies: Policies) -> tuple[ibis.Table, ibis.Table | None]:
@@ -356,21 +318,15 @@ def _returns_apart(used: ibis.Table, policies: Policies) -> tuple[ibis.Table, ib
     return used.filter(_.amount >= 0), used.filter(_.amount < 0)
 
 
-def _warnings(table: ibis.Table, names: tuple[str, ...], policies: Policies) -> tuple[str, ...]:
-    ends = _several_ends(table) if END in names else ()
-    return (*ends, *(() if policies.duplicates == "drop" else _copies(table, names)))
-
-
-def _several_ends(table: ibis.Table) -> tuple[str, ...]:
-    several = table.group_by("customer_id").agg(n=_.ended.nunique()).filter(_.n > 1).count().execute()
-    return (f"{several:,} customers have several end dates: the last counts",) if several else ()
-
-
-def _copies(table: ibis.Table, names: tuple[str, ...]) -> tuple[str, ...]:
-    keys = [n if n != "date" else "moment" for n in names]
-    each = table.group_by(keys).agg(**{"of these": _.count()})  # a name that no column is likely to have
-    copies = int(each.aggregate(copies=(each["of these"] - 1).sum()).execute().iloc[0, 0] or 0)
-    if not copies:
-        return ()
-    text = f"{copies:,} rows equal an earlier row in every mapped column and are kept, as lines of one order may be"
-    return (f"{text}; if they are copies, the policy duplicates: drop leaves them out",)
+def _warnings(used: ibis.Table, meanings: tuple[str, ...], policies: Policies) -> tuple[str, ...]:
+    warnings = []
+    if "ended" in meanings:
+        ends = used.group_by("customer_id").agg(n=_.ended.nunique())
+        several = int(ends.filter(_.n > 1).count().execute())
+        if several:
+            warnings.append(f"{several:,} customers have several end dates: the last counts")
+    copies = 0 if policies.duplicates == "drop" else judging.count_copies(used, meanings)
+    if copies:
+        text = f"{copies:,} rows equal an earlier row in every mapped column and are kept, as lines of one order may be"
+        warnings.append(f"{text}; if they are copies, the policy duplicates: drop leaves them out")
+    return tuple(warnings)

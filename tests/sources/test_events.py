@@ -9,7 +9,7 @@ from clvmodels.errors import DataError
 from clvmodels.sources.consolidation import Company, Table, consolidate
 from clvmodels.sources.events import EVENT
 from clvmodels.sources.reasons import Policies
-from clvmodels.sources.roles import ROLES
+from clvmodels.sources.roles import TABLE_ROLES
 
 ORDERS = pd.DataFrame(
     {
@@ -51,7 +51,7 @@ def message(*args, **options) -> str:
 
 def test_every_role_of_events_gives_the_one_shape():
     text = {"date": DAY, "kind": "fee", "amount": "1.5", "key": "a"}
-    for name, role in ROLES.items():
+    for name, role in TABLE_ROLES.items():
         if role.is_event:
             row = {m: text[m] for m in ("key", *role.required) if m in text}
             found = company(name, pd.DataFrame([row | ({"kind": "nps"} if name == "surveys" else {})]))

@@ -15,7 +15,7 @@ from clvmodels.errors import Problem
 
 
 class Raw(NamedTuple):
-    """A table in the engine. `table` has the wanted columns as c0, c1, ... and `row`, from 0 in the source's order."""
+    """A table in the engine. `table` has the selected columns as c0, c1, ... and `row`, from 0 in its order."""
 
     table: ibis.Table
     rejects: pd.DataFrame  # line, reason, text: records that could not be split into the file's columns
@@ -32,9 +32,9 @@ class Source(NamedTuple):
     scan: Callable[[ibis.BaseBackend, Sequence[str]], Raw]
 
 
-def internal(wanted: Sequence[str]) -> list[str]:
-    """What the engine calls the wanted columns."""
-    return [f"c{i}" for i in range(len(wanted))]
+def internal(selection: Sequence[str]) -> list[str]:
+    """What the engine calls the selected columns: names of its own, since a table's may be anything."""
+    return [f"c{i}" for i in range(len(selection))]
 
 
 def no_rows(where: str) -> Problem:

@@ -20,7 +20,7 @@ from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects
 
 FILES = {".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".duckdb": "duckdb"}
 """Endings of files that are databases."""
-_PIECE = 100_000
+_PIECE = 100_000  # rows read at once, so that memory does not grow with the table
 _URL = re.compile(r"[a-z][a-z0-9+]*://")
 
 
@@ -42,24 +42,26 @@ def open_database(location: str | Path, where: str, table: str | None) -> Source
         raise DataError(Problem(f"the database has {len(tables)} tables", where, known=known))
     if table is not None and table not in tables:
         raise DataError(unknown("table", table, tables, where))
-    found = connection.table(table or tables[0])
-    where = f"{where}, {table or tables[0]}"
+    name = table or tables[0]
+    found_table = connection.table(name)
+    where = f"{where}, {name}"
 
-    def scan(backend: ibis.BaseBackend, wanted: Sequence[str]) -> Raw:
-        names = internal(wanted)
+    def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
+        names = internal(selection)
+        columns = dict(zip(names, selection, strict=True))
         try:
             if connection.name == "sqlite":
-                reader = _as_stored(connection, table or tables[0], dict(zip(names, wanted, strict=True)))
+                reader = _as_stored(connection, name, columns)
             else:
-                reader = found.select(*wanted).rename(dict(zip(names, wanted, strict=True))).to_pyarrow_batches()
-            raw = _stored(backend, reader)
+                reader = found_table.select(*selection).rename(columns).to_pyarrow_batches()
+            rows = _numbered(backend, reader)
         except Exception as error:
             raise DataError(Problem("cannot be read", where, _first_line(error, location))) from error
-        if not int(raw.count().execute()):
+        if not int(rows.count().execute()):
             raise DataError(no_rows(where))
-        return Raw(raw, no_rejects(), "row", lambda row: row + 1, _content(backend, raw, names))
+        return Raw(rows, no_rejects(), "row", lambda row: row + 1, _content_sum(backend, rows, names))
 
-    return Source(where, tuple(found.columns), scan)
+    return Source(where, tuple(found_table.columns), scan)
 
 
 def _connect(location: str | Path, where: str) -> ibis.BaseBackend:
@@ -81,37 +83,44 @@ def _as_stored(connection: ibis.BaseBackend, table: str, columns: Mapping[str, s
     """The values of a table of SQLite as they are: it lets any value into any column, whatever that is declared to
     hold, so a conversion to the declared type would change some. A column is of whole numbers, of numbers, or text."""
     file = connection.con.execute("PRAGMA database_list").fetchone()[2]
-    stored = sqlite3.connect(f"{Path(file).as_uri()}?mode=ro", uri=True, check_same_thread=False)
-    own = {name: _quoted(column) for name, column in columns.items()}
-    kinds = stored.execute(
-        f"SELECT {', '.join(f'group_concat(DISTINCT typeof({c}))' for c in own.values())} FROM {_quoted(table)}"
-    ).fetchone()
-    types = [_type_of(set((told or "null").split(",")) - {"null"}) for told in kinds]
-    chosen = [f"CAST({c} AS TEXT)" if t == pa.string() else c for c, t in zip(own.values(), types, strict=True)]
-    rows = stored.execute(f"SELECT {', '.join(chosen)} FROM {_quoted(table)}")
-    schema = pa.schema(list(zip(own, types, strict=True)))
+    database = sqlite3.connect(f"{Path(file).as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    quoted = [_quoted(column) for column in columns.values()]
+    types = _stored_types(database, table, quoted)
+    selected = [f"CAST({c} AS TEXT)" if kind == pa.string() else c for c, kind in zip(quoted, types, strict=True)]
+    rows = database.execute(f"SELECT {', '.join(selected)} FROM {_quoted(table)}")
+    schema = pa.schema(list(zip(columns, types, strict=True)))
 
     def pieces() -> Iterator[pa.RecordBatch]:
         while piece := rows.fetchmany(_PIECE):
-            values = zip(*piece, strict=True)
-            yield pa.record_batch([pa.array(v, t) for v, t in zip(values, types, strict=True)], schema=schema)
-        stored.close()
+            by_column = zip(*piece, strict=True)
+            arrays = [pa.array(values, kind) for values, kind in zip(by_column, types, strict=True)]
+            yield pa.record_batch(arrays, schema=schema)
+        database.close()
 
     return pa.RecordBatchReader.from_batches(schema, pieces())
 
 
-def _type_of(kinds: set[str]) -> pa.DataType:
+def _stored_types(database: sqlite3.Connection, table: str, quoted: Sequence[str]) -> list[pa.DataType]:
+    """For each column the type that holds all its values, from the storage classes that it has in any row."""
+    classes = ", ".join(f"group_concat(DISTINCT typeof({column}))" for column in quoted)
+    lists = database.execute(f"SELECT {classes} FROM {_quoted(table)}").fetchone()
+    return [_type_of(set((text or "null").split(",")) - {"null"}) for text in lists]
+
+
+def _type_of(classes: set[str]) -> pa.DataType:
     """What holds all values of these storage classes of SQLite without a change."""
-    if kinds <= {"integer"}:
-        return pa.int64() if kinds else pa.string()
-    return pa.float64() if kinds <= {"integer", "real"} else pa.string()
+    if not classes:
+        return pa.string()
+    if classes == {"integer"}:
+        return pa.int64()
+    return pa.float64() if classes <= {"integer", "real"} else pa.string()
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _stored(backend: ibis.BaseBackend, reader: pa.RecordBatchReader) -> ibis.Table:
+def _numbered(backend: ibis.BaseBackend, reader: pa.RecordBatchReader) -> ibis.Table:
     """The rows in the engine, numbered as they came."""
     name, incoming = ibis.util.gen_name("raw"), ibis.util.gen_name("incoming")
     backend.con.register(incoming, reader)
@@ -122,10 +131,10 @@ def _stored(backend: ibis.BaseBackend, reader: pa.RecordBatchReader) -> ibis.Tab
     return backend.table(name)
 
 
-def _content(backend: ibis.BaseBackend, raw: ibis.Table, names: Sequence[str]) -> str:
+def _content_sum(backend: ibis.BaseBackend, rows: ibis.Table, names: Sequence[str]) -> str:
     """A sum of the content that does not depend on the order of rows, which databases do not promise."""
     columns = ", ".join(names)
-    query = f"SELECT count(*), sum(hash({columns})::HUGEINT), bit_xor(hash({columns})) FROM {raw.get_name()}"
+    query = f"SELECT count(*), sum(hash({columns})::HUGEINT), bit_xor(hash({columns})) FROM {rows.get_name()}"
     return "-".join(f"{part:x}" for part in backend.con.execute(query).fetchone())
 
 
@@ -141,5 +150,6 @@ def _shown(location: str) -> str:
     if not is_url(location):
         return Path(location).name
     parts = urlsplit(location)
-    host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-    return f"{parts.scheme}://{f'{parts.username}@' if parts.username else ''}{host}{parts.path}"
+    user = f"{parts.username}@" if parts.username else ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"

@@ -19,23 +19,25 @@ from clvmodels.sources.reading.frame import open_frame
 
 def open_excel(path: Path, where: str, sheet: str | None) -> Source:
     """Values as the workbook shows them last: formulas by their stored results, days as days, ids as they stand."""
-    rows, name = _rows(path, where, sheet)
+    rows, title = _rows(path, where, sheet)
     filled = [i for i, row in enumerate(rows) if any(value is not None for value in row)]
     if not filled:
-        raise DataError(Problem(f"the sheet '{name}' is empty", where))
-    header = rows[filled[0]]
-    kept = [k for k, title in enumerate(header) if title is not None]
+        raise DataError(Problem(f"the sheet '{title}' is empty", where))
     if len(filled) == 1:
         raise DataError(no_rows(where))
-    places = np.array(filled[1:])
-    values = [[rows[i][k] if k < len(rows[i]) else None for k in kept] for i in filled[1:]]  # rows may be short
-    frame = pd.DataFrame(values, columns=[str(header[k]).strip() for k in kept], dtype=object).infer_objects()
-    inner = open_frame(frame, where)
+    header_row, *table_rows = filled
+    header = {k: str(name).strip() for k, name in enumerate(rows[header_row]) if name is not None}
+    # A row ends at its last filled cell: what is missing behind it is empty.
+    values = [[rows[i][k] if k < len(rows[i]) else None for k in header] for i in table_rows]
+    frame = pd.DataFrame(values, columns=list(header.values()), dtype=object).infer_objects()
+    source = open_frame(frame, where)
+    places = np.array(table_rows) + 1
 
-    def scan(backend: ibis.BaseBackend, wanted: Sequence[str]) -> Raw:
-        return inner.scan(backend, wanted)._replace(line_of=lambda row: places[row] + 1, sha256=sha256_of(path))
+    def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
+        raw = source.scan(backend, selection)
+        return raw._replace(line_of=lambda row: places[row], sha256=sha256_of(path))
 
-    return Source(where, inner.columns, scan)
+    return Source(where, source.columns, scan)
 
 
 def _rows(path: Path, where: str, sheet: str | None) -> tuple[list[tuple], str]:

@@ -15,31 +15,32 @@ from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects
 
 
 def open_frame(frame: pd.DataFrame, where: str) -> Source:
-    columns = tuple(str(c) for c in frame.columns)
-    table = pa.table(
-        [arrow_column(frame.iloc[:, i]) for i in range(len(columns))],
-        names=[f"c{i}" for i in range(len(columns))],
-    )
+    """The frame as it stands; its index is no column."""
+    columns = tuple(str(column) for column in frame.columns)
+    # Two columns may have one name, which only matters once it is asked for: the arrays are kept by place.
+    arrays = [arrow_column(frame.iloc[:, i]) for i in range(len(columns))]
+    table = pa.table(arrays, names=[f"c{i}" for i in range(len(columns))])
     if frame.empty:
         raise DataError(no_rows(where))
+    sha256 = _sha256(columns, table)
+
+    def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
+        selected = pa.table([table.column(columns.index(name)) for name in selection], names=internal(selection))
+        selected = selected.append_column("row", pa.array(np.arange(len(table))))
+        rows = backend.create_table(ibis.util.gen_name("raw"), selected)
+        return Raw(rows, no_rejects(), "row", lambda row: row + 1, sha256)
+
+    return Source(where, columns, scan)
+
+
+def _sha256(columns: Sequence[str], table: pa.Table) -> str:
+    """Of the names and the values as text, so that a frame of numbers is the table it was read from."""
     digest = hashlib.sha256("\x1f".join(columns).encode())
     for column in table.columns:
         values = column.to_pandas()
         text = values.map(repr) if pa.types.is_nested(column.type) else values.astype("string")
         digest.update(pd.util.hash_pandas_object(text, index=False).to_numpy().tobytes())
-
-    def scan(backend: ibis.BaseBackend, wanted: Sequence[str]) -> Raw:
-        chosen = pa.table([table.column(columns.index(c)) for c in wanted], names=internal(wanted))
-        chosen = chosen.append_column("row", pa.array(np.arange(len(table))))
-        return Raw(
-            backend.create_table(ibis.util.gen_name("raw"), chosen),
-            no_rejects(),
-            "row",
-            lambda rows: rows + 1,
-            digest.hexdigest(),
-        )
-
-    return Source(where, columns, scan)
+    return digest.hexdigest()
 
 
 def arrow_column(column: pd.Series) -> pa.Array:

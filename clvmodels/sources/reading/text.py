@@ -20,7 +20,7 @@ from clvmodels.sources.reading.contract import Raw, Source, internal, sha256_of
 
 ENCODINGS = ("utf-8", "latin-1", "utf-16")
 DELIMITERS = (",", ";", "\t", "|")
-_BLOCK = 1 << 20
+_BLOCK = 1 << 20  # bytes read at once; a header is shorter
 _REJECTED = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
@@ -28,13 +28,14 @@ _REJECTED = {
 
 
 def open_csv(path: Path, where: str, delimiter: str | None, encoding: str) -> Source:
+    """The file by its header; without a delimiter given, by the one that the header has most of."""
     columns, delimiter = _header(path, where, delimiter, encoding)
 
-    def scan(backend: ibis.BaseBackend, wanted: Sequence[str]) -> Raw:
+    def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
         table, rejects = _scan_csv(backend, path, where, len(columns), delimiter, encoding)
-        positions = {f"c{columns.index(name)}": new for name, new in zip(wanted, internal(wanted), strict=True)}
-        chosen = table.select("row", **{new: old for old, new in positions.items()})
-        return _number(chosen, rejects, path)
+        read_as = [f"c{columns.index(name)}" for name in selection]
+        selected = table.select("row", **dict(zip(internal(selection), read_as, strict=True)))
+        return _numbered(selected, rejects, path)
 
     return Source(where, columns, scan)
 
@@ -42,14 +43,16 @@ def open_csv(path: Path, where: str, delimiter: str | None, encoding: str) -> So
 def _header(path: Path, where: str, delimiter: str | None, encoding: str) -> tuple[tuple[str, ...], str]:
     """The column names of a CSV file and its delimiter: the given one, or the one that splits the header furthest."""
     start = _start(path, where, encoding)
-    choices = [delimiter] if delimiter else DELIMITERS
+    delimiters = [delimiter] if delimiter else DELIMITERS
+    headers: dict[str, list[str]] = {}
     try:
-        headers = {d: next(csv.reader(io.StringIO(start, newline=""), delimiter=d), []) for d in choices}
+        for mark in delimiters:
+            headers[mark] = next(csv.reader(io.StringIO(start, newline=""), delimiter=mark), [])
     except (csv.Error, TypeError) as error:
         raise DataError(
             Problem("the header cannot be read", where, str(error), "A delimiter is one character")
         ) from error
-    best = max(choices, key=lambda d: len(headers[d]))
+    best = max(delimiters, key=lambda mark: len(headers[mark]))
     columns = tuple(name.strip() for name in headers[best])
     if not any(columns):
         raise DataError(Problem("the first line is empty; it must hold the column names", where))
@@ -119,27 +122,27 @@ def _scan_csv(
         " FROM (SELECT DISTINCT line, line_byte_position AS byte_position, error_type::VARCHAR AS error_type, csv_line"
         f" FROM {rejected}) GROUP BY ALL ORDER BY line"
     ).df()
-    if (wrong := rejects["reason"] == "INVALID ENCODING").any():
-        raise DataError(_wrong_encoding(where, encoding, int(rejects.loc[wrong, "line"].iloc[0])))
-    if (wide := rejects["reason"].isin(["UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"])).any():
-        raise DataError(_runaway(where, rejects[wide].iloc[0]))
-    rejects["reason"] = rejects["reason"].map(lambda r: _REJECTED.get(r, r.lower()))
+    misread = rejects[rejects["reason"] == "INVALID ENCODING"]
+    if len(misread):
+        raise DataError(_wrong_encoding(where, encoding, int(misread["line"].iloc[0])))
+    runaways = rejects[rejects["reason"].isin(["UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"])]
+    if len(runaways):
+        raise DataError(_runaway(where, runaways.iloc[0]))
+    rejects["reason"] = rejects["reason"].map(lambda reason: _REJECTED.get(reason, reason.lower()))
     return table, rejects
 
 
-def _number(table: ibis.Table, rejects: pd.DataFrame, path: Path) -> Raw:
+def _numbered(table: ibis.Table, rejects: pd.DataFrame, path: Path) -> Raw:
     """Rows of a CSV file are lines unless quoted line breaks or blank lines shift them: then they stay rows."""
     rows, sha256 = int(table.count().execute()), sha256_of(path)
     if _physical_lines(path) == rows + len(rejects) + 1:
         # A rejected record at line r, the j-th (from 0), has r - 2 - j good rows before it.
         before = rejects["line"].to_numpy() - 2 - np.arange(len(rejects))
-        return Raw(
-            table,
-            rejects,
-            "line",
-            lambda row: row + 2 + np.searchsorted(before, row, side="right"),
-            sha256,
-        )
+
+        def line_of(row: np.ndarray) -> np.ndarray:
+            return row + 2 + np.searchsorted(before, row, side="right")
+
+        return Raw(table, rejects, "line", line_of, sha256)
     return Raw(table, rejects, "row", lambda row: row + 1, sha256)
 
 

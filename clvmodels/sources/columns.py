@@ -1,0 +1,131 @@
+"""What the columns of a table are called, and what a column cannot be: of a wrong type, no ids, no numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import ibis
+import numpy as np
+
+from clvmodels.errors import Problem
+from clvmodels.sources.cleaning import DAYS, IDS, MONEY, NUMBERS, covariate_number, is_empty
+from clvmodels.sources.reading import Raw
+
+LONGEST_ID = 500
+"""Characters of an id; longer ones are misread columns."""
+WHOLE_FLOATS = 2**53
+"""Beyond it two whole numbers may be one float, and two customers one id."""
+HTML, FORMULA, PHONE = r"<\s*[A-Za-z/!][^<>]*>", r"^\s*(=|[-+@].*[(|])", r"^\+?[\d\s()./-]+$"
+PLAIN = "Ids are plain text: correct the table, or name another column"
+STATISTICS = (
+    "frequency",
+    "recency",
+    "T",
+    "monetary_value",
+    "amount_count",
+    "amount_sum",
+    "amount_log_sum",
+    "amount_log_ss",
+    "sum_log_gaps",
+    "status",
+    "first_purchase",
+    "first_month",
+)
+"""Columns of the customers' table, which groups and covariates come to stand beside."""
+RESERVED = {
+    *("row", "reason", "text", "moment"),  # of judged rows
+    *("customer_id", "date", "amount", "order_id", "ended"),  # of transactions
+    *STATISTICS,
+}
+"""Names that no group and no covariate can have."""
+
+
+def engine_column(names: Mapping[str, str], meaning: str) -> str:
+    """What the engine calls the column of a meaning: c0, c1, ... in the order of `names` (meaning -> own name)."""
+    return f"c{list(names).index(meaning)}"
+
+
+def type_problems(
+    raw: Raw, names: Mapping[str, str], where: str, date_format: str | None, extra: Collection[str] = ()
+) -> list[Problem]:
+    """Columns whose type cannot be what they mean; `extra` ones (groups, covariates) may be of any plain type."""
+    problems = []
+    for meaning, name in names.items():
+        column = raw.table[engine_column(names, meaning)]
+        wrong = _wrong_type("" if meaning in extra else meaning, column, date_format)
+        if wrong is not None:
+            what, advice = wrong
+            problems.append(Problem(f"column '{name}' holds {what}", where, known=advice))
+    return problems
+
+
+def _wrong_type(meaning: str, column: ibis.Value, date_format: str | None) -> tuple[str, str] | None:
+    """What a column wrongly holds, and what to do. A date is a date, a time or text; an amount a number or text."""
+    kind = column.type()
+    is_number = kind.is_integer() or kind.is_floating() or kind.is_decimal()
+    if kind.is_nested() or kind.is_binary():
+        return f"{kind}, no plain values", ""
+    if kind.is_string() or kind.is_null():
+        return None
+    if meaning in DAYS and kind.is_integer():
+        return None if date_format else ("whole numbers, not dates", "State date_format, e.g. '%Y%m%d'")
+    if meaning in DAYS and not (kind.is_date() or kind.is_timestamp()):
+        return f"{kind}, not dates", ""
+    if meaning in NUMBERS and not is_number:
+        return f"{kind}, not {'amounts' if meaning in MONEY else 'numbers'}", ""
+    if meaning in IDS and kind.is_floating() and _largest(column) > WHOLE_FLOATS:
+        return "ids too long for floats: two may be one", "Read the column as text or whole numbers"
+    return None
+
+
+def _largest(column: ibis.Value) -> float:
+    return column.abs().max(where=~column.isnan()).execute() or 0.0
+
+
+def covariate_problems(raw: Raw, names: Mapping[str, str], covariates: Sequence[str], where: str) -> list[Problem]:
+    """Covariates that hold something other than numbers, booleans and gaps."""
+    known = "Covariates are numbers, true or false; name a column of words in groups"
+    problems = []
+    for name in (name for name in names if name in covariates):
+        column = raw.table[engine_column(names, name)]
+        wrong = raw.table.filter(~_is_gap(column), covariate_number(column).isnull()).order_by("row")
+        count = int(wrong.count().execute())
+        if count:
+            first = wrong.limit(1).select("row", column.cast("string").name("text")).execute().iloc[0]
+            line = raw.line_of(np.array([first["row"]]))[0]
+            what = f"covariate '{name}' is no number in {count} rows, first at {raw.place} {line}"
+            problems.append(Problem(what, where, repr(first["text"])[:80], known))
+    return problems
+
+
+def _is_gap(column: ibis.Value) -> ibis.Value:
+    """Empty, or what writers of tables leave where there is no number."""
+    if column.type().is_string():
+        return column.isnull() | column.strip().lower().isin(["", "nan", "na", "null", "none"])
+    return is_empty(column)
+
+
+def id_problems(raw: Raw, names: Mapping[str, str], where: str, extra: Collection[str] = ()) -> list[Problem]:
+    """Columns of ids that hold none; `extra` ones (groups, covariates) are no ids, whatever they are called."""
+    problems = []
+    for meaning, name in names.items():
+        column = raw.table[engine_column(names, meaning)]
+        if meaning not in IDS or meaning in extra or not column.type().is_string():
+            continue
+        for what, is_wrong, known in (
+            (
+                f"an id of over {LONGEST_ID} characters",
+                column.length() > LONGEST_ID,
+                "Ids are short: is it another column?",
+            ),
+            ("an id that is HTML", column.re_search(HTML), PLAIN),
+            # A phone number may begin as a formula does: +49 (0)30 12.
+            ("an id that is a spreadsheet's formula", column.re_search(FORMULA) & ~column.re_search(PHONE), PLAIN),
+        ):
+            rows = raw.table.filter(is_wrong).order_by("row").limit(1)
+            first = rows.select("row", text=column.substr(0, 40)).execute()
+            if len(first):
+                line = int(raw.line_of(first["row"].to_numpy())[0])
+                place = f"in column '{name}', first at {raw.place} {line}"
+                problems.append(Problem(f"{what} {place}", where, repr(first["text"][0]), known))
+    return problems
