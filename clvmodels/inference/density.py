@@ -22,7 +22,7 @@ from clvmodels.inference.unique_rows import UniqueRows
 from clvmodels.models.contract import Model, Parameter
 from clvmodels.models.prior import Prior, unit_factor
 
-COMPILED_STRUCTURES = 16
+COMPILED_STRUCTURES = 12
 """Densities that a process keeps compiled, 20 to 40 MiB each; the one not used for longest goes first. A run has about
 a dozen: the models of its entries and its cost models, each fitted at two dates."""
 START_DRAWS = 999
