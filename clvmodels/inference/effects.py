@@ -146,8 +146,8 @@ class Effect:
     @property
     def name(self) -> str:
         """Name of its coefficients in the posterior: alpha_by_channel, or alpha_on_nps."""
-        where = "_".join(self.parameters)
-        name = f"{where}_by_{self.group}" if self.group is not None else f"{where}_on_{'_'.join(self.covariates)}"
+        preposition = "on" if self.group is None else "by"
+        name = "_".join([*self.parameters, preposition, *self.columns])
         return name.replace("/", "_")  # which a stored file takes for a folder
 
     @property
@@ -205,29 +205,37 @@ def _reserved(name: str, path: KeyPath) -> Problem:
 
 def targets(model: Model) -> dict[str, Parameter | Handle]:
     """What effects may move: the model's parameters and handles, by name."""
-    return {**{parameter.name: parameter for parameter in model.parameters}, **{h.name: h for h in model.handles}}
+    movable: list[Parameter | Handle] = [*model.parameters, *model.handles]
+    return {target.name: target for target in movable}
 
 
-def moved(model: Model, theta: Theta, total: Mapping[str, Any], xp: Any = np) -> dict[str, Any]:
-    """Parameters per row, each moved by its coefficients' sum; handles come after the parameters that they move."""
-    changed = {p.name: p.moved(theta[p.name], total[p.name], xp) for p in model.parameters if p.name in total}
-    theta = {**theta, **changed}
+def moved(model: Model, theta: Theta, coefficients: Mapping[str, Any], xp: Any = np) -> dict[str, Any]:
+    """Parameters per row, each moved by the sum of its coefficients, by name."""
+    moved_theta = dict(theta)
+    for parameter in model.parameters:
+        name = parameter.name
+        if name in coefficients:
+            moved_theta[name] = parameter.moved(theta[name], coefficients[name], xp)
+    # Handles come last: what they move may have an effect of its own, and they start from where that leads.
     for handle in model.handles:
-        if handle.name in total:
-            theta |= handle.move(theta, total[handle.name], xp)
-    return theta
+        if handle.name in coefficients:
+            moved_theta |= handle.move(moved_theta, coefficients[handle.name], xp)
+    return moved_theta
 
 
 def raises(model: Model, effect: Effect) -> str:
     """What a positive coefficient raises, in words."""
-    known = targets(model)
-    return " and ".join(dict.fromkeys(known[name].raises for name in effect.parameters))
+    target_of = targets(model)
+    words = [target_of[name].raises for name in effect.parameters]
+    return " and ".join(dict.fromkeys(words))
 
 
 def multiplies(model: Model, effect: Effect) -> bool:
     """Whether exp(coefficient) is a factor (of what is raised, or of its odds); otherwise the coefficient adds."""
-    known = targets(model)
-    return all(getattr(known[name], "support", "interval") != "real" for name in effect.parameters)
+    target_of = targets(model)
+    # A handle moves parameters that have bounds.
+    supports = [getattr(target_of[name], "support", "interval") for name in effect.parameters]
+    return "real" not in supports
 
 
 # ---------------------------------------------------------------------------------- what an effect reads of a customer
@@ -235,17 +243,23 @@ def multiplies(model: Model, effect: Effect) -> bool:
 
 def columns_of(effects: Iterable[Effect]) -> tuple[list[str], list[str]]:
     """The group columns and the covariates that effects read."""
-    effects = list(effects)
-    groups = {effect.group for effect in effects if effect.group is not None}
-    return sorted(groups), sorted({name for effect in effects for name in effect.covariates})
+    groups: set[str] = set()
+    covariates: set[str] = set()
+    for effect in effects:
+        columns = covariates if effect.group is None else groups
+        columns.update(effect.columns)
+    return sorted(groups), sorted(covariates)
 
 
 def group_labels(column: pd.Series) -> pd.Series:
     """Each customer's group as text; of numbers, whole ones without their point."""
     if pd.api.types.is_float_dtype(column):
-        text = {value: str(int(value)) if value % 1 == 0 else repr(float(value)) for value in column.dropna().unique()}
-        column = column.map(text)
+        column = column.map({value: _number_text(value) for value in column.dropna().unique()})
     return column.astype("str").fillna(MISSING_GROUP)
+
+
+def _number_text(value: float) -> str:
+    return str(int(value)) if value % 1 == 0 else repr(float(value))
 
 
 def covariate(table: pd.DataFrame, name: str) -> Array:
@@ -255,16 +269,17 @@ def covariate(table: pd.DataFrame, name: str) -> Array:
 
 def keys(effects: Sequence[Effect], table: pd.DataFrame) -> list[Array]:
     """Columns [C] in which two customers agree only if every effect treats them alike."""
-    names = {effect.columns: effect for effect in effects}
-    found = []
-    for effect in names.values():
+    by_columns = {effect.columns: effect for effect in effects}  # of those that read the same, one will do
+    columns: list[Array] = []
+    for effect in by_columns.values():
         if effect.group is not None:
-            found.append(pd.factorize(group_labels(table[effect.group]), sort=True)[0].astype(float))
+            codes, _ = pd.factorize(group_labels(table[effect.group]), sort=True)
+            columns.append(codes.astype(float))
         for name in effect.covariates:
             values = covariate(table, name)
-            gap = np.isnan(values)
-            found += [np.where(gap, 0.0, values), gap.astype(float)]
-    return found
+            gap = np.isnan(values)  # a column of its own: nan is not equal to itself, and 0 is a value
+            columns += [np.where(gap, 0.0, values), gap.astype(float)]
+    return columns
 
 
 # ----------------------------------------------------------------------------------------------------- what is refused
@@ -315,9 +330,12 @@ def check_columns(effects: Sequence[Effect], table: pd.DataFrame) -> None:
     absent = [unknown(kind, name, columns, "customers") for kind, name in dict.fromkeys(kinds) if name not in table]
     if absent:
         raise ConfigError(absent)
-    wrong = [p for e in effects for name in e.covariates for p in _value_problems(e, table, name, "customers")]
-    if wrong:
-        raise DataError(list(dict.fromkeys(wrong)))
+    problems: list[Problem] = []
+    for effect in effects:
+        for name in effect.covariates:
+            problems += _value_problems(effect, table, name, "customers")
+    if problems:
+        raise DataError(list(dict.fromkeys(problems)))
 
 
 def target_problems(effect: Effect, part_of: Mapping[str, str], handles: Collection[str]) -> Iterator[Problem]:
@@ -369,9 +387,10 @@ def _value_problems(effect: Effect, table: pd.DataFrame, name: str, place: str) 
         yield Problem(text, place, known="Use a column of words as a group")
         return
     numbers = covariate(table, name)
-    if np.isinf(numbers).any():
-        first = table.index[np.isinf(numbers)][0]
-        yield Problem(f"the covariate '{name}' is infinite for {np.isinf(numbers).sum()}", place, f"first '{first}'")
+    endless = np.isinf(numbers)
+    if endless.any():
+        first = table.index[endless][0]
+        yield Problem(f"the covariate '{name}' is infinite for {endless.sum()}", place, f"first '{first}'")
     gaps = np.isnan(numbers)
     if effect.missing == "refuse" and gaps.any():
         text = f"the covariate '{name}' is missing for {gaps.sum():,} of {len(table):,} customers"
@@ -379,9 +398,10 @@ def _value_problems(effect: Effect, table: pd.DataFrame, name: str, place: str) 
 
 
 def _constant(table: pd.DataFrame, name: str, place: str) -> Iterator[Problem]:
-    if pd.api.types.is_numeric_dtype(table[name]):
-        numbers = covariate(table, name)
-        known = np.unique(numbers[~np.isnan(numbers)])
-        if len(known) < 2:
-            got = f"{known[0]:g} for all customers" if len(known) else "nothing"
-            yield Problem(f"the covariate '{name}' does not vary", place, got, "Leave it out")
+    if not pd.api.types.is_numeric_dtype(table[name]):
+        return
+    numbers = covariate(table, name)
+    values = np.unique(numbers[~np.isnan(numbers)])
+    if len(values) < 2:
+        got = f"{values[0]:g} for all customers" if len(values) else "nothing"
+        yield Problem(f"the covariate '{name}' does not vary", place, got, "Leave it out")
