@@ -246,6 +246,7 @@ def test_maximum_likelihood_finds_the_truth(name):
         fitted = fit(case.model, customers_of_rows(table), effects=effects, method="mle", seed=1)
         assert fitted.method == "mle" and fitted.passed
     structure = compiled_density(case.model, effects, {}, resolve_priors(case.model, None), "week", 1.0, False)
+    structure.set_data(condense(table, case.model.observes, effects), table, fitted.scales)  # a fit leaves none behind
     sd, scale = np.sqrt(np.diag(find_mode(structure.target).covariance)), fitted.scales["score"]
     own = next(p for p in case.model.parameters if p.name == case.moved)
     at_mean = {**theta, case.moved: own.moved(theta[case.moved], slope * scale.mean)}
