@@ -16,6 +16,7 @@ from clvmodels.datasets.retailer import generate
 from clvmodels.errors import ClvError, DataError, FitError, Problem, ResultsError
 from clvmodels.inference import fitting
 from clvmodels.report import write_report
+from clvmodels.report.stored import read
 from clvmodels.runs.checks import sampling_failed
 from clvmodels.runs.experiment import run
 
@@ -127,6 +128,27 @@ def test_a_file_of_ones_own_by_its_columns_and_dates(fits, tmp_path):
     assert (about.dataset, about.currency, about.time_unit) == ("orders.csv", "EUR", "day")
     assert set(pd.read_csv(outcome.folder / "scores.csv")["dataset"]) == {"orders.csv"}
     write_report(outcome.folder)
+
+
+def test_ids_and_groups_that_look_like_numbers_stay_text_from_the_file_to_the_report(fits, tmp_path):
+    orders = own_orders(tmp_path)
+    late = orders[pd.to_datetime(orders["day"], format="%d/%m/%Y") > "2025-06-30"]
+    best = late.groupby("cust")["sales"].sum().sort_values(ascending=False).index[:4]
+    names = dict(zip(best, ["NA", "null", "007", "1e5"], strict=True))
+    channels = dict(zip(orders["channel"].unique(), ["1.0", "007", "NA", "null", "1e5"], strict=True))
+    renamed = orders.assign(cust=orders["cust"].replace(names), channel=orders["channel"].map(channels))
+    renamed.to_csv(tmp_path / "orders.csv", index=False)
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps(OWN | {"kpis": {"by": ["channel"]}}), encoding="utf-8")
+    folder = run(load_experiment(path), tmp_path / "results" / "mine", config_dir=tmp_path).folder
+    customers = set(pd.read_parquet(folder / "customers.parquet").index)
+    assert set(names.values()) <= customers
+    assert set(pd.read_parquet(folder / "consolidated.parquet")["channel"]) == set(channels.values())
+    ranked = set(read(folder).tables["value_ranking"]["customer"])
+    assert {"NA", "null", "007"} <= ranked <= customers
+    text = write_report(folder).read_text(encoding="utf-8")
+    for name in ("NA", "null", "007"):
+        assert f'<th scope="row">{name}</th>' in text
 
 
 # ---------------------------------------------------------------------------------------------- what is refused
