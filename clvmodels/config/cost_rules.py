@@ -63,18 +63,22 @@ def _cost(path: KeyPath, cost: str, section: Mapping[str, Any], columns: Columns
 
 def _with_part(section: Mapping[str, Any], cost: str) -> list[Any]:
     """The effects of a cost model, whose part is its cost."""
-    return [{**as_mapping(effect), "part": cost} for effect in as_list(section.get("effects"))]
+    effects = []
+    for effect in as_list(section.get("effects")):
+        effects.append({**effect, "part": cost} if isinstance(effect, dict) else effect)
+    return effects
 
 
 def _netted(raw: Mapping[str, Any], cost: str) -> Iterator[Problem]:
     """Refunds are netted or modelled: both would take them off twice."""
-    places: list[tuple[KeyPath, Mapping[str, Any]]] = [(("data", "policies", "refunds"), as_mapping(raw.get("data")))]
-    for name, source in as_mapping(raw.get("sources")).items():
-        places.append((("sources", name, "policies", "refunds"), as_mapping(source)))
-    for path, section in places:
-        if as_mapping(section.get("policies")).get("refunds") == "net":
+    tables: dict[KeyPath, Any] = {("data",): raw.get("data")}
+    tables |= {("sources", name): source for name, source in as_mapping(raw.get("sources")).items()}
+    for path, table in tables.items():
+        policies = as_mapping(as_mapping(table).get("policies"))
+        if policies.get("refunds") == "net":
             what = f"Refunds are netted, and {cost} are modelled: they would be taken off twice"
-            yield at(path, Problem(what, known=f"Write refunds: returns, or remove {cost} under costs"))
+            known = f"Write refunds: returns, or remove {cost} under costs"
+            yield at((*path, "policies", "refunds"), Problem(what, known=known))
 
 
 def _economics(raw: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[Problem]:
@@ -89,10 +93,10 @@ def _economics(raw: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[Pro
             if economics.get(key) and name not in costs and known_source(as_mapping(raw.get("data"))):
                 known = f"Add costs: {{{name}: {{model: {cost.name}}}}}, or remove {key}"
                 yield at(("economics", key), Problem(f"'{key}' needs a cost model of {name}", known=known), key=True)
-    yield from _told_once(economics, costs)
+    yield from _stated_once(economics, costs)
 
 
-def _told_once(economics: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[Problem]:
+def _stated_once(economics: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[Problem]:
     """What a cost may tell instead of the economics is stated or modelled, and once; what it needs is there."""
     used = {name: cost for name, cost in models.known_costs().items() if name in costs}
     modelled = {cost.in_place_of for cost in used.values()}

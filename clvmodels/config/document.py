@@ -16,7 +16,11 @@ from typing import Any
 import yaml
 
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.strict import KeyPath, dotted
+from clvmodels.strict import FrozenDict, KeyPath, dotted
+
+Mark = tuple[int, int]
+"""Line and column, counted from 1."""
+BEGINNING: Mark = (1, 1)
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 20
@@ -80,22 +84,23 @@ class Document:
 
     value: Any
     name: str = ""
-    marks: dict[KeyPath, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
-    problems: list[tuple[tuple[int, int], Problem]] = field(default_factory=list)
+    marks: Mapping[KeyPath, tuple[Mark, Mark]] = field(default_factory=lambda: FrozenDict({}))
+    problems: tuple[tuple[Mark, Problem], ...] = ()
 
-    def mark(self, path: KeyPath, *, key: bool = False) -> tuple[int, int]:
+    def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
         """Line and column of the nearest part of the file that holds `path`."""
         while path and path not in self.marks:
-            path, key = path[:-1], True
-        return self.marks[path][0 if key else 1] if path in self.marks else (1, 1)
+            path, key = path[:-1], True  # what is not there is told at the key that lacks it
+        of_key, of_value = self.marks.get(path, (BEGINNING, BEGINNING))
+        return of_key if key else of_value
 
     def where(self, path: KeyPath, *, key: bool = False) -> str:
         """`file.yaml:3:5: data.holdout`, or the key alone where there is no file."""
         keys = dotted(path)
         if not self.name:
             return keys
-        line, column = self.mark(path, key=key)
-        return f"{self.name}:{line}:{column}" + (f": {keys}" if keys else "")
+        place = _in_file(self.name, self.mark(path, key=key))
+        return f"{place}: {keys}" if keys else place
 
 
 def read_document(path: Path) -> Document:
@@ -125,9 +130,9 @@ def parse_document(text: str, name: str) -> Document:
         raise ConfigError(Problem(what, _place(name, mark), known=known)) from error
     except yaml.YAMLError as error:
         raise ConfigError(Problem(f"Not valid YAML: {str(error).splitlines()[0]}", name)) from error
-    document = Document(None, name)
-    value = None if node is None else _value(node, (), document)
-    return Document(value, name, document.marks, document.problems)
+    reader = _Reader(name)
+    value = None if node is None else reader.value(node, ())
+    return Document(value, name, FrozenDict(reader.marks), tuple(reader.problems))
 
 
 def write_document(value: Any) -> str:
@@ -135,8 +140,17 @@ def write_document(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
 
 
-def _place(name: str, mark: Any) -> str:
-    return name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+def _place(name: str, mark: yaml.Mark | None) -> str:
+    return name if mark is None else _in_file(name, _counted_from_1(mark))
+
+
+def _in_file(name: str, mark: Mark) -> str:
+    line, column = mark
+    return f"{name}:{line}:{column}"
+
+
+def _counted_from_1(mark: yaml.Mark) -> Mark:
+    return mark.line + 1, mark.column + 1
 
 
 def _refused(text: str) -> Iterator[tuple[Any, str, str]]:
@@ -160,33 +174,45 @@ def _refused(text: str) -> Iterator[tuple[Any, str, str]]:
             return
 
 
-def _value(node: yaml.Node, path: KeyPath, document: Document) -> Any:
-    at = (node.start_mark.line + 1, node.start_mark.column + 1)
-    document.marks.setdefault(path, (at, at))
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, document)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, place), document) for place, item in enumerate(node.value)]
-    kind = node.tag.removeprefix(_TAG)
-    return _CONSTRUCT[kind][1](node.value) if kind in _CONSTRUCT else node.value
+class _Reader:
+    """Plain values of YAML's nodes, with the marks of each and what is wrong with keys."""
 
+    def __init__(self, name: str):
+        self.name = name
+        self.marks: dict[KeyPath, tuple[Mark, Mark]] = {}
+        self.problems: list[tuple[Mark, Problem]] = []
 
-def _mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key, item in node.value:
-        at = (key.start_mark.line + 1, key.start_mark.column + 1)
-        if not isinstance(key, yaml.ScalarNode):
-            document.problems.append((at, Problem("A key must be a single word", f"{document.name}:{at[0]}:{at[1]}")))
-            continue
-        here = (*path, key.value)
-        if key.value in mapping:
-            first = document.marks[here][0][0]
-            what = f"The key '{key.value}' stands here a second time, first at line {first}"
-            document.problems.append((at, Problem(what, f"{document.name}:{at[0]}:{at[1]}")))
-            continue
-        document.marks[here] = (at, (item.start_mark.line + 1, item.start_mark.column + 1))
-        mapping[key.value] = _value(item, here, document)
-    return mapping
+    def value(self, node: yaml.Node, path: KeyPath) -> Any:
+        mark = _counted_from_1(node.start_mark)
+        self.marks.setdefault(path, (mark, mark))
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, place)) for place, item in enumerate(node.value)]
+        kind = node.tag.removeprefix(_TAG)
+        if kind not in _CONSTRUCT:
+            return node.value
+        _, construct = _CONSTRUCT[kind]
+        return construct(node.value)
+
+    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key, value in node.value:
+            mark = _counted_from_1(key.start_mark)
+            if not isinstance(key, yaml.ScalarNode):
+                self._refuse(mark, "A key must be a single word")
+                continue
+            inside = (*path, key.value)
+            if key.value in mapping:
+                (first_line, _), _ = self.marks[inside]
+                self._refuse(mark, f"The key '{key.value}' stands here a second time, first at line {first_line}")
+                continue
+            self.marks[inside] = (mark, _counted_from_1(value.start_mark))
+            mapping[key.value] = self.value(value, inside)
+        return mapping
+
+    def _refuse(self, mark: Mark, what: str) -> None:
+        self.problems.append((mark, Problem(what, _in_file(self.name, mark))))
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

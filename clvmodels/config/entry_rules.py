@@ -159,8 +159,7 @@ def prior_problems(path: KeyPath, section: Mapping[str, Any], targets: Targets) 
         if targets.parts and name not in targets.parts:
             yield at(here, unknown("parameter", name, targets.parts), key=True)
         if isinstance(stated, dict):
-            support = targets.supports.get(name, "positive")
-            yield from _raised(here, Prior.from_mapping, stated, support=support)
+            yield from _raised(here, Prior.from_mapping, stated, support=targets.supports.get(name))
 
 
 def _raised(path: KeyPath, construct: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Problem]:
@@ -179,9 +178,10 @@ def effect_problems(path: KeyPath, stated: Sequence[Any], columns: Columns, targ
         here = (*path, "effects", place)
         if not isinstance(mapping, dict):
             continue
-        problems = _raised(here, Effect.from_mapping, mapping)
-        yield from problems
-        effect = _sound_part(mapping, {problem.path[len(here)] for problem in problems if problem.path[len(here) :]})
+        problems = _raised((), Effect.from_mapping, mapping)
+        yield from (at(here, problem) for problem in problems)
+        wrong_keys = {problem.path[0] for problem in problems if problem.path}
+        effect = _sound_part(mapping, wrong_keys)
         if effect is None:
             continue
         effects[place] = effect

@@ -92,7 +92,8 @@ def _plain(value: Any) -> Any:
 
 
 def _check(document: Document, config_dir: Path | None) -> Experiment:
-    from clvmodels.config.rules import rule_problems, with_defaults  # meets the registries, which import the models
+    from clvmodels.config.defaults import with_defaults  # here: they meet the registries, which import the models
+    from clvmodels.config.rules import rule_problems
 
     if not isinstance(document.value, dict):
         known = "Begin with title:, data: and models:"

@@ -53,13 +53,15 @@ def _programmes(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[
     if not _has_role(raw, "campaigns"):
         what = "No source has the role campaigns, which tells whom a programme reached"
         yield at(("kpis", "programmes"), Problem(what, known="Add one, or remove programmes"), key=True)
-    for place, one in enumerate(programmes):
-        if one in programmes[:place]:
-            what = f"The programme '{as_mapping(one).get('campaign')}' is listed twice"
+    for place, programme in enumerate(programmes):
+        if programme in programmes[:place]:
+            what = f"The programme '{as_mapping(programme).get('campaign')}' is listed twice"
             yield at(("kpis", "programmes", place), Problem(what))
 
 
 def _has_role(raw: Mapping[str, Any], role: str) -> bool:
     """Whether a source tells of it; where the data are not known, that is another rule's."""
-    sources = [as_mapping(source) for source in as_mapping(raw.get("sources")).values()]
-    return any(source.get("role") == role for source in sources) or not known_source(as_mapping(raw.get("data")))
+    if not known_source(as_mapping(raw.get("data"))):
+        return True
+    sources = as_mapping(raw.get("sources")).values()
+    return any(as_mapping(source).get("role") == role for source in sources)

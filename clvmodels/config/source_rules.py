@@ -19,17 +19,18 @@ ORDERS = ("orders", "order_lines")
 
 def source_problems(raw: Mapping[str, Any], config_dir: Path | None) -> Iterator[Problem]:
     """Every problem that the keys of sources have."""
-    sources, name = as_mapping(raw.get("sources")), as_text(as_mapping(raw.get("data")).get("dataset"))
-    simulated = datasets.DATASETS[name].sources if name in datasets.DATASETS else {}
-    for own, source in sources.items():
-        path = ("sources", own, "path")
-        yield from _source(str(own), as_mapping(source))
+    sources = {str(name): as_mapping(source) for name, source in as_mapping(raw.get("sources")).items()}
+    dataset = as_text(as_mapping(raw.get("data")).get("dataset"))
+    simulated = datasets.DATASETS[dataset].sources if dataset in datasets.DATASETS else {}
+    files = [table["path"] for table in simulated.values()]
+    for name, source in sources.items():
+        yield from _source(name, source)
+        path, file = ("sources", name, "path"), as_text(source.get("path"))
         if not simulated:
-            yield from file_problems(path, as_mapping(source).get("path"), config_dir)
-        files = [table["path"] for table in simulated.values()]
-        if simulated and (file := as_text(as_mapping(source).get("path"))) is not None and file not in files:
-            yield at(path, unknown(f"file of {name}", file, files))
-    if sources and not any(as_mapping(source).get("role") in ORDERS for source in sources.values()):
+            yield from file_problems(path, file, config_dir)
+        elif file is not None and file not in files:
+            yield at(path, unknown(f"file of {dataset}", file, files))
+    if sources and not any(source.get("role") in ORDERS for source in sources.values()):
         known = "One table at least has role: orders, or order_lines with columns for key and date"
         yield at(("sources",), Problem("No table has orders", known=known), key=True)
 

@@ -155,21 +155,22 @@ class Prior:
 
     @classmethod
     def from_mapping(
-        cls, mapping: Mapping[str, Any], where: str = "", time_unit: str = "week", support: str = "positive"
+        cls, mapping: Mapping[str, Any], where: str = "", time_unit: str = "week", support: str | None = "positive"
     ) -> Prior:
         """A prior as an experiment states it: {dist: Gamma, mu: 5, sigma: 5, time_unit: week}.
 
         Raises
         ------
         ConfigError
-            As `Prior` does, and where the distribution lives elsewhere than `support` says.
+            As `Prior` does, and where the distribution lives elsewhere than `support` says, if it is known.
         """
         args = {name: value for name, value in mapping.items() if name not in ("dist", "time_unit")}
         try:
             prior = cls(mapping.get("dist", ""), args, mapping.get("time_unit", time_unit))
         except ConfigError as error:
             raise ConfigError([replace(problem, where=where) for problem in error.problems]) from None
-        if problems := prior.strays(support, where):
+        problems = [] if support is None else prior.strays(support, where)
+        if problems:
             raise ConfigError(problems)
         return prior
 
