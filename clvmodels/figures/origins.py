@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
 MOST, NAMED = 200, 12
-ROLES = {
+ROLE_NOUNS = {
     "orders": "orders",
     "order_lines": "order lines",
     "attributes": "attributes",
@@ -21,6 +21,7 @@ ROLES = {
     "range": "range bought",
     "channel_costs": "costs of channels",
 }
+"""What a reader calls a role of a table; of the others their names say it."""
 
 
 def table(run: Run) -> pd.DataFrame | None:
@@ -52,7 +53,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
     """A row a table and role: what it is called there, what it became, and of how many customers it is known."""
     rows = []
     for (source, role), block in table.groupby(["source", "role"], sort=False):
-        title = ROLES.get(str(role), str(role).replace("_", " "))
+        title = ROLE_NOUNS.get(str(role), str(role).replace("_", " "))
         # a column of a customer may be made of several of the table's: each is named once
         source_columns = dict.fromkeys(name for names in block["own_column"] for name in names.split(", "))
         named = f"{words.label(source, 40)}\n{title}: {words.label(', '.join(source_columns), 120)}"

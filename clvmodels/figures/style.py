@@ -28,7 +28,7 @@ MUTED = "#5c6470"  # words, rivals
 RULE = "#858d98"  # reference lines, chance
 GRID = "#e3e6ea"
 PAPER = "#ffffff"
-ROLES = {
+COLOURS = {
     "ink": INK,
     "blue": BLUE,
     "teal": TEAL,
@@ -38,6 +38,7 @@ ROLES = {
     "grid": GRID,
     "paper": PAPER,
 }
+"""By the name of the variable that a page sets, light or dark."""
 
 WIDE, NARROW = 688, 328
 SIZE = 12

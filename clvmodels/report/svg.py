@@ -22,8 +22,8 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _COORDINATES = {"d", "x", "y", "transform", "width", "height", "points", "viewBox"}
 _NUMBER = re.compile(r"-?\d+\.\d+")
-_COLOURS = re.compile("|".join(style.ROLES.values()), re.IGNORECASE)
-_VARIABLES = {value: f"var(--{role})" for role, value in style.ROLES.items()}
+_COLOURS = re.compile("|".join(style.COLOURS.values()), re.IGNORECASE)
+_VARIABLES = {value: f"var(--{role})" for role, value in style.COLOURS.items()}
 _INHERITED = {"stroke-linejoin: miter", "stroke-linecap: butt", f"font-size: {style.SIZE}px", f"fill: {style.MUTED}"}
 
 

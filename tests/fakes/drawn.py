@@ -20,10 +20,10 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from clvmodels.figures import FIGURES
-from clvmodels.figures.style import NARROW, ROLES, WIDE
+from clvmodels.figures.style import COLOURS, NARROW, WIDE
 
 FOLDER = Path(__file__).parents[1] / "figures" / "drawn"
-NAMES = {value: name for name, value in ROLES.items()}
+NAMES = {value: name for name, value in COLOURS.items()}
 ACCEPT = "make drawings, and look at the difference"
 SHOWN = 8
 """Points of a line that are told one by one; of more, every so-manyth."""

@@ -37,7 +37,7 @@ def test_every_figure_says_what_it_shows_from_its_stored_table(name, company_run
 def test_drawings_use_the_roles_and_12_px_only(name, width, company_run, company_tables):
     text = svg.render(FIGURES[name].draw(company_tables[name], company_run.about, width))
     assert f'viewBox="0 0 {width} ' in text
-    assert set(re.findall(r"#[0-9a-f]{6}", text)) <= set(style.ROLES.values())
+    assert set(re.findall(r"#[0-9a-f]{6}", text)) <= set(style.COLOURS.values())
     assert set(re.findall(r"font-size: ([\d.]+)px", text)) == {"12"}
     assert "<image" not in text
 
