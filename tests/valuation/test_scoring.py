@@ -192,6 +192,11 @@ def test_a_missing_group_or_statistic_is_told_by_name(base):
     ]
 
 
+def test_a_rate_in_per_cent_is_refused_as_in_a_file(base):
+    (text,) = refused(ConfigError, posteriors(), base, horizon=52.0, margin=0.3, annual_discount_rate=12)
+    assert text == "Economics.annual_discount_rate: Must be less than 1; got 12. A yearly rate: 0.12 means 12%"
+
+
 @pytest.mark.parametrize("horizon", [0.0, -1.0, np.inf, np.nan])
 def test_a_horizon_is_positive_and_finite(base, horizon):
     for given, money in ((posteriors(), MONEY), ({"purchases": posteriors()["purchases"]}, {})):
