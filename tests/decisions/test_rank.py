@@ -158,3 +158,8 @@ def test_what_is_wrong_with_values_is_said():
     assert str(caught.value) == "values.expected: not all values are finite"
     with pytest.raises(DataError, match="do not fit"):
         rank(make_values(np.zeros((3, 0))))
+
+
+def test_two_draws_have_a_standard_deviation_and_one_has_none():
+    assert rank(make_values([[1.0, 5.0], [3.0, 5.0]]))["expected_sd"].tolist() == pytest.approx([2**0.5, 0])
+    assert rank(make_values([[1.0, 5.0]]))["expected_sd"].isna().all()
