@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes.run import CHECK_ROWS
+from fakes.run import CHECK_ROWS, store
 from fakes.says import stored
 from fakes.tiny import forecast_run, tiny_run, worth_run
 
 from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
-from clvmodels.report import svg
+from clvmodels.report import svg, write_report
 from clvmodels.report.page import build
 from clvmodels.report.stored import Stored, read
 
@@ -54,6 +54,15 @@ def test_a_folder_that_is_damaged_is_refused_at_its_line(tmp_path):
     (tmp_path / "run.json").write_text("{\n", encoding="utf-8")
     with pytest.raises(ResultsError, match=r"run\.json:2: Not valid JSON"):
         read(tmp_path)
+
+
+def test_a_report_is_written_from_what_its_folder_holds(tmp_path):
+    store(worth_run(), tmp_path)
+    page, drawings = build(read(tmp_path))
+    assert "The 10 customers will earn" in page and len(drawings) > 4
+    assert write_report(str(tmp_path)) == tmp_path / "report.html"
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
+    assert {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "figures").iterdir()} == drawings
 
 
 def test_coordinates_are_rounded_and_colours_follow_the_theme():
