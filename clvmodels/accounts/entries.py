@@ -141,7 +141,9 @@ def account_names(parts: Iterable[str]) -> tuple[str, ...]:
     """Parts of profit made, each once, in the order of the parts of value; those of no registered cost follow, and
     acquisition, which is sunk for these customers, comes last."""
     names = set(parts)
-    order = dict.fromkeys((*part_names(COSTS.values()), *sorted(names - {ACQUISITION}), ACQUISITION))
+    parts_of_value = part_names(COSTS.values())
+    unregistered = sorted(names - {ACQUISITION, *parts_of_value})
+    order = (*parts_of_value, *unregistered, ACQUISITION)
     return tuple(name for name in order if name in names)
 
 
@@ -151,8 +153,10 @@ def with_margin(days: ibis.Table, economics: Economics, usual: Usual) -> ibis.Ta
     if economics.margin is not None:
         return days.mutate(margin=ibis.literal(economics.margin), given_away=0.0)
     days = usual(days)
-    given_away = (days.amount == 0).ifelse(days.cost, 0.0).fill_null(0.0)
-    margin = ibis.coalesce(1.0 - days.cost / days.amount.nullif(0), days.usual)
+    is_gift = days.amount == 0  # a rate of nothing: its cost is an amount of its own
+    given_away = is_gift.ifelse(days.cost, 0.0).fill_null(0.0)
+    rate = 1.0 - days.cost / days.amount.nullif(0)
+    margin = ibis.coalesce(rate, days.usual)
     return days.mutate(margin=margin, given_away=given_away).drop("usual")
 
 
@@ -199,22 +203,28 @@ class _Desk:
     def coming_back(self) -> ibis.Table:
         """What came back of each purchase, by the day on which it came: `value` in the currency, what it adds to what
         had come back before, together at most the amount; `margin` of the purchase; `is_first` of its days."""
-        back = self.belonging("returns", "returns").group_by(["customer_id", "bought", "date"])
-        back = back.agg(on_day=_.amount.cast(EXACT).sum())
+        by_day = self.belonging("returns", "returns").group_by(["customer_id", "bought", "date"])
+        returns = by_day.agg(on_day=_.amount.cast(EXACT).sum())
         so_far = ibis.cumulative_window(group_by=["customer_id", "bought"], order_by="date")
-        back = back.mutate(until=back.on_day.sum().over(so_far).cast("float64"), on_day=back.on_day.cast("float64"))
+        # summed up exactly, and only then made floating: the day's own part is found again by a difference
+        until = returns.on_day.sum().over(so_far)
+        returns = returns.mutate(until=until.cast("float64"), on_day=returns.on_day.cast("float64"))
         purchases = self.purchases.select("customer_id", "amount", "margin", bought="date")
-        back = back.inner_join(purchases, ["customer_id", "bought"])
-        before = ibis.greatest(ibis.least(back.until - back.on_day, back.amount), 0.0)
-        more = ibis.least(back.until, back.amount) - before
-        is_first = (before <= NOTHING) & (more > 0)  # a purchase that comes back in pieces is handled once
-        return back.select("customer_id", "bought", "date", "margin", value=more * self.amount_unit, is_first=is_first)
+        returns = returns.inner_join(purchases, ["customer_id", "bought"])
+        # more than was paid cannot come back, though returns may state higher prices
+        value_until = ibis.least(returns.until, returns.amount)
+        value_before = ibis.greatest(ibis.least(returns.until - returns.on_day, returns.amount), 0.0)
+        added = value_until - value_before
+        is_first = (value_before <= NOTHING) & (added > 0)  # a purchase that comes back in pieces is handled once
+        value = added * self.amount_unit
+        return returns.select("customer_id", "bought", "date", "margin", value=value, is_first=is_first)
 
     def entries(
         self, part: str, table: ibis.Table, amount: ibis.Value, date: str = "date", bought: str = "date"
     ) -> Entries:
         """Entries of one part: a row of the table each, its amount in whole millionths."""
-        return _entries(part, table, amount.cast("float64").cast(EXACT).cast("float64"), date, bought)
+        millionths = amount.cast("float64").cast(EXACT)
+        return _entries(part, table, millionths.cast("float64"), date, bought)
 
     # ------------------------------------------------------------------------------------------ the entries
 
@@ -230,7 +240,8 @@ class _Desk:
 
     def _gross_margin(self) -> Entries:
         days = self.purchases
-        return self.entries("gross margin", days, days.revenue * days.margin - days.given_away * self.amount_unit)
+        given_away = days.given_away * self.amount_unit  # revenue is in the currency already
+        return self.entries("gross margin", days, days.revenue * days.margin - given_away)
 
     def _fulfilment(self) -> Iterator[Entries]:
         cost = self.economics.cost_per_order
@@ -239,13 +250,16 @@ class _Desk:
 
     def _fees(self) -> Iterator[Entries]:
         """As the tables tell them; where they tell of none at all, by the rates of the economics."""
-        share, each = self.economics.payment_fee, self.economics.payment_fee_per_order
+        share = self.economics.payment_fee
+        per_order = self.economics.payment_fee_per_order
+        # of anybody at any time: these customers may have had none, where the tables do tell of fees
         all_fees = self.company.events.filter(_.role == "payments", _.kind == FEE)
         if int(all_fees.count().execute()):
             fees = self.events("payments").filter(_.kind == FEE)
             yield self.entries("payments", fees, -fees.amount)
-        elif share or each:
-            yield self.entries("payments", self.purchases, -(self.purchases.revenue * share + each))
+        elif share or per_order:
+            fee = self.purchases.revenue * share + per_order
+            yield self.entries("payments", self.purchases, -fee)
 
     def _retention(self) -> Iterator[Entries]:
         rule = self.economics.retention
@@ -269,5 +283,10 @@ class _Desk:
 
 
 def _entries(part: str, table: ibis.Table, amount: ibis.Value, date: str, bought: str) -> Entries:
-    columns: Mapping[str, ibis.Value] = {"date": table[date], "bought": table[bought], "part": ibis.literal(part)}
-    return Entries(part, table.select("customer_id", **columns, amount=amount))
+    columns: Mapping[str, ibis.Value] = {
+        "date": table[date],
+        "bought": table[bought],
+        "part": ibis.literal(part),
+        "amount": amount,
+    }
+    return Entries(part, table.select("customer_id", **columns))

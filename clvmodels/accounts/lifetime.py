@@ -25,14 +25,14 @@ def lifetime_table(made: pd.DataFrame, values: Values) -> pd.DataFrame:
     happen, luck included."""
     draws, customers = values.realised.shape
     profit = made["profit"].reindex(values.customer_id).to_numpy()
-    rows = []
+    tables = []
     for block in blocks(customers, draws, 1):
         lifetime = lifetime_value(profit[block], values.realised[:, block])
         columns = {"profit_made": profit[block], "lifetime_value_mean": lifetime.mean(axis=0)}
         for name, level in QUANTILES.items():
             columns[f"lifetime_value_{name}"] = np.quantile(lifetime, level, axis=0)
-        rows.append(pd.DataFrame(columns, index=values.customer_id[block]))
-    return pd.concat(rows).rename_axis("customer_id")
+        tables.append(pd.DataFrame(columns, index=values.customer_id[block]))
+    return pd.concat(tables).rename_axis("customer_id")
 
 
 def lifetime_total(made: pd.DataFrame, values: Values, kind: str = "realised") -> Array:

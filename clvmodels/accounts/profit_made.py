@@ -56,25 +56,34 @@ def profit_made(
         By customer_id, in the customers' order: a column a part that these economics know of, `revenue` (the amounts),
         `purchases` and `profit`, the sum of the parts.
     """
-    first, last = start or company.transactions.data_start, end or customers.observation_end
+    first = start or company.transactions.data_start
+    last = end or customers.observation_end
     until = known_at or company.transactions.data_end
-    usual = usual_margin(company, first, last, until) if economics.margin is None else None
     terms = Terms(economics, costs, windows or Windows())
-    with bench(company.transactions.backend) as kept:
+
+    def with_usual(days: ibis.Table) -> ibis.Table:
+        """Asked for only where no margin is stated."""
+        return days.mutate(usual=usual_margin(company, first, last, until))
+
+    with bench(company.transactions.backend) as workbench:
         people = won_by(company, customers.table)
-        book = keep_book(company, customers, terms, people, kept, lambda days: days.mutate(usual=usual), until)
-        made = _by_part(book, first, last)
+        book = keep_book(company, customers, terms, people, workbench, with_usual, until)
+        parts = _by_part(book, first, last)
         extent = _extent(book, first, last)
-    parts = made.reindex(index=customers.table.index, columns=list(book.parts)).fillna(0.0)
+    # customers without an entry or a purchase in these days have earned nothing in them
+    parts = parts.reindex(index=customers.table.index, columns=list(book.parts)).fillna(0.0)
     extent = extent.reindex(customers.table.index).fillna(0.0)
     return parts.assign(revenue=extent["revenue"], purchases=extent["purchases"], profit=parts.sum(axis=1))
 
 
 def usual_margin(company: Company, first: pd.Timestamp, last: pd.Timestamp, until: pd.Timestamp) -> float:
     """What the goods' cost leaves of all purchases between two days together, where it is known; else 0."""
-    days = orders_and_days(company, until)[1].filter(_between(_.date, first, last), _.cost.notnull())
-    together = days.aggregate(amount=_.amount.sum(), cost=_.cost.sum()).execute().iloc[0]
-    return 1.0 - float(together.cost) / float(together.amount) if together.amount > 0 else 0.0
+    _orders, days = orders_and_days(company, until)
+    days_of_known_cost = days.filter(_between(_.date, first, last), _.cost.notnull())
+    sums = days_of_known_cost.aggregate(amount=_.amount.sum(), cost=_.cost.sum()).execute().iloc[0]
+    if not sums.amount > 0:  # no such purchase, whose sum is empty, or only gifts
+        return 0.0
+    return 1.0 - float(sums.cost) / float(sums.amount)
 
 
 def _between(date: ibis.Value, first: pd.Timestamp, last: pd.Timestamp) -> ibis.Value:
@@ -84,11 +93,14 @@ def _between(date: ibis.Value, first: pd.Timestamp, last: pd.Timestamp) -> ibis.
 def _by_part(book: Book, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Sums by customer (rows) and part (columns) of what belongs to these days."""
     entries = book.earned.filter(_between(_.bought, first, last))
-    sums = entries.group_by(["customer_id", "part"]).agg(amount=_.amount.cast(EXACT_LOG).sum().cast("float64"))
-    return sums.execute().pivot(index="customer_id", columns="part", values="amount")
+    amount = _.amount.cast(EXACT_LOG).sum().cast("float64")
+    sums = entries.group_by(["customer_id", "part"]).agg(amount=amount).execute()
+    return sums.pivot(index="customer_id", columns="part", values="amount")
 
 
 def _extent(book: Book, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """Revenue and purchases of these days, by customer."""
     days = book.days.filter(_between(_.date, first, last))
-    extent = days.group_by("customer_id").agg(revenue=_.revenue.cast(EXACT).sum(), purchases=_.count())
-    return extent.execute().set_index("customer_id").astype(float)
+    revenue = _.revenue.cast(EXACT).sum()
+    extent = days.group_by("customer_id").agg(revenue=revenue, purchases=_.count()).execute()
+    return extent.set_index("customer_id").astype(float)

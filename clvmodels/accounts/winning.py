@@ -43,9 +43,11 @@ def people_of(customers: Customers, columns: pd.DataFrame) -> pd.DataFrame:
 
 def events_of(company: Company, people: ibis.Table, source: str, end: pd.Timestamp) -> ibis.Table:
     """Events of the tables of a role, of these people up to a day, none earlier than the first purchase."""
-    events = company.events.filter(_.role == source, _.date.isnull() | (_.date <= ibis.date(end.date())))
+    is_due = _.date.isnull() | (_.date <= ibis.date(end.date()))
+    events = company.events.filter(_.role == source, is_due)
     events = events.inner_join(people.select("customer_id", "first"), "customer_id")
-    return events.mutate(date=ibis.greatest(ibis.coalesce(events.date, events.first), events.first))
+    date = ibis.coalesce(events.date, events.first)  # what has no day counts on that of the first purchase
+    return events.mutate(date=ibis.greatest(date, events.first))
 
 
 def channel_spending(company: Company, people: ibis.Table, end: pd.Timestamp) -> pd.DataFrame:
@@ -54,7 +56,8 @@ def channel_spending(company: Company, people: ibis.Table, end: pd.Timestamp) ->
     people: customer_id, first, joined (month of the first purchase), and `WON_BY` where it is known
     """
     costs = company.channel_costs
-    costs = costs[costs["month"] <= end].groupby(["channel", "month"], as_index=False)["amount"].sum()
+    costs = costs[costs["month"] <= end]
+    costs = costs.groupby(["channel", "month"], as_index=False)["amount"].sum()
     if costs.empty or WON_BY not in people.columns:
         return costs.iloc[:0].assign(won=0)
     won = people.group_by([WON_BY, "joined"]).agg(won=_.count()).execute()
@@ -70,9 +73,11 @@ def shares(people: ibis.Table, spending: pd.DataFrame) -> ibis.Table:
     share = (shared["amount"] / shared["won"]).astype(float)
     if share.empty:  # the engine has no columns without a type
         return people.select("customer_id", "first", share=ibis.literal(0.0)).limit(0)
+    channel = shared["channel"].astype("str")
     month = shared["month"].dt.date
-    rows = pd.DataFrame({WON_BY: shared["channel"].astype("str"), "joined": month, "share": share})
-    return people.inner_join(ibis.memtable(rows), [WON_BY, "joined"]).select("customer_id", "first", "share")
+    rows = pd.DataFrame({WON_BY: channel, "joined": month, "share": share})
+    won = people.inner_join(ibis.memtable(rows), [WON_BY, "joined"])
+    return won.select("customer_id", "first", "share")
 
 
 def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
@@ -85,18 +90,22 @@ def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
     label = group_labels(table[CHANNEL])
     size = label.value_counts()
     month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
-    months = company.channel_costs["month"].between(month.min(), month.max())
-    spent = company.channel_costs[months].groupby("channel")["amount"].sum().reindex(size.index, fill_value=0.0)
+    in_these_months = company.channel_costs["month"].between(month.min(), month.max())
+    by_channel = company.channel_costs[in_these_months].groupby("channel")["amount"].sum()
+    spent = by_channel.reindex(size.index, fill_value=0.0)
     if ACQUISITION in company.roles:
-        own = _own_costs(company, customers).reindex(table.index).fillna(0.0)
-        spent = spent + own.groupby(label).sum().reindex(size.index, fill_value=0.0)
+        own_costs = _own_costs(company, customers).reindex(table.index).fillna(0.0)
+        by_channel = own_costs.groupby(label).sum()
+        spent = spent + by_channel.reindex(size.index, fill_value=0.0)
     return pd.DataFrame({"customers": size, "cost": spent / size}).rename_axis("channel")
 
 
 def _own_costs(company: Company, customers: Customers) -> pd.Series:
     """What winning each customer has cost beside the channel's costs, up to the customers' end of observation."""
-    with bench(company.transactions.backend) as kept:
-        people = kept.keep(people_of(customers, pd.DataFrame(index=customers.table.index)))
+    no_columns = pd.DataFrame(index=customers.table.index)
+    with bench(company.transactions.backend) as workbench:
+        people = workbench.keep(people_of(customers, no_columns))
         events = events_of(company, people, ACQUISITION, customers.observation_end)
-        costs = events.group_by("customer_id").agg(cost=_.amount.cast(EXACT).sum()).execute()
+        by_customer = events.group_by("customer_id").agg(cost=_.amount.cast(EXACT).sum())
+        costs = by_customer.execute()
     return costs.set_index("customer_id")["cost"].astype(float)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,12 @@ from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.parts import DATED
 from clvmodels.valuation.valuation import Valuation, valuation
 
-SMALLEST, MOST, RULE = 20, 20, 12.0
-"""Customers that a channel needs to be told of; channels told of; months within which it should have paid."""
+SMALLEST = 20
+"""Customers that a channel needs to be judged."""
+MOST = 20
+"""Channels that are judged at most."""
+RULE = 12.0
+"""Months within which a channel should have paid."""
 NEWCOMERS = 25
 """Whose expected profits are averaged; they differ by the simulated states of retention only."""
 OTHER = "other"
@@ -82,29 +87,40 @@ def _alike_in_all_channels(posteriors: Mapping[str, Posterior]) -> list[str]:
 def payback_rows(of_newcomers: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMALLEST) -> pd.DataFrame:
     """The rows of `payback`, from what channels cost."""
     months = np.append(0.0, of_newcomers.edges[1:]) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
-    won = won.reset_index().sort_values(["customers", "channel"], ascending=[False, True]).reset_index(drop=True)
-    large = won[won["customers"] >= smallest][:MOST]
+    channels = won.reset_index().sort_values(["customers", "channel"], ascending=[False, True], ignore_index=True)
+    large = channels[channels["customers"] >= smallest][:MOST]
     rows = []
     for channel in large.itertuples():
         total = cumulated(of_newcomers, str(channel.channel))
         row = {"channel": channel.channel, "channels": 1, "customers": channel.customers, "cost": channel.cost}
         rows.append(row | _row(total, float(channel.cost), months))
-    small = won.drop(large.index)
+    small = channels.drop(large.index)
     if len(small):
-        customers = small["customers"].sum()
-        cost = float((small["cost"] * small["customers"]).sum() / customers)
-        rows.append({"channel": OTHER, "channels": len(small), "customers": customers, "cost": cost})
+        rows.append(_other(small))
     return pd.DataFrame(rows)
+
+
+def _other(small: pd.DataFrame) -> dict[str, Any]:
+    """The channels that are too small or too many, together: what one of their customers cost."""
+    customers = small["customers"].sum()
+    spent = (small["cost"] * small["customers"]).sum()
+    return {"channel": OTHER, "channels": len(small), "customers": customers, "cost": float(spent / customers)}
 
 
 def _row(total: Array, cost: float, months: Array) -> dict[str, float]:
     """When the cumulated profit of a channel's new customer covers the cost, and the most that may be paid."""
-    covered, rule = reached(total, cost, months), min(RULE, float(months[-1]))
-    months_to_pay = np.quantile(covered, LEVELS, method="inverted_cdf")  # some may be infinite
+    horizon = float(months[-1])
+    rule = min(RULE, horizon)
+    covered = reached(total, cost, months)
+    # draws that are there, none between two of them: some are infinite
+    months_to_pay = np.quantile(covered, LEVELS, method="inverted_cdf")
     row = dict(zip(QUANTILES, months_to_pay, strict=True))
-    row |= {"rule": rule, "odds": float((covered <= rule).mean())}
-    row |= {f"most_{name}": amount for name, amount in quantiles(total[:, -1]).items()}
-    return row | {"horizon": float(months[-1])}
+    row["rule"] = rule
+    row["odds"] = float((covered <= rule).mean())
+    for name, amount in quantiles(total[:, -1]).items():
+        row[f"most_{name}"] = amount
+    row["horizon"] = horizon
+    return row
 
 
 def cumulated(of_newcomers: Valuation, channel: str) -> Array:
@@ -114,7 +130,8 @@ def cumulated(of_newcomers: Valuation, channel: str) -> Array:
     by_part = []
     for name, flow in flows.items():
         weights = of_newcomers.starts if name == DATED else of_newcomers.weights
-        by_part.append(flow.expected.mean(axis=1) * np.append(1.0, weights))
+        discount = np.append(1.0, weights)  # what comes at once is worth what it is
+        by_part.append(flow.expected.mean(axis=1) * discount)
     return np.cumsum(np.sum(by_part, axis=0), axis=1)
 
 
@@ -124,10 +141,11 @@ def reached(total: Array, cost: float, months: Array) -> Array:
     total: [D, 1 + P], months: [1 + P]; result [D]
     """
     is_covered = total >= cost
-    draw, first = np.arange(len(total)), is_covered.argmax(axis=1)
+    first = is_covered.argmax(axis=1)  # 0 where it never is, too
     before = np.maximum(first - 1, 0)
+    draw = np.arange(len(total))
     low, high = total[draw, before], total[draw, first]
     gain = np.where(high > low, high - low, 1.0)  # covered at once, or never: the share is not used
     share = np.where(first > 0, (cost - low) / gain, 0.0)
-    at = months[before] + share * (months[first] - months[before])
-    return np.where(is_covered.any(axis=1), at, np.inf)
+    month = months[before] + share * (months[first] - months[before])
+    return np.where(is_covered.any(axis=1), month, np.inf)

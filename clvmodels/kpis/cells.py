@@ -120,7 +120,7 @@ def _money_by_period(book: Book, length: Length, bench: Bench) -> ibis.Table | N
     entries = book.entries.mutate(period=place(_.date, book.start, length), amount=_.amount.cast(EXACT))
     sums = {"profit": entries.amount.sum().cast("float64")}
     for name, parts in (("winning", (ACQUISITION,)), ("keeping", keeping_parts())):
-        spent = -entries.amount.sum(where=entries.part.isin(parts))
+        spent = -entries.amount.sum(where=entries.part.isin(parts))  # costs are negative in the book
         sums[name] = spent.fill_null(0).cast("float64")
     return bench.keep(entries.group_by(["customer_id", "period"]).agg(**sums))
 
@@ -128,11 +128,14 @@ def _money_by_period(book: Book, length: Length, bench: Bench) -> ibis.Table | N
 def _answers_by_period(company: Company, book: Book, length: Length, bench: Bench) -> ibis.Table | None:
     if "surveys" not in company.roles:
         return None
-    surveys = company.events.filter(_.role == "surveys", _.value.notnull(), _.date <= ibis.date(book.end.date()))
+    last_day = ibis.date(book.end.date())
+    surveys = company.events.filter(_.role == "surveys", _.value.notnull(), _.date <= last_day)
     surveys = surveys.inner_join(book.people.select("customer_id", "first"), "customer_id")
-    day = ibis.greatest(surveys.date, surveys.first)
-    surveys = surveys.mutate(period=place(day, book.start, length), score=surveys.value.round(1))
-    return bench.keep(surveys.group_by(["customer_id", "period", "kind", "score"]).agg(n=_.count()))
+    day = ibis.greatest(surveys.date, surveys.first)  # as all that came before the first purchase
+    period = place(day, book.start, length)
+    score = surveys.value.round(1)  # so that 7.0 and 7.0000001 are one answer
+    by_answer = surveys.mutate(period=period, score=score).group_by(["customer_id", "period", "kind", "score"])
+    return bench.keep(by_answer.agg(n=_.count()))
 
 
 # ---------------------------------------------------------------------------------------- what customers are divided by
@@ -150,8 +153,10 @@ def labels(customers: Customers, by: Sequence[str]) -> pd.DataFrame:
     if problems := list(_no_groups(table, by)):
         raise DataError(problems)
     columns = {ALL: ALL, COHORT: quarter_names(table["first_purchase"])}
-    columns |= {name: table[name] for name in by}
-    return pd.DataFrame(columns, index=table.index).astype("str").add_prefix(BY)  # beside columns of our own
+    for name in by:
+        columns[name] = table[name]
+    people = pd.DataFrame(columns, index=table.index).astype("str")
+    return people.add_prefix(BY)  # a group may be named as a column of our own
 
 
 def _no_groups(table: pd.DataFrame, by: Sequence[str]) -> Iterator[Problem]:
@@ -159,7 +164,9 @@ def _no_groups(table: pd.DataFrame, by: Sequence[str]) -> Iterator[Problem]:
     for name in by:
         if name not in groups:
             yield unknown("group", name, groups, "kpis, by")
-        elif (count := table[name].nunique()) > MOST_LABELS:
+            continue
+        count = table[name].nunique()
+        if count > MOST_LABELS:
             yield Problem(f"'{name}' has {count:,} groups", "kpis, by", known=f"At most {MOST_LABELS}")
 
 
@@ -175,31 +182,41 @@ def cells(sums: Sums, by: str) -> Cells:
     people = sums.people.select("customer_id", "first", label=f"{BY}{by}")
     first = people.group_by(["label", "first"]).agg(new=_.count()).execute()
     first["period"] = places(first["first"], sums.periods)
-    names = sorted(first["label"].unique())
+    labels = sorted(first["label"].unique())
 
     def grid(table: pd.DataFrame, column: str) -> pd.DataFrame:
         """One column by label and period, 0 where there is nothing."""
-        table = table.assign(**{column: table[column].astype(float)})
-        wide = table.pivot_table(index="label", columns="period", values=column, aggfunc="sum")
-        return wide.reindex(index=names, columns=range(len(sums.periods))).fillna(0.0)
+        values = table[["label", "period"]].assign(value=table[column].astype(float))
+        wide = values.pivot_table(index="label", columns="period", values="value", aggfunc="sum")
+        return wide.reindex(index=labels, columns=range(len(sums.periods))).fillna(0.0)
+
+    def grid_of_money(column: str) -> pd.DataFrame | None:
+        return grid(money, column) if column in money else None
 
     extent = sums.extent.inner_join(people, "customer_id")
-    revenue = _.revenue.cast(EXACT).sum().cast("float64")
-    of_period = extent.group_by(["label", "period"])
-    of_period = of_period.agg(active=_.count(), purchases=_.purchases.sum(), revenue=revenue).execute()
-    new, money = grid(first, "new"), _money(sums, people, by)
+    of_period = _extent(extent)
+    has_revenue = of_period["revenue"].notna().any()
+    money = _money(sums, people, by)
+    new = grid(first, "new")
     return Cells(
         earlier=(new.cumsum(axis=1) - new).astype(float),
         new=new,
         active=grid(of_period, "active"),
         again=grid(_again(sums, extent), "again"),
         purchases=grid(of_period, "purchases"),
-        revenue=None if of_period["revenue"].isna().all() else grid(of_period, "revenue"),
-        profit=grid(money, "profit") if "profit" in money else None,
-        winning=grid(money, "winning") if "winning" in money else None,
-        keeping=grid(money, "keeping") if "keeping" in money else None,
+        revenue=grid(of_period, "revenue") if has_revenue else None,
+        profit=grid_of_money("profit"),
+        winning=grid_of_money("winning"),
+        keeping=grid_of_money("keeping"),
         answers=_answers(sums, people),
     )
+
+
+def _extent(extent: ibis.Table) -> pd.DataFrame:
+    """label, period, active, purchases, revenue."""
+    revenue = _.revenue.cast(EXACT).sum().cast("float64")
+    by_cell = extent.group_by(["label", "period"])
+    return by_cell.agg(active=_.count(), purchases=_.purchases.sum(), revenue=revenue).execute()
 
 
 def _again(sums: Sums, extent: ibis.Table) -> pd.DataFrame:
@@ -213,24 +230,36 @@ def _money(sums: Sums, people: ibis.Table, by: str) -> pd.DataFrame:
     """label, period, and of profit, winning and keeping what the tables tell."""
     if sums.money is None:
         return pd.DataFrame()
-    money = {name: _[name].cast(EXACT).sum().cast("float64") for name in MONEY}
-    table = sums.money.inner_join(people, "customer_id").group_by(["label", "period"]).agg(**money).execute()
+    by_cell = sums.money.inner_join(people, "customer_id").group_by(["label", "period"])
+    table = by_cell.agg(**{name: _[name].cast(EXACT).sum().cast("float64") for name in MONEY}).execute()
     if len(sums.idle) and by in (ALL, CHANNEL):
         table = pd.concat([table, _idle_rows(sums, by)])
-    untold = {"winning": not sums.has_winning, "keeping": not sums.has_keeping}
-    return table.drop(columns=[name for name, lacks in untold.items() if lacks])
+    # a column of zeros would say that nothing was spent, where the tables are silent
+    if not sums.has_winning:
+        table = table.drop(columns="winning")
+    if not sums.has_keeping:
+        table = table.drop(columns="keeping")
+    return table
 
 
 def _idle_rows(sums: Sums, by: str) -> pd.DataFrame:
     """What won nobody counts where its channel, or everybody, is told of; costs before the first period nowhere."""
-    label = sums.idle["channel"] if by == CHANNEL else ALL
-    period, amount = places(sums.idle["month"], sums.periods), sums.idle["amount"]
-    rows = pd.DataFrame({"label": label, "period": period, "profit": -amount, "winning": amount, "keeping": 0.0})
+    amount = sums.idle["amount"]
+    columns = {
+        "label": sums.idle["channel"] if by == CHANNEL else ALL,
+        "period": places(sums.idle["month"], sums.periods),
+        "profit": -amount,
+        "winning": amount,
+        "keeping": 0.0,
+    }
+    rows = pd.DataFrame(columns)
     return rows[rows["period"] >= 0]
 
 
 def _answers(sums: Sums, people: ibis.Table) -> pd.DataFrame:
-    columns = ["label", "period", "kind", "score"]
+    """label, period, kind, score, n; no row where there are no surveys."""
+    keys = ["label", "period", "kind", "score"]
     if sums.answers is None:
-        return pd.DataFrame({name: [] for name in (*columns, "n")})
-    return sums.answers.inner_join(people, "customer_id").group_by(columns).agg(n=_.n.sum()).execute()
+        return pd.DataFrame({name: [] for name in (*keys, "n")})
+    by_answer = sums.answers.inner_join(people, "customer_id").group_by(keys)
+    return by_answer.agg(n=_.n.sum()).execute()

@@ -20,7 +20,7 @@ from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.kpis.cells import ALL, COHORT, Cells, cells, sum_up
 from clvmodels.kpis.migration import migration_of
 from clvmodels.kpis.periods import LENGTHS, Length, Period, quarter_of
-from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, mean_score, net_promoter_score
+from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, Score, mean_score, net_promoter_score
 from clvmodels.sources.consolidation import Company
 
 COLUMNS = ("period", "by", "label", "kpi", "value", "lower", "upper", "n", "whole")
@@ -46,8 +46,12 @@ class Kpis:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """By name of the file; those that the experiment asked for nothing of are left out."""
-        tables = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: table for name, table in tables.items() if len(table)}
+        tables = {}
+        for field in fields(self):
+            table = getattr(self, field.name)
+            if len(table):
+                tables[field.name] = table
+        return tables
 
 
 type Grid = pd.DataFrame | None
@@ -69,9 +73,10 @@ def _share(part: Grid, whole: pd.DataFrame) -> tuple[Grid, Grid]:
     return part / whole.where(whole > 0), whole
 
 
-def _kept(cells: Cells) -> tuple[Grid, Grid]:
+def _retention(cells: Cells) -> tuple[Grid, Grid]:
     """Of the first period nothing is known before."""
-    return _share(cells.again.iloc[:, 1:], cells.active.shift(axis=1).iloc[:, 1:])
+    active_before = cells.active.shift(axis=1)
+    return _share(cells.again.iloc[:, 1:], active_before.iloc[:, 1:])
 
 
 KPIS: dict[str, Kpi] = {
@@ -81,7 +86,7 @@ KPIS: dict[str, Kpi] = {
     "retention": Kpi(
         "share",
         "of those who bought in the period before, those who bought in this one too",
-        _kept,
+        _retention,
     ),
     "purchases": Kpi("purchases", "days on which a customer ordered", lambda c: (c.purchases, c.purchases)),
     "revenue": Kpi("currency", "amounts ordered, returns not taken off", lambda c: (c.revenue, c.purchases)),
@@ -147,59 +152,77 @@ def kpis(
     ConfigError, DataError
         A period that is neither; groups that the customers do not have, or have too many of.
     """
-    problems = []
-    if period not in LENGTHS:
-        problems.append(unknown("period", period, LENGTHS))
-    if not prior_answers > 0:
-        problems.append(Problem("prior_answers must be positive", "kpis", str(prior_answers)))
-    if problems:
+    if problems := list(_problems(period, prior_answers)):
         raise ConfigError(problems)
     groups = [name for name in by if name not in (ALL, COHORT)]
-    with bench(company.transactions.backend) as kept:
-        sums = sum_up(company, customers, terms or Terms(), groups, period, kept)
+    with bench(company.transactions.backend) as workbench:
+        sums = sum_up(company, customers, terms or Terms(), groups, period, workbench)
         rows: list[tuple] = []
         for name in dict.fromkeys((ALL, COHORT, *by)):
-            divided = cells(sums, name)
+            sums_by_label = cells(sums, name)
             for kpi in KPIS:
-                rows += _rows(divided, name, kpi, sums.periods)
-            rows += _scores(divided, name, sums.periods, prior_answers)
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
-        return table[~_unborn(table)].reset_index(drop=True), migration_of(sums, value_groups, kept)
+                rows += _rows(sums_by_label, name, kpi, sums.periods)
+            rows += _scores(sums_by_label, name, sums.periods, prior_answers)
+        migration = migration_of(sums, value_groups, workbench)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table[~_unborn(table)].reset_index(drop=True), migration
 
 
-def _rows(divided: Cells, by: str, kpi: str, periods: list[Period]) -> Iterator[tuple]:
-    values, numbers = KPIS[kpi].of(divided)
+def _problems(period: str, prior_answers: float) -> Iterator[Problem]:
+    if period not in LENGTHS:
+        yield unknown("period", period, LENGTHS)
+    if not prior_answers > 0:
+        yield Problem("prior_answers must be positive", "kpis", str(prior_answers))
+
+
+def _rows(cells: Cells, by: str, kpi: str, periods: list[Period]) -> Iterator[tuple]:
+    """The rows of one KPI; none where the tables do not tell it."""
+    values, numbers = KPIS[kpi].of(cells)
     if values is None or numbers is None:
         return
     for label in values.index:
         for place in values.columns:
-            value, n = float(values.at[label, place]), float(numbers.at[label, place])
-            yield periods[place].name, by, label, kpi, value, np.nan, np.nan, n, periods[place].whole
+            period = periods[place]
+            value = float(values.at[label, place])
+            n = float(numbers.at[label, place])
+            yield period.name, by, label, kpi, value, np.nan, np.nan, n, period.whole
 
 
-def _scores(divided: Cells, by: str, periods: list[Period], prior: float) -> Iterator[tuple]:
-    """The scores of each kind of survey that was answered at all."""
-    for kind, scale in SCALES.items():
-        answers = divided.answers[divided.answers["kind"] == kind]
+def _scores(cells: Cells, by: str, periods: list[Period], prior: float) -> Iterator[tuple]:
+    """The rows of scores of each kind of survey that was answered at all."""
+    for kind in SCALES:
+        answers = cells.answers[cells.answers["kind"] == kind]
         if answers.empty:
             continue
         counts = {cell: _by_score(rows) for cell, rows in answers.groupby(["label", "period"])}
-        for label in divided.new.index:
+        for label in cells.new.index:
             for place, period in enumerate(periods):
                 by_score = counts.get((label, place), {})
-                scores = {"nps": net_promoter_score(by_score, prior)} if kind == "nps" else {}
-                scores[f"{kind} mean"] = mean_score(by_score, scale, prior)
-                for name, score in scores.items():
-                    yield period.name, by, label, name, *score, sum(by_score.values()), period.whole
+                n = sum(by_score.values())
+                for name, score in _scores_of(kind, by_score, prior).items():
+                    yield period.name, by, label, name, *score, n, period.whole
+
+
+def _scores_of(kind: str, by_score: dict[float, float], prior: float) -> dict[str, Score]:
+    """The scores of one kind of survey, by name, in the order of `SCORES`."""
+    scores = {}
+    if kind == "nps":
+        scores["nps"] = net_promoter_score(by_score, prior)
+    scores[f"{kind} mean"] = mean_score(by_score, SCALES[kind], prior)
+    return scores
 
 
 def _by_score(answers: pd.DataFrame) -> dict[float, float]:
-    return dict(zip(answers["score"].astype(float), answers["n"].astype(float), strict=True))
+    """How many gave each score."""
+    scores = answers["score"].astype(float)
+    counts = answers["n"].astype(float)
+    return dict(zip(scores, counts, strict=True))
 
 
 def _unborn(table: pd.DataFrame) -> pd.Series:
     """Rows of cohorts in periods before there is anybody in them."""
-    return (table["by"] == COHORT) & (quarter_of(table["period"]) < table["label"])
+    is_before = quarter_of(table["period"]) < table["label"]  # `2025 Q1`: names of quarters sort as time does
+    return (table["by"] == COHORT) & is_before
 
 
 __all__ = ["ALL", "COHORT", "KPIS", "SCORES", "Kpi", "Kpis", "kpis"]

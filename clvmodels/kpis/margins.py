@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from clvmodels.draws import Array
 from clvmodels.kpis.periods import Length, place
 
 
@@ -17,14 +18,19 @@ def usual_so_far(start: pd.Timestamp, length: Length = "month") -> Callable[[ibi
 
     def with_usual(days: ibis.Table) -> ibis.Table:
         days = days.mutate(period=place(_.date, start, length))
-        known = days.filter(_.cost.notnull()).group_by("period")
-        sums = known.agg(amount=_.amount.sum(), cost=_.cost.sum()).execute()
-        so_far = sums.set_index("period").sort_index().cumsum()
-        periods = np.arange(int(days.period.max().execute()) + 1)
-        so_far = so_far.reindex(periods).ffill().fillna(0.0)
-        sold = so_far["amount"] > 0
-        rate = np.where(sold, 1.0 - so_far["cost"] / so_far["amount"].where(sold, 1.0), 0.0)
-        rates = ibis.memtable(pd.DataFrame({"period": periods, "usual": rate}))
-        return days.inner_join(rates, "period").drop("period")
+        periods = range(int(days.period.max().execute()) + 1)
+        rates = pd.DataFrame({"period": periods, "usual": _rates(days, periods)})
+        return days.inner_join(ibis.memtable(rates), "period").drop("period")
 
     return with_usual
+
+
+def _rates(days: ibis.Table, periods: range) -> Array:
+    """The margin rate up to the end of each period, of purchases whose cost is known; 0 before the first of them."""
+    by_period = days.filter(_.cost.notnull()).group_by("period")
+    sums = by_period.agg(amount=_.amount.sum(), cost=_.cost.sum()).execute()
+    so_far = sums.set_index("period").sort_index().cumsum()
+    so_far = so_far.reindex(periods).ffill().fillna(0.0)
+    is_sold = so_far["amount"] > 0
+    amount = so_far["amount"].where(is_sold, 1.0)  # only so that nothing is divided by 0
+    return np.where(is_sold, 1.0 - so_far["cost"] / amount, 0.0)

@@ -19,6 +19,8 @@ from clvmodels.kpis.periods import Period
 
 NEW, SILENT = "new", "silent"
 """Not yet a customer in the first period; did not buy in it."""
+_WITHOUT_NUMBER = {SILENT: 1000, NEW: 1001}
+"""Their places in the order of groups: behind all that have a number."""
 COLUMNS = ("of", "from_period", "to_period", "from_group", "to_group", "customers", "share", "whole")
 
 
@@ -34,13 +36,20 @@ def migration_of(sums: Sums, groups: int, bench: Bench) -> pd.DataFrame:
     nobody = pd.DataFrame({name: [] for name in COLUMNS})
     if sums.money is None or len(sums.periods) < 2:
         return nobody
-    earned = sums.extent.left_join(sums.money, ["customer_id", "period"])
+    grouped = bench.keep(_groups_of_profit(sums.extent, sums.money, groups))
+    tables = []
+    for before, now in itertools.pairwise(enumerate(sums.periods)):
+        tables.append(_moved(sums.people, grouped, before, now))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _groups_of_profit(extent: ibis.Table, money: ibis.Table, groups: int) -> ibis.Table:
+    """customer_id, period, group ("1" is the most profitable) of those who bought in the period."""
+    earned = extent.left_join(money, ["customer_id", "period"])
     earned = earned.select("customer_id", "period", profit=_.profit.fill_null(0.0))
     best_first = ibis.window(group_by=earned.period, order_by=[earned.profit.desc(), earned.customer_id])
-    group = (ibis.ntile(groups).over(best_first) + 1).cast("string")
-    grouped = bench.keep(earned.select("customer_id", "period", group=group))
-    pairs = itertools.pairwise(enumerate(sums.periods))
-    return pd.concat([_moved(sums.people, grouped, before, now) for before, now in pairs], ignore_index=True)
+    place = ibis.ntile(groups).over(best_first)  # counted from 0
+    return earned.select("customer_id", "period", group=(place + 1).cast("string"))
 
 
 def _moved(
@@ -48,13 +57,15 @@ def _moved(
 ) -> pd.DataFrame:
     """From one period to the next, of all who are customers at its end."""
     (from_place, from_period), (to_place, to_period) = before, now
-    people = people.filter(_.first <= ibis.date(to_period.end.date())).select("customer_id", "first")
+    customers = people.filter(_.first <= ibis.date(to_period.end.date())).select("customer_id", "first")
     earlier = grouped.filter(_.period == from_place).select("customer_id", from_group=_.group)
     later = grouped.filter(_.period == to_place).select("customer_id", to_group=_.group)
-    moves = people.left_join(earlier, "customer_id").drop("customer_id_right").left_join(later, "customer_id")
+    moves = customers.left_join(earlier, "customer_id").drop("customer_id_right")
+    moves = moves.left_join(later, "customer_id")
     is_new = moves.first > ibis.date(from_period.end.date())
     moves = moves.select(
-        from_group=is_new.ifelse(NEW, moves.from_group.fill_null(SILENT)), to_group=moves.to_group.fill_null(SILENT)
+        from_group=is_new.ifelse(NEW, moves.from_group.fill_null(SILENT)),
+        to_group=moves.to_group.fill_null(SILENT),
     )
     counts = moves.group_by(["from_group", "to_group"]).agg(customers=_.count()).execute()
     whole = from_period.whole and to_period.whole
@@ -63,12 +74,17 @@ def _moved(
 
 def as_table(counts: pd.DataFrame, of: str, from_period: str, to_period: str, whole: bool) -> pd.DataFrame:
     """Cells of from_group, to_group and customers, with their shares, in the groups' order."""
-    share = counts["customers"] / counts.groupby("from_group")["customers"].transform("sum")
+    group_size = counts.groupby("from_group")["customers"].transform("sum")
+    share = counts["customers"] / group_size
     table = counts.assign(of=of, from_period=from_period, to_period=to_period, share=share, whole=whole)
-    order = np.lexsort([table["to_group"].map(_place), table["from_group"].map(_place)])
+    to_place = table["to_group"].map(_place)
+    from_place = table["from_group"].map(_place)
+    order = np.lexsort([to_place, from_place])  # by the last key first
     return table.iloc[order][list(COLUMNS)].reset_index(drop=True)
 
 
 def _place(group: str) -> int:
     """Groups by their number, and then those without one."""
-    return {SILENT: 1000, NEW: 1001}.get(group) or int(group)
+    if group in _WITHOUT_NUMBER:
+        return _WITHOUT_NUMBER[group]
+    return int(group)

@@ -27,10 +27,12 @@ class Period(NamedTuple):
 
 def periods(first: pd.Timestamp, last: pd.Timestamp, length: Length) -> list[Period]:
     """Those from the one that holds the first day to the one that holds the last."""
-    span = pd.period_range(first, last, freq=_FREQUENCIES[length])
-    starts, ends = span.start_time.normalize(), span.end_time.normalize()
-    names = [_name(period, length) for period in span]
-    return [Period(name, start, end, end <= last) for name, start, end in zip(names, starts, ends, strict=True)]
+    calendar = []
+    for period in pd.period_range(first, last, freq=_FREQUENCIES[length]):
+        start = period.start_time.normalize()
+        end = period.end_time.normalize()  # the last day, not its last nanosecond: days are compared with it
+        calendar.append(Period(_name(period, length), start, end, whole=end <= last))
+    return calendar
 
 
 def _name(period: pd.Period, length: Length) -> str:
@@ -41,7 +43,8 @@ def _name(period: pd.Period, length: Length) -> str:
 
 def quarter_names(days: pd.Series) -> pd.Series:
     """The quarter of each day: `2025 Q1`."""
-    year, quarter = days.dt.year.astype("str"), days.dt.quarter.astype("str")
+    year = days.dt.year.astype("str")
+    quarter = days.dt.quarter.astype("str")
     return (year + " Q" + quarter).astype("str")
 
 
@@ -49,18 +52,23 @@ def quarter_of(names: pd.Series) -> pd.Series:
     """The quarter of each period, by the name of the month (`2025-03`) or of the quarter itself."""
     is_month = names.str.fullmatch(r"\d{4}-\d{2}")
     month = pd.to_numeric(names.where(is_month, "0000-01").str[5:7])
-    of_month = names.str[:4] + " Q" + ((month + 2) // 3).astype("str")
+    quarter = (month + 2) // 3
+    of_month = names.str[:4] + " Q" + quarter.astype("str")
     return of_month.where(is_month, names)
 
 
 def place(day: ibis.Value, first: pd.Timestamp, length: Length) -> ibis.Value:
     """The place of a day's period, counted from the one that holds the first day."""
-    months = 12 * (day.year().cast("int64") - first.year) + day.month().cast("int64") - 1
+    years = day.year().cast("int64") - first.year
+    month = day.month().cast("int64") - 1
     step = _MONTHS[length]
-    return (months / step).floor().cast("int64") - (first.month - 1) // step
+    # from January of the first year on, so that quarters begin where those of the calendar do
+    since_january = ((12 * years + month) / step).floor().cast("int64")
+    return since_january - (first.month - 1) // step
 
 
 def places(days: pd.Series, among: Sequence[Period]) -> NDArray[np.int64]:
     """The same of days in memory; -1 before the first period."""
     starts = np.array([period.start for period in among], dtype="datetime64[us]")
-    return np.searchsorted(starts, pd.to_datetime(days).to_numpy("datetime64[us]"), "right") - 1
+    dates = pd.to_datetime(days).to_numpy("datetime64[us]")
+    return np.searchsorted(starts, dates, side="right") - 1  # "right": the first day of a period is its own

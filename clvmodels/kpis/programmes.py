@@ -83,8 +83,8 @@ def programmes(
     _check(company, terms, tests)
     rows: list[dict] = []
     for programme in tests:
-        with bench(company.transactions.backend) as kept:
-            rows += _programme(company, customers, terms, programme, least, kept)
+        with bench(company.transactions.backend) as workbench:
+            rows += _programme(company, customers, terms, programme, least, workbench)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -93,13 +93,16 @@ def _check(company: Company, terms: Terms, tests: Sequence[Programme]) -> None:
         raise ConfigError(Problem("a programme's profit needs economics", "programmes"))
     campaigns = company.events.filter(_.role == "campaigns").select("kind").distinct().order_by("kind").execute()
     names = list(campaigns["kind"].dropna())
-    absent = [programme.campaign for programme in tests if programme.campaign not in names]
-    if absent:
-        raise DataError([unknown("campaign", campaign, names, "programmes") for campaign in absent])
+    problems = []
+    for programme in tests:
+        if programme.campaign not in names:
+            problems.append(unknown("campaign", programme.campaign, names, "programmes"))
+    if problems:
+        raise DataError(problems)
 
 
 def _programme(
-    company: Company, customers: Customers, terms: Terms, programme: Programme, least: int, kept: Bench
+    company: Company, customers: Customers, terms: Terms, programme: Programme, least: int, bench: Bench
 ) -> list[dict]:
     """The rows of one programme: its effect, or one that says why it is refused."""
     end = customers.observation_end
@@ -110,12 +113,13 @@ def _programme(
         return [row | {"treatment": 0, "control": 0, "reason": nobody}]
     first, last = assigned["day"].min(), assigned["day"].max()
     row |= {"first_day": first.date().isoformat(), "last_day": last.date().isoformat()}
-    row |= {arm: int((assigned["arm"] == arm).sum()) for arm in ARMS}
+    row |= _sizes(assigned)
     over = last + programme.weeks * WEEK - pd.Timedelta(days=1)
     reason = _not_random(assigned, least) or _not_over(over, _days_watched(terms), end)
     if reason:
         return [row | {"reason": reason}]
-    arms = _outcomes(company, customers, terms, programme, assigned, kept)
+    # last, since it costs most: the book without this campaign, and what the weeks brought
+    arms = _outcomes(company, customers, terms, programme, assigned, bench)
     worst, balance = imbalance(arms)
     row |= {"balance": balance, "balance_limit": imbalance_limit()}
     if balance > row["balance_limit"]:
@@ -151,36 +155,45 @@ def _length(programme: Programme) -> int:
 
 def _of_these(company: Company, customers: Customers, assigned: pd.DataFrame) -> pd.DataFrame:
     """Without those who had bought and are not among the customers: of another cohort, they have no outcome here."""
-    orders = company.transactions.table.filter(_.date <= ibis.date(customers.observation_end.date()))
+    last_day = ibis.date(customers.observation_end.date())
+    orders = company.transactions.table.filter(_.date <= last_day)
     buyers = orders.select("customer_id").distinct().execute()["customer_id"]
-    of_other_cohorts = set(buyers) - set(customers.table.index)
-    return assigned[~assigned["customer_id"].isin(of_other_cohorts)].reset_index(drop=True)
+    other_cohorts = set(buyers) - set(customers.table.index)
+    is_other = assigned["customer_id"].isin(other_cohorts)
+    return assigned[~is_other].reset_index(drop=True)
 
 
 def _days_watched(terms: Terms) -> int:
     """For how many days after a purchase something may come of it, by the costs in use."""
-    watching = [name for name in get_costs(terms.costs) if name in terms.windows.days]
-    return max((terms.windows.days[name] for name in watching), default=0)
+    longest = 0
+    for name in get_costs(terms.costs):
+        longest = max(longest, terms.windows.days.get(name, 0))
+    return longest
+
+
+def _sizes(assigned: pd.DataFrame) -> dict[str, int]:
+    return {arm: int((assigned["arm"] == arm).sum()) for arm in ARMS}
 
 
 def _not_random(assigned: pd.DataFrame, least: int) -> str:
     """Why nothing says that chance decided; empty where something does."""
-    sizes = {arm: int((assigned["arm"] == arm).sum()) for arm in ARMS}
-    unarmed, in_both = int((assigned["unarmed"] > 0).sum()), int((assigned["arms"] > 1).sum())
+    sizes = _sizes(assigned)
+    smallest = min(ARMS, key=lambda arm: sizes[arm])
+    unarmed = int((assigned["unarmed"] > 0).sum())
+    in_both = int((assigned["arms"] > 1).sum())
     undated = int(assigned["day"].isna().sum())
-    small = min(ARMS, key=lambda arm: sizes[arm])
     if assigned["arm"].isna().all():
         return "no row tells an arm: its customers were chosen, not dealt by chance"
     if unarmed:
         return f"{unarmed:,} of {len(assigned):,} customers have rows without an arm"
     if in_both:
         return f"{in_both:,} customers are in both arms"
-    if not sizes[small]:
-        return f"there is one arm only: nobody is in {small}"
+    if not sizes[smallest]:
+        return f"there is one arm only: nobody is in {smallest}"
     if undated:
         return f"{undated:,} customers have no day of assignment"
-    if sizes[small] < least:
-        return f"too few in {small}: {sizes[small]:,}, at least {least} are needed"
+    if sizes[smallest] < least:
+        return f"too few in {smallest}: {sizes[smallest]:,}, at least {least} are needed"
     return ""
 
 
@@ -198,20 +211,22 @@ def _not_over(last: pd.Timestamp, days_watched: int, end: pd.Timestamp) -> str:
 
 
 def _outcomes(
-    company: Company, customers: Customers, terms: Terms, programme: Programme, assigned: pd.DataFrame, kept: Bench
+    company: Company, customers: Customers, terms: Terms, programme: Programme, assigned: pd.DataFrame, bench: Bench
 ) -> Arms:
     """Everybody who was assigned, with what was before and with the profit of the weeks after."""
     terms = replace(terms, without=(programme.campaign,))
     start = company.transactions.data_start
     people = pd.DataFrame(index=customers.table.index)
-    book = keep_book(company, customers, terms, people, kept, usual_so_far(start))
-    days = kept.keep(pd.DataFrame({"customer_id": assigned["customer_id"], "day": assigned["day"].dt.date}))
-    table = assigned.set_index("customer_id").join(_before(book, days)).join(_profit(book, days, programme))
+    book = keep_book(company, customers, terms, people, bench, usual_so_far(start))
+    days = bench.keep(pd.DataFrame({"customer_id": assigned["customer_id"], "day": assigned["day"].dt.date}))
+    table = assigned.set_index("customer_id")
+    table = table.join(_before(book, days)).join(_profit(book, days, programme))
     table = table.fillna({"purchases": 0.0, "revenue": 0.0, "profit": 0.0})
     day = table["day"]
     never = -float((day.max() - start).days)  # nobody was silent for longer
-    silence = (pd.to_datetime(table["last"]) - day).dt.days.fillna(never)
-    before = table["purchases"], table["revenue"], silence, (day - day.min()).dt.days
+    last_purchase = (pd.to_datetime(table["last"]) - day).dt.days.fillna(never)
+    assignment = (day - day.min()).dt.days
+    before = table["purchases"], table["revenue"], last_purchase, assignment
     return Arms(table.assign(**dict(zip(BEFORE, before, strict=True))))
 
 
@@ -227,6 +242,7 @@ def _profit(book: Book, assigned: ibis.Table, programme: Programme) -> pd.DataFr
     """What the purchases and contacts of the weeks from the assignment on brought, but for acquisition."""
     entries = book.earned.filter(_.part != ACQUISITION).inner_join(assigned, "customer_id")
     since = entries.bought.delta(entries.day, unit="day")
-    entries = entries.filter((since >= 0) & (since < _length(programme)))
-    profit = entries.group_by("customer_id").agg(profit=_.amount.cast(EXACT).sum().cast("float64"))
-    return profit.execute().set_index("customer_id")
+    entries = entries.filter(since >= 0, since < _length(programme))
+    profit = _.amount.cast(EXACT).sum().cast("float64")
+    by_customer = entries.group_by("customer_id").agg(profit=profit)
+    return by_customer.execute().set_index("customer_id")

@@ -47,21 +47,26 @@ def _points(score: float) -> float:
 
 def mean_score(answers: Mapping[float, float], scale: Mapping[float, float] | range, prior: float) -> Score:
     """The mean of the answers, counted by score, on a scale of these points."""
-    points = sorted({*map(float, scale), *answers})
-    counts = np.array([answers.get(point, 0.0) for point in points])
+    names = sorted({*map(float, scale), *answers})  # an answer beside the scale counts too, but has no prior
+    points = np.array(names)
+    counts = np.array([answers.get(point, 0.0) for point in names])
     if counts.sum() == 0:
         return Score(np.nan, np.nan, np.nan)
-    even = np.array([point in scale for point in points], dtype=float) * prior / len(scale)
-    weights = _dirichlet_weights(points, counts, even, prior, len(scale))
-    means = weights @ np.array(points) / weights.sum(axis=1)
-    value = float(counts @ np.array(points) / counts.sum())
+    on_scale = np.array([point in scale for point in names], dtype=float)
+    prior_counts = on_scale * prior / len(scale)
+    rng = _generator(points, counts, prior, len(scale))
+    # gamma variables over their sum are the shares of a Dirichlet distribution
+    weights = rng.standard_gamma(counts + prior_counts, (DRAWS, len(points)))
+    means = weights @ points / weights.sum(axis=1)
     lower, upper = np.quantile(means, LEVELS)
+    value = float(counts @ points / counts.sum())
     return Score(value, float(lower), float(upper))
 
 
-def _dirichlet_weights(points: list[float], counts: Array, even: Array, prior: float, size: int) -> Array:
-    """Shares of the answers but for their sum, drawn: keyed by the counts, so that the same answers give the same
-    interval, whatever else is computed. [draw, point]"""
-    answered = " ".join(f"{point:g}:{n:g}" for point, n in zip(points, counts, strict=True) if n)
-    rng = keyed_generator(0, "satisfaction", f"{answered} {prior:g} {size}")
-    return rng.standard_gamma(counts + even, (DRAWS, len(points)))
+def _generator(points: Array, counts: Array, prior: float, size: int) -> np.random.Generator:
+    """Keyed by the answers, so that the same answers give the same interval, whatever else is computed."""
+    answers = []
+    for point, count in zip(points, counts, strict=True):
+        if count > 0:
+            answers.append(f"{point:g}:{count:g}")
+    return keyed_generator(0, "satisfaction", f"{' '.join(answers)} {prior:g} {size}")

@@ -45,16 +45,24 @@ class Difference(NamedTuple):
 
     @classmethod
     def of(cls, treatment: Array, control: Array) -> Difference:
-        arms = treatment, control
-        squares = [float(arm.var(ddof=1) / len(arm)) for arm in arms]
-        freedoms = [square**2 / (len(arm) - 1) for square, arm in zip(squares, arms, strict=True)]
-        freedom = sum(squares) ** 2 / sum(freedoms) if sum(freedoms) > 0 else np.inf
-        return cls(float(treatment.mean() - control.mean()), float(np.sqrt(sum(squares))), freedom)
+        """With a variance for each arm: a programme may well change how much customers differ."""
+        middle = float(treatment.mean() - control.mean())
+        treatment_variance = _variance_of_mean(treatment)
+        control_variance = _variance_of_mean(control)
+        variance = treatment_variance + control_variance
+        doubt = treatment_variance**2 / (len(treatment) - 1) + control_variance**2 / (len(control) - 1)
+        # arms in which everybody has the same value: their variance is not in doubt
+        freedom = variance**2 / doubt if doubt > 0 else np.inf
+        return cls(middle, float(np.sqrt(variance)), freedom)
 
     def odds_above_zero(self) -> float:
         if self.error > 0:
             return float(stats.t.sf(0.0, self.freedom, self.middle, self.error))
         return float(self.middle > 0)
+
+
+def _variance_of_mean(values: Array) -> float:
+    return float(values.var(ddof=1) / len(values))
 
 
 def imbalance(arms: Arms) -> tuple[str, float]:
@@ -82,22 +90,32 @@ def distance(treatment: Array, control: Array) -> float:
 
 def effect_rows(arms: Arms) -> list[dict[str, Any]]:
     """Profit of both arms, effect, cost, gain and return, for one treated customer."""
-    profits, costs = arms.values("profit"), arms.values("cost")
-    cost = float(costs[0].mean() - costs[1].mean())
-    effect = Difference.of(*profits)
-    gain = Difference.of(profits[0] - costs[0], profits[1] - costs[1])
-    rows = []
-    for name, profit in zip(ARMS, profits, strict=True):
-        error = float(np.sqrt(profit.var(ddof=1) / len(profit)))
-        rows.append(_quantiles(f"profit, {name}", Difference(float(profit.mean()), error, len(profit) - 1)))
-    rows += [_quantiles("effect", effect), {"of": "cost", "value": cost}, _quantiles("gain", gain)]
+    treatment_profit, control_profit = arms.values("profit")
+    treatment_cost, control_cost = arms.values("cost")
+    cost = float(treatment_cost.mean() - control_cost.mean())
+    # customer by customer: where the cost differs between customers, it is uncertain together with the profit
+    gain = Difference.of(treatment_profit - treatment_cost, control_profit - control_cost)
+    rows = [
+        _quantiles("profit, treatment", _mean(treatment_profit)),
+        _quantiles("profit, control", _mean(control_profit)),
+        _quantiles("effect", Difference.of(treatment_profit, control_profit)),
+        {"of": "cost", "value": cost},
+        _quantiles("gain", gain),
+    ]
     if not cost > 0:  # what cost nothing, or nobody told the cost of, has no return
         return rows
     roi = Difference(gain.middle / cost, gain.error / cost, gain.freedom)
     return [*rows, _quantiles("roi", roi), {"of": "P(roi > 0)", "value": gain.odds_above_zero()}]
 
 
-def _quantiles(of: str, of_mean: Difference) -> dict[str, Any]:
-    middle, error, freedom = of_mean
-    quantiles = {name: middle + error * float(stats.t.ppf(level, freedom)) for name, level in QUANTILES.items()}
-    return {"of": of, "value": middle, **quantiles}
+def _mean(values: Array) -> Difference:
+    """The mean of one arm, as its difference from nothing."""
+    return Difference(float(values.mean()), float(np.sqrt(_variance_of_mean(values))), len(values) - 1)
+
+
+def _quantiles(of: str, difference: Difference) -> dict[str, Any]:
+    row: dict[str, Any] = {"of": of, "value": difference.middle}
+    for name, level in QUANTILES.items():
+        deviate = float(stats.t.ppf(level, difference.freedom))
+        row[name] = difference.middle + difference.error * deviate
+    return row
