@@ -54,10 +54,13 @@ def inside_count(draws: NDArray, actual: NDArray) -> InsideCount:
         [number]
     """
     low, high = np.quantile(draws, (0.05, 0.95), axis=0)
-    in_draws = ((draws >= low) & (draws <= high)).sum(axis=1)
-    inside = int(((actual >= low) & (actual <= high)).sum())
-    limit = float(np.quantile(in_draws, ONE_SIDED, method="lower"))
-    return InsideCount(inside, float(in_draws.mean()), limit, draws.shape[1])
+    is_inside = (actual >= low) & (actual <= high)
+    draws_inside = (draws >= low) & (draws <= high)
+    count_in_draws = draws_inside.sum(axis=1)
+    # "lower": a count that occurs, so that as many inside are enough
+    limit = float(np.quantile(count_in_draws, ONE_SIDED, method="lower"))
+    expected = float(count_in_draws.mean())
+    return InsideCount(int(is_inside.sum()), expected, limit, draws.shape[1])
 
 
 def points_outside(curve: pd.Series, lower: pd.Series, upper: pd.Series) -> pd.Series:
@@ -87,12 +90,16 @@ def uniform_band(customers: int, places: Array, level: float = CHANCE) -> tuple[
 
     rng = np.random.default_rng(20220401)  # the same band whenever it is asked for
     gaps = np.diff(np.concatenate([[0.0], places, [1.0]]))
-    below = rng.multinomial(customers, gaps, size=BAND_SIMULATIONS).cumsum(axis=1)[:, :-1]
+    counts = rng.multinomial(customers, gaps, size=BAND_SIMULATIONS)
+    below = counts.cumsum(axis=1)[:, :-1]  # without the last place, 1, below which all are
     at_most = bdtr(below, customers, places)
+    # P(X >= 0) is 1; the function of the upper tail has no place for -1
     at_least = np.where(below > 0, bdtrc(np.maximum(below - 1, 0), customers, places), 1.0)
-    farthest = np.minimum(at_most, at_least).min(axis=1)
-    tail = np.quantile(farthest, 1 - level)
-    return binom.ppf(tail, customers, places) / customers, binom.isf(tail, customers, places) / customers
+    smallest = np.minimum(at_most, at_least).min(axis=1)
+    tail = np.quantile(smallest, 1 - level)
+    lower = binom.ppf(tail, customers, places) / customers
+    upper = binom.isf(tail, customers, places) / customers
+    return lower, upper
 
 
 class IsotonicLine(NamedTuple):
@@ -121,19 +128,23 @@ def isotonic_line(predicted: Array, bought: NDArray[np.bool_], grid: Array) -> I
     places, weight, events = _condense(predicted, bought)
     line = _isotonic(places, events / weight, weight, grid)
     rng = np.random.default_rng(20210301)  # the same band whenever it is asked for
-    resampled = [
-        _isotonic(places, rng.binomial(weight, places) / weight, weight, grid) for _ in range(CONSISTENCY_RESAMPLES)
-    ]
-    lower, upper = np.quantile(np.array(resampled), (LOW, HIGH), axis=0)
+    lines = []
+    for _ in range(CONSISTENCY_RESAMPLES):
+        resampled_events = rng.binomial(weight, places)
+        lines.append(_isotonic(places, resampled_events / weight, weight, grid))
+    lower, upper = np.quantile(np.array(lines), (LOW, HIGH), axis=0)
     return IsotonicLine(line, lower, upper)
 
 
 def _condense(predicted: Array, bought: NDArray[np.bool_]) -> tuple[Array, NDArray[np.int64], Array]:
     """Equal predictions to one row with its number of customers; of very many, near ones too (their mean)."""
-    few = len(np.unique(predicted)) <= MOST_PREDICTIONS
-    keys = predicted if few else np.round(predicted * MOST_PREDICTIONS)
+    keys = predicted
+    if len(np.unique(predicted)) > MOST_PREDICTIONS:
+        keys = np.round(predicted * MOST_PREDICTIONS)
     _, codes, weight = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.bincount(codes, predicted) / weight, weight, np.bincount(codes, bought)
+    places = np.bincount(codes, predicted) / weight
+    events = np.bincount(codes, bought)
+    return places, weight, events
 
 
 def _isotonic(places: Array, rate: Array, weight: NDArray, grid: Array) -> Array:

@@ -79,22 +79,17 @@ class Check(NamedTuple):
 
     def row(self, result: str, gaps: Mapping[str, str] | None = None, **numbers: Any) -> CheckRow:
         """A row of this check with that result."""
-        title = self.title.format_map(gaps or {})
-        passed = result == "passed"
-        consequence = "" if passed else self.consequence.format_map(gaps or {})
-        return CheckRow(
-            self.code,
-            self.kind,
-            result,
-            title,
-            consequence=consequence,
-            remedy="" if passed else self.remedy,
-            **numbers,
-        )
+        gaps = gaps or {}
+        title = self.title.format_map(gaps)
+        row = CheckRow(self.code, self.kind, result, title, **numbers)
+        if result == "passed":
+            return row
+        return row._replace(consequence=self.consequence.format_map(gaps), remedy=self.remedy)
 
     def not_applicable(self, reason: str, gaps: Mapping[str, str] | None = None) -> CheckRow:
         """A row that says why the check could not be made."""
-        return CheckRow(self.code, self.kind, "not applicable", self.title.format_map(gaps or {}), consequence=reason)
+        title = self.title.format_map(gaps or {})
+        return CheckRow(self.code, self.kind, "not applicable", title, consequence=reason)
 
 
 def decided(*conditions: bool, otherwise: str = "failed") -> str:
@@ -113,8 +108,11 @@ def _plain(value: float) -> str:
         return "infinite"
     if value == round(value):
         return words.count(value)
-    text = words.number(value, max(0.001, words.value_step(value, 4)))
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    step = max(0.001, words.value_step(value, 4))
+    text = words.number(value, step)
+    if "." not in text:  # zeros of 12,300 are digits
+        return text
+    return text.rstrip("0").rstrip(".")
 
 
 def _number(row: Any) -> str:
@@ -166,14 +164,15 @@ def _nothing(row: Any) -> str:
 
 
 def _correlation(row: Any) -> str:
-    found, lower, upper = (words.number(value, 0.01) for value in (row.value, row.lower, row.upper))
-    return f"{found} (90%: {lower} to {upper})"
+    correlation = words.number(row.value, 0.01)
+    lower = words.number(row.lower, 0.01)
+    upper = words.number(row.upper, 0.01)
+    return f"{correlation} (90%: {lower} to {upper})"
 
 
 def told(row: Any) -> tuple[str, str]:
     """What was found and the limit, in words; both empty where the check was not made."""
-    made = row.result in ("failed", "look", "passed")
-    if not made:
+    if row.result not in ("failed", "look", "passed"):
         return "", ""
     check = CHECKS[row.code]
     return check.found(row), check.limit(row)
@@ -387,10 +386,13 @@ def chosen_k(k: int, others: Sequence[OtherK]) -> CheckRow:
 
     `others` are the k that were not chosen: k, difference of elpd from the best, and its standard error se.
     """
-    largest = max(other.k for other in others)
-    tried = "; ".join(f"{other.k}: −{-other.difference:,.0f} ± {other.se:,.0f}" for other in others)
-    result = decided(k <= largest, otherwise="look")
-    return CHECKS["chosen_k"].row(result, value=k, at_most=max(k, largest) - 1, note=tried)
+    largest_other = max(attempt.k for attempt in others)
+    differences = []
+    for attempt in others:
+        differences.append(f"{attempt.k}: −{-attempt.difference:,.0f} ± {attempt.se:,.0f}")
+    result = decided(k <= largest_other, otherwise="look")
+    limit = max(k, largest_other) - 1  # the best is to have a worse one beyond it
+    return CHECKS["chosen_k"].row(result, value=k, at_most=limit, note="; ".join(differences))
 
 
 def frequency_and_spend(customers: pd.DataFrame | None) -> CheckRow:
@@ -402,12 +404,14 @@ def frequency_and_spend(customers: pd.DataFrame | None) -> CheckRow:
     check = CHECKS["frequency_and_spend"]
     if customers is None:
         return check.not_applicable("The amounts are not known")
-    again = customers[(customers["frequency"] > 0) & (customers["monetary_value"] > 0)]
-    frequency, spend = again["frequency"], again["monetary_value"]
-    if len(again) < 4 or frequency.nunique() < 2 or spend.nunique() < 2:
+    repeat_buyers = customers[(customers["frequency"] > 0) & (customers["monetary_value"] > 0)]
+    count = len(repeat_buyers)
+    frequency, spend = repeat_buyers["frequency"], repeat_buyers["monetary_value"]
+    # below 4 the interval has no standard error; where one of the two does not vary, there is no correlation
+    if count < 4 or frequency.nunique() < 2 or spend.nunique() < 2:
         return check.not_applicable("Too few customers differ in both")
     correlation = float(frequency.corr(spend, method="spearman"))
-    lower, upper = correlation_interval(correlation, len(again))
+    lower, upper = correlation_interval(correlation, count)
     near_zero = abs(correlation) <= SMALL_CORRELATION or lower <= 0 <= upper
     rising = correlation > 0
     return check.row(
@@ -429,9 +433,12 @@ def correlation_interval(correlation: float, count: int, level: float = 0.9) -> 
     """
     if abs(correlation) >= 1 - 1e-12:  # Fisher's z of a perfect correlation is infinite
         return correlation, correlation
-    reach = float(ndtri((1 + level) / 2)) * np.sqrt((1 + correlation**2 / 2) / (count - 3))
+    deviate = float(ndtri((1 + level) / 2))
+    error = np.sqrt((1 + correlation**2 / 2) / (count - 3))
     middle = np.arctanh(correlation)
-    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
+    lower = np.tanh(middle - deviate * error)
+    upper = np.tanh(middle + deviate * error)
+    return float(lower), float(upper)
 
 
 def data_warnings(warnings: Sequence[str]) -> list[CheckRow]:

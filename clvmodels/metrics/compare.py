@@ -43,10 +43,11 @@ def compare(judged: Mapping[str, Judged]) -> pd.DataFrame:
         absent or not finite.
     """
     _refuse_unlike(judged)
-    log_prob = pd.DataFrame(
-        {name: pd.Series(log_probabilities(entry), index=entry.futures.customer_id) for name, entry in judged.items()}
-    )
-    return _compared(log_prob)
+    log_prob = {}
+    for name, entry in judged.items():
+        # by customer: entries may have them in another order
+        log_prob[name] = pd.Series(log_probabilities(entry), index=entry.futures.customer_id)
+    return _compared(pd.DataFrame(log_prob))
 
 
 def compare_elpd(elpd: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -74,20 +75,33 @@ def compare_elpd(elpd: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def _compared(scores: pd.DataFrame) -> pd.DataFrame:
     """Paired differences from the column with the highest sum. scores: a row a customer, a column an entry."""
     best = scores.sum().idxmax()
-    rows = [_row(str(name), (scores[name] - scores[best]).to_numpy(), name == best) for name in scores]
-    return pd.DataFrame(rows).sort_values("difference", ascending=False, kind="stable", ignore_index=True)
+    rows = []
+    for name in scores:
+        differences = (scores[name] - scores[best]).to_numpy()
+        rows.append(_row(str(name), differences, name == best))
+    table = pd.DataFrame(rows)
+    # stable: on a tie the first given stays first
+    return table.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 
 def _row(name: str, differences: np.ndarray, best: bool) -> dict[str, object]:
     total = float(differences.sum())
+    # the difference of the best from itself is sure, of a single customer too
     se = 0.0 if best else standard_error(differences) * len(differences)
-    bounds = {
-        f"{end}{level}": total + sign * float(ndtri(0.5 + level / 200)) * se
-        for end, sign, level in [("lower", -1, 90), ("lower", -1, 50), ("upper", 1, 50), ("upper", 1, 90)]
-    }
-    worse = bounds["upper90"] < 0 and total <= -SMALL_DIFFERENCE
-    verdict = RECOMMENDED if best else WORSE if worse else SAME
-    return {"entry": name, "difference": total, "se": se, **bounds, "verdict": verdict}
+    reach90 = float(ndtri(0.95)) * se
+    reach50 = float(ndtri(0.75)) * se
+    row: dict[str, object] = {"entry": name, "difference": total, "se": se}
+    row |= {"lower90": total - reach90, "lower50": total - reach50}
+    row |= {"upper50": total + reach50, "upper90": total + reach90}
+    row["verdict"] = RECOMMENDED if best else _verdict(total, total + reach90)
+    return row
+
+
+def _verdict(total: float, upper90: float) -> str:
+    """Worse only where the difference is clear and large: standard errors of small differences are too small."""
+    if upper90 < 0 and total <= -SMALL_DIFFERENCE:
+        return WORSE
+    return SAME
 
 
 def _refuse_unlike(judged: Mapping[str, Judged]) -> None:
@@ -97,10 +111,13 @@ def _refuse_unlike(judged: Mapping[str, Judged]) -> None:
     truth = pd.Series(reference.actual, index=reference.futures.customer_id)
     problems = []
     for name, entry in judged.items():
-        other = pd.Series(entry.actual, index=entry.futures.customer_id)
-        if set(other.index) != set(truth.index):
+        actual = pd.Series(entry.actual, index=entry.futures.customer_id)
+        if set(actual.index) != set(truth.index):
             problems.append(Problem(f"judged on other customers than {first!r}", f"entry {name!r}"))
-        elif not other.loc[truth.index].equals(truth) or entry.holdout.periods != reference.holdout.periods:
+            continue
+        same_counts = actual.loc[truth.index].equals(truth)
+        same_window = entry.holdout.periods == reference.holdout.periods
+        if not (same_counts and same_window):
             problems.append(Problem(f"judged on another holdout than {first!r}", f"entry {name!r}"))
     if problems:
         raise DataError(problems)

@@ -21,14 +21,14 @@ def inclusive_coverage(
     (the inverse of the draws' distribution function). Counts are discrete, so an interval holds more than its nominal
     share, most where few purchases are expected: the second array says how much. [customer_id] each
     """
-    held = np.empty(len(judged.actual), dtype=bool)
+    is_inside = np.empty(len(judged.actual), dtype=bool)
     expected = np.empty(len(judged.actual))
     for place, draws, actual in judged.count_blocks(elements):
         lower, upper = np.quantile(draws, tails, axis=1, method="inverted_cdf")
-        held[place] = (lower <= actual) & (actual <= upper)
-        within = (lower[:, None] <= draws) & (draws <= upper[:, None])
-        expected[place] = within.mean(axis=1)
-    return held, expected
+        is_inside[place] = (lower <= actual) & (actual <= upper)
+        draws_inside = (lower[:, None] <= draws) & (draws <= upper[:, None])
+        expected[place] = draws_inside.mean(axis=1)
+    return is_inside, expected
 
 
 def compute(judged: Judged) -> list[Row]:
@@ -38,8 +38,8 @@ def compute(judged: Judged) -> list[Row]:
     """
     rows = []
     for level, tails in TAILS.items():
-        held, expected = inclusive_coverage(judged, tails)
-        rows.append(Row(f"coverage_{level}", *share_interval(held)))
+        is_inside, expected = inclusive_coverage(judged, tails)
+        rows.append(Row(f"coverage_{level}", *share_interval(is_inside)))
         rows.append(Row(f"coverage_{level}_expected", float(expected.mean())))
     return rows
 

@@ -32,13 +32,18 @@ def fair_crps(draws: NDArray, actual: NDArray) -> NDArray[np.float64]:
     if count < 2:
         raise DataError(Problem("the fair CRPS needs at least 2 draws", "crps", f"{count}"))
     distance = np.abs(draws - actual[:, None]).mean(axis=-1, dtype=np.float64)
+    # by the sorted draws: all pairs of them would take draws x draws of memory
     weights = 2.0 * np.arange(1, count + 1) - count - 1
-    return distance - np.sort(draws, axis=-1) @ weights / (count * (count - 1))
+    half_spread = np.sort(draws, axis=-1) @ weights / (count * (count - 1))
+    return distance - half_spread
 
 
 def crps_per_customer(judged: Judged, elements: int = BLOCK_ELEMENTS) -> NDArray[np.float64]:
     """Fair CRPS of each customer's realised purchases. [customer_id]"""
-    return np.concatenate([fair_crps(draws, actual) for _, draws, actual in judged.count_blocks(elements)])
+    scores = []
+    for _, draws, actual in judged.count_blocks(elements):
+        scores.append(fair_crps(draws, actual))
+    return np.concatenate(scores)
 
 
 def compute(judged: Judged) -> list[Row]:

@@ -33,18 +33,21 @@ def compute_spend(judged: Judged) -> list[Row]:
     """
     if judged.spend_elpd is None:
         return []
-    return rows_of("elpd_spend" if judged.spend_density_of == "amounts" else "elpd_spend_of_means", judged.spend_elpd)
+    name = "elpd_spend" if judged.spend_density_of == "amounts" else "elpd_spend_of_means"
+    return rows_of(name, judged.spend_elpd)
 
 
 def rows_of(name: str, elpd: pd.DataFrame) -> list[Row]:
     """The sum of leave-one-out scores with its interval, and the number of a bad k, under that name."""
     mean = np.array(mean_interval(elpd["elpd_i"].to_numpy()))
-    return [Row(name, *(mean * len(elpd)).tolist()), Row(f"{name}_pareto_k_bad", float(uncertain(elpd)))]
+    total = mean * len(elpd)
+    return [Row(name, *total.tolist()), Row(f"{name}_pareto_k_bad", float(uncertain(elpd)))]
 
 
 def uncertain(elpd: pd.DataFrame) -> int:
     """Customers whose score PSIS cannot estimate: Pareto k above 0.7, or not a number."""
-    return int(np.count_nonzero(~(elpd["pareto_k"].to_numpy() <= PARETO_K_LIMIT)))
+    is_sure = elpd["pareto_k"].to_numpy() <= PARETO_K_LIMIT
+    return int(np.count_nonzero(~is_sure))  # "not sure" rather than "above": what is no number is above nothing
 
 
 ELPD = Metric("elpd", "elpd by PSIS-LOO: log density of each history, given all others", "higher", compute)

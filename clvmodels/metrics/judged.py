@@ -78,7 +78,9 @@ class Judged:
         tables = {"customers": self.customers.table, "holdout": self.holdout.table}
         tables |= {"elpd": self.elpd, "spend_elpd": self.spend_elpd}
         for name, table in tables.items():
-            differing = forecast.symmetric_difference(table.index) if table is not None else set()
+            if table is None:
+                continue
+            differing = forecast.symmetric_difference(table.index)
             if differing:
                 example = f"{len(differing)} that only one of them has, e.g. {min(map(str, differing))!r}"
                 yield Problem("not the customers that are forecast", name, example)
@@ -92,9 +94,10 @@ class Judged:
         if self.futures.log_prob is not None:
             expected["log_prob"] = (count,)
         for name, shape in expected.items():
-            got = getattr(self.futures, name).shape
-            if got != shape:
-                yield Problem("shape disagrees with draws and customers", f"futures.{name}", f"{got}", f"Needs {shape}")
+            actual = getattr(self.futures, name).shape
+            if actual != shape:
+                where = f"futures.{name}"
+                yield Problem("shape disagrees with draws and customers", where, f"{actual}", f"Needs {shape}")
 
     @cached_property
     def actual(self) -> NDArray[np.int64]:
@@ -105,7 +108,9 @@ class Judged:
         """Blocks of customers: their places, realised counts [block, draw] and held-out counts [block]."""
         draws, count = self.futures.purchases.shape
         for place in slices(count, elements // draws):
-            yield place, np.ascontiguousarray(self.futures.purchases[:, place].T), self.actual[place]
+            block = self.futures.purchases[:, place].T
+            # a customer's draws side by side in memory: they are sorted and counted row by row
+            yield place, np.ascontiguousarray(block), self.actual[place]
 
 
 class Row(NamedTuple):
@@ -142,13 +147,16 @@ class Metric(NamedTuple):
 def standard_error(per_customer: NDArray) -> float:
     """Standard error of the mean over customers; NaN for a single customer, which shows no spread. [customer_id]"""
     count = len(per_customer)
-    return float(np.std(per_customer, ddof=1, dtype=np.float64) / np.sqrt(count)) if count > 1 else float("nan")
+    if count < 2:
+        return float("nan")
+    return float(np.std(per_customer, ddof=1, dtype=np.float64) / np.sqrt(count))
 
 
 def mean_interval(per_customer: NDArray, level: float = 0.9) -> tuple[float, float, float]:
     """Mean over customers and its interval by the standard error: (mean, lower, upper)."""
     mean = float(np.mean(per_customer, dtype=np.float64))
-    reach = float(ndtri((1 + level) / 2)) * standard_error(per_customer)
+    deviate = float(ndtri((1 + level) / 2))
+    reach = deviate * standard_error(per_customer)
     return mean, mean - reach, mean + reach
 
 
@@ -157,8 +165,10 @@ def share_interval(inside: NDArray[np.bool_], level: float = 0.9) -> tuple[float
 
     The interval covers at least `level`, also where the share is 0 or 1.
     """
-    n, k = len(inside), int(np.count_nonzero(inside))
+    n = len(inside)
+    k = int(np.count_nonzero(inside))
     tail = (1 - level) / 2
+    # of none and of all, the beta quantile has a parameter 0: the bound is the end itself
     lower = float(betaincinv(k, n - k + 1, tail)) if k > 0 else 0.0
     upper = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
     return k / n, lower, upper

@@ -114,15 +114,18 @@ class Judgement:
         Columns predicted (the grid), bought, lower, upper (the isotonic line and its 99% consistency band; NaN where
         nobody was predicted as much), customers (of the step around it).
         """
-        predicted = np.clip(np.asarray(self.judged.futures.p_any, dtype=float), 0.0, 1.0)
+        probabilities = np.asarray(self.judged.futures.p_any, dtype=float)
+        predicted = np.clip(probabilities, 0.0, 1.0)  # rounding may leave a probability beside its range
         grid = COARSE_GRID if len(predicted) < FEW_CUSTOMERS else FINE_GRID
         line = isotonic_line(predicted, self.judged.actual > 0, grid)
-        half = (grid[1] - grid[0]) / 2
-        edges = np.concatenate([[-1e-9], grid[:-1] + half, [1 + 1e-9]])
-        customers = np.histogram(predicted, edges)[0]
+        half_step = (grid[1] - grid[0]) / 2
+        # the outer steps reach to the ends, and hold 0 and 1 themselves
+        edges = np.concatenate([[-1e-9], grid[:-1] + half_step, [1 + 1e-9]])
+        customers, _ = np.histogram(predicted, edges)
         frame = pd.DataFrame({"predicted": grid, **line._asdict(), "customers": customers})
         covered = (grid >= predicted.min()) & (grid <= predicted.max())
-        covered[np.abs(grid - predicted.mean()).argmin()] = True  # a range within one step has its point too
+        middle = np.abs(grid - predicted.mean()).argmin()
+        covered[middle] = True  # a range within one step has its point too
         frame.loc[~covered, list(line._fields)] = np.nan
         return frame
 
@@ -132,10 +135,12 @@ class Judgement:
         customers = self.judged.customers.table.loc[self.judged.futures.customer_id]
         frequency = customers["frequency"].to_numpy(dtype=np.int64)
         bounds = frequency_groups(frequency)
-        codes = np.searchsorted([high for _, high in bounds], frequency)
+        highest = [high for _, high in bounds]
+        codes = np.searchsorted(highest, frequency)
         draws = group_means(self.judged.futures.purchases, codes, len(bounds))
         sizes = np.bincount(codes, minlength=len(bounds))
-        actual = np.bincount(codes, self.judged.actual, minlength=len(bounds)) / sizes
+        purchases = np.bincount(codes, self.judged.actual, minlength=len(bounds))
+        actual = purchases / sizes
         rows = []
         for place, (low, high) in enumerate(bounds):
             name = _group_name(low, high, last=place == len(bounds) - 1)
@@ -146,18 +151,21 @@ class Judgement:
     @cached_property
     def tracking(self) -> Tracking:
         """Periods before and after the calibration's end, and how many of the held-out ones lie in their 90% band."""
+        customers = self.judged.customers
         weekly = self.judged.weekly.sort_values("start").reset_index(drop=True)
-        held_out = weekly["held_out"].to_numpy(dtype=bool)
-        unit = self.judged.customers.time_unit if self.judged.customers.time == "opportunities" else "week"
+        is_held_out = weekly["held_out"].to_numpy(dtype=bool)
+        past, future = weekly[~is_held_out], weekly[is_held_out]
+        unit = customers.time_unit if customers.time == "opportunities" else "week"
         size = _weeks_in_a_period(weekly, unit)
-        before = _aligned(self.fitted_weeks, weekly[~held_out], held_out=False)
-        after = _aligned(self.judged.futures.period_purchases, weekly[held_out], held_out=True)
-        fitted, _ = _periods(weekly[~held_out], before, size, unit, held_out=False)
-        ahead, draws = _periods(weekly[held_out], after, size, unit, held_out=True)
+        past_draws = _aligned(self.fitted_weeks, past, held_out=False)
+        future_draws = _aligned(self.judged.futures.period_purchases, future, held_out=True)
+        past_rows, _ = _periods(past, past_draws, size, unit, held_out=False)
+        future_rows, sums = _periods(future, future_draws, size, unit, held_out=True)
         inside = None
-        if draws is not None:
-            inside = inside_count(draws, np.array([row["actual"] for row in ahead]))
-        return Tracking([*fitted, *ahead], inside)
+        if sums is not None:
+            actual = np.array([row["actual"] for row in future_rows])
+            inside = inside_count(sums, actual)
+        return Tracking([*past_rows, *future_rows], inside)
 
 
 def frequency_groups(frequency: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -166,8 +174,10 @@ def frequency_groups(frequency: NDArray[np.int64]) -> list[tuple[int, int]]:
     bounds: list[tuple[int, int]] = []
     low = 0
     for high in range(int(frequency.max()) + 1):
-        inside = int(((frequency >= low) & (frequency <= high)).sum())
+        in_group = (frequency >= low) & (frequency <= high)
+        inside = int(in_group.sum())
         beyond = int((frequency > high).sum())
+        # who is left must be enough for the last group
         if inside >= SMALLEST_GROUP and beyond >= SMALLEST_GROUP and len(bounds) < most - 1:
             bounds.append((low, high))
             low = high + 1
@@ -189,8 +199,9 @@ def _aligned(draws: NDArray | None, weeks: pd.DataFrame, *, held_out: bool) -> N
 
 def _weeks_in_a_period(weekly: pd.DataFrame, unit: str) -> int:
     """1; 4 where a mean week holds under 5 purchases; more where there would be over 120 periods."""
-    few = unit == "week" and weekly["purchases"].mean() < FEW_PURCHASES
-    return max(4 if few else 1, math.ceil(len(weekly) / MOST_PERIODS))
+    is_thin = unit == "week" and weekly["purchases"].mean() < FEW_PURCHASES
+    smallest = 4 if is_thin else 1
+    return max(smallest, math.ceil(len(weekly) / MOST_PERIODS))
 
 
 def _periods(
@@ -206,7 +217,8 @@ def _periods(
     actual = cut["purchases"].to_numpy().reshape(count, size).sum(axis=1)
     sums = None
     if draws is not None:
-        sums = np.asarray(draws)[:, weeks].reshape(len(draws), count, size).sum(axis=2)
+        by_period = np.asarray(draws)[:, weeks].reshape(len(draws), count, size)
+        sums = by_period.sum(axis=2)
     rows = []
     for place, (start, purchases) in enumerate(zip(cut["start"].iloc[::size], actual, strict=True)):
         row = {"start": start, "unit": unit, "units": size, "held_out": held_out, "actual": float(purchases)}

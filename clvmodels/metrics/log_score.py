@@ -18,19 +18,17 @@ def log_probabilities(judged: Judged) -> NDArray[np.float64]:
         Where the forecast has none, or one is not finite. Minus infinity is not averaged: a probability that is
         averaged over drawn states is never 0, so it means a fault, or counts estimated by frequencies of draws.
     """
-    given = judged.futures.log_prob
-    if given is None:
+    if judged.futures.log_prob is None:
         raise DataError(Problem("the forecast has no log probabilities of held-out counts", "futures.log_prob"))
-    log_prob = np.asarray(given, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(log_prob))
-    if bad.size:
-        first = bad[0]
+    log_prob = np.asarray(judged.futures.log_prob, dtype=np.float64)
+    infinite = np.flatnonzero(~np.isfinite(log_prob))
+    if infinite.size:
+        first = infinite[0]
         label = str(judged.futures.customer_id[first])
-        got = f"{log_prob[first]} for customer {label!r} with {judged.actual[first]} purchases"
-        known = "Average the exact probability of the count given each drawn state"
-        raise DataError(
-            Problem(f"{bad.size} of {log_prob.size} log probabilities are not finite", "futures.log_prob", got, known)
-        )
+        message = f"{infinite.size} of {log_prob.size} log probabilities are not finite"
+        example = f"{log_prob[first]} for customer {label!r} with {judged.actual[first]} purchases"
+        remedy = "Average the exact probability of the count given each drawn state"
+        raise DataError(Problem(message, "futures.log_prob", example, remedy))
     return log_prob
 
 
@@ -42,8 +40,9 @@ def compute(judged: Judged) -> list[Row]:
     if judged.futures.log_prob is None:
         return [Row("log_score", float("nan")), Row("log_score_mean", float("nan"))]
     mean = np.array(mean_interval(log_probabilities(judged)))
+    total = mean * len(judged.actual)
     return [
-        Row("log_score", *(mean * len(judged.actual)).tolist()),
+        Row("log_score", *total.tolist()),
         Row("log_score_mean", *mean.tolist()),
     ]
 

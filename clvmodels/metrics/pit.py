@@ -22,8 +22,11 @@ def randomised_pit(judged: Judged, elements: int = BLOCK_ELEMENTS) -> NDArray[np
     for place, draws, actual in judged.count_blocks(elements):
         below[place] = np.count_nonzero(draws < actual[:, None], axis=1)
         tied[place] = np.count_nonzero(draws == actual[:, None], axis=1)
-    v = np.array([keyed_generator(judged.seed, "pit", str(label)).random() for label in judged.futures.customer_id])
-    return (below + v * (tied + 1)) / (judged.futures.purchases.shape[0] + 1)
+    # a generator a customer: a PIT depends neither on the other customers nor on their order
+    generators = (keyed_generator(judged.seed, "pit", str(label)) for label in judged.futures.customer_id)
+    v = np.array([rng.random() for rng in generators])
+    draw_count = judged.futures.purchases.shape[0]
+    return (below + v * (tied + 1)) / (draw_count + 1)
 
 
 def in_the_middle(pit: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -33,7 +36,8 @@ def in_the_middle(pit: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def compute(judged: Judged) -> list[Row]:
     """Share of customers with a PIT in (.05, .95), nominally 90%, and its exact (Clopper-Pearson) 90% interval."""
-    return [Row("pit", *share_interval(in_the_middle(randomised_pit(judged))))]
+    is_in_the_middle = in_the_middle(randomised_pit(judged))
+    return [Row("pit", *share_interval(is_in_the_middle))]
 
 
 PIT = Metric("pit", "Share of customers in the middle 90% of their forecast (nominal 90%)", "near nominal", compute)

@@ -10,7 +10,8 @@ from clvmodels.metrics.judged import Judged, Metric, Row, mean_interval
 
 def point_errors(judged: Judged) -> NDArray[np.float64]:
     """Expected purchases, averaged over draws, less the actual ones. [customer_id]"""
-    return np.mean(judged.futures.expected_purchases, axis=0, dtype=np.float64) - judged.actual
+    expected = np.mean(judged.futures.expected_purchases, axis=0, dtype=np.float64)
+    return expected - judged.actual
 
 
 def compute_mae(judged: Judged) -> list[Row]:
@@ -25,7 +26,8 @@ def compute_mae(judged: Judged) -> list[Row]:
 def compute_rmse(judged: Judged) -> list[Row]:
     """Root of the mean squared error; the interval is the root of the mean squared error's."""
     squared = np.array(mean_interval(point_errors(judged) ** 2))
-    return [Row("rmse", *np.sqrt(np.maximum(squared, 0.0)).tolist())]
+    squared = np.maximum(squared, 0.0)  # with few customers the lower bound of a square may be negative
+    return [Row("rmse", *np.sqrt(squared).tolist())]
 
 
 MAE = Metric("mae", "Mean absolute error of a customer's expected purchases", "lower", compute_mae)

@@ -35,7 +35,9 @@ def compute(judged: Judged) -> list[Row]:
 
 def percent(bias: float) -> str:
     """A bias to the whole percent, with its sign; a dash where nothing was bought."""
-    return words.number(bias) if np.isnan(bias) else f"{words.signed(bias, 1.0)}%"
+    if np.isnan(bias):
+        return words.number(bias)
+    return f"{words.signed(bias, 1.0)}%"
 
 
 TOTAL_PURCHASES = Metric(

@@ -34,14 +34,19 @@ def period_edges(horizon: float, time_unit: str, time: str = "continuous", reten
     dates: Array = np.zeros(1)
     if retention is not None:
         dates = retention.every * np.arange(np.floor(horizon / retention.every + 1e-9) + 1.0)
+    # a date on the horizon itself begins no period any more
     marks = [*dates[dates < horizon * (1.0 - 1e-9)], horizon]
-    return np.concatenate([[0.0], *(_months(*piece, time_unit) for piece in itertools.pairwise(marks))])
+    edges = [np.zeros(1)]
+    for start, end in itertools.pairwise(marks):
+        edges.append(_months(start, end, time_unit))
+    return np.concatenate(edges)
 
 
 def _months(start: float, end: float, time_unit: str) -> Array:
     """Ends of as few equal periods as are no longer than a month. [P]"""
     months = (end - start) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
-    return np.linspace(start, end, max(1, int(np.ceil(months - 1e-9))) + 1)[1:]
+    count = max(1, int(np.ceil(months - 1e-9)))  # 12.0000000001 months are 12
+    return np.linspace(start, end, count + 1)[1:]
 
 
 def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, time: str = "continuous") -> Array:
@@ -51,9 +56,10 @@ def discount_factors(edges: Array, annual_discount_rate: float, time_unit: str, 
     """
     if time == "opportunities":
         return discount_at(edges[1:], annual_discount_rate, time_unit)
-    passed = _force(annual_discount_rate, time_unit) * np.diff(edges)
-    small = np.where(passed == 0.0, 1.0, passed)
-    within = np.where(passed == 0.0, 1.0, -np.expm1(-passed) / small)
+    discount = _force(annual_discount_rate, time_unit) * np.diff(edges)
+    is_none = discount == 0.0  # the mean of exp(-s) over (0, discount) is a limit there, 1
+    within = -np.expm1(-discount) / np.where(is_none, 1.0, discount)
+    within = np.where(is_none, 1.0, within)
     return discount_at(edges[:-1], annual_discount_rate, time_unit) * within
 
 

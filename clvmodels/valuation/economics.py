@@ -148,12 +148,16 @@ class Economics:
     def _of_one_value(cls, written_off: float, checked: ValidationInfo) -> float:
         resold = checked.data.get("resold", 0.0)
         if resold + written_off > 1 + ROUNDING:
-            what = "resold and written_off are shares of the same returned value"
-            raise ConfigError(Problem(what, got=f"{resold:g} and {written_off:g}", known="Together at most 1"))
+            message = "resold and written_off are shares of the same returned value"
+            raise ConfigError(Problem(message, got=f"{resold:g} and {written_off:g}", known="Together at most 1"))
         return written_off
 
     def stated(self) -> dict[str, object]:
         """What differs from the defaults, and margin, rate and horizon; for people."""
-        named = {f.name: getattr(self, f.name) for f in fields(self)}
-        always = ("margin", "annual_discount_rate", "horizon")
-        return {name: value for name, value in named.items() if name in always or value not in (0.0, None)}
+        needed = ("margin", "annual_discount_rate", "horizon")
+        stated = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in needed or value not in (0.0, None):
+                stated[field.name] = value
+        return stated

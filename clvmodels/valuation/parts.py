@@ -70,7 +70,7 @@ class Block:
     def stream(self, stage: str) -> KeyedRandom:
         return KeyedRandom(self.seed, stage, list(self.table.index), self.draws)
 
-    def _seen(self, posterior: Posterior) -> tuple[Rows, Theta]:
+    def _rows_and_theta(self, posterior: Posterior) -> tuple[Rows, Theta]:
         rows = individuals.rows_of(self.table, posterior.model.conditions_on)
         return rows, posterior.theta(self.table, self.draws)
 
@@ -87,34 +87,45 @@ class Block:
     @cached_property
     def counts(self) -> Array:
         """Realised purchases. [D, C, P]"""
-        posterior, rng = self.posteriors.purchases, self.stream("value future")
-        return self._with_first(forecast.purchase_counts(posterior, self.table, self.state, self.edges, rng))
+        posterior = self.posteriors.purchases
+        rng = self.stream("value future")
+        counts = forecast.purchase_counts(posterior, self.table, self.state, self.edges, rng)
+        return self._with_first(counts)
 
     @cached_property
     def mean_counts(self) -> Array:
         """E[purchases | history, parameters]. [D, C, P]"""
-        posterior, alive = self.posteriors.purchases, self.people.p_alive
-        return self._with_first(expectations.expected_counts(posterior, self.table, alive, self.edges, self.draws))
+        posterior = self.posteriors.purchases
+        p_alive = self.people.p_alive
+        counts = expectations.expected_counts(posterior, self.table, p_alive, self.edges, self.draws)
+        return self._with_first(counts)
 
     def _with_first(self, counts: Array) -> Array:
+        """With the first purchase of new customers, in a period of its own before the others."""
         if not self.first_order:
             return counts
-        return np.concatenate([np.ones_like(counts[..., :1]), counts], axis=-1)
+        first = np.ones_like(counts[..., :1])
+        return np.concatenate([first, counts], axis=-1)
 
     @cached_property
     def mean_amount(self) -> Array:
         """E[amount of a purchase | history, parameters], in the currency. [D, C, 1]"""
         spend = self.posteriors.spend
-        return (spend.model.expected_spend(*self._seen(spend)) * self.amount_unit)[..., None]
+        rows, theta = self._rows_and_theta(spend)
+        amount = spend.model.expected_spend(rows, theta) * self.amount_unit
+        return amount[..., None]
 
     def money(self, n: Array, stage: str) -> Array:
         """Money of n purchases, in the currency. [D, C, P]"""
-        return self.posteriors.spend.model.spend_total(self._own_amounts, n, self.stream(stage)) * self.amount_unit
+        model = self.posteriors.spend.model
+        return model.spend_total(self._own_amounts, n, self.stream(stage)) * self.amount_unit
 
     @cached_property
     def _own_amounts(self) -> Mapping[str, Array]:
+        """Each customer's own parameters of spend: one state a draw, whatever money is drawn from it."""
         spend = self.posteriors.spend
-        return spend.model.draw(*self._seen(spend), self.stream("spend state"))
+        rows, theta = self._rows_and_theta(spend)
+        return spend.model.draw(rows, theta, self.stream("spend state"))
 
     # ------------------------------------------------------------------------------------------ what costs are told by
 
@@ -129,7 +140,7 @@ class Block:
 
     def seen(self, cost: str) -> tuple[Rows, Theta]:
         """The rows and the parameters of a cost's model. [1, C] and [D, 1] or [D, C]"""
-        return self._seen(self.posteriors.costs[cost])
+        return self._rows_and_theta(self.posteriors.costs[cost])
 
     # ------------------------------------------------------------------------------------------ what becomes of orders
 
@@ -150,26 +161,33 @@ class Block:
     @property
     def fates(self) -> dict[str, Fate]:
         """By cost, what becomes of the orders that are not kept and paid."""
-        return self._fates_and_rest[0]
+        fates, _ = self._fates_and_rest
+        return fates
 
     @cached_property
     def _fates_and_rest(self) -> tuple[dict[str, Fate], Flow]:
         """Costs take their orders one after the other, each of those that are left."""
-        rest, fates = self.number, dict[str, Fate]()
+        orders_left = self.number
+        fates: dict[str, Fate] = {}
         for name, cost in self.costs.items():
-            fate = cost.fate(self, rest)
-            if fate is not None:
-                fates[name] = fate
-                rest = Flow(rest.expected * (1.0 - fate.chance), rest.realised - fate.number.realised)
-        return fates, rest
+            fate = cost.fate(self, orders_left)
+            if fate is None:
+                continue
+            fates[name] = fate
+            expected = orders_left.expected * (1.0 - fate.chance)
+            realised = orders_left.realised - fate.number.realised
+            orders_left = Flow(expected, realised)
+        return fates, orders_left
 
     @cached_property
     def amounts(self) -> Flow:
         """The money of all orders. Those of each fate have amounts of their own, as many as there are such orders."""
-        fates, rest = self._fates_and_rest
-        of_fates = sum((fate.money for fate in fates.values()), np.zeros_like(self.counts))
-        of_rest = self.money(rest.realised, "spend")
-        return Flow(self.mean_counts * self.mean_amount, of_fates + of_rest)
+        fates, orders_left = self._fates_and_rest
+        of_fates = np.zeros_like(self.counts)
+        for fate in fates.values():
+            of_fates = of_fates + fate.money
+        money_left = self.money(orders_left.realised, "spend")
+        return Flow(self.mean_counts * self.mean_amount, of_fates + money_left)
 
 
 # ----------------------------------------------------------------------------------------- of the economics alone
@@ -191,13 +209,14 @@ def fulfilment(block: Block) -> Flow | None:
 
 def fees(block: Block) -> Flow | None:
     """Fees of payment."""
-    share, each = block.economics.payment_fee, block.economics.payment_fee_per_order
-    if not (share or each):
+    share = block.economics.payment_fee
+    per_order = block.economics.payment_fee_per_order
+    if not (share or per_order):
         return None
     money, number = block.amounts, block.number
     return Flow(
-        expected=-share * money.expected - each * number.expected,
-        realised=-share * money.realised - each * number.realised,
+        expected=-share * money.expected - per_order * number.expected,
+        realised=-share * money.realised - per_order * number.realised,
     )
 
 
@@ -206,20 +225,23 @@ def retention(block: Block) -> Flow | None:
     rule = block.economics.retention
     if rule is None:
         return None
-    after = block.counts[..., 1:] if block.first_order else block.counts
+    # the first order, at T, is no purchase after T: it is in `silence` already
+    counts = block.counts[..., 1:] if block.first_order else block.counts
     silence = (block.table["T"] - block.table["recency"]).to_numpy(dtype=float)
-    drawn = contacts_of(after, silence, block.edges, rule)
-    mean = expected_contacts(
+    realised = contacts_of(counts, silence, block.edges, rule)
+    expected = expected_contacts(
         block.posteriors.purchases, block.table, block.people.p_alive, silence, block.edges, rule, block.seed
     )
-    cost = Flow(-rule.cost * mean, -rule.cost * drawn)
+    cost = Flow(-rule.cost * expected, -rule.cost * realised)
     if not block.first_order:
         return cost
     return Flow(_with_nothing_first(cost.expected), _with_nothing_first(cost.realised))
 
 
 def _with_nothing_first(money: Array) -> Array:
-    return np.concatenate([np.zeros_like(money[..., :1]), money], axis=-1)
+    """With nothing in the period of the first order itself."""
+    nothing = np.zeros_like(money[..., :1])
+    return np.concatenate([nothing, money], axis=-1)
 
 
 STATED: dict[str, Callable[[Block], Flow | None]] = {
@@ -261,7 +283,10 @@ def flows(block: Block) -> dict[str, Flow]:
 
 def _add(parts: dict[str, Flow], name: str, flow: Flow | None) -> None:
     """Add money to its part."""
-    if flow is not None and name in parts:
-        flow = Flow(parts[name].expected + flow.expected, parts[name].realised + flow.realised)
-    if flow is not None:
-        parts[name] = flow
+    if flow is None:
+        return
+    if name in parts:
+        expected = parts[name].expected + flow.expected
+        realised = parts[name].realised + flow.realised
+        flow = Flow(expected, realised)
+    parts[name] = flow

@@ -49,11 +49,12 @@ def contacts_of(counts: Array, silence: Array, edges: Array, rule: Retention) ->
     """
     nothing = np.zeros_like(counts[..., :1])
     bought_by_edge = np.concatenate([nothing, np.cumsum(counts, axis=-1)], axis=-1)
-    rounding = NEAR * rule.every
-    looked_at_from = np.searchsorted(edges, edges[:-1] - rule.until_silent - rounding)  # contact dates are edges
-    bought_lately = bought_by_edge[..., :-1] > bought_by_edge[..., looked_at_from]
-    contacted = bought_lately | _remembered(silence, edges, rule)
-    return np.where(contact_dates(edges, rule), contacted, 0.0)
+    # the contact date `until_silent` before each is an edge itself; it must not be missed by rounding
+    window_start = edges[:-1] - rule.until_silent - NEAR * rule.every
+    first_edge = np.searchsorted(edges, window_start)
+    bought_lately = bought_by_edge[..., :-1] > bought_by_edge[..., first_edge]
+    is_contacted = bought_lately | _remembered(silence, edges, rule)
+    return np.where(contact_dates(edges, rule), is_contacted, 0.0)
 
 
 def expected_contacts(
@@ -65,16 +66,21 @@ def expected_contacts(
     averaged over several states drawn for each posterior draw.
     """
     check_rule(posterior)
-    model, draws = individuals.purchase_model(posterior), len(p_alive)
-    rows, theta = individuals.rows_of(table, model.observes), posterior.theta(table, draws)
-    total, dates = np.zeros((*p_alive.shape, len(edges) - 1)), contact_dates(edges, rule)
+    draws = len(p_alive)
+    model = individuals.purchase_model(posterior)
+    rows = individuals.rows_of(table, model.observes)
+    theta = posterior.theta(table, draws)
+    is_date = contact_dates(edges, rule)
+    total = np.zeros((*p_alive.shape, len(edges) - 1))
     for k in range(STATES):
         stream = KeyedRandom(seed, f"retention {k}", list(table.index), draws)
         state = individuals.drawn_alive(model, rows, theta, stream)
-        for p in np.flatnonzero(dates):
-            total[..., p] += chance_of_purchase(state, max(edges[p] - rule.until_silent, 0.0), edges[p])
-    chance = np.where(_remembered(silence, edges, rule), 1.0, p_alive[..., None] * total / STATES)
-    return np.where(dates, chance, 0.0)
+        for p in np.flatnonzero(is_date):
+            start = max(edges[p] - rule.until_silent, 0.0)  # what was before T is in `silence`
+            total[..., p] += chance_of_purchase(state, start, edges[p])
+    bought_lately = p_alive[..., None] * total / STATES
+    chance = np.where(_remembered(silence, edges, rule), 1.0, bought_lately)
+    return np.where(is_date, chance, 0.0)
 
 
 def chance_of_purchase(state: State, start: float, end: float) -> Array:
@@ -90,8 +96,9 @@ def chance_of_purchase(state: State, start: float, end: float) -> Array:
     if np.isinf(most).all():
         return bought
     is_counted = np.isfinite(most) & (most > 0)
-    made_fewer = gammaincc(np.where(is_counted, most, 1.0), since)
-    return bought * np.where(is_counted, made_fewer, (most > 0) * 1.0)
+    fewer_before = gammaincc(np.where(is_counted, most, 1.0), since)  # P(Poisson(since) < most)
+    not_counted = (most > 0) * 1.0  # 0 left: gone; infinitely many: no coin
+    return bought * np.where(is_counted, fewer_before, not_counted)
 
 
 def contact_dates(edges: Array, rule: Retention) -> NDArray[np.bool_]:

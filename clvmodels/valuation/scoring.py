@@ -69,15 +69,18 @@ def score(
     """
     economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
     draws = _check(posteriors, customers, draws)
-    how = None
+    valuer = None
     if economics is not None:
-        how = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+        valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws)
 
     def columns(block: pd.DataFrame) -> dict[str, Array]:
         behaviour = _behaviour_columns(posteriors, block, horizon, draws, seed, customers.amount_unit)
-        return behaviour if how is None else behaviour | _value_columns(how, block)
+        if valuer is None:
+            return behaviour
+        return behaviour | _value_columns(valuer, block)
 
-    return _by_block(customers.table, draws, 2 if how is None else len(how.edges), columns, progress)
+    edges = 2 if valuer is None else len(valuer.edges)  # behaviour has one period, from T to the horizon
+    return _by_block(customers.table, draws, edges, columns, progress)
 
 
 def behaviour(
@@ -133,15 +136,14 @@ def _economics(
 
 def _check_parts(posteriors: Mapping[str, Posterior]) -> None:
     """Refuse posteriors of other models than what they are given as."""
-    known = "Give {'purchases': ...} and, where money is wanted, 'spend'"
+    remedy = "Give {'purchases': ...} and, where money is wanted, 'spend'"
     problems = [unknown("part", name, SCORED, "posteriors") for name in posteriors if name not in SCORED]
     if "purchases" not in posteriors:
-        problems.append(Problem("no posterior of purchases", "posteriors", known=known))
-    problems += [
-        Problem(f"{p.model.title} tells nothing of {name}", f"{name} posterior", "", known)
-        for name, p in posteriors.items()
-        if name in SCORED and not isinstance(p.model, SCORED[name])
-    ]
+        problems.append(Problem("no posterior of purchases", "posteriors", known=remedy))
+    for name, posterior in posteriors.items():
+        if name in SCORED and not isinstance(posterior.model, SCORED[name]):
+            message = f"{posterior.model.title} tells nothing of {name}"
+            problems.append(Problem(message, f"{name} posterior", "", remedy))
     if problems:
         raise ConfigError(problems)
 
@@ -153,12 +155,14 @@ def _check(posteriors: Mapping[str, Posterior], customers: Customers, draws: int
     problems = list(_missing_columns(posteriors, list(customers.table.columns)))
     if problems:
         raise DataError(problems)
-    for p in posteriors.values():
-        check_columns(p.effects, customers.table)
-    sizes = {name: len(p.stacked(p.model.parameters[0].name, draws)) for name, p in posteriors.items()}
+    sizes = {}
+    for name, posterior in posteriors.items():
+        check_columns(posterior.effects, customers.table)
+        first = posterior.model.parameters[0].name  # all parameters have as many draws
+        sizes[name] = len(posterior.stacked(first, draws))
     if min(sizes.values()) < 2:
-        what, known = "a single point (mle) has no ranges to score with", "Fit by auto, laplace or nuts"
-        raise ConfigError([Problem(what, f"{name} posterior", "", known) for name in sizes])
+        message, remedy = "a single point (mle) has no ranges to score with", "Fit by auto, laplace or nuts"
+        raise ConfigError([Problem(message, f"{name} posterior", "", remedy) for name in sizes])
     return sizes["purchases"]
 
 
@@ -171,9 +175,9 @@ def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]
         for kind, names in zip(("groups", "covariates"), columns_of(posterior.effects), strict=True):
             for name in names:
                 if name not in columns:
-                    known = f"Name it in the {kind} when summarising or reading the table"
-                    what = f"no column '{name}', and the fit of {title} has an effect of it"
-                    yield Problem(what, "customers", "", known)
+                    message = f"no column '{name}', and the fit of {title} has an effect of it"
+                    remedy = f"Name it in the {kind} when summarising or reading the table"
+                    yield Problem(message, "customers", "", remedy)
 
 
 def _behaviour_columns(
@@ -186,21 +190,29 @@ def _behaviour_columns(
     counts = forecast.purchase_counts(posterior, table, people.state, window, rng)[..., 0]
     expected = expectations.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
     p_none = expectations.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
-    columns = {"p_alive": by_customer(people.p_alive), "p_purchase": 1.0 - p_none}
-    columns |= {"expected_purchases": by_customer(expected), **_quantiles("purchases", counts)}
+    columns = {
+        "p_alive": by_customer(people.p_alive),
+        "p_purchase": 1.0 - p_none,
+        "expected_purchases": by_customer(expected),
+        **_quantiles("purchases", counts),
+    }
     spend: Posterior[SpendModel] | None = posteriors.get("spend")
     if spend is not None:
-        rows, theta = individuals.rows_of(table, spend.model.conditions_on), spend.theta(table, draws)
-        columns["expected_spend"] = by_customer(spend.model.expected_spend(rows, theta)) * amount_unit
+        rows = individuals.rows_of(table, spend.model.conditions_on)
+        theta = spend.theta(table, draws)
+        amount = spend.model.expected_spend(rows, theta)
+        columns["expected_spend"] = by_customer(amount) * amount_unit
     return columns
 
 
-def _value_columns(how: Valuation, table: pd.DataFrame) -> dict[str, Array]:
+def _value_columns(valuer: Valuation, table: pd.DataFrame) -> dict[str, Array]:
     columns: dict[str, Array] = {}
-    parts = how.parts(table).values()
+    parts = valuer.parts(table).values()
     for kind in ("expected", "realised"):
-        name, values = f"{kind}_value", sum(getattr(part, kind) for part in parts)
-        columns |= {f"{name}_mean": by_customer(values), f"{name}_sd": by_customer(values, _sd)}
+        name = f"{kind}_value"
+        values = sum(getattr(part, kind) for part in parts)
+        columns[f"{name}_mean"] = by_customer(values)
+        columns[f"{name}_sd"] = by_customer(values, _sd)
         columns |= _quantiles(name, values)
     return columns
 
@@ -217,4 +229,5 @@ def _sd(values: Array, axis: int) -> Array:
 
 def by_customer(values: Array, statistic=np.mean) -> Array:
     """A statistic over draws, added up in the same order whatever stands beside the customer. [D, C] -> [C]"""
-    return statistic(np.ascontiguousarray(np.asarray(values, dtype=float).T), axis=1)
+    by_row = np.ascontiguousarray(np.asarray(values, dtype=float).T)
+    return statistic(by_row, axis=1)

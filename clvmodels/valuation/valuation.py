@@ -75,7 +75,7 @@ class Values:
     def __repr__(self) -> str:
         draws, size = self.expected.shape
         margin, rate = self.economics.margin, self.economics.annual_discount_rate
-        said = [
+        contents = [
             f"{size:,} customers",
             f"{draws:,} draws",
             f"the {self.horizon:g} {self.time_unit}s after {self.valued_at:%Y-%m-%d}",
@@ -83,13 +83,15 @@ class Values:
             f"annual discount rate {rate:.4g}",
             self.currency or "no currency",
         ]
-        return f"Values({', '.join(said)})"
+        return f"Values({', '.join(contents)})"
 
     def _repr_html_(self) -> str:
         of_the_base = {"value, realised": self.realised, "value, expected": self.expected}
-        if len(self.parts) > 1:
-            of_the_base |= {f"{name}, realised": part.realised for name, part in self.parts.items()}
-        return f"<p><b>{html.escape(repr(self))}</b></p>" + totals_html(of_the_base)
+        if len(self.parts) > 1:  # one part alone is the value
+            for name, part in self.parts.items():
+                of_the_base[f"{name}, realised"] = part.realised
+        heading = f"<p><b>{html.escape(repr(self))}</b></p>"
+        return heading + totals_html(of_the_base)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ class Valuation:
 
     def worth(self, table: pd.DataFrame) -> Discounted:
         """The whole value of new customers of a `newcomer_table`, the first purchase in it. [D, M]"""
-        return _whole(self.discounted(flows(self._block(table, first_order=True))))
+        by_period = flows(self._block(table, first_order=True))
+        return _sum_of_parts(self.discounted(by_period))
 
     def discounted(self, by_period: Mapping[str, Flow]) -> dict[str, Discounted]:
         """Parts period by period, as `flows` or `new_customers` have them, to their sums. [D, C, P] -> [D, C]"""
@@ -138,13 +141,17 @@ class Valuation:
 
     def _discounted(self, name: str, flow: Flow) -> Discounted:
         weights = self.starts if name == DATED else self.weights
-        at_once = np.ones(flow.realised.shape[-1] - len(weights))  # a first purchase at the date of value
+        periods = flow.realised.shape[-1]
+        at_once = np.ones(periods - len(weights))  # a first purchase at the date of value
         weights = np.concatenate([at_once, weights])
-        return Discounted(_weighted(flow.expected, weights), _weighted(flow.realised, weights))
+        expected = _weighted(flow.expected, weights)
+        realised = _weighted(flow.realised, weights)
+        return Discounted(expected, realised)
 
     def blocks(self, size: int) -> Iterator[slice]:
         """Slices of customers for whom the arrays of all parts together stay bounded."""
-        return blocks(size, self.draws, len(self.edges) * (1 + len(self.posteriors.costs)))
+        arrays = 1 + len(self.posteriors.costs)  # the money of all orders, and of each cost
+        return blocks(size, self.draws, len(self.edges) * arrays)
 
     def _block(self, table: pd.DataFrame, first_order: bool = False) -> Block:
         return Block(
@@ -191,8 +198,8 @@ def valuation(
     edges = period_edges(economics.horizon, unit, time, economics.retention)
     weights = discount_factors(edges, rate, unit, time)
     starts = weights if time == "opportunities" else discount_at(edges[:-1], rate, unit)
-    drawn = _draws_of(posteriors.purchases, draws)
-    without_newcomers = Valuation(posteriors, economics, customers, drawn, seed, edges, weights, starts)
+    draw_count = _draws_of(posteriors.purchases, draws)
+    without_newcomers = Valuation(posteriors, economics, customers, draw_count, seed, edges, weights, starts)
     if economics.referral is None:
         return without_newcomers
     return replace(without_newcomers, newcomers=_brought(without_newcomers, economics.referral))
@@ -236,24 +243,25 @@ def value(
     ConfigError
         See `valuation`.
     """
-    how = valuation(posteriors, customers, economics, seed=seed, draws=draws)
-    table, shape = customers.table, (how.draws, len(customers.table))
-    whole = _store(folder, "value", shape)
+    valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+    table = customers.table
+    shape = (valuer.draws, len(table))
+    total = _store(folder, "value", shape)
     parts: dict[str, Discounted] = {}
-    for block in how.blocks(len(table)):
-        of_block = how.parts(table.iloc[block])
-        if not parts:
-            is_whole = len(of_block) == 1  # of one part alone, the part is the whole
-            parts = {name: whole if is_whole else _store(folder, name, shape) for name in of_block}
+    for block in valuer.blocks(len(table)):
+        of_block = valuer.parts(table.iloc[block])
         for name, part in of_block.items():
+            if name not in parts:
+                # one part alone is the value: it needs no arrays of its own
+                parts[name] = total if len(of_block) == 1 else _store(folder, name, shape)
             _fill(parts[name], block, part)
-        _fill(whole, block, _whole(of_block))
+        _fill(total, block, _sum_of_parts(of_block))
         if progress is not None:
             progress(block.stop, len(table))
     return Values(
         customer_id=table.index.to_numpy(),
-        expected=whole.expected,
-        realised=whole.realised,
+        expected=total.expected,
+        realised=total.realised,
         economics=economics,
         time_unit=customers.time_unit,
         currency=customers.currency,
@@ -264,7 +272,9 @@ def value(
 
 def _store(folder: Path | None, name: str, shape: tuple[int, int]) -> Discounted:
     stem = name.replace(" ", "_")
-    return Discounted(*(array_store(folder, f"{stem}_{kind}", shape, "float32") for kind in Discounted._fields))
+    expected = array_store(folder, f"{stem}_expected", shape, "float32")
+    realised = array_store(folder, f"{stem}_realised", shape, "float32")
+    return Discounted(expected, realised)
 
 
 def _fill(store: Discounted, block: slice, of_block: Discounted) -> None:
@@ -272,7 +282,7 @@ def _fill(store: Discounted, block: slice, of_block: Discounted) -> None:
     store.realised[:, block] = of_block.realised
 
 
-def _whole(parts: Mapping[str, Discounted]) -> Discounted:
+def _sum_of_parts(parts: Mapping[str, Discounted]) -> Discounted:
     """The sum of the parts, added in their order."""
     expected, realised = zip(*parts.values(), strict=True)
     return Discounted(np.asarray(sum(expected)), np.asarray(sum(realised)))
@@ -291,14 +301,13 @@ def _weighted(periods: Array, weights: Array) -> Array:
 
 def _check_observed(posteriors: Mapping[str, Posterior], customers: Customers) -> None:
     """Refuse customers without the columns that the models observe."""
-    missing = [
-        Problem(f"no column '{name}', which {p.model.title} observes", "customers")
-        for p in posteriors.values()
-        for name in p.model.conditions_on
-        if name not in customers.table
-    ]
-    if missing:
-        raise DataError(list(dict.fromkeys(missing)))
+    problems = []
+    for posterior in posteriors.values():
+        for name in posterior.model.conditions_on:
+            if name not in customers.table:
+                problems.append(Problem(f"no column '{name}', which {posterior.model.title} observes", "customers"))
+    if problems:
+        raise DataError(list(dict.fromkeys(problems)))
 
 
 def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws: int) -> None:
@@ -308,25 +317,26 @@ def check_units(posteriors: Mapping[str, Posterior], customers: Customers, draws
     ------
     ConfigError
     """
-    problems, purchases = [], posteriors["purchases"]
-    again = "Summarise again"
+    problems = []
+    purchases = posteriors["purchases"]
+    remedy = "Summarise again"
     if purchases.time_unit != customers.time_unit:
-        got = f"{purchases.time_unit} and {customers.time_unit}"
-        problems.append(Problem("the posterior and the customers differ in time unit", "", got, again))
+        units = f"{purchases.time_unit} and {customers.time_unit}"
+        problems.append(Problem("the posterior and the customers differ in time unit", "", units, remedy))
     if purchases.model.counts != customers.time:
-        got = f"{purchases.model.counts} and {customers.time}"
-        problems.append(Problem("the posterior and the customers differ in their time", "", got, again))
+        times = f"{purchases.model.counts} and {customers.time}"
+        problems.append(Problem("the posterior and the customers differ in their time", "", times, remedy))
     for name, posterior in posteriors.items():
         has_money = any(parameter.unit == "money" for parameter in posterior.model.parameters)
         if has_money and posterior.amount_unit != customers.amount_unit:
-            got = f"{posterior.amount_unit:g} and {customers.amount_unit:g}"
+            units = f"{posterior.amount_unit:g} and {customers.amount_unit:g}"
             place = "" if name == "spend" else f"{name} posterior"
-            problems.append(Problem("the posterior and the customers differ in amount unit", place, got))
+            problems.append(Problem("the posterior and the customers differ in amount unit", place, units))
     sizes = {name: _draws_of(posterior, draws) for name, posterior in posteriors.items()}
     if len(set(sizes.values())) > 1:
-        known = "Fit all parts with the same number of draws, or ask for fewer"
-        got = " and ".join(f"{size} of {name}" for name, size in sizes.items())
-        problems.append(Problem("the parts have different numbers of draws", "", got, known))
+        remedy = "Fit all parts with the same number of draws, or ask for fewer"
+        numbers = " and ".join(f"{size} of {name}" for name, size in sizes.items())
+        problems.append(Problem("the parts have different numbers of draws", "", numbers, remedy))
     if problems:
         raise ConfigError(problems)
 
@@ -339,16 +349,12 @@ def check_economics(posteriors: Posteriors, economics: Economics) -> None:
     ConfigError
     """
     costs = {name: posterior.model for name, posterior in posteriors.costs.items()}
-    problems = [
-        Problem(f"{key} needs a cost model of {cost.cost}", "economics", known=f"Add {cost.cost}: under costs")
-        for cost in known_costs().values()
-        for key in cost.keys
-        if getattr(economics, key) and cost.cost not in costs
-    ]
+    problems = list(_keys_without_cost(costs, economics))
     if economics.margin is None and modelled(costs, "margin") is None:
-        known = "Say margin: 0.3, or add margin: normal_margin under costs"
-        problems.append(Problem("no margin is stated, and no cost model tells it", "economics", known=known))
-    problems += [problem for cost in costs.values() for problem in _told_twice_or_by_half(cost, costs, economics)]
+        remedy = "Say margin: 0.3, or add margin: normal_margin under costs"
+        problems.append(Problem("no margin is stated, and no cost model tells it", "economics", known=remedy))
+    for cost in costs.values():
+        problems += _told_twice_or_by_half(cost, costs, economics)
     if economics.retention is not None:
         try:
             check_rule(posteriors.purchases)
@@ -358,12 +364,24 @@ def check_economics(posteriors: Posteriors, economics: Economics) -> None:
         raise ConfigError(problems)
 
 
+def _keys_without_cost(costs: Mapping[str, Cost], economics: Economics) -> Iterator[Problem]:
+    """Keys that say nothing without a cost model that reads them."""
+    for cost in known_costs().values():
+        if cost.cost in costs:
+            continue
+        for key in cost.keys:
+            if getattr(economics, key):
+                yield Problem(
+                    f"{key} needs a cost model of {cost.cost}", "economics", known=f"Add {cost.cost}: under costs"
+                )
+
+
 def _told_twice_or_by_half(cost: Cost, costs: Mapping[str, Cost], economics: Economics) -> Iterator[Problem]:
     """A key that is stated beside the cost that tells it; another cost that this one is nothing without."""
     stated = getattr(economics, cost.in_place_of) if cost.in_place_of else None
     if stated:
-        what = f"{cost.in_place_of} is both stated and modelled"
-        yield Problem(what, "economics", f"{stated:g}", "Leave one of them out")
+        message = f"{cost.in_place_of} is both stated and modelled"
+        yield Problem(message, "economics", f"{stated:g}", "Leave one of them out")
     for need in cost.needs:
         if need.of in known_costs() and need.of not in costs:
             yield Problem(need.lacking, "economics", known=f"Add {need.of}: under costs")
