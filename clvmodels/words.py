@@ -31,6 +31,9 @@ MONTHS = (
 )
 _UNKNOWN = "—"
 _TINY = 1e-290
+"""Smaller numbers count as 0, before the step of their third digit falls below the smallest float."""
+_DUST = 1e-9
+"""By how much binary floating point may miss a decimal number: 0.285 x 100 is a little less than 28.5."""
 
 
 def width_step(lower: float, upper: float) -> float:
@@ -61,22 +64,26 @@ def number(value: float, step: float | None = None) -> str:
     """
     if value is None or not math.isfinite(value):
         return _UNKNOWN
-    step = value_step(value) if step is None else step
-    places = max(0, -math.floor(math.log10(step) + 1e-9))
-    rounded = round(_half_up(value / step) * step, places)
-    text = f"{abs(rounded):,.{places}f}"
+    if step is None:
+        step = value_step(value)
+    decimals = max(0, -math.floor(math.log10(step) + _DUST))
+    rounded = round(_half_up(value / step) * step, decimals)
+    text = f"{abs(rounded):,.{decimals}f}"
     return MINUS + text if rounded < 0 else text
 
 
 def _half_up(value: float) -> float:
-    """Round half away from zero, as readers do; binary dust below 1e-9 does not decide."""
-    return math.copysign(math.floor(abs(value) + 0.5 + 1e-9), value)
+    """Round half away from zero, as readers do; binary dust does not decide."""
+    return math.copysign(math.floor(abs(value) + 0.5 + _DUST), value)
 
 
 def signed(value: float, step: float | None = None) -> str:
     """As `number`, with a plus where it is positive."""
     text = number(value, step)
-    return text if text.startswith(MINUS) or not text.strip("0.,") or text == _UNKNOWN else "+" + text
+    is_zero = not text.strip("0.,")
+    if text.startswith(MINUS) or is_zero or text == _UNKNOWN:
+        return text
+    return "+" + text
 
 
 def count(value: float) -> str:
@@ -86,7 +93,8 @@ def count(value: float) -> str:
 
 def counted(value: float, singular: str, plural: str = "") -> str:
     """`1 customer`, `2 customers`."""
-    return f"{count(value)} {singular if value == 1 else plural or singular + 's'}"
+    noun = singular if value == 1 else plural or singular + "s"
+    return f"{count(value)} {noun}"
 
 
 def compact(value: float, step: float | None = None) -> str:
@@ -99,17 +107,22 @@ def compact(value: float, step: float | None = None) -> str:
         return _UNKNOWN
     if not value:
         return "0"
-    step = value_step(value) if step is None else step
+    if step is None:
+        step = value_step(value)
     size = max(abs(value), step)
-    for unit, name in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
-        if size >= unit * (10 if unit == 1e3 and step < 100 else 1) and size >= unit:
+    # 1,234 is as short as 1.234k: below ten thousand only rounder numbers take the k
+    smallest_thousands = 1e4 if step < 100 else 1e3
+    for unit, name, smallest in ((1e9, "bn", 1e9), (1e6, "M", 1e6), (1e3, "k", smallest_thousands)):
+        if size >= smallest:
             return number(value / unit, step / unit) + name
     return number(value, step)
 
 
 def with_currency(text: str, currency: str | None) -> str:
     """The currency before the amount, and before the amount's minus."""
-    return f"{currency}{SPACE}{text}" if currency else text
+    if not currency:
+        return text
+    return f"{currency}{SPACE}{text}"
 
 
 def money(value: float, currency: str | None, step: float | None = None) -> str:
@@ -125,18 +138,27 @@ def span(
     >>> span(122_314, 148_790)
     '122,000 to 149,000'
     """
-    step = width_step(lower, upper) if step is None else step
-    low, high = number(lower, step), number(upper, step)
-    return with_currency(low if low == high else f"{low} {joint} {high}", currency)
+    if step is None:
+        step = width_step(lower, upper)
+    text = _joined(number(lower, step), joint, number(upper, step))
+    return with_currency(text, currency)
+
+
+def _joined(low: str, joint: str, high: str) -> str:
+    """Both ends; once where they read the same."""
+    if low == high:
+        return low
+    return f"{low} {joint} {high}"
 
 
 def compact_span(lower: float, upper: float, currency: str | None = None) -> str:
     """A range for a headline: `EUR 122k to 149k`, each end unbroken by its unit."""
     step = width_step(lower, upper)
     low, high = compact(lower, step), compact(upper, step)
-    if low[-1:].isalpha() != high[-1:].isalpha() and low != "0":
+    has_unit_once = low[-1:].isalpha() != high[-1:].isalpha()
+    if has_unit_once and low != "0":  # 950 to 1.2k is harder to read than the numbers themselves
         return span(lower, upper, currency=currency, step=step)
-    return with_currency(low if low == high else f"{low} to {high}", currency)
+    return with_currency(_joined(low, "to", high), currency)
 
 
 def count_span(lower: float, upper: float) -> str:
@@ -148,7 +170,9 @@ def rank_span(lower: float, upper: float) -> str:
     """A range of ranks: as counts, and never better than 1."""
     step = max(1.0, width_step(lower, upper))
     low = max(lower, 1.0)
-    return span(low, upper, step=step) if low >= step / 2 else f"1 to {number(upper, step)}"
+    if low < step / 2:  # it would be rounded to place 0
+        return f"1 to {number(upper, step)}"
+    return span(low, upper, step=step)
 
 
 def probability(value: float) -> str:
@@ -161,26 +185,33 @@ def probability(value: float) -> str:
         return _UNKNOWN
     if value < 0.01:
         return "under 1%"
-    return "over 99%" if value > 0.99 else f"{_half_up(100 * value):.0f}%"
+    if value > 0.99:
+        return "over 99%"
+    return f"{_half_up(100 * value):.0f}%"
 
 
 def probability_span(lower: float, upper: float) -> str:
     """A range of shares or probabilities: `77 to 79%`."""
     low, high = probability(lower), probability(upper)
-    if low == high:
-        return low
-    return f"{low.removesuffix('%')} to {high}" if low[0].isdigit() and high[0].isdigit() else f"{low} to {high}"
+    are_numbers = low[0].isdigit() and high[0].isdigit()
+    if low != high and are_numbers:  # "under 1%" keeps its sign
+        low = low.removesuffix("%")
+    return _joined(low, "to", high)
 
 
 def share(part: float, whole: float) -> str:
     """A share that was counted: one decimal, and 0% or 100% only where it is exactly that."""
     if not whole:
         return _UNKNOWN
-    if part in (0, whole):
-        return "0%" if part == 0 else "100%"
+    if part == 0:
+        return "0%"
+    if part == whole:
+        return "100%"
     if part / whole < 0.001:
         return "under 0.1%"
-    return "over 99.9%" if part / whole > 0.999 else f"{_half_up(1000 * part / whole) / 10:.1f}%"
+    if part / whole > 0.999:
+        return "over 99.9%"
+    return f"{_half_up(1000 * part / whole) / 10:.1f}%"
 
 
 def rate(value: float) -> str:
@@ -190,13 +221,11 @@ def rate(value: float) -> str:
 
 def of_hundred(value: float) -> str:
     """A frequency among customers: `68 of 100`."""
-    return (
-        "under 1 of 100"
-        if value < 0.01
-        else "over 99 of 100"
-        if value > 0.99
-        else f"{_half_up(100 * value):.0f} of 100"
-    )
+    if value < 0.01:
+        return "under 1 of 100"
+    if value > 0.99:
+        return "over 99 of 100"
+    return f"{_half_up(100 * value):.0f} of 100"
 
 
 def date(value: str | datetime.date) -> str:
@@ -209,7 +238,8 @@ def group(name: object) -> str:
     """A group's name as it stands in the data; a month is told by its name: `1997-01` is `January 1997`."""
     text = str(name)
     year, _, number = text.partition("-")
-    if len(text) == 7 and year.isdigit() and number.isdigit() and 1 <= int(number) <= 12:
+    are_numbers = year.isdigit() and number.isdigit()
+    if len(text) == 7 and are_numbers and 1 <= int(number) <= 12:
         return f"{MONTHS[int(number) - 1]} {year}"
     return text
 
@@ -220,33 +250,43 @@ def month(value: str | datetime.date) -> str:
 
 
 def _day(value: str | datetime.date) -> datetime.date:
-    return value if isinstance(value, datetime.date) else datetime.date.fromisoformat(str(value)[:10])
+    if isinstance(value, datetime.date):
+        return value
+    return datetime.date.fromisoformat(str(value)[:10])  # without the time of a timestamp
 
 
 def duration(length: float, unit: str) -> str:
     """A length of time with its unit: `39 weeks`, `1 day`, `6.5 months`."""
     text = f"{length:,.1f}".removesuffix(".0")
-    return f"{text} {unit if text == '1' else unit + 's'}"
+    noun = unit if text == "1" else unit + "s"
+    return f"{text} {noun}"
 
 
 def ordinal(value: int) -> str:
     """A place: `1st`, `12th`, `1,000th`."""
-    suffix = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+    if value % 100 in (11, 12, 13):  # eleventh, not eleven-first
+        suffix = "th"
     return f"{value:,}{suffix}"
 
 
 def seconds(value: float) -> str:
     """A wall time: `48 s`, `1 min 48 s`, `2 h 5 min`."""
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    whole_seconds = round(value)
+    if whole_seconds < 60:
+        return f"{whole_seconds} s"
+    minutes, remaining_seconds = divmod(whole_seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {remaining_seconds} s"
+    hours, remaining_minutes = divmod(minutes, 60)
+    return f"{hours} h {remaining_minutes} min"
 
 
 def listing(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(([", ".join(words[:-1])] if words[:-1] else []) + list(words[-1:]))
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def capital(text: str) -> str:
@@ -256,6 +296,13 @@ def capital(text: str) -> str:
 
 def label(text: object, length: int = 24) -> str:
     """A name from the data as one short line: no control or direction marks, cut with an ellipsis."""
-    clean = "".join(" " if character.isspace() else character for character in str(text))
-    clean = " ".join("".join(c for c in clean if unicodedata.category(c)[0] != "C").split())
-    return clean if len(clean) <= length else clean[: length - 1].rstrip() + ELLIPSIS
+    characters = []
+    for character in str(text):
+        if character.isspace():  # first: a line break is a control character too, and parts words
+            characters.append(" ")
+        elif unicodedata.category(character)[0] != "C":
+            characters.append(character)
+    line = " ".join("".join(characters).split())
+    if len(line) <= length:
+        return line
+    return line[: length - 1].rstrip() + ELLIPSIS

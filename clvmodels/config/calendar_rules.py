@@ -25,23 +25,23 @@ def calendar_problems(raw: Mapping[str, Any], config_dir: Path | None) -> Iterat
         path = ("calendars", name)
         yield from _calendar(path, as_mapping(calendar), config_dir)
         if not is_continuous:
-            what = "A calendar needs continuous time"
-            yield at(path, Problem(what, known="Write time: continuous in data"), key=True)
+            message = "A calendar needs continuous time"
+            yield at(path, Problem(message, known="Write time: continuous in data"), key=True)
     yield from _unused(calendars, as_mapping(raw.get("models")))
 
 
 def _calendar(path: KeyPath, calendar: Mapping[str, Any], config_dir: Path | None) -> Iterator[Problem]:
     """A calendar has one source, and of a table the columns that are read."""
     if not SAFE_NAME.match(str(path[-1])):
-        known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
-        yield at(path, Problem(f"'{path[-1]}' is no name for a calendar", known=known), key=True)
+        remedy = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
+        yield at(path, Problem(f"'{path[-1]}' is no name for a calendar", known=remedy), key=True)
     sources = [key for key in SOURCES if calendar.get(key)]
     if len(sources) != 1:
-        what = f"A calendar has one source, and this one has {' and '.join(sources) or 'none'}"
-        known = (
+        message = f"A calendar has one source, and this one has {' and '.join(sources) or 'none'}"
+        remedy = (
             "Write path: weeks.csv, or holidays: [2025-12-25, ...], or dataset: with the name of one that has its own"
         )
-        yield at(path, Problem(what, known=known), key=True)
+        yield at(path, Problem(message, known=remedy), key=True)
     elif sources == ["path"]:
         yield from _table(path, calendar, config_dir)
     else:
@@ -50,9 +50,9 @@ def _calendar(path: KeyPath, calendar: Mapping[str, Any], config_dir: Path | Non
 
 def _table(path: KeyPath, calendar: Mapping[str, Any], config_dir: Path | None) -> Iterator[Problem]:
     if not (calendar.get("index") or calendar.get("covariates")):
-        what = "Nothing of the table is read"
-        known = "Name its index: (a known factor) or its covariates: (their coefficients are estimated)"
-        yield at(path, Problem(what, known=known), key=True)
+        message = "Nothing of the table is read"
+        remedy = "Name its index: (a known factor) or its covariates: (their coefficients are estimated)"
+        yield at(path, Problem(message, known=remedy), key=True)
     yield from file_problems((*path, "path"), calendar["path"], config_dir)
 
 
@@ -61,9 +61,9 @@ def _no_table(path: KeyPath, calendar: Mapping[str, Any]) -> Iterator[Problem]:
         if calendar.get(key):
             yield at((*path, key), Problem(f"'{key}' is of a table of your own (path)"), key=True)
     dataset = as_text(calendar.get("dataset"))
-    with_calendar = [name for name, other in datasets.DATASETS.items() if other.calendar]
-    if dataset is not None and dataset not in with_calendar:
-        yield at((*path, "dataset"), unknown("data set with a calendar", dataset, with_calendar))
+    names = [name for name, member in datasets.DATASETS.items() if member.calendar]
+    if dataset is not None and dataset not in names:
+        yield at((*path, "dataset"), unknown("data set with a calendar", dataset, names))
 
 
 def _unused(calendars: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[Problem]:
@@ -71,6 +71,6 @@ def _unused(calendars: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterato
     used = {as_text(as_mapping(entry).get("calendar")) for entry in entries.values()}
     for name in calendars:
         if name not in used:
-            known = f"Write calendar: {name} in a model's entry, or remove it"
-            problem = Problem(f"The calendar '{name}' is used by no entry", known=known)
+            remedy = f"Write calendar: {name} in a model's entry, or remove it"
+            problem = Problem(f"The calendar '{name}' is used by no entry", known=remedy)
             yield at(("calendars", name), problem, key=True)

@@ -41,16 +41,20 @@ def effect_columns(raw: Mapping[str, Any], kind: str) -> tuple[str, ...] | None:
         return None
     of_data = _texts(data.get(kind)) or _of_dataset(as_text(data.get("dataset")), kind)
     sources = [as_mapping(source) for source in as_mapping(raw.get("sources")).values()]
-    of_sources = [name for source in sources for name in _texts(source.get(kind))]
+    of_sources: list[str] = []
+    for source in sources:
+        of_sources += _texts(source.get(kind))
     of_experience = _experience(sources) if kind == "covariates" else ()
     return (*of_data, *of_sources, *DERIVED[kind], *of_experience)
 
 
 def _experience(sources: list[Mapping[str, Any]]) -> tuple[str, ...]:
     """The covariates that can be made of what the tables tell of each customer."""
-    roles = {str(source.get("role")) for source in sources}
-    if any("product_group" in as_mapping(source.get("columns")) for source in sources):
-        roles.add("range")
+    roles = set()
+    for source in sources:
+        roles.add(str(source.get("role")))
+        if "product_group" in as_mapping(source.get("columns")):
+            roles.add("range")  # no table of its own: how many groups of products a customer buys of
     return tuple(available(roles))
 
 
@@ -58,38 +62,39 @@ def _source(data: Mapping[str, Any], sources: Mapping[str, Any]) -> Iterator[Pro
     """One source: a data set by name, a file of one's own, or several tables; each described in one place."""
     dataset, transactions = data.get("dataset"), data.get("transactions")
     if dataset is None and transactions is None and not sources:
-        known = f"Say dataset: {' or '.join(datasets.DATASETS)}; or transactions: orders.csv; or several sources:"
-        yield at(("data",), Problem("No data is named", known=known), key=True)
+        remedy = f"Say dataset: {' or '.join(datasets.DATASETS)}; or transactions: orders.csv; or several sources:"
+        yield at(("data",), Problem("No data is named", known=remedy), key=True)
     if dataset is not None and transactions is not None:
-        what = "'dataset' and 'transactions' are both given, and an experiment has one source"
-        yield at(("data", "transactions"), Problem(what, known="Remove one of them"), key=True)
+        message = "'dataset' and 'transactions' are both given, and an experiment has one source"
+        yield at(("data", "transactions"), Problem(message, known="Remove one of them"), key=True)
     if transactions is not None and sources:
-        what = "'transactions' and 'sources' are both given, and orders are one of the sources"
-        yield at(("data", "transactions"), Problem(what, known="Remove one of them"), key=True)
+        message = "'transactions' and 'sources' are both given, and orders are one of the sources"
+        yield at(("data", "transactions"), Problem(message, known="Remove one of them"), key=True)
     if sources and dataset in datasets.DATASETS and not datasets.DATASETS[dataset].tables:
-        of_tables = [name for name, other in datasets.DATASETS.items() if other.tables]
-        what = f"The data set '{dataset}' is one table, and 'sources' describe several"
-        yield at(("sources",), Problem(what, known=f"Of several tables: {', '.join(of_tables)}"), key=True)
+        of_tables = [name for name, member in datasets.DATASETS.items() if member.tables]
+        message = f"The data set '{dataset}' is one table, and 'sources' describe several"
+        yield at(("sources",), Problem(message, known=f"Of several tables: {', '.join(of_tables)}"), key=True)
     if sources and transactions is None:
         for key in ONE_FILE_ONLY:
             if data.get(key) is not None:
-                what = f"'{key}' describes one file, and each of the sources has its own"
-                yield at(("data", key), Problem(what, known=f"Write {key} where the source stands"), key=True)
+                message = f"'{key}' describes one file, and each of the sources has its own"
+                yield at(("data", key), Problem(message, known=f"Write {key} where the source stands"), key=True)
     if isinstance(dataset, str) and dataset not in datasets.DATASETS:
         yield at(("data", "dataset"), unknown("data set", dataset, datasets.DATASETS))
     if dataset is not None and transactions is None and not sources:
         for key in OWN_FILE_ONLY:
             if data.get(key) is not None:
-                what = f"'{key}' describes a file of one's own, and a data set knows its own"
-                yield at(("data", key), Problem(what, known=f"Remove {key}"), key=True)
+                message = f"'{key}' describes a file of one's own, and a data set knows its own"
+                yield at(("data", key), Problem(message, known=f"Remove {key}"), key=True)
     if data.get("customers") is not None and dataset not in SIMULATED:
-        what = "Only a simulated data set takes a number of customers"
-        yield at(("data", "customers"), Problem(what, known=f"Known: {', '.join(SIMULATED)}"), key=True)
+        message = "Only a simulated data set takes a number of customers"
+        yield at(("data", "customers"), Problem(message, known=f"Known: {', '.join(SIMULATED)}"), key=True)
 
 
 def _effect_columns(data: Mapping[str, Any], kind: str) -> Iterator[Problem]:
     """The columns that data's groups or covariates name."""
-    dataset, singular = as_text(data.get("dataset")), kind.removesuffix("s")
+    dataset = as_text(data.get("dataset"))
+    singular = kind.removesuffix("s")
     names = as_list(data.get(kind))
     for place, name in enumerate(names):
         path = ("data", kind, place)
@@ -108,8 +113,8 @@ def _columns(data: Mapping[str, Any]) -> Iterator[Problem]:
         if not isinstance(name, str):
             continue
         if name in meaning_of:
-            what = f"The column '{name}' is already taken by '{meaning_of[name]}'"
-            yield at(("data", "columns", meaning), Problem(what))
+            message = f"The column '{name}' is already taken by '{meaning_of[name]}'"
+            yield at(("data", "columns", meaning), Problem(message))
         meaning_of.setdefault(name, meaning)
 
 
@@ -117,26 +122,27 @@ def _dates(data: Mapping[str, Any]) -> Iterator[Problem]:
     """The holdout begins and ends after the calibration, and customers are acquired before its end."""
     end, holdout = data.get("calibration_end"), data.get("holdout")
     if holdout is not None and end is None and known_source(data):
-        what = "A holdout needs to know where it begins"
-        yield at(("data", "holdout"), Problem(what, known="Give calibration_end too"), key=True)
+        message = "A holdout needs to know where it begins"
+        yield at(("data", "holdout"), Problem(message, known="Give calibration_end too"), key=True)
     holdout_day, end_day = _day(holdout), _day(end)
     if holdout_day and end_day and holdout_day <= end_day:
-        what = f"The holdout ends on {holdout_day}, not after calibration_end {end_day}"
-        yield at(("data", "holdout"), Problem(what))
+        message = f"The holdout ends on {holdout_day}, not after calibration_end {end_day}"
+        yield at(("data", "holdout"), Problem(message))
     yield from _acquired(as_list(data.get("acquired_between")), end_day)
 
 
 def _acquired(between: list[Any], end_day: date | None) -> Iterator[Problem]:
-    days = [_day(value) for value in between]
-    first, last = days if len(days) == 2 else (None, None)
+    if len(between) != 2:  # which its type says
+        return
+    first, last = _day(between[0]), _day(between[1])
     if first is None or last is None:
         return
     path = ("data", "acquired_between")
     if first > last:
         yield at(path, Problem("The first day comes after the last", got=str(first)))
     elif end_day and first > end_day:
-        what = f"No customer can be acquired after calibration_end, {end_day}, and be in the calibration"
-        yield at(path, Problem(what))
+        message = f"No customer can be acquired after calibration_end, {end_day}, and be in the calibration"
+        yield at(path, Problem(message))
 
 
 def _split_of_dataset(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -144,8 +150,8 @@ def _split_of_dataset(data: Mapping[str, Any]) -> Iterator[Problem]:
     name = as_text(data.get("dataset"))
     reason = datasets.DATASETS[name].no_split if name in datasets.DATASETS else ""
     if reason and _day(data.get("calibration_end")):
-        known = "Remove calibration_end: entries are compared by elpd on all of the data"
-        yield at(("data", "calibration_end"), Problem(reason, known=known), key=True)
+        remedy = "Remove calibration_end: entries are compared by elpd on all of the data"
+        yield at(("data", "calibration_end"), Problem(reason, known=remedy), key=True)
 
 
 def _opportunities(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -156,15 +162,15 @@ def _opportunities(data: Mapping[str, Any]) -> Iterator[Problem]:
     if end and unit in list(DAYS_PER_UNIT):
         last_day = period_end(pd.Timestamp(end), unit).date()
         if last_day != end:
-            what = f"Must be the last day of a {unit}, where time counts opportunities"
-            yield at(("data", "calibration_end"), Problem(what, got=str(end), known=f"The next is {last_day}"))
+            message = f"Must be the last day of a {unit}, where time counts opportunities"
+            yield at(("data", "calibration_end"), Problem(message, got=str(end), known=f"The next is {last_day}"))
     holdout = data.get("holdout")
     if isinstance(holdout, int | float) and holdout % 1:
         yield at(("data", "holdout"), Problem(f"Opportunities are whole {unit}s", got=str(holdout)))
     if as_mapping(data.get("columns")).get("ended") is not None:
-        what = "The day of an end needs continuous time"
-        known = "Remove it: of renewals, a period without one tells the end"
-        yield at(("data", "columns", "ended"), Problem(what, known=known), key=True)
+        message = "The day of an end needs continuous time"
+        remedy = "Remove it: of renewals, a period without one tells the end"
+        yield at(("data", "columns", "ended"), Problem(message, known=remedy), key=True)
 
 
 def _timezone(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -176,8 +182,8 @@ def _timezone(data: Mapping[str, Any]) -> Iterator[Problem]:
     except (KeyError, ValueError, OSError):
         problem = unknown("time zone", name, sorted(available_timezones()))
         without_list = problem.what.split(" Known:")[0]  # of six hundred names
-        what = f"{without_list} Names are IANA's, such as Europe/Berlin"
-        yield at(("data", "timezone"), Problem(what))
+        message = f"{without_list} Names are IANA's, such as Europe/Berlin"
+        yield at(("data", "timezone"), Problem(message))
 
 
 def _of_dataset(name: str | None, kind: str) -> tuple[str, ...]:
@@ -191,7 +197,10 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _day(value: Any) -> date | None:
+    """The day that a text tells; None where it tells none, which its type says."""
+    if not isinstance(value, str):
+        return None
     try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
+        return date.fromisoformat(value)
     except ValueError:
         return None

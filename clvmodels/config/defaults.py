@@ -28,8 +28,9 @@ def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(raw.get("economics"), dict):
         raw["economics"] = {"margin": None, **raw["economics"]}  # which Python asks for, and a cost model may tell
     for key in ("models", "costs"):
-        if isinstance(raw.get(key), dict):
-            raw[key] = {name: _with_effects(section) for name, section in raw[key].items()}
+        sections = raw.get(key)
+        if isinstance(sections, dict):
+            raw[key] = {name: _with_effects(section) for name, section in sections.items()}
     data = as_mapping(raw.get("data"))
     name = as_text(data.get("dataset"))
     if data.get("transactions") is not None:
@@ -59,10 +60,15 @@ def _with_all_keys(effect: Any) -> Any:
 
 def _with_dataset(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The data set's own time, currency and split where the file has no such key; one of null counts as stated."""
-    of_dataset = {key: defaults.get(key) for key in ("time", "time_unit", "currency", "calibration_end")}
+    filled = dict(data)
+    for key in ("time", "time_unit", "currency", "calibration_end"):
+        if key not in data and defaults.get(key) is not None:
+            filled[key] = defaults[key]
+    is_split = filled.get("calibration_end") is not None
     time_unit = data.get("time_unit", defaults["time_unit"])
-    is_split = data.get("calibration_end", of_dataset["calibration_end"]) is not None
-    if is_split and time_unit in list(DAYS_PER_UNIT) and defaults.get("holdout") is not None:
-        of_dataset["holdout"] = defaults["holdout"] * (DAYS_PER_UNIT[defaults["time_unit"]] / DAYS_PER_UNIT[time_unit])
-    filled = {key: value for key, value in of_dataset.items() if key not in data and value is not None}
-    return {**data, **filled}
+    # a list: a unit that is no text may have no hash
+    is_unit = time_unit in list(DAYS_PER_UNIT)
+    if "holdout" not in data and defaults.get("holdout") is not None and is_split and is_unit:
+        units = DAYS_PER_UNIT[defaults["time_unit"]] / DAYS_PER_UNIT[time_unit]
+        filled["holdout"] = defaults["holdout"] * units
+    return filled

@@ -119,15 +119,15 @@ def parse_document(text: str, name: str) -> Document:
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(Problem(f"Longer than {MAX_CHARACTERS:,} characters: surely no experiment", name))
     try:
-        refused = [Problem(what, _place(name, mark), known=known) for mark, what, known in _refused(text)]
-        if refused:
-            raise ConfigError(refused)
+        problems = list(_refusals(text, name))
+        if problems:
+            raise ConfigError(problems)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = "Not valid YAML: " + ", ".join(filter(None, (error.context, error.problem)))
-        known = "Put text with special characters, such as %, @, : or #, in quotes; indent with spaces"
-        raise ConfigError(Problem(what, _place(name, mark), known=known)) from error
+        message = "Not valid YAML: " + ", ".join(filter(None, (error.context, error.problem)))
+        remedy = "Put text with special characters, such as %, @, : or #, in quotes; indent with spaces"
+        raise ConfigError(Problem(message, _place(name, mark), known=remedy)) from error
     except yaml.YAMLError as error:
         raise ConfigError(Problem(f"Not valid YAML: {str(error).splitlines()[0]}", name)) from error
     reader = _Reader(name)
@@ -153,24 +153,30 @@ def _counted_from_1(mark: yaml.Mark) -> Mark:
     return mark.line + 1, mark.column + 1
 
 
-def _refused(text: str) -> Iterator[tuple[Any, str, str]]:
-    """What no experiment needs, met while the file is still a stream of events."""
+def _refusals(text: str, name: str) -> Iterator[Problem]:
+    """What no experiment needs, met while the file is still a stream of events: before aliases blow up."""
     depth, documents = 0, 0
     event: Any
     for event in yaml.parse(text, Loader=_Loader):
-        mark = event.start_mark
+        place = _place(name, event.start_mark)
         if isinstance(event, yaml.AliasEvent):
-            yield mark, f"Aliases such as *{event.anchor} are not allowed", "Write the value out"
+            yield Problem(f"Aliases such as *{event.anchor} are not allowed", place, known="Write the value out")
         elif getattr(event, "anchor", None):
-            yield mark, f"Anchors such as &{event.anchor} are not allowed", "Write the value out where it is needed"
+            remedy = "Write the value out where it is needed"
+            yield Problem(f"Anchors such as &{event.anchor} are not allowed", place, known=remedy)
         if getattr(event, "tag", None):
-            yield mark, f"Tags such as {event.tag} are not allowed", "Write plain text or a number"
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        if isinstance(event, yaml.DocumentStartEvent) and documents == 2:
-            yield mark, "A second document begins here", "One experiment a file"
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            yield Problem(f"Tags such as {event.tag} are not allowed", place, known="Write plain text or a number")
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents == 2:  # told once, however many follow
+                yield Problem("A second document begins here", place, known="One experiment a file")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
         if depth > MAX_DEPTH:
-            yield mark, f"Nested deeper than {MAX_DEPTH} levels", "Look for brackets that are not closed"
+            remedy = "Look for brackets that are not closed"
+            yield Problem(f"Nested deeper than {MAX_DEPTH} levels", place, known=remedy)
             return
 
 
@@ -188,7 +194,7 @@ class _Reader:
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*path, place)) for place, item in enumerate(node.value)]
+            return [self.value(element, (*path, place)) for place, element in enumerate(node.value)]
         kind = node.tag.removeprefix(_TAG)
         if kind not in _CONSTRUCT:
             return node.value
@@ -211,8 +217,8 @@ class _Reader:
             mapping[key.value] = self.value(value, inside)
         return mapping
 
-    def _refuse(self, mark: Mark, what: str) -> None:
-        self.problems.append((mark, Problem(what, _in_file(self.name, mark))))
+    def _refuse(self, mark: Mark, message: str) -> None:
+        self.problems.append((mark, Problem(message, _in_file(self.name, mark))))
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

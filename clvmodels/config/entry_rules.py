@@ -55,27 +55,30 @@ NO_TARGETS = Targets({}, {}, {})
 
 def entry_problems(raw: Mapping[str, Any], columns: Columns) -> Iterator[Problem]:
     """Every problem that the keys of entries have; `columns` are those that effects may name, by kind."""
-    entries, calendars = as_mapping(raw.get("models")), as_mapping(raw.get("calendars"))
+    entries = as_mapping(raw.get("models"))
+    calendars = as_mapping(raw.get("calendars"))
     yield from _entry_names(entries)
     for name, stated in entries.items():
-        path, entry = ("models", name), as_mapping(stated)
+        path = ("models", name)
+        entry = as_mapping(stated)
         targets = _targets(entry, calendars)
         yield from _models_of(path, entry, calendars)
         yield from prior_problems(path, entry, targets)
         yield from effect_problems(path, as_list(entry.get("effects")), columns, targets)
-        yield from _time((*path, "purchases"), as_text(entry.get("purchases")), as_mapping(raw.get("data")))
+        purchases = as_text(entry.get("purchases"))
+        yield from _time((*path, "purchases"), purchases, as_mapping(raw.get("data")))
 
 
 def _entry_names(entries: Mapping[str, Any]) -> Iterator[Problem]:
-    lower = Counter(name.lower() for name in entries)
+    in_lower_case = Counter(name.lower() for name in entries)
     for name in entries:
         if not SAFE_NAME.match(name) or name.lower() in _RESERVED:
-            what = f"The name '{name}' is not safe as a file's name on every system"
-            known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit; no device name such as con"
-            yield at(("models", name), Problem(what, known=known), key=True)
-        elif lower[name.lower()] > 1:
-            what = f"The name '{name}' differs from another entry's only by capitals, and some file systems see none"
-            yield at(("models", name), Problem(what), key=True)
+            message = f"The name '{name}' is not safe as a file's name on every system"
+            remedy = "Up to 60 letters, digits, _ and -, beginning with a letter or digit; no device name such as con"
+            yield at(("models", name), Problem(message, known=remedy), key=True)
+        elif in_lower_case[name.lower()] > 1:
+            message = f"The name '{name}' differs from another entry's only by capitals, and some file systems see none"
+            yield at(("models", name), Problem(message), key=True)
 
 
 def _targets(entry: Mapping[str, Any], calendars: Mapping[str, Any]) -> Targets:
@@ -103,10 +106,12 @@ def _targets(entry: Mapping[str, Any], calendars: Mapping[str, Any]) -> Targets:
 def _models_of(path: KeyPath, entry: Mapping[str, Any], calendars: Mapping[str, Any]) -> Iterator[Problem]:
     """The entry's models are there, and go with its k and its calendar."""
     for role, kind in ROLES_OF_ENTRY.items():
-        name, fitting = as_text(entry.get(role)), _having(role)
-        if name is not None and name not in fitting:
-            yield at((*path, role), unknown(kind, name, fitting))
-    purchases, calendar = as_text(entry.get("purchases")), as_text(entry.get("calendar"))
+        name = as_text(entry.get(role))
+        names = _having(role)
+        if name is not None and name not in names:
+            yield at((*path, role), unknown(kind, name, names))
+    purchases = as_text(entry.get("purchases"))
+    calendar = as_text(entry.get("calendar"))
     if calendar is not None:
         yield from _on_calendar((*path, "calendar"), calendar, purchases, calendars)
     yield from _regularity((*path, "k"), entry.get("k"), purchases)
@@ -122,16 +127,19 @@ def _regularity(path: KeyPath, k: Any, name: str | None) -> Iterator[Problem]:
     if k is None or name is None or name not in models.MODELS:
         return
     if "k" not in models.MODELS[name].options:
-        having = [known for known, model in models.MODELS.items() if "k" in model.options]
-        what = f"The model '{name}' has no option 'k'"
-        yield at(path, Problem(what, known=f"These have: {', '.join(having)}"), key=True)
+        with_k = [member for member, model in models.MODELS.items() if "k" in model.options]
+        message = f"The model '{name}' has no option 'k'"
+        yield at(path, Problem(message, known=f"These have: {', '.join(with_k)}"), key=True)
         return
-    for place, one in enumerate(k if isinstance(k, list) else [k]):
+    numbers = k if isinstance(k, list) else [k]
+    for place, number in enumerate(numbers):
+        if type(number) is not int:  # which its type says; `true` is no number here
+            continue
         here = (*path, place) if isinstance(k, list) else path
-        if type(one) is int and one in as_list(k)[:place]:
-            yield at(here, Problem(f"k = {one} is listed twice"))
-        elif type(one) is int:
-            yield from _raised(here, models.MODELS[name].given, k=one)
+        if number in numbers[:place]:
+            yield at(here, Problem(f"k = {number} is listed twice"))
+        else:
+            yield from _raised(here, models.MODELS[name].given, k=number)
 
 
 def _on_calendar(path: KeyPath, name: str, model: str | None, calendars: Mapping[str, Any]) -> Iterator[Problem]:
@@ -146,10 +154,11 @@ def _coefficients(calendar: Mapping[str, Any]) -> list[str]:
     """The parameters that a calendar adds to a model."""
     if calendar.get("holidays"):
         return [models.coefficient("holiday")]
-    own = as_list(calendar.get("covariates"))
-    if (name := as_text(calendar.get("dataset"))) in datasets.DATASETS:
-        own = list(datasets.DATASETS[name].calendar_covariates)
-    return [models.coefficient(covariate) for covariate in own if isinstance(covariate, str)]
+    covariates = as_list(calendar.get("covariates"))
+    dataset = as_text(calendar.get("dataset"))
+    if dataset in datasets.DATASETS:
+        covariates = list(datasets.DATASETS[dataset].calendar_covariates)
+    return [models.coefficient(name) for name in covariates if isinstance(name, str)]
 
 
 def prior_problems(path: KeyPath, section: Mapping[str, Any], targets: Targets) -> Iterator[Problem]:
@@ -187,8 +196,9 @@ def effect_problems(path: KeyPath, stated: Sequence[Any], columns: Columns, targ
         effects[place] = effect
         yield from (at(here, problem) for problem in _reading_problems(effect, columns))
         if targets.parts:
-            moved = target_problems(effect, {**targets.parts, **targets.handles}, targets.handles)
-            yield from (at(here, problem) for problem in moved)
+            parts = {**targets.parts, **targets.handles}
+            for problem in target_problems(effect, parts, targets.handles):
+                yield at(here, problem)
     places = list(effects)
     for number, problem in repeated_effects(list(effects.values())):
         yield at((*path, "effects", places[number]), problem)
@@ -196,8 +206,9 @@ def effect_problems(path: KeyPath, stated: Sequence[Any], columns: Columns, targ
 
 def _sound_part(mapping: Mapping[str, Any], wrong: Collection[Any]) -> Effect | None:
     """The effect without the keys that are wrong, so that the others are judged in one go with them."""
+    sound = {key: value for key, value in mapping.items() if key not in wrong}
     try:
-        return Effect.from_mapping({key: value for key, value in mapping.items() if key not in wrong})
+        return Effect.from_mapping(sound)
     except ConfigError:
         return None
 
@@ -205,11 +216,13 @@ def _sound_part(mapping: Mapping[str, Any], wrong: Collection[Any]) -> Effect | 
 def _reading_problems(effect: Effect, columns: Columns) -> Iterator[Problem]:
     """The columns that an effect reads are those that the data name."""
     kind = f"{effect.kind}s"
-    known = columns[kind]
+    names = columns[kind]
+    if names is None:
+        return
     for place, name in enumerate(effect.columns):
-        if known is not None and name not in known:
-            what = unknown(effect.kind, name, known).what
-            yield Problem(what, known=f"Columns are named in data's {kind}: [...]", path=effect.path_of(place))
+        if name not in names:
+            message = unknown(effect.kind, name, names).what
+            yield Problem(message, known=f"Columns are named in data's {kind}: [...]", path=effect.path_of(place))
 
 
 def _time(path: KeyPath, name: str | None, data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -227,6 +240,6 @@ def laplace_problems(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Proble
     counts = Counter("purchases" if part == "lifetime" else part for part in pooled_parts)
     for role, count in counts.items():
         if count > 1:
-            what = f"laplace can follow one pooled group of a model, and the {role} model has {count}"
-            known = "Use method: auto or nuts, or list parameters that may share their coefficients in one effect"
-            yield at((*path, "effects"), Problem(what, known=known), key=True)
+            message = f"laplace can follow one pooled group of a model, and the {role} model has {count}"
+            remedy = "Use method: auto or nuts, or list parameters that may share their coefficients in one effect"
+            yield at((*path, "effects"), Problem(message, known=remedy), key=True)

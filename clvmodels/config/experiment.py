@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from clvmodels.config.document import Document, read_document, write_document
+from clvmodels.config.document import Document, Mark, read_document, write_document
 from clvmodels.config.sections import (
     NOTHING,
     CalendarSection,
@@ -96,21 +96,25 @@ def _check(document: Document, config_dir: Path | None) -> Experiment:
     from clvmodels.config.rules import rule_problems
 
     if not isinstance(document.value, dict):
-        known = "Begin with title:, data: and models:"
-        raise ConfigError(Problem("An experiment is a mapping of keys", document.name, known=known))
+        remedy = "Begin with title:, data: and models:"
+        raise ConfigError(Problem("An experiment is a mapping of keys", document.name, known=remedy))
     raw = with_defaults(document.value)
     problems = list(rule_problems(raw, config_dir))
     try:
         experiment = Experiment.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         problems += problems_of(error, Experiment)
-    located = [*document.problems, *(_located(document, problem) for problem in problems)]
+    located = [*document.problems]
+    for problem in problems:
+        located.append(_located(document, problem))
     if located:
-        raise ConfigError([problem for _, problem in sorted(located, key=lambda item: item[0])])
+        in_order = sorted(located, key=lambda mark_and_problem: mark_and_problem[0])
+        raise ConfigError([problem for _, problem in in_order])
     return experiment
 
 
-def _located(document: Document, problem: Problem) -> tuple[tuple[int, int], Problem]:
+def _located(document: Document, problem: Problem) -> tuple[Mark, Problem]:
     """A problem with the line and column of what it is about."""
-    path, key = problem.path, problem.at_key
-    return document.mark(path, key=key), replace(problem, where=document.where(path, key=key))
+    mark = document.mark(problem.path, key=problem.at_key)
+    where = document.where(problem.path, key=problem.at_key)
+    return mark, replace(problem, where=where)

@@ -19,7 +19,8 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 
 def at(path: KeyPath, problem: Problem, *, key: bool = False) -> Problem:
     """A problem of what stands at `path`, whose own path begins there; of the key itself where `key` says so."""
-    return replace(problem, path=(*path, *problem.path), at_key=key or problem.at_key)
+    whole_path = (*path, *problem.path)
+    return replace(problem, path=whole_path, at_key=key or problem.at_key)
 
 
 def as_text(value: Any) -> str | None:
@@ -41,8 +42,11 @@ def file_problems(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator
     """A table to be read, named at `path`: a file that is there, or a database's URL without a password."""
     if is_url(name):
         if urlsplit(name).password:
-            known = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
-            yield at(path, Problem("A password does not belong in an experiment", known=known))
-    elif config_dir is not None and as_text(name) and not (config_dir / name).is_file():
-        known = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
-        yield at(path, Problem(f"No such file: {name}", known=known))
+            remedy = "Leave it to the environment (PGPASSWORD) or to the driver's own file, and write user@host"
+            yield at(path, Problem("A password does not belong in an experiment", known=remedy))
+        return
+    if config_dir is None or not as_text(name):
+        return
+    if not (config_dir / name).is_file():
+        remedy = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
+        yield at(path, Problem(f"No such file: {name}", known=remedy))

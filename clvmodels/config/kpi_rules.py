@@ -22,9 +22,10 @@ def kpi_problems(raw: Mapping[str, Any], groups: Sequence[str] | None) -> Iterat
 
 
 def _by(section: Mapping[str, Any], groups: Sequence[str] | None) -> Iterator[Problem]:
-    for place, name in enumerate(as_list(section.get("by"))):
+    names = as_list(section.get("by"))
+    for place, name in enumerate(names):
         path = ("kpis", "by", place)
-        if name in as_list(section["by"])[:place]:
+        if name in names[:place]:
             yield at(path, Problem(f"'{name}' is listed twice"))
         elif name in ALWAYS:
             yield at(path, Problem(f"'{name}' is always told", known="Remove it"))
@@ -36,11 +37,11 @@ def _dates(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Probl
     """Values at dates need economics, and days at which customers can be told."""
     dates = section.get("dates")
     if dates and raw.get("economics") is None:
-        what = "What the base is worth at dates needs economics"
-        yield at(("kpis", "dates"), Problem(what, known="Add economics, or write dates: 0"), key=True)
+        message = "What the base is worth at dates needs economics"
+        yield at(("kpis", "dates"), Problem(message, known="Add economics, or write dates: 0"), key=True)
     if dates and as_mapping(raw.get("data")).get("time") == "opportunities":
-        what = "Where time counts opportunities, the ends of quarters may cut one in two"
-        yield at(("kpis", "dates"), Problem(what, known="Write dates: 0"), key=True)
+        message = "Where time counts opportunities, the ends of quarters may cut one in two"
+        yield at(("kpis", "dates"), Problem(message, known="Write dates: 0"), key=True)
 
 
 def _programmes(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[Problem]:
@@ -48,15 +49,15 @@ def _programmes(raw: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[
     if not programmes:
         return
     if raw.get("economics") is None:
-        what = "What a programme earned needs economics"
-        yield at(("kpis", "programmes"), Problem(what, known="Add economics, or remove programmes"), key=True)
+        message = "What a programme earned needs economics"
+        yield at(("kpis", "programmes"), Problem(message, known="Add economics, or remove programmes"), key=True)
     if not _has_role(raw, "campaigns"):
-        what = "No source has the role campaigns, which tells whom a programme reached"
-        yield at(("kpis", "programmes"), Problem(what, known="Add one, or remove programmes"), key=True)
+        message = "No source has the role campaigns, which tells whom a programme reached"
+        yield at(("kpis", "programmes"), Problem(message, known="Add one, or remove programmes"), key=True)
     for place, programme in enumerate(programmes):
         if programme in programmes[:place]:
-            what = f"The programme '{as_mapping(programme).get('campaign')}' is listed twice"
-            yield at(("kpis", "programmes", place), Problem(what))
+            message = f"The programme '{as_mapping(programme).get('campaign')}' is listed twice"
+            yield at(("kpis", "programmes", place), Problem(message))
 
 
 def _has_role(raw: Mapping[str, Any], role: str) -> bool:

@@ -71,12 +71,12 @@ def _economics(raw: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _without_spend(entries: Mapping[str, Any]) -> Iterator[Problem]:
-    spend_model = next((name for name, model in models.MODELS.items() if "spend" in model.provides), "")
+    spend_models = [name for name, model in models.MODELS.items() if "spend" in model.provides]
     for name, entry in entries.items():
         if isinstance(entry, dict) and entry.get("spend") is None:
-            what = "Economics need a spend model in each entry, and this one has none"
-            known = f"Add spend: {spend_model}, or remove economics for a run of the purchase model only"
-            yield at(("models", name), Problem(what, known=known), key=True)
+            message = "Economics need a spend model in each entry, and this one has none"
+            remedy = f"Add spend: {spend_models[0]}, or remove economics for a run of the purchase model only"
+            yield at(("models", name), Problem(message, known=remedy), key=True)
 
 
 def _sampler(raw: Mapping[str, Any]) -> Iterator[Problem]:

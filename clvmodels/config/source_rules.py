@@ -25,22 +25,24 @@ def source_problems(raw: Mapping[str, Any], config_dir: Path | None) -> Iterator
     files = [table["path"] for table in simulated.values()]
     for name, source in sources.items():
         yield from _source(name, source)
-        path, file = ("sources", name, "path"), as_text(source.get("path"))
+        path = ("sources", name, "path")
+        file = as_text(source.get("path"))
         if not simulated:
             yield from file_problems(path, file, config_dir)
         elif file is not None and file not in files:
             yield at(path, unknown(f"file of {dataset}", file, files))
     if sources and not any(source.get("role") in ORDERS for source in sources.values()):
-        known = "One table at least has role: orders, or order_lines with columns for key and date"
-        yield at(("sources",), Problem("No table has orders", known=known), key=True)
+        remedy = "One table at least has role: orders, or order_lines with columns for key and date"
+        yield at(("sources",), Problem("No table has orders", known=remedy), key=True)
 
 
 def _source(name: str, source: Mapping[str, Any]) -> Iterator[Problem]:
     """What `Table` says of itself."""
-    path, role = ("sources", name), as_text(source.get("role"))
+    path = ("sources", name)
+    role = as_text(source.get("role"))
     if not SAFE_NAME.match(name):
-        known = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
-        yield at(path, Problem(f"'{name}' is no name for a table", known=known), key=True)
+        remedy = "Up to 60 letters, digits, _ and -, beginning with a letter or digit"
+        yield at(path, Problem(f"'{name}' is no name for a table", known=remedy), key=True)
     if role is not None and role not in TABLE_ROLES:
         yield at((*path, "role"), unknown("role", role, TABLE_ROLES))
     elif role is not None:
@@ -50,8 +52,8 @@ def _source(name: str, source: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _table(source: Mapping[str, Any], role: str) -> Table:
     """The table as far as its keys are what they should be; what they are not is told where it stands."""
-    policies = {f.name for f in fields(Policies)}
-    stated = _texts(source.get("policies"))
+    names_of_policies = {field.name for field in fields(Policies)}
+    policies = _texts(source.get("policies"))
     return Table.from_mapping(
         {
             "path": "any",
@@ -59,7 +61,7 @@ def _table(source: Mapping[str, Any], role: str) -> Table:
             "columns": _texts(source.get("columns")),
             "kinds": _texts(source.get("kinds")),
             "rules": _texts(source.get("rules")),
-            "policies": {name: value for name, value in stated.items() if name in policies},
+            "policies": {name: value for name, value in policies.items() if name in names_of_policies},
             "date_format": as_text(source.get("date_format")),
             "groups": _names(source.get("groups")),
             "covariates": _names(source.get("covariates")),
