@@ -8,7 +8,7 @@ from clvmodels import words
 from clvmodels.results.folder import About
 
 GROSS, CREDIT = "gross margin", "referrals"
-"""The part that all costs are subtracted from, and the one that totals leave out (`profit.PARTS`)."""
+"""The part that all costs are subtracted from, and the one that totals leave out (`valuation/parts.py`)."""
 
 
 def gain(about: About) -> str:

@@ -27,7 +27,8 @@ COSTS = {
     "payments": "payments",
     "retention": "retention marketing",
 }
-"""The parts of value that are costs, in words."""
+"""The parts of value that are costs, in words: a report of a stored folder needs no models, so it asks no registry what
+else could have been subtracted. What a run has beside these is told by the name of its part."""
 WINNING = "what it cost to win customers"
 
 
@@ -205,7 +206,7 @@ def _limits_of_value(about: About) -> list[str]:
 def _profit(about: About) -> str:
     """What profit is, what is subtracted, and what is not."""
     margin = "each customer's own share" if about.margin is None else words.rate(about.margin)
-    subtracted = [COSTS[name] for name in phrases.subtracted(about)]
+    subtracted = [COSTS.get(name, name) for name in phrases.subtracted(about)]
     left_out = [title for name, title in COSTS.items() if name not in about.parts] + [WINNING]
     less = f" less {words.listing(subtracted)}" if subtracted else ""
     are = "are" if len(left_out) > 1 else "is"

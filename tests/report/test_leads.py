@@ -10,10 +10,11 @@ from fakes.run import about, check_row
 from fakes.says import cases_of, plain, stored
 from fakes.tiny import forecast_run, worth_run
 
-from clvmodels.figures import FIGURES
+from clvmodels.figures import FIGURES, phrases
 from clvmodels.metrics import checks
 from clvmodels.report import first_screen, leads
 from clvmodels.report.stored import Stored
+from clvmodels.valuation.parts import CREDIT, PARTS
 
 SHARES = {"returns": -0.3, "service": -0.2}
 
@@ -380,3 +381,12 @@ def test_limits_tell_what_is_subtracted_and_what_is_not():
     )
     assert some.endswith("are not subtracted.")
     assert said(replace(whole, margin=1.0, parts=["gross margin"])) == ""
+    further = said(replace(whole, parts=["gross margin", "service", "samples"]))
+    assert further.startswith("Profit is each customer's own share of sales less service and samples: returns, ")
+
+
+def test_limits_know_every_part_that_a_registered_cost_can_have():
+    """They ask no registry, which would load the models: a cost left out would not be said to be."""
+    known = {phrases.GROSS, phrases.CREDIT, *leads.COSTS}
+    assert known == set(PARTS), f"write {sorted(set(PARTS) - known)} into COSTS of report/leads.py"
+    assert phrases.CREDIT == CREDIT
