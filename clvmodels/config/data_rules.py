@@ -75,25 +75,29 @@ def _source(data: Mapping[str, Any], sources: Mapping[str, Any]) -> Iterator[Pro
         message = f"The data set '{dataset}' is one table, and 'sources' describe several"
         yield at(("sources",), Problem(message, known=f"Of several tables: {', '.join(of_tables)}"), key=True)
     if sources and transactions is None:
-        for key in ONE_FILE_ONLY:
-            if data.get(key) is not None:
-                message = f"'{key}' describes one file, and each of the sources has its own"
-                yield at(("data", key), Problem(message, known=f"Write {key} where the source stands"), key=True)
+        for key in _stated(data, ONE_FILE_ONLY):
+            message = f"'{key}' describes one file, and each of the sources has its own"
+            yield at(("data", key), Problem(message, known=f"Write {key} where the source stands"), key=True)
     if isinstance(dataset, str) and dataset not in datasets.DATASETS:
         yield at(("data", "dataset"), unknown("data set", dataset, datasets.DATASETS))
     if dataset is not None and transactions is None and not sources:
-        for key in OWN_FILE_ONLY:
-            if data.get(key) is not None:
-                message = f"'{key}' describes a file of one's own, and a data set knows its own"
-                yield at(("data", key), Problem(message, known=f"Remove {key}"), key=True)
+        for key in _stated(data, OWN_FILE_ONLY):
+            message = f"'{key}' describes a file of one's own, and a data set knows its own"
+            yield at(("data", key), Problem(message, known=f"Remove {key}"), key=True)
     if data.get("customers") is not None and dataset not in SIMULATED:
         message = "Only a simulated data set takes a number of customers"
         yield at(("data", "customers"), Problem(message, known=f"Known: {', '.join(SIMULATED)}"), key=True)
 
 
+def _stated(data: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
+    """Those of the keys that the file gives a value."""
+    return [key for key in keys if data.get(key) is not None]
+
+
 def _effect_columns(data: Mapping[str, Any], kind: str) -> Iterator[Problem]:
     """The columns that data's groups or covariates name."""
     dataset = as_text(data.get("dataset"))
+    names_of_dataset = _of_dataset(dataset, kind)
     singular = kind.removesuffix("s")
     names = as_list(data.get(kind))
     for place, name in enumerate(names):
@@ -102,8 +106,8 @@ def _effect_columns(data: Mapping[str, Any], kind: str) -> Iterator[Problem]:
             yield at(path, Problem(f"The {singular} '{name}' is listed twice"))
         elif name in DERIVED[kind]:
             yield at(path, Problem(f"'{name}' is made from the dates and always there", known="Remove it"))
-        elif dataset in datasets.DATASETS and name not in _of_dataset(dataset, kind):
-            yield at(path, unknown(singular, name, _of_dataset(dataset, kind)))
+        elif dataset in datasets.DATASETS and name not in names_of_dataset:
+            yield at(path, unknown(singular, name, names_of_dataset))
 
 
 def _columns(data: Mapping[str, Any]) -> Iterator[Problem]:

@@ -236,8 +236,12 @@ def _time(path: KeyPath, name: str | None, data: Mapping[str, Any]) -> Iterator[
 def laplace_problems(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Problem]:
     """laplace follows one between-group sd of a model; purchases and lifetime are one model, spend is another."""
     effects = [as_mapping(effect) for effect in as_list(entry.get("effects"))]
-    pooled_parts = [str(effect.get("part")) for effect in effects if effect.get("group") is not None]
-    counts = Counter("purchases" if part == "lifetime" else part for part in pooled_parts)
+    counts: Counter[str] = Counter()
+    for effect in effects:
+        if effect.get("group") is None:
+            continue
+        part = str(effect.get("part"))
+        counts["purchases" if part == "lifetime" else part] += 1
     for role, count in counts.items():
         if count > 1:
             message = f"laplace can follow one pooled group of a model, and the {role} model has {count}"

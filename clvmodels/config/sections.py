@@ -54,7 +54,8 @@ def _duration_or_day(value: object) -> float | date | None:
 def _one_or_several(value: object) -> int | tuple[int, ...] | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    if isinstance(value, list) and value and all(type(one) is int for one in value):
+    # by type: `true` is an int to Python, and no k
+    if isinstance(value, list) and value and all(type(number) is int for number in value):
         return tuple(value)
     raise ValueError("must be a whole number, or a list of those to choose from, as in [1, 2, 3, 4]")
 

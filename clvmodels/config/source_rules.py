@@ -13,6 +13,7 @@ from clvmodels.config.finding import SAFE_NAME, as_list, as_text, at, file_probl
 from clvmodels.errors import Problem, unknown
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.roles import TABLE_ROLES, Table
+from clvmodels.strict import KeyPath
 
 ORDERS = ("orders", "order_lines")
 
@@ -21,19 +22,24 @@ def source_problems(raw: Mapping[str, Any], config_dir: Path | None) -> Iterator
     """Every problem that the keys of sources have."""
     sources = {str(name): as_mapping(source) for name, source in as_mapping(raw.get("sources")).items()}
     dataset = as_text(as_mapping(raw.get("data")).get("dataset"))
-    simulated = datasets.DATASETS[dataset].sources if dataset in datasets.DATASETS else {}
-    files = [table["path"] for table in simulated.values()]
     for name, source in sources.items():
         yield from _source(name, source)
-        path = ("sources", name, "path")
-        file = as_text(source.get("path"))
-        if not simulated:
-            yield from file_problems(path, file, config_dir)
-        elif file is not None and file not in files:
-            yield at(path, unknown(f"file of {dataset}", file, files))
-    if sources and not any(source.get("role") in ORDERS for source in sources.values()):
+        yield from _file(("sources", name, "path"), as_text(source.get("path")), dataset, config_dir)
+    roles = [source.get("role") for source in sources.values()]
+    if roles and not any(role in ORDERS for role in roles):
         remedy = "One table at least has role: orders, or order_lines with columns for key and date"
         yield at(("sources",), Problem("No table has orders", known=remedy), key=True)
+
+
+def _file(path: KeyPath, file: str | None, dataset: str | None, config_dir: Path | None) -> Iterator[Problem]:
+    """A table's file is there, or is one of those that a simulated data set makes."""
+    simulated_tables = datasets.DATASETS[dataset].sources if dataset in datasets.DATASETS else {}
+    if not simulated_tables:
+        yield from file_problems(path, file, config_dir)
+        return
+    files = [table["path"] for table in simulated_tables.values()]
+    if file is not None and file not in files:
+        yield at(path, unknown(f"file of {dataset}", file, files))
 
 
 def _source(name: str, source: Mapping[str, Any]) -> Iterator[Problem]:

@@ -132,17 +132,18 @@ def _programme(
 
 def _assigned(company: Company, programme: Programme, end: pd.Timestamp) -> pd.DataFrame:
     """One row a customer: arms (how many different), arm, rows without one, first day, cost of the weeks from it on."""
+    is_due = _.date.isnull() | (_.date <= ibis.date(end.date()))  # one without a day is told of, and refused
     campaigns = company.events.filter(_.role == "campaigns", _.kind == programme.campaign, _.customer_id.notnull())
-    campaigns = campaigns.filter(_.date.isnull() | (_.date <= ibis.date(end.date())))
-    campaigns = campaigns.mutate(arm=_.detail.strip().lower().nullif(""))
+    campaigns = campaigns.filter(is_due).mutate(arm=_.detail.strip().lower().nullif(""))
     first = campaigns.date.min().over(ibis.window(group_by="customer_id"))
     campaigns = campaigns.mutate(days=campaigns.date.delta(first, unit="day"))
+    cost = _.amount.cast(EXACT).sum(where=_.days < _length(programme))
     by_customer = campaigns.group_by("customer_id").agg(
         arms=_.arm.nunique(),
         arm=_.arm.min(),
         unarmed=_.arm.isnull().sum(),
         day=_.date.min(),
-        cost=_.amount.cast(EXACT).sum(where=_.days < _length(programme)).fill_null(0).cast("float64"),
+        cost=cost.fill_null(0).cast("float64"),
     )
     rows = by_customer.order_by("customer_id").execute()
     return rows.assign(day=pd.to_datetime(rows["day"]).astype("datetime64[us]"))

@@ -328,9 +328,10 @@ def pit_share(judgement: Judgement) -> CheckRow:
     share = judgement.middle_share
     error = math.sqrt(PIT_SHARE * (1 - PIT_SHARE) / len(judgement.pit))
     allowed = max(PIT_ALLOWED, 2.576 * error)  # 2.576: the normal quantile that leaves 1% on both sides together
+    side = "wide" if share > PIT_SHARE else "narrow"
     return CHECKS["pit_share"].row(
         decided(abs(share - PIT_SHARE) <= allowed),
-        {"side": "wide" if share > PIT_SHARE else "narrow"},
+        {"side": side},
         value=share,
         at_least=PIT_SHARE - allowed,
         at_most=min(PIT_SHARE + allowed, 1.0),
@@ -357,8 +358,9 @@ def _counted(code: str, inside: InsideCount | None, gaps: Mapping[str, str]) -> 
 def pit_band(judgement: Judgement) -> CheckRow:
     """Does the whole curve of the randomised PIT stay in its simultaneous band? Points outside are counted."""
     curve = judgement.pit_curve
-    outside = int(points_outside(curve["surplus"], curve["lower"], curve["upper"]).sum())
-    return CHECKS["pit_band"].row(decided(outside == 0), value=outside, of=len(curve), at_most=0)
+    is_outside = points_outside(curve["surplus"], curve["lower"], curve["upper"])
+    count = int(is_outside.sum())
+    return CHECKS["pit_band"].row(decided(count == 0), value=count, of=len(curve), at_most=0)
 
 
 def reliability_band(judgement: Judgement) -> CheckRow:
@@ -370,8 +372,8 @@ def reliability_band(judgement: Judgement) -> CheckRow:
 def reliable_share(reliability: pd.DataFrame) -> float:
     """The share of the predicted range, by steps of the grid, on which the curve is in its band."""
     predicted = reliability.dropna(subset="bought")
-    outside = points_outside(predicted["bought"], predicted["lower"], predicted["upper"])
-    return float((~outside).mean())
+    is_outside = points_outside(predicted["bought"], predicted["lower"], predicted["upper"])
+    return float((~is_outside).mean())
 
 
 def loo_pareto_k(elpd: pd.DataFrame, *, held_out: bool) -> CheckRow:
@@ -413,10 +415,12 @@ def frequency_and_spend(customers: pd.DataFrame | None) -> CheckRow:
     correlation = float(frequency.corr(spend, method="spearman"))
     lower, upper = correlation_interval(correlation, count)
     near_zero = abs(correlation) <= SMALL_CORRELATION or lower <= 0 <= upper
-    rising = correlation > 0
+    gaps = {"amount": "less", "value": "high"}
+    if correlation > 0:  # taken as independent, many purchases are counted at too small a mean
+        gaps = {"amount": "more", "value": "low"}
     return check.row(
         decided(near_zero, otherwise="look"),
-        {"amount": "more" if rising else "less", "value": "low" if rising else "high"},
+        gaps,
         value=correlation,
         lower=lower,
         upper=upper,

@@ -96,8 +96,8 @@ class Judged:
         for name, shape in expected.items():
             actual = getattr(self.futures, name).shape
             if actual != shape:
-                where = f"futures.{name}"
-                yield Problem("shape disagrees with draws and customers", where, f"{actual}", f"Needs {shape}")
+                array = f"futures.{name}"
+                yield Problem("shape disagrees with draws and customers", array, f"{actual}", f"Needs {shape}")
 
     @cached_property
     def actual(self) -> NDArray[np.int64]:

@@ -24,7 +24,9 @@ def compute(judged: Judged) -> list[Row]:
     actual = int(judged.actual.sum())
     lower, upper = np.quantile(totals, [0.05, 0.95])
     forecast = np.array([totals.mean(), lower, upper])
-    bias = 100 * (forecast - actual) / actual if actual else np.full(3, np.nan)
+    bias = np.full(3, np.nan)
+    if actual:
+        bias = 100 * (forecast - actual) / actual
     return [
         Row("total_purchases.actual", float(actual)),
         Row("total_purchases.forecast", *forecast.tolist()),

@@ -26,8 +26,8 @@ def period_edges(horizon: float, time_unit: str, time: str = "continuous", reten
     """
     if time == "opportunities":
         if horizon % 1:
-            known = f"Where time counts opportunities, a whole number of {time_unit}s"
-            raise ConfigError(Problem("horizon cuts an opportunity in two", "economics", f"{horizon:g}", known))
+            remedy = f"Where time counts opportunities, a whole number of {time_unit}s"
+            raise ConfigError(Problem("horizon cuts an opportunity in two", "economics", f"{horizon:g}", remedy))
         if retention is not None:
             raise ConfigError(Problem("retention needs continuous time", "economics", "opportunities"))
         return np.arange(horizon + 1.0)

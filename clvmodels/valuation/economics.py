@@ -58,10 +58,9 @@ class Retention:
         steps = until_silent / every
         if steps < 1 or abs(steps - round(steps)) > ROUNDING:
             nearest = max(1, round(steps)) * every
-            known = f"Such as {nearest:g}: contacts fall on whole steps"
-            raise ConfigError(
-                Problem("Must be a multiple of every", got=f"{until_silent:g} and {every:g}", known=known)
-            )
+            numbers = f"{until_silent:g} and {every:g}"
+            remedy = f"Such as {nearest:g}: contacts fall on whole steps"
+            raise ConfigError(Problem("Must be a multiple of every", got=numbers, known=remedy))
         return until_silent
 
 

@@ -38,8 +38,8 @@ def check_rule(posterior: Posterior) -> None:
     """
     model = posterior.model
     if model.time != "continuous" or model.options.get("k", 1) != 1 or model.traits:
-        known = "Take a model of Poisson purchases without a calendar, such as pareto_nbd or bg_nbd"
-        raise ConfigError(Problem("retention by silence does not go with this model", "economics", model.title, known))
+        remedy = "Take a model of Poisson purchases without a calendar, such as pareto_nbd or bg_nbd"
+        raise ConfigError(Problem("retention by silence does not go with this model", "economics", model.title, remedy))
 
 
 def contacts_of(counts: Array, silence: Array, edges: Array, rule: Retention) -> Array:

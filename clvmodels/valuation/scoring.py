@@ -123,8 +123,8 @@ def _economics(
         if spend and number is None:
             problems.append(Problem(f"'{name}' is needed to value spend", known="0.3 is 30%"))
         if not spend and number is not None:
-            known = "Give one, or leave the economics away"
-            problems.append(Problem(f"'{name}' needs a spend posterior", known=known))
+            remedy = "Give one, or leave the economics away"
+            problems.append(Problem(f"'{name}' needs a spend posterior", known=remedy))
     try:
         economics = Economics(margin, annual_discount_rate or 0.0, horizon)
     except ConfigError as error:
@@ -219,8 +219,10 @@ def _value_columns(valuer: Valuation, table: pd.DataFrame) -> dict[str, Array]:
 
 def _quantiles(name: str, values: Array) -> dict[str, Array]:
     """Quantiles over draws. [D, C] -> [C] each"""
-    quantiles = np.quantile(values, LEVELS, axis=0)
-    return {f"{name}_{level}": quantile for level, quantile in zip(QUANTILES, quantiles, strict=True)}
+    columns = {}
+    for level, quantile in zip(QUANTILES, np.quantile(values, LEVELS, axis=0), strict=True):
+        columns[f"{name}_{level}"] = quantile
+    return columns
 
 
 def _sd(values: Array, axis: int) -> Array:

@@ -213,10 +213,14 @@ def _draws_of(posterior: Posterior, most: int) -> int:
 def _brought(by: Valuation, rule: Referral) -> Newcomers:
     """What those who are brought are worth, each from the first purchase on."""
     table = newcomer_table(by.posteriors.by_name(), BROUGHT, dict(rule.group))
-    worths = [by.worth(table.iloc[block]) for block in by.blocks(BROUGHT)]
-    expected = np.concatenate([worth.expected for worth in worths], axis=1)
-    realised = np.concatenate([worth.realised for worth in worths], axis=1)
-    return Newcomers(expected.mean(axis=1), realised)  # of contacts to keep them, each knows the mean a little only
+    expected, realised = [], []
+    for block in by.blocks(BROUGHT):
+        worth = by.worth(table.iloc[block])
+        expected.append(worth.expected)
+        realised.append(worth.realised)
+    # newcomers are alike but for contacts to keep them, whose mean is taken over a few states of each
+    mean = np.concatenate(expected, axis=1).mean(axis=1)
+    return Newcomers(mean, np.concatenate(realised, axis=1))
 
 
 def value(
@@ -284,8 +288,9 @@ def _fill(store: Discounted, block: slice, of_block: Discounted) -> None:
 
 def _sum_of_parts(parts: Mapping[str, Discounted]) -> Discounted:
     """The sum of the parts, added in their order."""
-    expected, realised = zip(*parts.values(), strict=True)
-    return Discounted(np.asarray(sum(expected)), np.asarray(sum(realised)))
+    expected = sum(part.expected for part in parts.values())
+    realised = sum(part.realised for part in parts.values())
+    return Discounted(np.asarray(expected), np.asarray(realised))
 
 
 def _weighted(periods: Array, weights: Array) -> Array:
