@@ -96,11 +96,11 @@ def payback_rows(of_newcomers: Valuation, won: pd.DataFrame, time_unit: str, sma
         rows.append(row | _row(total, float(channel.cost), months))
     small = channels.drop(large.index)
     if len(small):
-        rows.append(_other(small))
+        rows.append(_other_channels(small))
     return pd.DataFrame(rows)
 
 
-def _other(small: pd.DataFrame) -> dict[str, Any]:
+def _other_channels(small: pd.DataFrame) -> dict[str, Any]:
     """The channels that are too small or too many, together: what one of their customers cost."""
     customers = small["customers"].sum()
     spent = (small["cost"] * small["customers"]).sum()
