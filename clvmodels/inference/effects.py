@@ -52,11 +52,13 @@ def _real_prior(value: Any) -> Any:
     return _prior(value, "real")
 
 
-def _prior(value: Any, support: str) -> Any:
+def _prior(value: Any, support: str) -> Prior:
     """A prior, as such or as a file states it, of a quantity that lives there."""
     if isinstance(value, Mapping):
         return Prior.from_mapping(value, support=support)
-    if isinstance(value, Prior) and (problems := value.strays(support)):
+    if not isinstance(value, Prior):  # here, for pydantic's words name a class that no file can write
+        raise ConfigError(Problem("Must be a prior, as in {dist: HalfNormal, sigma: 1}", got=repr(value)))
+    if problems := value.strays(support):
         raise ConfigError(problems)
     return value
 

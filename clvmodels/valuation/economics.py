@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo, field_validator
 
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.strict import Money, Share, Text, strict
+from clvmodels.strict import FrozenDict, Money, Share, Text, strict
 
 ROUNDING = 1e-9
 """By how much sums and ratios of stated numbers may miss what they should be."""
 
 
-def _pairs(value: Any) -> Any:
-    """A mapping as the pairs that a frozen class can hold."""
-    return tuple(value.items()) if isinstance(value, Mapping) else value
-
-
-Labels = Annotated[tuple[tuple[Text, Text], ...], BeforeValidator(_pairs), PlainSerializer(dict)]
-"""Column -> label; a mapping in a file."""
+Labels = Annotated[Mapping[Text, Text], AfterValidator(FrozenDict), PlainSerializer(dict)]
+"""Column -> label."""
+NO_LABELS: FrozenDict[str, str] = FrozenDict({})
 
 
 @strict
@@ -88,7 +84,7 @@ class Referral:
 
     incremental: Share
     reward: Money = 0.0
-    group: Labels = ()
+    group: Labels = NO_LABELS
 
 
 @strict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -61,7 +62,8 @@ RULES = [
     (Retention, {"campaigns": "newsletter"}, "Must be a list"),
     (Referral, {"incremental": 1.1}, "Must be less than or equal to 1"),
     (Referral, {"reward": -1}, "Must be greater than or equal to 0"),
-    (Referral, {"group": {"channel": 7}}, "Must be text; got 7"),
+    (Referral, {"group": {"channel": 7}}, "group.channel: Must be text; got 7"),
+    (Referral, {"group": ["channel"]}, "Must be a mapping of keys, as in {a: 1, b: 2}; got"),
     (Windows, {"returns": 0}, "Must be greater than or equal to 1; got 0. A whole number of days"),
     (Windows, {"bad_debt": 3661}, "Must be less than or equal to 3660"),
     (Windows, {"returns": 1.5}, "Must be a whole number"),
@@ -85,6 +87,7 @@ RULES = [
         {"sd_prior": {"dist": "HalfNormal", "sd": 10}},
         "Unknown argument 'sd' of HalfNormal; did you mean 'sigma'?",
     ),
+    (Effect, {"sd_prior": "HalfNormal"}, "Must be a prior, as in {dist: HalfNormal, sigma: 1}; got 'HalfNormal'"),
     (Effect, {"sd_prior": {"dist": "Normal"}}, "Normal is no prior of something above 0"),
     (Effect, {"grop": "channel"}, "Unknown key 'grop'; did you mean 'group'?"),
     (Prior, {"dist": "Gama"}, "Unknown prior distribution 'Gama'; did you mean 'Gamma'?"),
@@ -184,3 +187,20 @@ def test_all_problems_of_a_class_are_told_at_once():
         "margn",
     ]
     assert str(caught.value.problems[0]).startswith("Economics.margin: Must be less than or equal to 1; got 30")
+
+
+def test_a_wrong_label_stands_at_its_own_line(tmp_path):
+    text = in_a_file(Referral, {"incremental": 0.5, "group": {"channel": 7}})
+    text = text.replace("group: {channel: 7}", "group:\n      channel: 7")
+    (problem,) = problems(tmp_path, text)
+    line = int(re.match(r"e\.yaml:(\d+):\d+: ", problem)[1])
+    assert text.splitlines()[line - 1].strip().startswith("channel: 7")
+
+
+def test_the_labels_of_those_brought_are_read_by_column_and_not_changed():
+    labels = {"channel": "Referral"}
+    referral = Referral(0.5, group=labels)
+    labels["channel"] = "Ads"
+    assert referral.group["channel"] == "Referral"
+    assert dataclasses.replace(referral, reward=1).group == {"channel": "Referral"}
+    hash(referral)
