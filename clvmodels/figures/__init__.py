@@ -5,7 +5,7 @@ To add one: a file with its `Figure`, and its line in the registry below, which 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -77,7 +77,9 @@ FIGURES: dict[str, Figure] = {
 __all__ = ["FIGURES", "Figure", "Numbers", "Words", "plot"]
 
 
-def plot(name: str, run: Run | pd.DataFrame, about: About | None = None, *, width: int = 688) -> Axes:
+def plot(
+    name: str, run: Run | pd.DataFrame | tuple[pd.DataFrame, ...], about: About | None = None, *, width: int = 688
+) -> Axes:
     """Draw one figure outside a report.
 
     Parameters
@@ -85,7 +87,8 @@ def plot(name: str, run: Run | pd.DataFrame, about: About | None = None, *, widt
     name
         A key of `FIGURES`.
     run
-        A run, or the figure's own table as a results folder holds it (then `about` is needed).
+        A run, or the figure's own table, or its several tables, as a results folder holds them (then `about` is
+        needed).
     about
         What the run is; by default the run's own.
     width
@@ -108,8 +111,11 @@ def plot(name: str, run: Run | pd.DataFrame, about: About | None = None, *, widt
         raise DataError(
             Problem(f"'{name}' is a table, not a drawing", known="Read FIGURES[name].numbers(table, about)")
         )
-    table = run if isinstance(run, pd.DataFrame) else figure.table(run)
-    about = about if about is not None or isinstance(run, pd.DataFrame) else run.about
+    if isinstance(run, (pd.DataFrame, tuple)):
+        table: Any = run
+    else:
+        table = figure.table(run)
+        about = run.about if about is None else about
     if table is None or about is None:
         missing = "no results for it in this run" if table is None else "a table alone needs `about`, what the run is"
         raise DataError(Problem(missing, f"figure '{name}'"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, rows_of, whole
+from clvmodels.figures.figure import Figure, Numbers, Words, inside_table, row_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,26 +17,35 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """A row a group of customers by past purchases: held-out mean, actual and forecast; and the groups inside."""
+class Tables(NamedTuple):
+    """Held-out purchases by past frequency."""
+
+    groups: pd.DataFrame
+    """A row a group of customers by past purchases: held-out mean, actual and forecast, and on which `side` of its 90%
+    interval the actual one lies: inside, above, below."""
+    inside: pd.DataFrame
+    """One row: how many groups lie inside, and whether that is enough."""
+
+
+def table(run: Run) -> Tables | None:
+    """The groups, and those inside."""
     if run.judgement is None:
         return None
     groups, inside = run.judgement.groups
-    rows = [{"kind": "group", **group} for group in groups]
-    return whole(pd.DataFrame([*rows, {"kind": "inside", **inside._asdict()}]), "customers", "of")
+    return Tables(pd.DataFrame(groups), inside_table(inside))
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def heading(tables: Tables, about: About) -> str:
     return "Does past frequency predict future purchases?"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    inside, shown = inside_of(table), rows_of(table, kind="group")
+def describe(tables: Tables, about: About) -> Words:
+    inside, shown = row_of(tables.inside), tables.groups
     sub = (
         f"Mean number of purchases per customer in {phrases.window(about)} held out, by the number before. "
         "Dots: actual; boxes: 50% and 90% intervals of the group's mean."
     )
-    outside = shown[(shown.actual < shown.q5) | (shown.actual > shown.q95)]
+    outside = shown[shown["side"] != "inside"]
     names = words.listing(list(outside["frequency"]))
     missed = f" Outside: the {'group' if len(outside) == 1 else 'groups'} with {names} before." if len(outside) else ""
     fails = (
@@ -65,18 +74,18 @@ def _mean(value: float) -> str:
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def draw(tables: Tables, about: About, width: int) -> Canvas:
     wide = width >= 500
     figure = style.canvas(width, 300 if wide else 290)
     axes = style.panel(figure, 42, 12, 44, 58 if wide else 72)
-    shown = rows_of(table, kind="group").reset_index(drop=True)
+    shown = tables.groups
     tallest = float(shown[["actual", "q95"]].max().max()) or 1.0
     axes.set(xlim=(-0.6, len(shown) - 0.4), ylim=(0, 1.14 * tallest))
     for x, row in shown.iterrows():
         for low, high, alpha in (("q5", "q95", style.BAND_90), ("q25", "q75", style.BAND_50)):
             axes.fill_between([x - 0.32, x + 0.32], row[low], row[high], color=style.BLUE, alpha=alpha, linewidth=0)
-        out = not row.q5 <= row.actual <= row.q95
-        axes.plot(x, row.actual, "o", color=style.RED if out else style.INK, markersize=6, clip_on=False)
+        colour = style.INK if row.side == "inside" else style.RED
+        axes.plot(x, row.actual, "o", color=colour, markersize=6, clip_on=False)
     style.y_ticks(axes, style.ticks(0, 1.1 * tallest, 6))
     style.x_ticks(axes, range(len(shown)), _names(shown, style.pixels(axes)[0] / (len(shown) + 0.2)))
     style.name_x(axes, "repeat purchases before (below: customers)")
@@ -122,9 +131,9 @@ def _labels(axes: Axes, shown: pd.DataFrame) -> None:
         axes.plot([last - 0.39, last - 0.05], [height, dot], color=style.INK, linewidth=1)
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
+def numbers(tables: Tables, about: About) -> Numbers:
     rows = []
-    for _, row in rows_of(table, kind="group").iterrows():
+    for _, row in tables.groups.iterrows():
         step = min(0.1, words.width_step(row.q5, row.q95))
         interval = words.span(row.q5, row.q95, step=step)
         rows.append(
@@ -149,4 +158,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 POINTS, SERIES = 60, ("expected", "realised")
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """Quantiles of the share held by the best customers, at 60 points and at the top share; customers at a loss."""
+class Tables(NamedTuple):
+    """How the value is shared among customers."""
+
+    curves: pd.DataFrame
+    """Quantiles of the share held by the best customers, expected and realised, at 60 points and at the top share."""
+    losing: pd.DataFrame
+    """One row: quantiles of the number of customers who are expected to cost more than they bring."""
+
+
+def table(run: Run) -> Tables | None:
+    """The curves of concentration, and customers at a loss."""
     from clvmodels.decisions.concentration import concentration, own_draws
 
     values = run.valued.values
@@ -36,21 +45,24 @@ def table(run: Run) -> pd.DataFrame | None:
         block = found[[f"{series}_{name}" for name in QUANTILES]].set_axis(list(QUANTILES), axis=1)
         block.insert(0, "share_of_customers", found["share_of_customers"])
         block.insert(0, "series", series)
-        block.insert(0, "kind", np.where(best, "top", "curve"))
+        block.insert(0, "top", best)
         rows.append(block)
-    out = pd.concat(rows, ignore_index=True)
     losing = np.array([np.count_nonzero(draw < 0) for draw in own_draws(values, "expected")])
-    loss = {"kind": "losing", "series": "expected", **quantiles(losing)}
-    return pd.concat([out, pd.DataFrame([loss])], ignore_index=True)
+    return Tables(pd.concat(rows, ignore_index=True), pd.DataFrame([quantiles(losing)]))
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def top_of(tables: Tables, series: str) -> pd.Series:
+    """Quantiles of the share held by the top share of customers."""
+    return row_of(tables.curves, top=True, series=series)
+
+
+def heading(tables: Tables, about: About) -> str:
     return f"How few customers carry the {phrases.gain(about)}"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    expected, realised = (row_of(table, kind="top", series=s) for s in ("expected", "realised"))
-    losing, best = row_of(table, kind="losing"), f"best {words.rate(about.top_share)}"
+def describe(tables: Tables, about: About) -> Words:
+    expected, realised = (top_of(tables, series) for series in SERIES)
+    losing, best = row_of(tables.losing), f"best {words.rate(about.top_share)}"
     gain, one, two = phrases.gain(about), share_range(expected), share_range(realised)
     sub = "Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."
     caption = (
@@ -78,19 +90,18 @@ def share_range(row: pd.Series) -> str:
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def draw(tables: Tables, about: About, width: int) -> Canvas:
     figure = style.canvas(width, width * 0.86 if width < 500 else 400)
     axes = style.panel(figure, 46, 24, 38, 40)
-    curves = table[table["kind"] != "losing"]
-    ceiling = max(1.0, float(curves.q95.max()))
+    ceiling = max(1.0, float(tables.curves["q95"].max()))
     axes.set(xlim=(0, 1), ylim=(0, ceiling))
     axes.plot([0, 1], [0, 1], "--", color=style.RULE, linewidth=1)
     for series, colour, dash in (("realised", style.TEAL, "--"), ("expected", style.BLUE, "-")):
-        curve = rows_of(curves, series=series).sort_values("share_of_customers")
+        curve = rows_of(tables.curves, series=series).sort_values("share_of_customers")
         x = curve["share_of_customers"]
         axes.fill_between(x, curve["q5"], curve["q95"], color=colour, alpha=style.BAND_90, linewidth=0)
         axes.plot(x, curve["q50"], dash, color=colour, clip_on=False)
-    _mark_top(axes, table, about)
+    _mark_top(axes, tables, about)
     marks = [0, 0.2, 0.4, 0.6, 0.8, 1.0]
     names = [f"{100 * mark:.0f}%" for mark in marks]
     style.y_ticks(axes, marks, names)
@@ -100,12 +111,12 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def _mark_top(axes: Axes, table: pd.DataFrame, about: About) -> None:
+def _mark_top(axes: Axes, tables: Tables, about: About) -> None:
     axes.plot([about.top_share] * 2, [0, 1], color=style.RULE, linewidth=1)
     up = style.pixels(axes)[1]
     labels = [(f"with the best {words.rate(about.top_share)}", style.MUTED, "normal")]
     for series, colour in (("expected", style.BLUE), ("realised", style.TEAL)):
-        row = row_of(table, kind="top", series=series)
+        row = top_of(tables, series)
         axes.plot(about.top_share, row.q50, "o", color=colour, markeredgecolor=style.PAPER, markersize=7, zorder=5)
         labels.append((f"{share_range(row)} {series}", colour, "bold"))
     for place, (text, colour, weight) in enumerate(labels):
@@ -122,8 +133,8 @@ def _mark_top(axes: Axes, table: pd.DataFrame, about: About) -> None:
         )
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    curve = table[table["kind"] != "losing"]
+def numbers(tables: Tables, about: About) -> Numbers:
+    curve = tables.curves
     known = np.unique(curve["share_of_customers"])
     shares = dict.fromkeys(
         float(known[np.abs(known - share).argmin()]) for share in (0.02, 0.05, 0.1, about.top_share, 0.5)
@@ -147,4 +158,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

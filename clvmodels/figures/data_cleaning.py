@@ -5,12 +5,13 @@ Of one table a row a reason; of several a row a table, its reasons below its nam
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures.figure import Figure, Numbers, Words, rows_of, whole
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, typed
 from clvmodels.sources.reasons import USED
 
 if TYPE_CHECKING:
@@ -21,45 +22,60 @@ LOST = ("orphaned", "dropped")
 """Kinds of rows that do not count: of nobody that is known; not as they should be."""
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """The account of the cleaning, as the run has it, and how many conflicts and merged ids were found; a run from an
+class Tables(NamedTuple):
+    """What became of the rows that were read."""
+
+    account: pd.DataFrame
+    """Rows read, dropped, changed and used, each with its reason; of several tables, by source."""
+    conflicts: pd.DataFrame
+    """What contradicts itself and was not decided, and how often."""
+    merged: pd.DataFrame
+    """One row: customer ids that were merged into another."""
+
+
+def table(run: Run) -> Tables | None:
+    """The account of the cleaning, as the run has it, and how many conflicts and merged ids there are; a run from an
     RFM table has none."""
     if run.account is None or run.account.empty:
         return None
     columns = ["step", "reason", "where", "rows", "kind"]
     if "source" not in run.account or run.account["source"].nunique() < 2:
-        return run.account[columns].head(MOST)
+        return of_account(run.account[columns].head(MOST))
     account = run.account[["source", *columns]]
-    found: list[dict[str, object]] = []
-    if run.company is not None:
-        counts = run.company.conflicts["what"].value_counts(sort=False)
-        found += [{"kind": "conflict", "reason": what, "rows": int(n)} for what, n in counts.items()]
-        found += [{"kind": "merged", "rows": len(run.company.merged)}] if len(run.company.merged) else []
-    return whole(pd.concat([account, pd.DataFrame(found)], ignore_index=True), "step") if found else account
+    if run.company is None:
+        return of_account(account)
+    counts = run.company.conflicts["what"].value_counts(sort=False)
+    conflicts = [{"what": what, "rows": rows} for what, rows in counts.items()]
+    return of_account(account, conflicts, len(run.company.merged))
 
 
-def _sources(table: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(table["source"].dropna())) if "source" in table else []
+def of_account(account: pd.DataFrame, conflicts: Sequence[Mapping[str, Any]] = (), merged: int = 0) -> Tables:
+    """The tables of an account; alone, of data in which nothing contradicts itself and no ids were merged."""
+    return Tables(account, typed(conflicts, what=str, rows=int), typed([{"customer_ids": merged}], customer_ids=int))
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def _sources(account: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(account["source"].dropna())) if "source" in account else []
+
+
+def heading(tables: Tables, about: About) -> str:
     return "Rows in and rows used"
 
 
-def _sum(table: pd.DataFrame, *kinds: str) -> int:
-    return int(table.loc[table["kind"].isin(kinds), "rows"].sum())
+def _sum(account: pd.DataFrame, *kinds: str) -> int:
+    return int(account.loc[account["kind"].isin(kinds), "rows"].sum())
 
 
-def used(table: pd.DataFrame) -> tuple[int, int]:
+def used(account: pd.DataFrame) -> tuple[int, int]:
     """Rows used, and rows read."""
-    read = _sum(table, "read")
-    return read - _sum(table, *LOST), read
+    read = _sum(account, "read")
+    return read - _sum(account, *LOST), read
 
 
-def lead(table: pd.DataFrame, about: About) -> str:
+def lead(tables: Tables, about: About) -> str:
     """The chapter's first sentence."""
-    kept, read = used(table)
-    several = len(_sources(table))
+    kept, read = used(tables.account)
+    several = len(_sources(tables.account))
     dropped = "The dropped rows, each with its reason, are in dropped.csv." if kept < read else "No row was dropped."
     if several > 1 and kept < read:
         dropped = "The others, each with its reason, are in dropped.csv."
@@ -67,43 +83,44 @@ def lead(table: pd.DataFrame, about: About) -> str:
     return f"{words.count(kept)} of {words.count(read)} rows{of} were used ({words.share(kept, read)}). {dropped}"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    changed, kept, read = _sum(table, "changed"), *used(table)
+def describe(tables: Tables, about: About) -> Words:
+    changed, kept, read = _sum(tables.account, "changed"), *used(tables.account)
     caption = (
         f"{words.counted(changed, 'row')} {'was' if changed == 1 else 'were'} changed and kept: changed is not dropped."
         if changed
         else "No row was changed."
     )
-    if len(_sources(table)) > 1:
+    if len(_sources(tables.account)) > 1:
         caption = f"In each table, rows in = used + orphaned (of nobody that is known) + dropped. {caption}"
-        caption += _decided(table)
+        caption += _decided(tables)
     return Words("", caption, f"{words.count(kept)} of {words.count(read)} rows were used.")
 
 
-def _decided(table: pd.DataFrame) -> str:
+def _decided(tables: Tables) -> str:
     """What was merged, and what contradicts itself and was not decided."""
-    merged, conflicts = _sum(table, "merged"), rows_of(table, kind="conflict")
+    merged, conflicts = row_of(tables.merged).customer_ids, tables.conflicts
     said = ""
     if merged:
         said += f" {words.counted(merged, 'customer id')} {'was' if merged == 1 else 'were'} merged into another "
         said += "(merged.csv)."
     if len(conflicts):
-        told = [f"{words.label(row.reason, 80)}: {words.count(row.rows)}" for row in conflicts.itertuples()]
+        told = [f"{words.label(row.what, 80)}: {words.count(row.rows)}" for row in conflicts.itertuples()]
         said += f" Contradictions are listed in conflicts.csv and not decided ({'; '.join(told)})."
     return said
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    return _by_table(table) if len(_sources(table)) > 1 else _by_reason(table)
+def numbers(tables: Tables, about: About) -> Numbers:
+    several = len(_sources(tables.account)) > 1
+    return _by_table(tables.account) if several else _by_reason(tables.account)
 
 
-def _by_reason(table: pd.DataFrame) -> Numbers:
+def _by_reason(account: pd.DataFrame) -> Numbers:
     """Rows read, less those that do not count, are those used; of these some may be used for something else."""
-    used_rows, read = used(table)
-    besides = table["kind"].eq("used") & table["reason"].ne(USED)
+    used_rows, read = used(account)
+    besides = account["kind"].eq("used") & account["reason"].ne(USED)
     rows: list[tuple[str, ...]] = []
     tones: dict[int, str] = {}
-    for line in pd.concat([table[~besides], table[besides]]).itertuples():
+    for line in pd.concat([account[~besides], account[besides]]).itertuples():
         amount, reason = int(line.rows), words.label(line.reason, 80)
         title, shown = words.capital(reason), words.count(amount)
         if line.kind == "used" and line.reason == USED:
@@ -120,14 +137,14 @@ def _by_reason(table: pd.DataFrame) -> Numbers:
     return Numbers(("Step", "Where", "Rows", "Share"), rows, tones)
 
 
-def _by_table(table: pd.DataFrame) -> Numbers:
+def _by_table(account: pd.DataFrame) -> Numbers:
     """A row a table; those after the 25th together."""
-    sources = _sources(table)
-    blocks = [(words.label(name, 40), rows_of(table, source=name)) for name in sources[:TABLES]]
+    sources = _sources(account)
+    blocks = [(words.label(name, 40), rows_of(account, source=name)) for name in sources[:TABLES]]
     if rest := sources[TABLES:]:
-        blocks.append((words.counted(len(rest), "more table"), table[table["source"].isin(rest)]))
+        blocks.append((words.counted(len(rest), "more table"), account[account["source"].isin(rest)]))
     rows = [(f"{name}\n{_reasons(block)}", *_counts(block)) for name, block in blocks]
-    rows.append(("All tables", *_counts(table)))
+    rows.append(("All tables", *_counts(account)))
     return Numbers(("Table", "Rows in", "Orphaned", "Dropped", "Used"), rows, {len(rows) - 1: "total"})
 
 
@@ -163,4 +180,5 @@ FIGURE = Figure(
     describe,
     None,
     numbers,
+    Tables,
 )

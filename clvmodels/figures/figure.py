@@ -1,4 +1,7 @@
-"""What every figure is: a bounded table computed in the run; words and a drawing made from that table alone."""
+"""What every figure is: a bounded table computed in the run; words and a drawing made from that table alone.
+
+A table has one kind of rows. A figure that needs several kinds has several tables: a NamedTuple of them.
+"""
 
 from __future__ import annotations
 
@@ -35,24 +38,26 @@ class Numbers(NamedTuple):
     tones: Mapping[int, str] = MappingProxyType({})
 
 
-class Figure(NamedTuple):
+class Figure[Table](NamedTuple):
     """One member of the family.
 
     `table` is computed in the run and stored as tables/<name>.csv (None: not applicable to this run); all else is
-    made from that table and from what the run is. `draw` takes the width in CSS pixels: 688 or 328. A figure whose
-    shape is "table" has no drawing: its numbers are the figure; "folded" ones are behind their heading. `numbers` is
-    folded below a drawing.
+    made from that table and from what the run is. Where `tables` names a class of several tables, a NamedTuple, the
+    run computes one of that class, and each table is stored as tables/<name>.<field>.csv. `draw` takes the width in
+    CSS pixels: 688 or 328. A figure whose shape is "table" has no drawing: its numbers are the figure; "folded" ones
+    are behind their heading. `numbers` is folded below a drawing.
     """
 
     name: str
     shows: str
     chapter: str
     shape: str
-    heading: Callable[[pd.DataFrame, About], str]
-    table: Callable[[Run], pd.DataFrame | None]
-    words: Callable[[pd.DataFrame, About], Words]
-    draw: Callable[[pd.DataFrame, About, int], Canvas] | None = None
-    numbers: Callable[[pd.DataFrame, About], Numbers] | None = None
+    heading: Callable[[Table, About], str]
+    table: Callable[[Run], Table | None]
+    words: Callable[[Table, About], Words]
+    draw: Callable[[Table, About, int], Canvas] | None = None
+    numbers: Callable[[Table, About], Numbers] | None = None
+    tables: type[Table] | None = None
 
 
 def rows_of(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
@@ -75,7 +80,12 @@ def whole(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return table.astype(dict.fromkeys((name for name in columns if name in table), "Int64"))
 
 
-def inside_of(table: pd.DataFrame) -> InsideCount:
-    """How many weeks, or groups, lie inside their intervals."""
-    row = row_of(table, kind="inside")
-    return InsideCount(*row[list(InsideCount._fields)])
+def typed(rows: Sequence[Mapping[str, Any]], /, **types: Any) -> pd.DataFrame:
+    """A table of these columns, each of its type: the same whether there are rows or none."""
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
+
+
+def inside_table(inside: InsideCount | None) -> pd.DataFrame:
+    """One row: how many weeks, or groups, lie inside their intervals, and whether that is enough; None: no row."""
+    rows = [] if inside is None else [{**inside._asdict(), "holds": inside.holds}]
+    return typed(rows, actual=int, expected=float, lower_limit=float, of=int, holds=bool)

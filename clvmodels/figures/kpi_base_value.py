@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,20 @@ if TYPE_CHECKING:
 
 MOST = 25
 ROW = 26
-TOTAL, EACH, OUT = "total", "customer", "left out"
+TOTAL, EACH = "total", "customer"
 
 
-def table(run: Run) -> pd.DataFrame | None:
+class Tables(NamedTuple):
+    """What the base was worth at the last dates."""
+
+    values: pd.DataFrame
+    """Of each date, quantiles of the expected value of the base (level total) and of a customer in it, and what its
+    sampling checks found."""
+    left_out: pd.DataFrame
+    """Dates of which no value is known, with the reason."""
+
+
+def table(run: Run) -> Tables | None:
     """The last dates: expected value of the base and of a customer in it, and the dates that are left out."""
     if run.kpis is None or run.kpis.base_value.empty:
         return None
@@ -31,9 +41,12 @@ def table(run: Run) -> pd.DataFrame | None:
     if not (told["of"] == "total").any():
         return None
     told = told[told["date"].isin(sorted(told["date"].unique())[-MOST:])]
-    names = {"level": told["of"].fillna(OUT), "reason": told["left_out"].fillna(""), "found": told["note"].fillna("")}
-    told = whole(told.assign(**names, date=pd.to_datetime(told["date"])), "customers", "repeat_purchases")
-    return told[["date", *names, "customers", "repeat_purchases", *QUANTILES]].reset_index(drop=True)
+    told = whole(told.assign(date=pd.to_datetime(told["date"])), "customers", "repeat_purchases")
+    told = told.rename(columns={"of": "level", "left_out": "reason", "note": "found"}).fillna({"found": ""})
+    customers = ["customers", "repeat_purchases"]
+    values = told[told["level"].notna()][["date", "level", *customers, *QUANTILES, "found"]]
+    left_out = told[told["level"].isna()][["date", *customers, "reason"]]
+    return Tables(values.reset_index(drop=True), left_out.astype({"reason": str}).reset_index(drop=True))
 
 
 def _gain(about: About) -> str:
@@ -41,23 +54,23 @@ def _gain(about: About) -> str:
     return "revenue" if about.margin == 1 else "profit"
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def heading(tables: Tables, about: About) -> str:
     return "What the base was worth, date by date"
 
 
-def _ends(table: pd.DataFrame, level: str = TOTAL) -> tuple[pd.Series, pd.Series]:
+def _ends(tables: Tables, level: str = TOTAL) -> tuple[pd.Series, pd.Series]:
     """The first and the last date."""
-    rows = rows_of(table, level=level)
+    rows = rows_of(tables.values, level=level)
     return rows.iloc[0], rows.iloc[-1]
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
+def describe(tables: Tables, about: About) -> Words:
     sub = (
         f"Expected {_gain(about)} of {phrases.horizon(about)} from each date on{phrases.in_currency(about)}, "
         f"{phrases.discounted(about)}, of the customers known then, by models fitted to the data up to then. "
         "Dot: median; bars: 50% and 90% intervals."
     )
-    first, last = _ends(table)
+    first, last = _ends(tables)
     said = [
         f"On {words.date(last.date)} the {words.count(last.customers)} customers were expected to bring "
         f"**{words.span(last.q5, last.q95, currency=about.currency)}** (90%)"
@@ -67,18 +80,18 @@ def describe(table: pd.DataFrame, about: About) -> Words:
             f"; on {words.date(first.date)} the {words.count(first.customers)} of then "
             f"{words.span(first.q5, first.q95, currency=about.currency)}"
         )
-        one, two = (words.span(row.q5, row.q95, currency=about.currency) for row in reversed(_ends(table, EACH)))
+        one, two = (words.span(row.q5, row.q95, currency=about.currency) for row in reversed(_ends(tables, EACH)))
         said.append(f"A customer: {one} now, {two} then")
-    out = rows_of(table, level=OUT)
+    out = tables.left_out
     said += [f"{words.date(row.date)} is left out ({words.label(row.reason, 80)})" for _, row in out.head(2).iterrows()]
     said += [f"{len(out) - 2} more dates are left out"] * (len(out) > 2)
-    odd = rows_of(table, level=TOTAL)
+    odd = rows_of(tables.values, level=TOTAL)
     odd = odd[odd["found"].fillna("") != ""]
     said += [
         f"A sampling check of {words.date(row.date)} {words.label(row.found, 60)}" for _, row in odd.head(1).iterrows()
     ]
     alt = (
-        f"Intervals of the base's expected {_gain(about)} at {len(rows_of(table, level=TOTAL))} dates; medians "
+        f"Intervals of the base's expected {_gain(about)} at {len(rows_of(tables.values, level=TOTAL))} dates; medians "
         f"from {_short(first)} to {_short(last)}."
     )
     return Words(sub, ". ".join(said) + ".", alt)
@@ -89,10 +102,10 @@ def _short(row: pd.Series) -> str:
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def draw(tables: Tables, about: About, width: int) -> Canvas:
     wide = width >= 500
-    rows = rows_of(table, level=TOTAL)
-    each = rows_of(table, level=EACH).set_index("date")["q50"]
+    rows = rows_of(tables.values, level=TOTAL)
+    each = rows_of(tables.values, level=EACH).set_index("date")["q50"]
     names = [words.date(date) if wide else _brief(date) for date in rows["date"]]
     left, right = style.room(names), 190 if wide else 16
     figure = style.canvas(width, ROW * len(rows) + 76)
@@ -125,12 +138,13 @@ def _brief(date: pd.Timestamp) -> str:
     return f"{date.day} {words.month(date)} {date.year}"
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    each = rows_of(table, level=EACH).set_index("date")
+def numbers(tables: Tables, about: About) -> Numbers:
+    each = rows_of(tables.values, level=EACH).set_index("date")
+    dates = pd.concat([rows_of(tables.values, level=TOTAL), tables.left_out]).sort_values("date", kind="stable")
     rows = []
-    for _, row in table[table["level"] != EACH].iterrows():
+    for _, row in dates.iterrows():
         told = [words.count(row.customers) if pd.notna(row.customers) else "—"]
-        if row["level"] == OUT:
+        if pd.isna(row.level):
             rows.append((words.date(row.date), *told, words.label(row.reason, 60), "—", "—"))
             continue
         one, step = each.loc[row.date], words.width_step(row.q5, row.q95)
@@ -156,4 +170,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

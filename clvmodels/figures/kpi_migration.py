@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
 NEW, SILENT = "new", "silent"
+COLUMNS = ["label", "group", "from_place", "to_place", "customers", "share", "from_period", "to_period"]
 CELL = 32
 
 
@@ -29,16 +30,15 @@ def table(run: Run) -> pd.DataFrame | None:
     if told.empty:
         return None
     last = told[told["to_period"] == told["to_period"].max()]
-    names = {"label": last["from_group"].astype(str), "group": last["to_group"].astype(str)}
-    return last.assign(**names)[["label", "group", "customers", "share", "from_period", "to_period"]].reset_index(
-        drop=True
-    )
+    return last.rename(columns={"from_group": "label", "to_group": "group"})[COLUMNS].reset_index(drop=True)
 
 
 def _groups(table: pd.DataFrame) -> list[str]:
     """Groups by value, the best first."""
-    known = {*table["label"], *table["group"]} - {NEW, SILENT}
-    return [str(k) for k in range(1, max((int(name) for name in known), default=0) + 1)]
+    places = [0]
+    for name, place in (("label", "from_place"), ("group", "to_place")):
+        places += list(table.loc[~table[name].isin([NEW, SILENT]), place])
+    return [str(place) for place in range(1, max(places) + 1)]
 
 
 def _long(name: str, groups: list[str]) -> str:

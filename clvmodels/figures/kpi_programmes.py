@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,58 +15,67 @@ if TYPE_CHECKING:
 
 MOST = 20
 SURE = 0.9
+NUMBER = ("value", "q5", "q50", "q95")
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """A row for each number of each programme, and one for each that is refused."""
+class Tables(NamedTuple):
+    """What programmes earned. A programme is a name and the weeks that it was watched for."""
+
+    programmes: pd.DataFrame
+    """A row a programme: tested, or refused with the reason; the customers treated and not."""
+    numbers: pd.DataFrame
+    """Of each tested programme a row a number (level): effect, cost, roi, ...; with its quantiles where it has some."""
+
+
+def table(run: Run) -> Tables | None:
+    """The programmes, and the numbers of those that are tested."""
     if run.kpis is None or run.kpis.programmes.empty:
         return None
     told = run.kpis.programmes.rename(columns={"campaign": "name", "of": "level"})
-    kept = list(dict.fromkeys(zip(told["name"], told["weeks"], strict=True)))[:MOST]
-    told = told[[pair in kept for pair in zip(told["name"], told["weeks"], strict=True)]]
-    columns = ["name", "weeks", "verdict", "reason", "treatment", "control", "level", "value", "q5", "q50", "q95"]
-    return told[columns].fillna({"level": "", "reason": ""}).reset_index(drop=True)
+    programmes = told.drop_duplicates(["name", "weeks"])[:MOST]
+    programmes = programmes[["name", "weeks", "verdict", "reason", "treatment", "control"]].fillna({"reason": ""})
+    of_these = programmes[["name", "weeks"]].merge(told, on=["name", "weeks"])
+    numbers = of_these[of_these["level"].notna()].astype({"level": str, **dict.fromkeys(NUMBER, float)})
+    return Tables(
+        programmes.reset_index(drop=True), numbers[["name", "weeks", "level", *NUMBER]].reset_index(drop=True)
+    )
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def heading(tables: Tables, about: About) -> str:
     return "What programmes earned"
 
 
-def _each(table: pd.DataFrame) -> list[pd.DataFrame]:
-    return [rows for _, rows in table.groupby(["name", "weeks"], sort=False)]
-
-
-def _number(rows: pd.DataFrame, level: str) -> pd.Series | None:
-    found = rows_of(rows, level=level)
+def _number(tables: Tables, programme: pd.Series, level: str) -> pd.Series | None:
+    found = rows_of(tables.numbers, name=programme["name"], weeks=programme["weeks"], level=level)
     return None if found.empty else found.iloc[0]
 
 
-def verdict(rows: pd.DataFrame) -> str:
-    """One word table: earns its cost, loses money, cannot be told, refused, or its cost is not told."""
-    if rows["verdict"].iloc[0] == "refused":
-        return f"refused: {words.label(rows['reason'].iloc[0], 120)}"
-    odds = _number(rows, "P(roi > 0)")
+def verdict(tables: Tables, programme: pd.Series) -> str:
+    """Earns its cost, loses money, cannot be told, refused, or its cost is not told."""
+    if programme["verdict"] == "refused":
+        return f"refused: {words.label(programme['reason'], 120)}"
+    odds = _number(tables, programme, "P(roi > 0)")
     if odds is None:
         return "tested; nobody told its cost"
     said = "earns its cost" if odds.value >= SURE else "loses money" if odds.value <= 1 - SURE else "cannot be told"
     return f"{said}: {words.probability(odds.value)} likely to earn its cost"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    tested = [rows for rows in _each(table) if rows["verdict"].iloc[0] == "tested"]
-    refused = [rows for rows in _each(table) if rows["verdict"].iloc[0] == "refused"]
+def describe(tables: Tables, about: About) -> Words:
+    tested = rows_of(tables.programmes, verdict="tested")
+    refused = rows_of(tables.programmes, verdict="refused")
     said = []
-    for rows in tested[:2]:
-        effect, name = _number(rows, "effect"), words.label(rows["name"].iloc[0], 40)
+    for _, programme in tested[:2].iterrows():
+        effect, name = _number(tables, programme, "effect"), words.label(programme["name"], 40)
         if effect is not None:
-            weeks = words.duration(float(rows["weeks"].iloc[0]), "week")
+            weeks = words.duration(float(programme["weeks"]), "week")
             said.append(
                 f"{words.capital(name)}: in {weeks} it changed a customer's profit by "
-                f"**{_span(effect, about)}** (90%, tested on {words.count(rows['treatment'].iloc[0])} against "
-                f"{words.count(rows['control'].iloc[0])} customers)"
+                f"**{_span(effect, about)}** (90%, tested on {words.count(programme['treatment'])} against "
+                f"{words.count(programme['control'])} customers)"
             )
-    if refused:
-        names = words.listing([words.label(rows["name"].iloc[0], 40) for rows in refused[:4]])
+    if len(refused):
+        names = words.listing([words.label(name, 40) for name in refused["name"][:4]])
         said.append(
             f"For {names} nobody can say: a difference to other customers would tell whom it reached, not what it did"
         )
@@ -79,23 +88,23 @@ def _span(row: pd.Series, about: About) -> str:
     return words.span(row.q5, row.q95, currency=about.currency)
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
+def numbers(tables: Tables, about: About) -> Numbers:
     cells, tones = [], {}
-    for place, rows in enumerate(_each(table)):
-        effect, cost, roi = (_number(rows, level) for level in ("effect", "cost", "roi"))
-        both = f"{words.count(rows['treatment'].iloc[0])} and {words.count(rows['control'].iloc[0])}"
-        armed = rows["treatment"].iloc[0] + rows["control"].iloc[0] > 0
+    for place, (_, programme) in enumerate(tables.programmes.iterrows()):
+        effect, cost, roi = (_number(tables, programme, level) for level in ("effect", "cost", "roi"))
+        both = f"{words.count(programme['treatment'])} and {words.count(programme['control'])}"
+        armed = programme["treatment"] + programme["control"] > 0
         cells.append(
             (
-                words.capital(words.label(rows["name"].iloc[0], 60)),
-                words.capital(verdict(rows)),
+                words.capital(words.label(programme["name"], 60)),
+                words.capital(verdict(tables, programme)),
                 both if armed else "—",
                 "—" if effect is None else _span(effect, about),
                 "—" if cost is None else words.money(cost.value, about.currency, words.value_step(cost.value, 2)),
                 "—" if roi is None else _percent(roi),
             )
         )
-        odds = _number(rows, "P(roi > 0)")
+        odds = _number(tables, programme, "P(roi > 0)")
         if odds is not None and np.isfinite(odds.value) and odds.value <= 1 - SURE:
             tones[place] = "bad"
     titles = ("Programme", "Verdict", "Treated and not", "Effect a customer, 90%", "Cost", "Return on cost, 90%")
@@ -116,4 +125,5 @@ FIGURE = Figure(
     describe,
     None,
     numbers,
+    Tables,
 )

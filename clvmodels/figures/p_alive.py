@@ -5,7 +5,7 @@ Cells count customers; the lines are where the mean probability of the customers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clvmodels import words
 from clvmodels.draws import mean_by_customer
 from clvmodels.figures import style
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, whole
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, typed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS, SMALL, SMALLEST = 25, 13, 60, 10
 LEVELS = (0.1, 0.5, 0.9)
+
+
+class Tables(NamedTuple):
+    """Who is still a customer."""
+
+    shares: pd.DataFrame
+    """One row: how many customers are surely there (alive), in doubt, and surely gone."""
+    cells: pd.DataFrame
+    """At most 25 x 13 cells of silence and frequency with their customers and the mean of their probabilities; the row
+    of the highest frequency is open: it holds all above as well."""
+    lines: pd.DataFrame
+    """Of each frequency, the silence at which the probability crosses a level."""
 
 
 def _known(run: Run) -> pd.DataFrame | None:
@@ -43,12 +55,11 @@ def _known(run: Run) -> pd.DataFrame | None:
     return pd.DataFrame({"silence": silence, "frequency": customers["frequency"].to_numpy(), "alive": alive})
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """At most 25 x 13 cells with their customers; crossings of the levels; shares of customers in doubt and not."""
+def table(run: Run) -> Tables | None:
+    """Customers by silence and frequency; crossings of the levels; shares of customers in doubt and not."""
     known = _known(run)
     if known is None:
         return None
-    rows = [{"kind": "share", "level": name, "customers": n} for name, n in _shares(known["alive"].to_numpy()).items()]
     top = _last_row(known["frequency"].to_numpy())
     known["row"] = np.minimum(known["frequency"], top)
     width, start = (float(known["silence"].max()) or 1.0) / COLUMNS * (1 + 1e-9), 0.0
@@ -56,9 +67,8 @@ def table(run: Run) -> pd.DataFrame | None:
         width, start = float(np.ceil((known["silence"].max() + 1.0) / COLUMNS)), -0.5
     known["column"] = ((known["silence"] - start) / width).astype(int)
     cells = known.groupby(["row", "column"]).agg(customers=("alive", "size"), p_alive=("alive", "mean")).reset_index()
-    rows += [
+    rows = [
         {
-            "kind": "cell",
             "frequency": int(r),
             "open": bool(r == top),
             "silence_from": start + c * width,
@@ -68,9 +78,14 @@ def table(run: Run) -> pd.DataFrame | None:
         }
         for r, c, n, p in cells.itertuples(index=False)
     ]
+    crossings = []
     for row, group in known.groupby("row"):
-        rows += _crossings(int(row), group)
-    return whole(pd.DataFrame(rows), "customers", "frequency")
+        crossings += _crossings(int(row), group)
+    return Tables(
+        pd.DataFrame([_shares(known["alive"].to_numpy())]),
+        pd.DataFrame(rows),
+        typed(crossings, frequency=int, silence=float, p_alive=float),
+    )
 
 
 def _shares(alive: NDArray) -> dict[str, int]:
@@ -102,17 +117,22 @@ def _crossings(row: int, group: pd.DataFrame) -> list[dict]:
         below = int(np.searchsorted(-fitted, -level))
         if 0 < below < len(fitted):
             at = float(np.interp(-level, -fitted[below - 1 : below + 1], silence[below - 1 : below + 1]))
-            found.append({"kind": "line", "frequency": row, "silence_from": at, "p_alive": level})
+            found.append({"frequency": row, "silence": at, "p_alive": level})
     return found
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def heading(tables: Tables, about: About) -> str:
     return "Who is still a customer"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    n = {name: int(row_of(table, kind="share", level=name).customers) for name in ("alive", "doubt", "gone")}
-    whole = sum(n.values())
+def share_in_doubt(tables: Tables) -> str:
+    """The share of customers of whom it is not clear whether they are still there."""
+    return words.share(row_of(tables.shares).doubt, row_of(tables.shares).sum())
+
+
+def describe(tables: Tables, about: About) -> Words:
+    n = row_of(tables.shares)
+    whole = n.sum()
     shown, more = ("Dots: customers", "larger") if whole <= SMALL else ("Cells: customers", "stronger blue")
     sub = (
         f"{shown} by repeat purchases and {about.time_unit}s since the last one; {more}: more of them. "
@@ -131,15 +151,15 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def draw(tables: Tables, about: About, width: int) -> Canvas:
     figure = style.canvas(width, 310)
     axes = style.panel(figure, 34, 50, 36, 42)
-    cells = rows_of(table, kind="cell")
+    cells = tables.cells
     top, last = int(cells.frequency.max()), float(cells.silence_to.max())
     (_dots if cells.customers.sum() <= SMALL else _cells)(axes, cells)
     first = min(0.0, float(cells.silence_from.min()))
     axes.set(xlim=(first, last), ylim=(-0.5, top + 0.5))
-    _lines(axes, table, last)
+    _lines(axes, tables.lines, last)
     every = 1 if top <= 7 else 2
     marks = [k for k in range(0, top + 1, every) if k == top or top - k >= every]
     style.y_ticks(
@@ -162,14 +182,13 @@ def _dots(axes: Axes, cells: pd.DataFrame) -> None:
     axes.scatter(middle, cells.frequency, s=24 * cells.customers, color=style.BLUE, alpha=0.6, linewidth=0)
 
 
-def _lines(axes: Axes, table: pd.DataFrame, last: float) -> None:
-    lines = rows_of(table, kind="line")
+def _lines(axes: Axes, lines: pd.DataFrame, last: float) -> None:
     ends = []
     for level in LEVELS:
         line = rows_of(lines, p_alive=level).sort_values("frequency")
         if len(line) > 1:  # one crossing is a place, not a line
-            axes.plot(line.silence_from, line.frequency, color=style.INK, linewidth=1.4)
-            ends.append((float(line.silence_from.iloc[-1]), float(line.frequency.iloc[-1]), f"{100 * level:.0f}%"))
+            axes.plot(line.silence, line.frequency, color=style.INK, linewidth=1.4)
+            ends.append((float(line.silence.iloc[-1]), float(line.frequency.iloc[-1]), f"{100 * level:.0f}%"))
     across = style.pixels(axes)[0]
     ends.sort()
     widths = [style.text_width(text) for *_, text in ends]
@@ -179,11 +198,10 @@ def _lines(axes: Axes, table: pd.DataFrame, last: float) -> None:
         style.say(axes, x, height, text, weight="bold", ha="center", va="bottom", transform=style.shift(axes, 0, 4))
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    lines, cells = rows_of(table, kind="line"), rows_of(table, kind="cell")
+def numbers(tables: Tables, about: About) -> Numbers:
     rows = []
-    for frequency, group in cells.groupby("frequency"):
-        crossed = rows_of(lines, frequency=frequency).set_index("p_alive")["silence_from"]
+    for frequency, group in tables.cells.groupby("frequency"):
+        crossed = rows_of(tables.lines, frequency=frequency).set_index("p_alive")["silence"]
         silences = [words.number(crossed[level], 0.1) if level in crossed else "—" for level in reversed(LEVELS)]
         and_more = "+" if group["open"].iloc[0] else ""
         rows.append((f"{frequency}{and_more}", words.count(group["customers"].sum()), *silences))
@@ -201,4 +219,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

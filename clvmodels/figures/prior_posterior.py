@@ -37,8 +37,17 @@ class Quantity(NamedTuple):
     place: int = 0
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """Quantiles of each quantity, prior and posterior, and of at most 12 their densities at 41 points, heights up to 1.
+class Tables(NamedTuple):
+    """What the data added, quantity by quantity."""
+
+    quantiles: pd.DataFrame
+    """Of each quantity, prior and posterior."""
+    curves: pd.DataFrame
+    """Of at most 12 quantities the densities of both at 41 points, heights up to 1."""
+
+
+def table(run: Run) -> Tables | None:
+    """Quantiles and densities of each quantity, prior and posterior.
 
     Each model is drawn before any has a second panel. Several models may call a quantity the same: then its name
     begins with the model's part.
@@ -46,14 +55,14 @@ def table(run: Run) -> pd.DataFrame | None:
     quantities_of_all = _all(run)
     in_turn = sorted(range(len(quantities_of_all)), key=lambda number: quantities_of_all[number].place)
     drawn = set(in_turn[:MOST])
-    rows: list[dict] = []
+    rows, curves = [], []
     for number, quantity in enumerate(quantities_of_all[:QUANTITIES]):
         named = {"part": quantity.part, "name": quantity.name, "title": quantity.title}
         for series in ("prior", "posterior"):
-            rows.append({"kind": "quantiles", "series": series, **named, **quantiles(getattr(quantity, series))})
+            rows.append({"series": series, **named, **quantiles(getattr(quantity, series))})
         if number in drawn:
-            rows += [named | row for row in _curves(quantity)]
-    return pd.DataFrame(rows) if rows else None
+            curves += [named | row for row in _curves(quantity)]
+    return Tables(pd.DataFrame(rows), pd.DataFrame(curves)) if rows else None
 
 
 def _all(run: Run) -> list[Quantity]:
@@ -81,7 +90,7 @@ def _curves(quantity: Quantity) -> list[dict]:
         # a prior may rise without end at 0: its peak, drawn whole, would hide the rest
         scale = np.quantile(height, 0.95) if series == "prior" else height.max()
         for point, share in zip(x, np.minimum(height / scale, 1.0), strict=True):
-            rows.append({"kind": "curve", "series": series, "x": float(point), "height": float(share)})
+            rows.append({"series": series, "x": float(point), "height": float(share)})
     return rows
 
 
@@ -145,22 +154,21 @@ def _density(draws: Array, x: Array) -> Array:
     return gaussian_kde(thin)(x)
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def heading(tables: Tables, about: About) -> str:
     return "What the data added to the priors"
 
 
-def ratios(table: pd.DataFrame) -> pd.Series:
+def ratios(frame: pd.DataFrame) -> pd.Series:
     """Width of the prior's 90% interval over the posterior's, by quantity."""
-    frame = rows_of(table, kind="quantiles")
     width = (frame["q95"] - frame["q5"]).groupby([frame["name"], frame["series"]], sort=False).first().unstack()
     return width["prior"] / width["posterior"].where(width["posterior"] > 0)
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    narrowed = ratios(table)
+def describe(tables: Tables, about: About) -> Words:
+    narrowed = ratios(tables.quantiles)
     worst = narrowed.idxmin()
     ratio = words.number(math.floor(10 * narrowed.min()) / 10, 1.0 if narrowed.min() >= 10 else 0.1)
-    drawn = rows_of(table, kind="curve")["name"].nunique()
+    drawn = tables.curves["name"].nunique()
     left = len(narrowed) - drawn
     sub = "Grey: prior. Blue: posterior. Heights are scaled, a prior's peak may be cut: compare widths and places."
     sub += f" {words.counted(left, 'quantity', 'quantities')} more in the numbers below." if left else ""
@@ -182,8 +190,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
-    table = rows_of(table, kind="curve")
+def draw(tables: Tables, about: About, width: int) -> Canvas:
+    table = tables.curves
     names = list(dict.fromkeys(table["name"]))
     columns = 2 if width < 500 else 3 if len(names) in (3, 5, 6, 9) else 4
     gap, side = 22, 18
@@ -197,7 +205,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
         row, column = divmod(place, columns)
         left, top = side + column * (each + gap), row * (head + height + 34) + head
         axes = style.panel(figure, left, width - left - each, top, rows * (head + height + 34) + 4 - top - height)
-        curves = rows_of(table, kind="curve", name=name)
+        curves = rows_of(table, name=name)
         for series, colour, alpha in (("prior", style.RULE, 0.35), ("posterior", style.BLUE, 0.55)):
             curve = rows_of(curves, series=series)
             axes.fill_between(curve["x"], curve["height"], color=colour, alpha=alpha, linewidth=0)
@@ -210,11 +218,10 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    narrowed = ratios(table)
-    frame = rows_of(table, kind="quantiles")
+def numbers(tables: Tables, about: About) -> Numbers:
+    narrowed = ratios(tables.quantiles)
     rows = []
-    for name, group in frame.groupby("name", sort=False):
+    for name, group in tables.quantiles.groupby("name", sort=False):
         q = group.set_index("series")
         ranges = [words.span(q.loc[s, "q5"], q.loc[s, "q95"]) for s in ("prior", "posterior")]
         middle = words.number(
@@ -236,4 +243,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, whole
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, typed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,9 +20,21 @@ if TYPE_CHECKING:
 CELLS, SMALL, NAMED = 25, 60, 10
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """At most 25 x 25 cells of percentiles with their customers (of few customers a dot each); how many lead by one and
-    by both; the customers who lead most by revenue, but not by profit."""
+class Tables(NamedTuple):
+    """Customers by two rankings: revenue to date, and profit to come."""
+
+    counts: pd.DataFrame
+    """One row: the places at the top, how many customers hold one by both, and how many by revenue only (moved)."""
+    examples: pd.DataFrame
+    """Customers at the top by revenue only, with both places, the highest revenue first."""
+    cells: pd.DataFrame
+    """Of many customers at most 25 x 25 cells of percentiles, x by revenue and y by profit, with their customers."""
+    dots: pd.DataFrame
+    """Of few customers the percentiles of each."""
+
+
+def table(run: Run) -> Tables | None:
+    """How many lead by one ranking and by both, and where all customers stand."""
     from clvmodels.decisions.rank import top_count
 
     if run.valued.ranking is None or run.made is None:
@@ -33,14 +45,19 @@ def table(run: Run) -> pd.DataFrame | None:
     top = top_count(len(places), run.about.top_share)
     leads = places <= top
     both = int(leads.all(axis=1).sum())
-    rows: list[dict] = [{"kind": "top", "customers": top}, {"kind": "both", "customers": both}]
-    rows.append({"kind": "moved", "customers": top - both})
+    examples = []
     moved = places[leads["revenue_place"] & ~leads["profit_place"]].sort_values("revenue_place")
     for name, line in moved[:NAMED].iterrows():
         shown = f"{words.ordinal(int(line.revenue_place))} by revenue" if run.about.public else str(name)
-        rows.append({"kind": "example", "customer": shown, **{k: int(v) for k, v in line.items()}})
-    points = _points(pd.DataFrame({"x": revenue.rank(), "y": profit.rank()}))
-    return whole(pd.DataFrame([*rows, *points]), "customers", "revenue_place", "profit_place")
+        examples.append({"customer": shown, **line})
+    ranks = pd.DataFrame({"x": revenue.rank(), "y": profit.rank()})
+    few = len(ranks) <= SMALL
+    return Tables(
+        pd.DataFrame([{"top": top, "both": both, "moved": top - both}]),
+        typed(examples, customer=str, revenue_place=int, profit_place=int),
+        typed([] if few else _cells(ranks), x=int, y=int, customers=int),
+        typed(_dots(ranks) if few else [], x=float, y=float),
+    )
 
 
 def _places(first: pd.Series, then: pd.Series) -> pd.Series:
@@ -51,18 +68,22 @@ def _places(first: pd.Series, then: pd.Series) -> pd.Series:
     return pd.Series(places, index=first.index)
 
 
-def _points(ranks: pd.DataFrame) -> list[dict]:
-    """Cells with their customers, x by revenue and y by profit, 0 the worst; of few customers percentiles. The tied
-    share their rank, so that no order of theirs draws a line."""
-    share = (ranks - 0.5) / len(ranks)
-    if len(ranks) <= SMALL:
-        found = share.sort_values(["x", "y"], ascending=False)
-        return [{"kind": "dot", "x": 100 * x, "y": 100 * y, "customers": 1} for x, y in found.itertuples(index=False)]
-    counts = np.minimum((CELLS * share).astype(int), CELLS - 1).groupby(["x", "y"]).size()
-    return [{"kind": "cell", "x": x, "y": y, "customers": int(n)} for (x, y), n in counts.items()]
+def _shares(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Places between 0, the worst, and 1. The tied share their rank, so that no order of theirs draws a line."""
+    return (ranks - 0.5) / len(ranks)
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def _dots(ranks: pd.DataFrame) -> list[dict]:
+    best_first = _shares(ranks).sort_values(["x", "y"], ascending=False)
+    return [{"x": 100 * x, "y": 100 * y} for x, y in best_first.itertuples(index=False)]
+
+
+def _cells(ranks: pd.DataFrame) -> list[dict]:
+    counts = np.minimum((CELLS * _shares(ranks)).astype(int), CELLS - 1).groupby(["x", "y"]).size()
+    return [{"x": x, "y": y, "customers": customers} for (x, y), customers in counts.items()]
+
+
+def heading(tables: Tables, about: About) -> str:
     return f"Large by revenue, not by {_gain(about)}"
 
 
@@ -70,9 +91,9 @@ def _gain(about: About) -> str:
     return "profit to come" if phrases.gain(about) == "profit" else "revenue to come"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    top, both, moved = (int(row_of(table, kind=kind).customers) for kind in ("top", "both", "moved"))
-    shown = "Each dot is a customer" if len(rows_of(table, kind="dot")) else "Each cell holds customers; darker: more"
+def describe(tables: Tables, about: About) -> Words:
+    top, both, moved = row_of(tables.counts)[["top", "both", "moved"]]
+    shown = "Each dot is a customer" if len(tables.dots) else "Each cell holds customers; darker: more"
     sub = (
         f"{shown}. Across: revenue to date; upwards: {phrases.gain(about)} expected in {phrases.horizon(about)}. "
         f"Lines mark the {phrases.top(about)}."
@@ -82,9 +103,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"the {words.count(top)} of whom the highest {phrases.gain(about)} is expected ({words.count(both)} are in "
         "both): what was bought tells neither who is gone nor who costs more."
     )
-    examples = rows_of(table, kind="example")
-    if len(examples):
-        one = examples.iloc[0]
+    if len(tables.examples):
+        one = tables.examples.iloc[0]
         name = "the customer" if about.public else words.label(one.customer, 24)
         caption += f" Example: {name} at place {words.count(one.revenue_place)} by revenue stands at place "
         caption += f"{words.count(one.profit_place)} by {_gain(about)}."
@@ -97,11 +117,11 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def draw(tables: Tables, about: About, width: int) -> Canvas:
     figure = style.canvas(width, width)
     axes = style.panel(figure, 46, 14, 36, 42)
     axes.set(xlim=(0, 100), ylim=(0, 100))
-    cells, dots = rows_of(table, kind="cell"), rows_of(table, kind="dot")
+    cells, dots = tables.cells, tables.dots
     size = 100 / CELLS
     if len(cells):
         boxes = np.column_stack([cells.x, cells.x + 1, cells.y, cells.y + 1]) * size
@@ -110,7 +130,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     cut = 100 * (1 - about.top_share)
     axes.axhline(cut, color=style.INK, linewidth=1)
     axes.axvline(cut, color=style.INK, linewidth=1)
-    _corners(axes, table, cut)
+    _corners(axes, tables, cut)
     marks = [mark for mark in (20, 40, 60, 80) if abs(mark - cut) < 0.1 or abs(mark - cut) > 8]
     names = ["worst", *(str(mark) for mark in marks), "best"]
     style.x_ticks(axes, [0, *marks, 100], names)
@@ -125,9 +145,9 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def _corners(axes: Axes, table: pd.DataFrame, cut: float) -> None:
+def _corners(axes: Axes, tables: Tables, cut: float) -> None:
     """How many lead by the one and not by the other, in the corners where they are."""
-    moved = words.count(row_of(table, kind="moved").customers)
+    moved = words.count(row_of(tables.counts).moved)
     for x, y, side, text in (
         (3, min(cut + 4, 94), "left", f"{moved} by profit to come only"),
         (97, 3, "right", f"{moved} by revenue only"),
@@ -144,10 +164,10 @@ def _corners(axes: Axes, table: pd.DataFrame, cut: float) -> None:
         )
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
+def numbers(tables: Tables, about: About) -> Numbers:
     rows = [
         (words.label(row.customer, 40), words.count(row.revenue_place), words.count(row.profit_place))
-        for _, row in rows_of(table, kind="example").iterrows()
+        for _, row in tables.examples.iterrows()
     ]
     title = "First among the best by revenue only"
     return Numbers((title, "Place by revenue to date", f"Place by expected {phrases.gain(about)}"), rows)
@@ -163,4 +183,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, typed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,30 +18,45 @@ if TYPE_CHECKING:
 
     from clvmodels.results.folder import About, Run
 
+SERIES = ("expected", "realised")
 SURE, OUT = 0.9, 0.1
 POINTS, SMALL, ROWS = 120, 60, 25
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """Counts of the sure, the doubtful and those surely not, and at most 120 points of each curve."""
+class Tables(NamedTuple):
+    """Who is among the best, by expected value and by realised."""
+
+    counts: pd.DataFrame
+    """Of each series the places at the top, and how many customers are sure of one, in doubt, and surely out."""
+    curves: pd.DataFrame
+    """At most 120 points of each curve: the odds of the customer at a place, the most certain first."""
+    names: pd.DataFrame
+    """Of a small base the first customers by name, with their odds by each series; of a large one none."""
+
+
+def table(run: Run) -> Tables | None:
+    """Counts of the sure, the doubtful and those surely not, and the odds, most certain first."""
     ranking = run.valued.ranking
     if ranking is None:
         return None
     top = math.ceil(run.about.top_share * len(ranking))
-    rows: list[dict] = []
-    for series in ("expected", "realised"):
+    counted: list[dict[str, Any]] = []
+    for series in SERIES:
         odds = ranking[f"{series}_odds_top"]
         sure, out = int((odds >= SURE).sum()), int((odds <= OUT).sum())
-        for kind, number in (("top", top), ("sure", sure), ("doubt", len(odds) - sure - out), ("out", out)):
-            rows.append({"kind": kind, "series": series, "customers": number})
-    cut = min(len(ranking), math.ceil(1.75 * max(top, rows[1]["customers"] + rows[2]["customers"])))
-    for series in ("expected", "realised"):
+        counted.append({"series": series, "top": top, "sure": sure, "doubt": len(odds) - sure - out, "out": out})
+    cut = min(len(ranking), math.ceil(1.75 * max(top, counted[0]["sure"] + counted[0]["doubt"])))
+    points = []
+    for series in SERIES:
         odds = np.sort(ranking[f"{series}_odds_top"].to_numpy())[::-1]
         at = np.unique(np.round(np.linspace(1, cut, min(POINTS, cut))).astype(int))
-        rows += [{"kind": "curve", "series": series, "customers": n, "odds": float(odds[n - 1])} for n in at]
-    if len(ranking) <= SMALL:
-        rows += _names(ranking, run.about.public)
-    return pd.DataFrame(rows)
+        points += [{"series": series, "place": place, "odds": odds[place - 1]} for place in at]
+    names = _names(ranking, run.about.public) if len(ranking) <= SMALL else []
+    return Tables(
+        pd.DataFrame(counted),
+        typed(points, series=str, place=int, odds=float),
+        typed(names, series=str, place=int, name=str, odds=float),
+    )
 
 
 def _names(ranking: pd.DataFrame, public: bool) -> list[dict]:
@@ -49,30 +64,29 @@ def _names(ranking: pd.DataFrame, public: bool) -> list[dict]:
     best = ranking.sort_values(["expected_odds_top", "expected_mean"], ascending=False, kind="stable")[:ROWS]
     return [
         {
-            "kind": "name",
             "series": series,
-            "customers": place,
-            "odds": float(row[f"{series}_odds_top"]),
+            "place": place,
             "name": words.ordinal(place) if public else str(name),
+            "odds": row[f"{series}_odds_top"],
         }
         for place, (name, row) in enumerate(best.iterrows(), 1)
-        for series in ("expected", "realised")
+        for series in SERIES
     ]
 
 
-def counts(table: pd.DataFrame, series: str = "expected") -> dict[str, int]:
-    """Number of customers of each kind: top, sure, doubt, out."""
-    return {k: int(row_of(table, kind=k, series=series).customers) for k in ("top", "sure", "doubt", "out")}
+def counts(tables: Tables, series: str = "expected") -> pd.Series:
+    """Number of customers: top, sure, doubt, out."""
+    return row_of(tables.counts, series=series)
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def heading(tables: Tables, about: About) -> str:
     return f"Who is surely among the best {words.rate(about.top_share)}"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    n, luck = counts(table), counts(table, "realised")
+def describe(tables: Tables, about: About) -> Words:
+    n, luck = counts(tables), counts(tables, "realised")
     gain, long, top = phrases.gain(about), phrases.horizon(about), words.count(n["top"])
-    marks = ("dots", "diamonds") if len(rows_of(table, kind="name")) else ("solid", "dashed")
+    marks = ("dots", "diamonds") if len(tables.names) else ("solid", "dashed")
     sub = (
         f"Each customer's chance of belonging to the {top} most valuable by expected {gain} ({marks[0]}) and by the "
         f"{gain} that {long} will bring ({marks[1]}). Sure: at least 90%; surely not: at most 10%."
@@ -91,20 +105,19 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
-    named = rows_of(table, kind="name")
-    return _dots(named, about, width) if len(named) else _curves(table, about, width)
+def draw(tables: Tables, about: About, width: int) -> Canvas:
+    return _dots(tables.names, about, width) if len(tables.names) else _curves(tables, about, width)
 
 
-def _curves(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def _curves(tables: Tables, about: About, width: int) -> Canvas:
     figure = style.canvas(width, 300 if width >= 500 else 270)
     axes = style.panel(figure, 42, 18, 74, 40)
-    solid, dashed = (rows_of(table, kind="curve", series=s) for s in ("expected", "realised"))
-    last = float(solid.customers.max())
+    solid, dashed = (rows_of(tables.curves, series=series) for series in SERIES)
+    last = float(solid.place.max())
     axes.set(xlim=(0, last), ylim=(0, 1.0))
-    _regions(axes, counts(table), last)
-    axes.plot(dashed.customers, dashed.odds, "--", color=style.TEAL, linewidth=1.6, clip_on=False)
-    axes.plot(solid.customers, solid.odds, color=style.BLUE, clip_on=False)
+    _regions(axes, counts(tables), last)
+    axes.plot(dashed.place, dashed.odds, "--", color=style.TEAL, linewidth=1.6, clip_on=False)
+    axes.plot(solid.place, solid.odds, color=style.BLUE, clip_on=False)
     style.y_ticks(axes, [0, OUT, 0.5, SURE], ["0%", "10%", "50%", "90%"])
     style.x_ticks(axes, style.ticks(0, last, 6 if width >= 500 else 4, whole=True))
     style.name_x(axes, "customers, most certain first")
@@ -113,7 +126,7 @@ def _curves(table: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def _regions(axes: Axes, number: dict[str, int], last: float) -> None:
+def _regions(axes: Axes, number: pd.Series, last: float) -> None:
     """Shades of those who are sure and in doubt; above each region its customers and its name."""
     edges = np.array([0.0, number["sure"], number["sure"] + number["doubt"], last])
     for left, right, alpha in ((edges[0], edges[1], style.BAND_90), (edges[1], edges[2], 0.1)):
@@ -140,7 +153,7 @@ def _label_luck(axes: Axes, solid: pd.DataFrame, dashed: pd.DataFrame, about: Ab
 
     def highest(curve: pd.DataFrame, end: float) -> float:
         """The curve's highest point below words that end there; NaN where it has none."""
-        return float(curve.odds[curve.customers.between(end - reach, end)].max())
+        return float(curve.odds[curve.place.between(end - reach, end)].max())
 
     least, chosen_end = np.inf, last
     for end in np.linspace(last, reach, 12):
@@ -155,7 +168,7 @@ def _label_luck(axes: Axes, solid: pd.DataFrame, dashed: pd.DataFrame, about: Ab
 
 
 def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:
-    solid, dashed = (rows_of(named, series=series) for series in ("expected", "realised"))
+    solid, dashed = (rows_of(named, series=series) for series in SERIES)
     labels = [words.label(name, 18 if width >= 500 else 12) for name in solid["name"]]
     left = max(60, max(map(style.text_width, labels)) + 14)
     figure = style.canvas(width, 20 * len(solid) + 92)
@@ -179,9 +192,9 @@ def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:
     return figure
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
+def numbers(tables: Tables, about: About) -> Numbers:
     rows = [
-        (title, *(words.count(counts(table, series)[kind]) for series in ("expected", "realised")))
+        (title, *(words.count(counts(tables, series)[kind]) for series in SERIES))
         for kind, title in (("sure", "Sure, 90% or more"), ("doubt", "In doubt"), ("out", "Surely not, 10% or less"))
     ]
     gain = phrases.gain(about)
@@ -198,4 +211,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

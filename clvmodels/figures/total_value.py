@@ -5,15 +5,15 @@ Quantile dot plots: Kay et al. (2016), Fernandes et al. (2018).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.draws import quantiles, total
+from clvmodels.draws import QUANTILES, quantiles, total
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, typed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,42 +22,59 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
 DOTS, SIDE = 50, 14
+TOTALS: dict = {"total": str, "series": str} | dict.fromkeys(QUANTILES, float)
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """Quantiles of the base's total, expected and realised, without credit for referrals; of that credit, where there
-    is one; the profit made so far, and quantiles of it together with the total; and the 50 dots of the realised total.
-    """
+class Tables(NamedTuple):
+    """What the base will earn, and what it has earned."""
+
+    totals: pd.DataFrame
+    """Quantiles of a total, realised or expected: of the value without credit for referrals; of that credit, where
+    there is one; of the value and the profit made together, where that is known (the lifetime's)."""
+    made: pd.DataFrame
+    """One row: the profit made so far, and whether it is what is left after the costs of acquisition; none where the
+    run has not counted it."""
+    dots: pd.DataFrame
+    """The 50 dots of the realised value."""
+
+
+def table(run: Run) -> Tables | None:
+    """Quantiles and dots of the base's value, and what was made so far."""
     from clvmodels.accounts.lifetime import lifetime_total  # here: a report of a stored folder needs no models
 
     values = run.valued.values
     if values is None:
         return None
     totals = {name: values.base(name) for name in ("realised", "expected")}
-    rows = [{"kind": "total", "series": name, **quantiles(draws)} for name, draws in totals.items()]
+    rows = [{"total": "value", "series": name, **quantiles(draws)} for name, draws in totals.items()]
     credit = values.parts.get(phrases.CREDIT)
     if credit is not None:
-        rows.append({"kind": "credit", "series": "realised", **quantiles(total(credit.realised))})
+        rows.append({"total": "credit", "series": "realised", **quantiles(total(credit.realised))})
+    made = []
     if run.made is not None:
-        made, won = float(run.made["profit"].sum()), "acquisition" in run.made
-        rows.append({"kind": "made", "series": "after acquisition" if won else "before acquisition", "q50": made})
-        rows.append({"kind": "lifetime", "series": "realised", **quantiles(lifetime_total(run.made, values))})
+        basis = "after acquisition" if "acquisition" in run.made else "before acquisition"
+        made.append({"basis": basis, "profit": run.made["profit"].sum()})
+        rows.append({"total": "lifetime", "series": "realised", **quantiles(lifetime_total(run.made, values))})
     dots = np.quantile(totals["realised"], (np.arange(DOTS) + 0.5) / DOTS)
-    rows += [{"kind": "dot", "series": "realised", "q50": float(dot)} for dot in dots]
-    return pd.DataFrame(rows)
+    return Tables(typed(rows, **TOTALS), typed(made, basis=str, profit=float), pd.DataFrame({"value": dots}))
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
+def value_of(tables: Tables, series: str = "realised") -> pd.Series:
+    """Quantiles of the base's value."""
+    return row_of(tables.totals, total="value", series=series)
+
+
+def heading(tables: Tables, about: About) -> str:
     return f"What the base will earn in {phrases.horizon(about)}"
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    q = row_of(table, kind="total", series="realised")
+def describe(tables: Tables, about: About) -> Words:
+    q = value_of(tables)
     step = words.width_step(q.q5, q.q95)
     ends = words.span(q.q5, q.q95, currency=about.currency)
     half = words.span(q.q25, q.q75, currency=about.currency, step=step)
     gain, long = phrases.gain(about), phrases.horizon(about)
-    zero = " The axis starts above 0." if _window(table, 400)[0] > 0 else ""
+    zero = " The axis starts above 0." if _window(tables, 400)[0] > 0 else ""
     sub = (
         f"{words.capital(gain)} of all {words.count(about.customers)} customers{phrases.in_currency(about)}, "
         f"{phrases.discounted(about)}. Bars below the dots: 50% and 90% intervals.{zero}"
@@ -66,15 +83,15 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"The base will earn **{ends}** in {long} with 90% probability (half of the chances lie between {half}). "
         f"The range covers these {words.count(about.customers)} customers only: customers won later are not in it."
     ).replace(f"between {half}", f"between {half.replace(' to ', ' and ')}")
-    caption += _credit(table, about) + _lifetime(table, about)
+    caption += _credit(tables, about) + _lifetime(tables, about)
     middle = words.money(q.q50, about.currency, step)
     alt = f"Dot plot of the {gain} of the base: 50 dots in one heap around {middle}, nine in ten from {ends}."
     return Words(sub, caption, alt)
 
 
-def _credit(table: pd.DataFrame, about: About) -> str:
+def _credit(tables: Tables, about: About) -> str:
     """Why the credit for customers brought is not in the total, where there is one."""
-    credit = rows_of(table, kind="credit")
+    credit = rows_of(tables.totals, total="credit")
     if credit.empty:
         return ""
     ends = words.span(credit.iloc[0].q5, credit.iloc[0].q95, currency=about.currency)
@@ -83,23 +100,21 @@ def _credit(table: pd.DataFrame, about: About) -> str:
     )
 
 
-def _lifetime(table: pd.DataFrame, about: About) -> str:
+def _lifetime(tables: Tables, about: About) -> str:
     """What was made so far, and that together with what is to come, where the run has counted it."""
-    made = rows_of(table, kind="made")
-    if made.empty:
+    if tables.made.empty:
         return ""
-    both = row_of(table, kind="lifetime", series="realised")
+    made, both = row_of(tables.made), row_of(tables.totals, total="lifetime")
     step = words.width_step(both.q5, both.q95)
-    so_far = words.money(made.iloc[0].q50, about.currency, step)
-    won = ", what it cost to win them taken off" if made.iloc[0].series == "after acquisition" else ""
+    so_far = words.money(made.profit, about.currency, step)
+    won = ", what it cost to win them taken off" if made.basis == "after acquisition" else ""
     together = words.span(both.q5, both.q95, currency=about.currency, step=step)
     return f" So far these customers have brought {so_far}{won}; with what is to come, {together} (90%)."
 
 
-def _window(table: pd.DataFrame, width: float) -> tuple[float, float]:
+def _window(tables: Tables, width: float) -> tuple[float, float]:
     """The range of the axis: room for the interval's labels at both ends; from 0 where that costs under a third."""
-    dots = rows_of(table, kind="dot").q50
-    q = row_of(table, kind="total", series="realised")
+    dots, q = tables.dots["value"], value_of(tables)
     low, high = float(dots.min()), float(dots.max())
     spread = (high - low) or abs(high) or 1.0
     label = 78 / width * spread
@@ -119,10 +134,10 @@ def _heap(dots: np.ndarray, low: float, high: float, width: float, height: float
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def draw(tables: Tables, about: About, width: int) -> Canvas:
     across, base = width - 2 * SIDE, 32
-    low, high = _window(table, across)
-    dots = rows_of(table, kind="dot").q50.to_numpy()
+    low, high = _window(tables, across)
+    dots = tables.dots["value"].to_numpy()
     diameter, places = _heap(dots, low, high, across, 150 if width >= 500 else 110)
     up = base + places[:, 1].max() + diameter
     figure = style.canvas(width, up + 58)
@@ -131,7 +146,7 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     for x, y in places:
         colour = style.RED if x < 0 else style.BLUE
         axes.plot(x, y + base, "o", markersize=diameter, markeredgewidth=0, color=colour)
-    _ends(axes, row_of(table, kind="total", series="realised"))
+    _ends(axes, value_of(tables))
     style.x_ticks(axes, style.ticks(low, high, 5 if width >= 500 else 3))
     axes.set_yticks([])
     style.name_y(axes, "each dot: 1 chance in 50", rise=10)
@@ -148,35 +163,34 @@ def _ends(axes: Axes, q: pd.Series) -> None:
         )
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
+def numbers(tables: Tables, about: About) -> Numbers:
     rows = []
     for series in ("realised", "expected"):
-        q = row_of(table, kind="total", series=series)
+        q = value_of(tables, series)
         step = words.width_step(q.q5, q.q95)
         cells = [words.money(q.q50, about.currency, step)]
         cells += [
             words.span(q[a], q[b], currency=about.currency, step=step) for a, b in (("q25", "q75"), ("q5", "q95"))
         ]
         rows.append((words.capital(series), *cells))
-    rows += _lifetime_rows(table, about)
+    rows += _lifetime_rows(tables, about)
     return Numbers(
         (f"{words.capital(phrases.gain(about))}, {phrases.horizon(about)}", "Middle", "50% interval", "90% interval"),
         rows,
     )
 
 
-def _lifetime_rows(table: pd.DataFrame, about: About) -> list[tuple[str, ...]]:
-    made = rows_of(table, kind="made")
-    if made.empty:
+def _lifetime_rows(tables: Tables, about: About) -> list[tuple[str, ...]]:
+    if tables.made.empty:
         return []
-    both = row_of(table, kind="lifetime", series="realised")
+    made, both = row_of(tables.made), row_of(tables.totals, total="lifetime")
     step = words.width_step(both.q5, both.q95)
     spans = [
         words.span(both[low], both[high], currency=about.currency, step=step)
         for low, high in (("q25", "q75"), ("q5", "q95"))
     ]
-    so_far, middle = (words.money(amount, about.currency, step) for amount in (made.iloc[0].q50, both.q50))
-    return [(f"Made so far, {made.iloc[0].series}", so_far, "", ""), ("Together, realised", middle, *spans)]
+    so_far, middle = (words.money(amount, about.currency, step) for amount in (made.profit, both.q50))
+    return [(f"Made so far, {made.basis}", so_far, "", ""), ("Together, realised", middle, *spans)]
 
 
 FIGURE = Figure(
@@ -189,4 +203,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

@@ -6,15 +6,16 @@ Where time counts opportunities they are by period: year by year.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels import words
+from clvmodels.draws import QUANTILES
 from clvmodels.figures import style
-from clvmodels.figures.figure import Figure, Numbers, Words, inside_of, row_of, rows_of, whole
+from clvmodels.figures.figure import Figure, Numbers, Words, inside_table, row_of, rows_of, typed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,48 +27,52 @@ LINE = 20
 """Pixels that a word below a mark needs, with its distance."""
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """A row a period (a week; four weeks where a week holds under 5 purchases; an opportunity where time counts these),
-    the total, and the periods inside."""
+PERIOD: dict = {"start": "datetime64[us]", "unit": str, "units": int, "held_out": bool, "actual": float}
+TOTAL: dict = {"actual": float}
+FORECAST: dict = dict.fromkeys(QUANTILES, float) | {"side": str}
+
+
+class Tables(NamedTuple):
+    """Purchases of the base beside their forecast. `side` says on which side of its 90% interval a number lies: inside,
+    above, below."""
+
+    periods: pd.DataFrame
+    """A row a period: a week; four weeks where a week holds under 5 purchases; an opportunity where time counts
+    these. Fitted periods may have no forecast."""
+    inside: pd.DataFrame
+    """One row: how many of the held-out periods lie inside, and whether that is enough."""
+    total: pd.DataFrame
+    """One row: all held-out purchases."""
+
+
+def table(run: Run) -> Tables | None:
+    """Periods, those inside, and the total."""
     judgement = run.judgement
     if judgement is None:
         return None
     periods, inside = judgement.tracking
-    rows = [{"kind": "period", **period} for period in periods]
-    if inside is not None:
-        rows.append({"kind": "inside", **inside._asdict()})
-    rows.append({"kind": "total", "actual": float(judgement.actual_total), **judgement.total})
-    table = pd.DataFrame(rows)
-    return whole(table.assign(start=pd.to_datetime(table["start"])), "units", "of")
+    total = {"actual": judgement.actual_total, **judgement.total, "side": judgement.side_of_total}
+    return Tables(typed(periods, **PERIOD, **FORECAST), inside_table(inside), typed([total], **TOTAL, **FORECAST))
 
 
-def each(table: pd.DataFrame) -> str:
+def each(tables: Tables) -> str:
     """What a point of the figure stands for: a week, a 4-week period, a year."""
-    first = rows_of(table, kind="period").iloc[0]
+    first = tables.periods.iloc[0]
     return str(first.unit) if first.units == 1 else f"{int(first.units)}-{first.unit} period"
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
-    return f"Purchases per {each(table)}, actual and forecast"
+def heading(tables: Tables, about: About) -> str:
+    return f"Purchases per {each(tables)}, actual and forecast"
 
 
-def total_side(table: pd.DataFrame) -> str:
-    """On which side of its 90% interval the total of the held-out purchases lies: inside, above, below."""
-    row = row_of(table, kind="total")
-    if row.q5 <= row.actual <= row.q95:
-        return "inside"
-    return "above" if row.actual > row.q95 else "below"
-
-
-def describe(table: pd.DataFrame, about: About) -> Words:
-    point, inside = each(table), inside_of(table)
-    periods = rows_of(table, kind="period")
+def describe(tables: Tables, about: About) -> Words:
+    point, inside = each(tables), row_of(tables.inside)
     sub = (
         f"Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% bands. "
         f"The model saw nothing after {words.date(about.calibration_end)}."
     )
-    out = periods[periods["held_out"].eq(True) & periods["outside"].eq(True)]
-    above = int((out["actual"] > out["q95"]).sum())
+    out = tables.periods[_outside(tables.periods)]
+    above = len(rows_of(out, side="above"))
     verdict = (
         "That is within what the model's own futures show."
         if inside.holds
@@ -76,7 +81,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     outside = "" if not len(out) else f"; {words.count(above)} lie above it, {words.count(len(out) - above)} below"
     caption = (
         f"Of {words.count(inside.of)} held-out {point}s {words.count(inside.actual)} lie inside the 90% band "
-        f"({words.count(inside.expected)} are expected){outside}. {verdict} {total_words(table)}"
+        f"({words.count(inside.expected)} are expected){outside}. {verdict} {total_words(tables)}"
     )
     alt = (
         f"Purchases per {point}, actual against the forecast band. {words.count(len(out))} of "
@@ -85,21 +90,26 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     return Words(sub, caption, alt)
 
 
-def total_words(table: pd.DataFrame) -> str:
+def _outside(periods: pd.DataFrame) -> pd.Series:
+    """Which periods are held out and lie outside their intervals."""
+    return periods["held_out"] & periods["side"].isin(["above", "below"])
+
+
+def total_words(tables: Tables) -> str:
     """The sentence on the total: which side of its interval the truth fell."""
-    row = row_of(table, kind="total")
+    row = row_of(tables.total)
     return (
-        f"The total of {words.count(row.actual)} purchases is **{total_side(table)}** its 90% interval "
+        f"The total of {words.count(row.actual)} purchases is **{row.side}** its 90% interval "
         f"({words.count_span(row.q5, row.q95)})."
     )
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
+def draw(tables: Tables, about: About, width: int) -> Canvas:
     wide = width >= 500
     figure = style.canvas(width, 300 if wide else 260)
     axes = style.panel(figure, 46, 16, 50, 28)
-    periods = rows_of(table, kind="period").reset_index(drop=True)
+    periods = tables.periods
     x = np.arange(len(periods)) + 0.5
     tallest = float(periods[["actual", "q95"]].max().max()) or 1.0
     axes.set(xlim=(0, len(periods)), ylim=(0, 1.16 * tallest))
@@ -107,12 +117,12 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     style.bands(axes, x[known], periods[known])
     axes.plot(x[known], periods["q50"][known], color=style.BLUE)
     axes.plot(x, periods["actual"], "-o", color=style.INK, linewidth=1, markersize=3.5 if wide else 2.5)
-    outside = (periods["outside"] == True).to_numpy() & periods["held_out"].to_numpy(dtype=bool)  # noqa: E712
+    outside = _outside(periods).to_numpy()
     axes.plot(x[outside], periods["actual"][outside], "o", color=style.RED, markersize=6 if wide else 5)
     style.y_ticks(axes, style.ticks(0, 1.1 * tallest, 6, whole=True))
     _months(axes, periods, wide)
-    style.name_y(axes, f"purchases per {each(table)}", rise=28)
-    _labels(axes, periods, x, outside, each(table))
+    style.name_y(axes, f"purchases per {each(tables)}", rise=28)
+    _labels(axes, periods, x, outside, each(tables))
     return figure
 
 
@@ -121,7 +131,7 @@ def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, eac
 
     Where the band's end is so near the axis that `model` would stand among the months, it stands on the axis.
     """
-    fitted = int((~periods["held_out"].astype(bool)).sum())
+    fitted = int((~periods["held_out"]).sum())
     if 0 < fitted < len(periods):
         _border(axes, fitted)
     across, up = style.pixels(axes)
@@ -192,26 +202,28 @@ def _named(axes: Axes, starts: pd.Series, unit: str, wide: bool) -> None:
     style.x_ticks(axes, np.arange(0, len(starts), step) + 0.5, [names[unit](day) for day in shown])
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    periods = rows_of(table, kind="period", held_out=True)
+def numbers(tables: Tables, about: About) -> Numbers:
+    periods = rows_of(tables.periods, held_out=True)
     rows = [
         (
             words.date(row.start),
             words.count(row.actual),
             words.count(row.q50),
             words.span(row.q5, row.q95, step=1.0),
-            "outside" if row.outside else "inside",
+            _in_or_out(row),
         )
         for _, row in periods.iterrows()
     ]
-    whole = row_of(table, kind="total")
-    side = "inside" if total_side(table) == "inside" else "outside"
+    whole = row_of(tables.total)
     step = max(1.0, words.width_step(whole.q5, whole.q95))
-    rows.append(
-        ("All", words.count(whole.actual), words.number(whole.q50, step), words.count_span(whole.q5, whole.q95), side)
-    )
-    titles = (f"{words.capital(each(table))} from", "Actual", "Forecast", "90% interval", "Actual is")
+    ends = words.count_span(whole.q5, whole.q95)
+    rows.append(("All", words.count(whole.actual), words.number(whole.q50, step), ends, _in_or_out(whole)))
+    titles = (f"{words.capital(each(tables))} from", "Actual", "Forecast", "90% interval", "Actual is")
     return Numbers(titles, rows, {len(rows) - 1: "total"})
+
+
+def _in_or_out(row: pd.Series) -> str:
+    return "inside" if row.side == "inside" else "outside"
 
 
 FIGURE = Figure(
@@ -224,4 +236,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 
 import ibis
-import numpy as np
 import pandas as pd
 from ibis import _
 
@@ -19,9 +18,10 @@ from clvmodels.kpis.periods import Period
 
 NEW, SILENT = "new", "silent"
 """Not yet a customer in the first period; did not buy in it."""
-_WITHOUT_NUMBER = {SILENT: 1000, NEW: 1001}
-"""Their places in the order of groups: behind all that have a number."""
-COLUMNS = ("of", "from_period", "to_period", "from_group", "to_group", "customers", "share", "whole")
+COLUMNS = (
+    *("of", "from_period", "to_period", "from_group", "to_group", "from_place", "to_place"),
+    *("customers", "share", "whole"),
+)
 
 
 def migration_of(sums: Sums, groups: int, bench: Bench) -> pd.DataFrame:
@@ -30,8 +30,9 @@ def migration_of(sums: Sums, groups: int, bench: Bench) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        of ("profit"), from_period, to_period, from_group, to_group, customers, share (of the customers of the first
-        group), whole (whether the data cover both periods); only cells that hold somebody.
+        of ("profit"), from_period, to_period, from_group, to_group (their names), from_place, to_place (the best group
+        is the first; after the last come those who did not buy, then those who are new), customers, share (of the
+        customers of the first group), whole (whether the data cover both periods); only cells that hold somebody.
     """
     nobody = pd.DataFrame({name: [] for name in COLUMNS})
     if sums.money is None or len(sums.periods) < 2:
@@ -39,52 +40,57 @@ def migration_of(sums: Sums, groups: int, bench: Bench) -> pd.DataFrame:
     grouped = bench.keep(_groups_of_profit(sums.extent, sums.money, groups))
     tables = []
     for before, now in itertools.pairwise(enumerate(sums.periods)):
-        tables.append(_moved(sums.people, grouped, before, now))
+        tables.append(_moved(sums.people, grouped, before, now, groups))
     return pd.concat(tables, ignore_index=True)
 
 
 def _groups_of_profit(extent: ibis.Table, money: ibis.Table, groups: int) -> ibis.Table:
-    """customer_id, period, group ("1" is the most profitable) of those who bought in the period."""
+    """customer_id, period, place (1 is the most profitable group) of those who bought in the period."""
     earned = extent.left_join(money, ["customer_id", "period"])
     earned = earned.select("customer_id", "period", profit=_.profit.fill_null(0.0))
     best_first = ibis.window(group_by=earned.period, order_by=[earned.profit.desc(), earned.customer_id])
-    place = ibis.ntile(groups).over(best_first)  # counted from 0
-    return earned.select("customer_id", "period", group=(place + 1).cast("string"))
+    group = ibis.ntile(groups).over(best_first)  # counted from 0
+    return earned.select("customer_id", "period", place=group + 1)
+
+
+def place_of_silent(groups: int) -> int:
+    """The place of those who did not buy: after the last group."""
+    return groups + 1
+
+
+def place_of_new(groups: int) -> int:
+    """The place of those who were not customers yet: the last of all."""
+    return groups + 2
 
 
 def _moved(
-    people: ibis.Table, grouped: ibis.Table, before: tuple[int, Period], now: tuple[int, Period]
+    people: ibis.Table, grouped: ibis.Table, before: tuple[int, Period], now: tuple[int, Period], groups: int
 ) -> pd.DataFrame:
     """From one period to the next, of all who are customers at its end."""
-    (from_place, from_period), (to_place, to_period) = before, now
+    (earlier_number, from_period), (later_number, to_period) = before, now
     customers = people.filter(_.first <= ibis.date(to_period.end.date())).select("customer_id", "first")
-    earlier = grouped.filter(_.period == from_place).select("customer_id", from_group=_.group)
-    later = grouped.filter(_.period == to_place).select("customer_id", to_group=_.group)
+    earlier = grouped.filter(_.period == earlier_number).select("customer_id", from_place=_.place)
+    later = grouped.filter(_.period == later_number).select("customer_id", to_place=_.place)
     moves = customers.left_join(earlier, "customer_id").drop("customer_id_right")
     moves = moves.left_join(later, "customer_id")
     is_new = moves.first > ibis.date(from_period.end.date())
+    silent = place_of_silent(groups)
     moves = moves.select(
-        from_group=is_new.ifelse(NEW, moves.from_group.fill_null(SILENT)),
-        to_group=moves.to_group.fill_null(SILENT),
+        from_place=is_new.ifelse(place_of_new(groups), moves.from_place.fill_null(silent)),
+        to_place=moves.to_place.fill_null(silent),
     )
-    counts = moves.group_by(["from_group", "to_group"]).agg(customers=_.count()).execute()
+    counts = moves.group_by(["from_place", "to_place"]).agg(customers=_.count()).execute()
     whole = from_period.whole and to_period.whole
-    return as_table(counts, "profit", from_period.name, to_period.name, whole)
+    return as_table(counts, groups, "profit", from_period.name, to_period.name, whole)
 
 
-def as_table(counts: pd.DataFrame, of: str, from_period: str, to_period: str, whole: bool) -> pd.DataFrame:
-    """Cells of from_group, to_group and customers, with their shares, in the groups' order."""
-    group_size = counts.groupby("from_group")["customers"].transform("sum")
+def as_table(counts: pd.DataFrame, groups: int, of: str, from_period: str, to_period: str, whole: bool) -> pd.DataFrame:
+    """Cells of from_place, to_place and customers, with the groups' names and shares, in the groups' order."""
+    names = {place: str(place) for place in range(1, groups + 1)}
+    names |= {place_of_silent(groups): SILENT, place_of_new(groups): NEW}
+    counts = counts.astype({"from_place": int, "to_place": int})
+    named = {"from_group": counts["from_place"].map(names), "to_group": counts["to_place"].map(names)}
+    group_size = counts.groupby("from_place")["customers"].transform("sum")
     share = counts["customers"] / group_size
-    table = counts.assign(of=of, from_period=from_period, to_period=to_period, share=share, whole=whole)
-    to_place = table["to_group"].map(_place)
-    from_place = table["from_group"].map(_place)
-    order = np.lexsort([to_place, from_place])  # by the last key first
-    return table.iloc[order][list(COLUMNS)].reset_index(drop=True)
-
-
-def _place(group: str) -> int:
-    """Groups by their number, and then those without one."""
-    if group in _WITHOUT_NUMBER:
-        return _WITHOUT_NUMBER[group]
-    return int(group)
+    table = counts.assign(of=of, from_period=from_period, to_period=to_period, share=share, whole=whole, **named)
+    return table.sort_values(["from_place", "to_place"])[list(COLUMNS)].reset_index(drop=True)

@@ -6,6 +6,7 @@ What is counted of single customers is in `pit.py` and its neighbours; here are 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -36,8 +37,8 @@ class Tracking(NamedTuple):
     """Purchases of the whole base by period, before and after the calibration's end.
 
     `periods` has a row a period: start, unit (week, or what opportunities are counted in), units (how many of them a
-    period holds), held_out, actual, and q5 to q95 of the forecast with `outside` (of the 90% interval), where there is
-    one. `inside` counts the held-out periods; None where there is none.
+    period holds), held_out, actual, and q5 to q95 of the forecast with `side` (see `side_of`), where there is one.
+    `inside` counts the held-out periods; None where there is none.
     """
 
     periods: list[dict[str, Any]]
@@ -47,7 +48,7 @@ class Tracking(NamedTuple):
 class Groups(NamedTuple):
     """Mean held-out purchases of customers with the same past frequency.
 
-    `groups` has a row a group: frequency (its name), customers, actual, and q5 to q95 of the forecast.
+    `groups` has a row a group: frequency (its name), customers, actual, q5 to q95 of the forecast, and `side`.
     """
 
     groups: list[dict[str, Any]]
@@ -79,6 +80,11 @@ class Judgement:
     def total(self) -> dict[str, float]:
         """Quantiles of the forecast of that total."""
         return quantiles(total(self.judged.futures.purchases))
+
+    @property
+    def side_of_total(self) -> str:
+        """On which side of its 90% interval that total lies."""
+        return side_of(self.actual_total, self.total)
 
     @cached_property
     def pit(self) -> Array:
@@ -144,8 +150,9 @@ class Judgement:
         rows = []
         for place, (low, high) in enumerate(bounds):
             name = _group_name(low, high, last=place == len(bounds) - 1)
-            row = {"frequency": name, "customers": int(sizes[place]), "actual": float(actual[place])}
-            rows.append(row | quantiles(draws[:, place]))
+            row: dict[str, Any] = {"frequency": name, "customers": int(sizes[place]), "actual": float(actual[place])}
+            forecast = quantiles(draws[:, place])
+            rows.append(row | forecast | {"side": side_of(row["actual"], forecast)})
         return Groups(rows, inside_count(draws, actual))
 
     @cached_property
@@ -166,6 +173,13 @@ class Judgement:
             actual = np.array([row["actual"] for row in future_rows])
             inside = inside_count(sums, actual)
         return Tracking([*past_rows, *future_rows], inside)
+
+
+def side_of(actual: float, forecast: Mapping[str, float]) -> str:
+    """On which side of the 90% interval of its forecast a number lies: inside, above, below."""
+    if actual > forecast["q95"]:
+        return "above"
+    return "below" if actual < forecast["q5"] else "inside"
 
 
 def frequency_groups(frequency: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -223,7 +237,7 @@ def _periods(
     for place, (start, purchases) in enumerate(zip(cut["start"].iloc[::size], actual, strict=True)):
         row = {"start": start, "unit": unit, "units": size, "held_out": held_out, "actual": float(purchases)}
         if sums is not None:
-            row |= quantiles(sums[:, place])
-            row["outside"] = not row["q5"] <= purchases <= row["q95"]
+            forecast = quantiles(sums[:, place])
+            row |= forecast | {"side": side_of(purchases, forecast)}
         rows.append(row)
     return rows, sums

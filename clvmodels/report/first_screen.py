@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures import checks, data_cleaning, model_comparison, phrases, tracking
+from clvmodels.figures import checks, data_cleaning, model_comparison, p_alive, phrases, tracking
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
+from clvmodels.figures.total_value import value_of
 from clvmodels.metrics.checks import told
 from clvmodels.metrics.compare import SAME
 from clvmodels.report.stored import Stored
@@ -119,29 +120,23 @@ def _sentences(stored: Stored) -> Iterator[str]:
         are = "is" if best["sure"] == 1 else "are"
         yield f"{words.count(best['sure'])} {are} surely among the best {words.count(best['top'])}."
     if "tracking" in tables:
-        purchases = row_of(tables["tracking"], kind="total")
+        purchases = row_of(tables["tracking"].total)
         yield (
             f"In {phrases.window(about)} held out, {words.count(purchases.actual)} purchases came; the forecast was "
             f"{words.count_span(purchases.q5, purchases.q95)}."
         )
     if "p_alive" in tables:
-        yield f"{_share_in_doubt(tables['p_alive'])} of customers are in doubt: gone, or only silent."
+        yield f"{p_alive.share_in_doubt(tables['p_alive'])} of customers are in doubt: gone, or only silent."
 
 
-def total_value(tables: dict[str, pd.DataFrame]) -> pd.Series | None:
+def total_value(tables: dict[str, Any]) -> pd.Series | None:
     """Quantiles of what the base will earn, where that was computed."""
-    table = tables.get("total_value")
-    return None if table is None else row_of(table, kind="total", series="realised")
+    return value_of(tables["total_value"]) if "total_value" in tables else None
 
 
 def entry_label(about: About) -> str:
     """The recommended entry, as it is called."""
     return words.label(about.entries.get(about.recommended, about.recommended), 40)
-
-
-def _share_in_doubt(table: pd.DataFrame) -> str:
-    shares = rows_of(table, kind="share")
-    return words.share(row_of(shares, level="doubt").customers, shares.customers.sum())
 
 
 # ---------------------------------------------------------------------------------------------- the four numbers
@@ -173,13 +168,13 @@ def _sure(stored: Stored) -> Answer | None:
 
 
 def _held_out(stored: Stored) -> Answer | None:
-    table = stored.tables.get("tracking")
-    if table is None:
+    tables = stored.tables.get("tracking")
+    if tables is None:
         return None
-    purchases = row_of(table, kind="total")
-    side = "inside" if tracking.total_side(table) == "inside" else "outside"
+    purchases = row_of(tables.total)
+    side = "inside" if purchases.side == "inside" else "outside"
     note = f"forecast {words.count_span(purchases.q5, purchases.q95)} (90%): {side}."
-    link = words.capital(tracking.each(table)) + "s"
+    link = words.capital(tracking.each(tables)) + "s"
     return Answer("Held-out purchases", words.count(purchases.actual), note, "tracking", link)
 
 
@@ -196,14 +191,14 @@ def _best_model(stored: Stored) -> Answer | None:
 def _in_doubt(stored: Stored) -> Answer | None:
     if "p_alive" not in stored.tables:
         return None
-    share = _share_in_doubt(stored.tables["p_alive"])
+    share = p_alive.share_in_doubt(stored.tables["p_alive"])
     return Answer("Customers in doubt", share, "10 to 90% likely to be there.", "p_alive", "Who")
 
 
 def _rows_used(stored: Stored) -> Answer | None:
     if "data_cleaning" not in stored.tables:
         return None
-    used, read = data_cleaning.used(stored.tables["data_cleaning"])
+    used, read = data_cleaning.used(stored.tables["data_cleaning"].account)
     note = f"{words.count(used)} of {words.count(read)}."
     return Answer("Rows used", words.share(used, read), note, "data_cleaning", "Why")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures import data_cleaning, payback, phrases, tracking, value_parts
+from clvmodels.figures import concentration, data_cleaning, payback, phrases, tracking, value_parts
 from clvmodels.figures.concentration import share_range
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
@@ -41,7 +41,7 @@ def worth(stored: Stored) -> str:
         ends = words.span(value.q5, value.q95, currency=about.currency)
         clauses.append(f"the base will earn {ends} in {phrases.horizon(about)} (90%)")
     if "concentration" in tables:
-        share = share_range(row_of(tables["concentration"], kind="top", series="expected"))
+        share = share_range(concentration.top_of(tables["concentration"], "expected"))
         clauses.append(f"the best {words.rate(about.top_share)} of customers carry {share} of what is expected")
     sentences = [_sentence(clauses)] if clauses else []
     if "value_parts" in tables:
@@ -80,7 +80,7 @@ def strategy(stored: Stored) -> str:
     tables, about = stored.tables, stored.about
     clauses = []
     if "kpi_base_value" in tables:
-        totals = rows_of(tables["kpi_base_value"], level="total")
+        totals = rows_of(tables["kpi_base_value"].values, level="total")
         first, last = totals.iloc[0], totals.iloc[-1]
         if len(totals) > 1:
             dates = f"from {words.date(first.date)} to {words.date(last.date)}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from clvmodels.errors import Problem, ResultsError
-from clvmodels.figures import FIGURES, checks
+from clvmodels.figures import FIGURES, Figure, checks, data_cleaning
 from clvmodels.results.folder import About
-from clvmodels.results.tables import read_tables
+from clvmodels.results.tables import AGAIN, part_name, read_tables
 
 ALWAYS = {"checks": "checks", "data_cleaning": "account"}
 """Tables of the run that stand in for a figure's: shown whatever figures the experiment asked for."""
@@ -19,10 +18,10 @@ ALWAYS = {"checks": "checks", "data_cleaning": "account"}
 
 @dataclass(frozen=True)
 class Stored:
-    """What the run was, and the tables of its figures, by the figures' names."""
+    """What the run was, and of each figure its table, or its several, by the figures' names."""
 
     about: About
-    tables: dict[str, pd.DataFrame]
+    tables: dict[str, Any]
 
 
 def read(folder: Path) -> Stored:
@@ -31,20 +30,44 @@ def read(folder: Path) -> Stored:
     Raises
     ------
     ResultsError
-        If the folder or run.json is missing, is not what a run writes, or no table is there.
+        If the folder or run.json is missing, is not what a run writes, or no table is there; if only some of a
+        figure's several tables are.
     """
     about = _about(folder / "run.json")
-    paths = {f"tables/{name}": name for name in FIGURES}
-    tables = {paths[path]: table for path, table in read_tables(folder, paths).items()}
+    tables = {}
+    for name, figure in FIGURES.items():
+        table = _table(folder, figure)
+        if table is not None:
+            tables[name] = table
     of_the_run = read_tables(folder, [path for name, path in ALWAYS.items() if name not in tables])
-    for name, path in ALWAYS.items():
-        if path in of_the_run:
-            tables[name] = of_the_run[path]
+    if "account" in of_the_run:
+        tables["data_cleaning"] = data_cleaning.of_account(of_the_run["account"])
+    if "checks" in of_the_run:
+        tables["checks"] = of_the_run["checks"]
     if "checks" in tables:
         tables["checks"] = checks.ordered(tables["checks"], about.recommended)
     if not tables:
         raise ResultsError(Problem("no table of a figure", str(folder / "tables"), known="Run the experiment again"))
     return Stored(about, tables)
+
+
+def _table(folder: Path, figure: Figure) -> Any:
+    """A figure's table, or its several; None where the run has stored none of it.
+
+    Several that lack one are refused, and so is a single table of all their rows, which runs stored once: left out
+    without a word, the figure would seem not to have been asked for.
+    """
+    path = f"tables/{figure.name}"
+    if figure.tables is None:
+        return read_tables(folder, [path]).get(path)
+    names = {part: part_name(path, part) for part in figure.tables._fields}
+    stored = read_tables(folder, names.values())
+    missing = [name for name in names.values() if name not in stored]
+    if not stored and not (folder / f"{path}.csv").is_file():
+        return None
+    if missing:
+        raise ResultsError([Problem(f"no table '{name}'", str(folder), known=AGAIN) for name in missing])
+    return figure.tables(**{part: stored[name] for part, name in names.items()})
 
 
 def _about(path: Path) -> About:

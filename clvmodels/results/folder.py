@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvmodels.results.export import write_table
-from clvmodels.results.tables import store_tables, write_atomically
+from clvmodels.results.tables import named, store_tables, write_atomically
 
 if TYPE_CHECKING:
     from clvmodels.customers.table import Split
@@ -143,7 +143,7 @@ def machine(started: float) -> dict[str, Any]:
 def store(
     folder: Path,
     run: Run,
-    tables: Mapping[str, pd.DataFrame | None],
+    tables: Mapping[str, pd.DataFrame | NamedTuple | None],
     customers: pd.DataFrame,
     config: str,
 ) -> None:
@@ -154,7 +154,10 @@ def store(
     (folder / "run.json").unlink(missing_ok=True)
     for old in (folder / "tables").glob("*.csv"):
         old.unlink()
-    of_figures = {f"tables/{name}": table for name, table in tables.items() if table is not None}
+    of_figures: dict[str, pd.DataFrame] = {}
+    for name, table in tables.items():
+        if table is not None:
+            of_figures |= named(f"tables/{name}", table)
     of_the_run = {"account": run.account, "scores": run.scores, "checks": run.checks}
     store_tables(folder, of_figures | of_the_run)
     write_atomically(folder / "config.yaml", config)

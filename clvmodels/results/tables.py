@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from pandas.api import types as dtypes
@@ -38,6 +39,18 @@ def store_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
         write_atomically(path, table.to_csv(index=False))
         schema[name] = types_of(table)
     write_atomically(folder / SCHEMA, json.dumps(schema, indent=1, ensure_ascii=False) + "\n")
+
+
+def named(figure: str, table: pd.DataFrame | NamedTuple) -> dict[str, pd.DataFrame]:
+    """A figure's table by the figure's name; of several, each by the name that `part_name` gives it."""
+    if isinstance(table, pd.DataFrame):
+        return {figure: table}
+    return {part_name(figure, part): rows for part, rows in table._asdict().items()}
+
+
+def part_name(figure: str, part: str) -> str:
+    """The name of one of the several tables of a figure."""
+    return f"{figure}.{part}"
 
 
 def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:

@@ -21,7 +21,7 @@ from clvmodels.customers.table import Split
 from clvmodels.draws import mean_by_customer, quantiles
 from clvmodels.errors import ClvError
 from clvmodels.kpis.indicators import Kpis, kpis
-from clvmodels.kpis.migration import NEW, as_table
+from clvmodels.kpis.migration import as_table, place_of_new
 from clvmodels.kpis.programmes import programmes
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
@@ -179,11 +179,11 @@ def _quantile_rows(values: Values | None) -> Iterator[dict[str, Any]]:
 
 def _migration(before: pd.Series, after: pd.Series, first: str, second: str, groups: int) -> pd.DataFrame:
     """Customers by group of expected value at two dates: group 1 is the most valuable."""
-    to_group = _value_groups(after, groups)
-    from_group = _value_groups(before, groups).reindex(to_group.index).fillna(NEW)
-    moves = pd.DataFrame({"from_group": from_group, "to_group": to_group})
-    counts = moves.groupby(["from_group", "to_group"]).size().rename("customers").reset_index()
-    return as_table(counts, "expected value", first, second, True)
+    to_place = _value_groups(after, groups)
+    from_place = _value_groups(before, groups).reindex(to_place.index, fill_value=place_of_new(groups))
+    moves = pd.DataFrame({"from_place": from_place, "to_place": to_place})
+    counts = moves.groupby(["from_place", "to_place"]).size().rename("customers").reset_index()
+    return as_table(counts, groups, "expected value", first, second, True)
 
 
 def _value_groups(means: pd.Series, groups: int) -> pd.Series:
@@ -191,4 +191,4 @@ def _value_groups(means: pd.Series, groups: int) -> pd.Series:
     order = np.lexsort((means.index.to_numpy(dtype=str), -means.to_numpy()))
     group = np.empty(len(means), dtype=int)
     group[order] = np.arange(len(means)) * groups // len(means) + 1
-    return pd.Series(group.astype(str), means.index)
+    return pd.Series(group, means.index)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.kpis.indicators import COLUMNS, Kpis
-from clvmodels.kpis.migration import NEW, SILENT, as_table
+from clvmodels.kpis.migration import as_table
 from clvmodels.kpis.programmes import COLUMNS as OF_PROGRAMMES
 from clvmodels.runs.strategy import COLUMNS as OF_DATES
 
@@ -59,12 +59,13 @@ def _told(count: int, groups: list[str], rng: np.random.Generator, value: bool) 
 
 def _moved(count: int, rng: np.random.Generator) -> pd.DataFrame:
     rows = []
-    for before in ("1", "2", "3", "4", "5", SILENT, NEW):
-        size = max(1, count // 25) * (8 if before == SILENT else 1)
-        parts = rng.multinomial(size, rng.dirichlet(np.r_[np.ones(5), 6 if before == SILENT else 3]))
-        rows += [(before, now, n) for now, n in zip([*"12345", SILENT], parts, strict=True) if n]
-    found = pd.DataFrame(rows, columns=["from_group", "to_group", "customers"])
-    return as_table(found, "profit", "2025 Q2", "2025 Q3", True)
+    silent, new = 6, 7
+    for before in (1, 2, 3, 4, 5, silent, new):
+        size = max(1, count // 25) * (8 if before == silent else 1)
+        parts = rng.multinomial(size, rng.dirichlet(np.r_[np.ones(5), 6 if before == silent else 3]))
+        rows += [(before, now, n) for now, n in zip([1, 2, 3, 4, 5, silent], parts, strict=True) if n]
+    found = pd.DataFrame(rows, columns=["from_place", "to_place", "customers"])
+    return as_table(found, 5, "profit", "2025 Q2", "2025 Q3", True)
 
 
 def _programmes(count: int, campaigns: tuple[str, str]) -> pd.DataFrame:

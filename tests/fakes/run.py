@@ -31,7 +31,7 @@ from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.report import write_report
 from clvmodels.results.folder import About, EntryResult, Run
-from clvmodels.results.tables import store_tables
+from clvmodels.results.tables import named, store_tables
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.valuation import Values
 
@@ -353,7 +353,7 @@ def store(run: Run, folder: Path) -> Path:
     for name, figure in FIGURES.items():
         table = figure.table(run)
         if table is not None:
-            tables[f"tables/{name}"] = table
+            tables |= named(f"tables/{name}", table)
     store_tables(folder, tables)
     return folder
 

@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from clvmodels.figures import FIGURES
 from clvmodels.results.folder import Run
-from clvmodels.results.tables import read_tables, store_tables
+from clvmodels.results.tables import named, read_tables, store_tables
 
 FOLDER = Path(__file__).parents[1] / "figures"
 
@@ -22,15 +23,17 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ").replace("\u2212\u2060", "-")
 
 
-def stored(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as a results folder gives it back."""
+def stored(table: Any) -> Any:
+    """A figure's table, or its several, as a results folder gives them back."""
+    tables = named("table", table)
     with tempfile.TemporaryDirectory() as folder:
-        store_tables(Path(folder), {"table": table})
-        return read_tables(Path(folder), ["table"])["table"]
+        store_tables(Path(folder), tables)
+        again = read_tables(Path(folder), tables)
+    return again["table"] if isinstance(table, pd.DataFrame) else type(table)(*again.values())
 
 
-def table_of(name: str, run: Run) -> pd.DataFrame:
-    """A figure's table as a results folder gives it back."""
+def table_of(name: str, run: Run) -> Any:
+    """A figure's table, or its several, as a results folder gives it back."""
     return stored(FIGURES[name].table(run))
 
 

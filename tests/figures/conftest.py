@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
+
 import pytest
 from fakes.company_run import with_company
 from fakes.run import fake_run
@@ -18,6 +19,6 @@ def company_run() -> Run:
 
 
 @pytest.fixture(scope="session")
-def company_tables(company_run) -> dict[str, pd.DataFrame]:
+def company_tables(company_run) -> dict[str, Any]:
     """The tables of all figures, as a results folder gives them back."""
     return {name: table_of(name, company_run) for name in FIGURES}

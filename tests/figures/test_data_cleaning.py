@@ -10,7 +10,7 @@ from fakes.says import Says, caption_of, check, table_of
 from fakes.tiny import tiny_run
 
 from clvmodels import words
-from clvmodels.figures import FIGURES
+from clvmodels.figures import FIGURES, data_cleaning
 
 
 def one_table(*lines):
@@ -240,7 +240,7 @@ def test_rows_that_are_returns_stand_apart_below_the_rows_used():
         ],
         columns=["step", "reason", "where", "rows", "kind"],
     )
-    found = FIGURES["data_cleaning"].numbers(account, about())
+    found = FIGURES["data_cleaning"].numbers(data_cleaning.of_account(account), about())
     assert [row[0] for row in found.rows] == [
         "Rows read",
         "Zero amount",

@@ -11,6 +11,14 @@ from fakes.tiny import kpis, strategy_run
 COLUMNS = ["of", "from_period", "to_period", "from_group", "to_group", "customers", "share", "whole"]
 
 
+PLACES = {"1": 1, "2": 2, "silent": 3, "new": 4}
+
+
+def migration(rows):
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.assign(from_place=table["from_group"].map(PLACES), to_place=table["to_group"].map(PLACES))
+
+
 def run(before="2025 Q2", now="2025 Q3"):
     """Of 8 best customers 4 stayed, 1 fell and 3 did not buy; of 20 silent ones 5 came back; 3 were new."""
     moves = [("1", "1", 4, 0.5), ("1", "2", 1, 0.125), ("1", "silent", 3, 0.375)]
@@ -19,12 +27,12 @@ def run(before="2025 Q2", now="2025 Q3"):
     rows = [("profit", before, now, *move, True) for move in moves]
     rows += [("profit", "2024 Q1", "2024 Q2", "1", "1", 99, 1.0, True), ("worth", before, now, "1", "1", 99, 1.0, True)]
     rows += [("profit", "2025 Q4", "2026 Q1", "1", "1", 99, 1.0, False)]
-    return strategy_run(kpis(migration=pd.DataFrame(rows, columns=COLUMNS)))
+    return strategy_run(kpis(migration=migration(rows)))
 
 
 def only_new():
     rows = [("profit", "2025-01", "2025-02", "new", "silent", 3, 1.0, True)]
-    return strategy_run(kpis(migration=pd.DataFrame(rows, columns=COLUMNS)))
+    return strategy_run(kpis(migration=migration(rows)))
 
 
 CASES = {

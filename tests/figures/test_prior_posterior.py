@@ -56,11 +56,11 @@ def test_it_draws(accept_drawings):
 
 def test_quantities_of_one_name_are_told_apart_and_every_model_is_drawn(company_run):
     found = table_of("prior_posterior", company_run)
-    assert found.query("kind == 'quantiles'").groupby(["name", "series"]).size().eq(1).all()
-    names = set(found["name"])
+    assert found.quantiles.groupby(["name", "series"]).size().eq(1).all()
+    names = set(found.quantiles["name"])
     spread = "spread of rates between customers (sd / mean)"
     assert {f"contacts: {spread}", f"referrals: {spread}", "mean contacts"} <= names and spread not in names
-    assert set(found.query("kind == 'curve'")["part"]) == {"purchases", "contacts", "referrals"}
+    assert set(found.curves["part"]) == {"purchases", "contacts", "referrals"}
 
 
 def test_more_quantities_than_panels_leave_no_model_out(company_run):
@@ -70,8 +70,8 @@ def test_more_quantities_than_panels_leave_no_model_out(company_run):
         **{**vars(company_run.valued), "posteriors": {**posteriors, **{f"role {k}": of_another for k in range(9)}}}
     )
     found = table_of("prior_posterior", replace(company_run, valued=valued))
-    drawn = found.query("kind == 'curve'")
+    drawn = found.curves
     assert drawn["name"].nunique() == 12 and drawn["part"].nunique() == 11
     said = FIGURES["prior_posterior"].words(found, company_run.about).sub
-    assert f"{found['name'].nunique() - 12} quantities more" in said
-    assert len(FIGURES["prior_posterior"].numbers(found, company_run.about).rows) == found["name"].nunique()
+    assert f"{found.quantiles['name'].nunique() - 12} quantities more" in said
+    assert len(FIGURES["prior_posterior"].numbers(found, company_run.about).rows) == found.quantiles["name"].nunique()

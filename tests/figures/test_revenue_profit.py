@@ -103,16 +103,17 @@ def test_it_draws(accept_drawings):
 def test_customers_who_lead_by_revenue_and_not_by_profit_are_counted(count):
     company_run = with_company(fake_run(count, 100))
     found = table_of("revenue_profit", company_run)
-    n = found.set_index("kind")["customers"]
+    n = found.counts.iloc[0]
     top = int(0.2 * count)
     by_revenue = set(company_run.made["revenue"].nlargest(top).index)
     by_profit = set(company_run.valued.ranking["expected_mean"].nlargest(top).index)
     assert (n["top"], n["both"], n["moved"]) == (top, len(by_revenue & by_profit), len(by_revenue - by_profit))
-    points = found[found["kind"].isin(["cell", "dot"])]
-    assert points["customers"].sum() == count and len(points) <= 625
+    points = found.cells
+    assert len(found.dots) == (count if points.empty else 0)
+    assert points["customers"].sum() + len(found.dots) == count and len(points) <= 625
     said = FIGURES["revenue_profit"].words(found, company_run.about).caption
     assert f"**{words.count(n['moved'])} of the {words.count(top)}**" in said
-    example = found[found["kind"] == "example"].iloc[0]
+    example = found.examples.iloc[0]
     assert example.revenue_place <= top < example.profit_place
     assert f"{example.customer} at place {words.count(example.revenue_place)} by revenue" in said
     by_place = company_run.made["revenue"].rank(ascending=False)
@@ -123,4 +124,4 @@ def test_equal_customers_share_a_cell():
     company_run = with_company(fake_run(200, 100))
     same = pd.Series(1.0, index=company_run.made.index)
     found = table_of("revenue_profit", replace(company_run, made=company_run.made.assign(revenue=same)))
-    assert found.query("kind == 'cell'")["x"].unique().tolist() == [12]
+    assert found.cells["x"].unique().tolist() == [12]

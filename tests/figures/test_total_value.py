@@ -113,10 +113,12 @@ def test_it_draws(accept_drawings):
 
 def test_words_come_from_the_table(company_run, company_tables):
     """Another table, other words: no number is kept from the company_run."""
-    table = company_tables["total_value"].copy()
-    table[["q5", "q25", "q50", "q75", "q95"]] *= 10
-    said = FIGURES["total_value"].words(table, company_run.about).caption
-    row = table.query("kind == 'total' and series == 'realised'").iloc[0]
+    tables = company_tables["total_value"]
+    totals = tables.totals.copy()
+    totals[["q5", "q25", "q50", "q75", "q95"]] *= 10
+    tables = tables._replace(totals=totals, made=tables.made.assign(profit=10 * tables.made["profit"]))
+    said = FIGURES["total_value"].words(tables, company_run.about).caption
+    row = totals.query("total == 'value' and series == 'realised'").iloc[0]
     assert f"{round(row.q5, -4):,.0f} to {round(row.q95, -4):,.0f}" in said
 
 
@@ -125,9 +127,9 @@ def test_total_value_is_the_total_of_each_draw(company_run, company_tables):
     credit = values.parts["referrals"].realised.sum(axis=1, dtype=float)
     totals = values.realised.sum(axis=1, dtype=float) - credit
     assert (credit > 0).all()
-    row = company_tables["total_value"].query("kind == 'total' and series == 'realised'").iloc[0]
+    row = company_tables["total_value"].totals.query("total == 'value' and series == 'realised'").iloc[0]
     assert [row.q5, row.q95] == pytest.approx(np.quantile(totals, [0.05, 0.95]), rel=1e-6)
-    assert len(company_tables["total_value"].query("kind == 'dot'")) == 50
+    assert len(company_tables["total_value"].dots) == 50
 
 
 def test_a_total_with_a_credit_says_that_it_is_left_out(company_run):

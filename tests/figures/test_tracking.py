@@ -115,18 +115,18 @@ def test_it_draws(accept_drawings):
 
 
 def test_tracking_counts_weeks_and_names_the_side_of_the_total(company_run, company_tables):
-    weeks = company_tables["tracking"].query("kind == 'period' and held_out == True")
-    inside = company_tables["tracking"].query("kind == 'inside'").iloc[0]
+    tables = company_tables["tracking"]
+    weeks = tables.periods.query("held_out == True")
+    inside = tables.inside.iloc[0]
+    assert inside.actual == (weeks.side == "inside").sum()
     assert inside.actual == ((weeks.actual >= weeks.q5) & (weeks.actual <= weeks.q95)).sum()
-    high = company_tables["tracking"].copy()
-    high.loc[high.kind == "total", "actual"] = 10_000
+    high = tables._replace(total=tables.total.assign(side="above"))
     assert "**above**" in FIGURES["tracking"].words(high, company_run.about).caption
-    high.loc[high.kind == "inside", "actual"] = 3
+    high = high._replace(inside=tables.inside.assign(actual=3, holds=False))
     assert "this check fails" in FIGURES["tracking"].words(high, company_run.about).caption
 
 
 def test_a_rare_purchase_is_tracked_by_four_weeks():
-    table = FIGURES["tracking"].table(fake_run(50, draws=100))
-    periods = table.query("kind == 'period'")
+    periods = FIGURES["tracking"].table(fake_run(50, draws=100)).periods
     assert set(periods["units"]) == {4} and set(periods["unit"]) == {"week"}
     assert pd.Timestamp(periods.query("held_out == True")["start"].iloc[0]) == pd.Timestamp("2025-07-01")

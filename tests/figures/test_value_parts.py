@@ -172,7 +172,7 @@ def test_the_waterfall_tells_each_part_the_whole_and_the_credit_apart(company_ru
     whole = found.iloc[6]
     base = company_run.valued.values.base("realised")
     assert [whole.q5, whole.q50, whole.q95] == pytest.approx(np.quantile(base, [0.05, 0.5, 0.95]))
-    total = table_of("total_value", company_run).query("kind == 'total' and series == 'realised'").iloc[0]
+    total = table_of("total_value", company_run).totals.query("total == 'value' and series == 'realised'").iloc[0]
     assert [whole.q5, whole.q95] == pytest.approx([total.q5, total.q95])
 
 

@@ -139,6 +139,7 @@ def test_customers_move_between_groups_of_profit():
     first = moved[moved["from_period"] == "2025 Q1"]
     cells = list(zip(first["from_group"], first["to_group"], first["customers"], strict=True))
     assert cells == [("1", "silent", 1), ("2", "2", 1), ("new", "1", 1)]
+    assert list(zip(first["from_place"], first["to_place"], strict=True)) == [(1, 3), (2, 2), (4, 1)]
     assert (first["share"] == 1).all()
     shares = moved.groupby(["from_period", "from_group"])["share"].sum()
     np.testing.assert_allclose(shares, 1)

@@ -7,7 +7,7 @@ import pytest
 
 from clvmodels.metrics import bands
 from clvmodels.metrics.bands import inside_count, isotonic_line, uniform_band
-from clvmodels.metrics.judgement import frequency_groups
+from clvmodels.metrics.judgement import frequency_groups, side_of
 
 
 def test_the_bound_of_a_count_is_that_of_the_models_own_draws():
@@ -84,3 +84,10 @@ def test_groups_by_frequency_are_of_ten_or_more_and_cover_everyone():
         assert sum(sizes) == customers
         assert len(bounds) <= 8
         assert min(sizes) >= 10
+
+
+@pytest.mark.parametrize(
+    ("actual", "side"), [(0.9, "below"), (1.0, "inside"), (2.0, "inside"), (3.0, "inside"), (3.1, "above")]
+)
+def test_a_number_on_the_end_of_its_interval_is_inside(actual, side):
+    assert side_of(actual, {"q5": 1.0, "q25": 1.5, "q50": 2.0, "q75": 2.5, "q95": 3.0}) == side

@@ -146,11 +146,16 @@ def test_numbers_of_captions_stand_in_the_tables(name):
     folder = reported(name)
     about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     text = page(folder).words
-    total = pd.read_csv(folder / "tables/total_value.csv").query("kind == 'total' and series == 'realised'").iloc[0]
+    total = (
+        pd.read_csv(folder / "tables/total_value.totals.csv")
+        .query("total == 'value'")
+        .set_index("series")
+        .loc["realised"]
+    )
     assert words.span(total.q5, total.q95, currency=about["currency"]) in text
-    odds = pd.read_csv(folder / "tables/top_odds.csv").query("series == 'expected'").set_index("kind")["customers"]
+    odds = pd.read_csv(folder / "tables/top_odds.counts.csv").set_index("series").loc["expected"]
     assert f"{words.counted(odds['sure'], 'customer')} " in text
-    track = pd.read_csv(folder / "tables/tracking.csv").query("kind == 'total'").iloc[0]
+    track = pd.read_csv(folder / "tables/tracking.total.csv").iloc[0]
     assert words.count(track.actual) in text
     assert words.count_span(track.q5, track.q95) in text
     tenth = pd.read_csv(folder / "tables/value_ranking.csv").iloc[9]
@@ -296,7 +301,25 @@ def test_the_tables_are_enough(tmp_path):
         shutil.copy(reported("company") / name, tmp_path)
     shutil.copytree(reported("company") / "tables", tmp_path / "tables")
     assert write_report(tmp_path).read_bytes() == (reported("company") / "report.html").read_bytes()
-    assert sorted(p.stem for p in (tmp_path / "tables").iterdir()) == sorted(FIGURES)
+    assert {p.name.partition(".")[0] for p in (tmp_path / "tables").iterdir()} == set(FIGURES)
+
+
+def test_a_figure_of_several_tables_is_read_whole_or_not_at_all(tmp_path):
+    shutil.copytree(reported("full"), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "tables" / "tracking.total.csv").unlink()
+    with pytest.raises(ResultsError, match=r"no table 'tables/tracking\.total'"):
+        read(tmp_path)
+    for part in ("periods", "inside"):
+        (tmp_path / "tables" / f"tracking.{part}.csv").unlink()
+    assert "tracking" not in read(tmp_path).tables
+
+
+def test_a_run_that_stored_all_kinds_of_rows_in_one_table_has_to_be_run_again(tmp_path):
+    shutil.copytree(reported("full"), tmp_path, dirs_exist_ok=True)
+    for path in (tmp_path / "tables").glob("tracking.*.csv"):
+        path.rename(tmp_path / "tables" / "tracking.csv")
+    with pytest.raises(ResultsError, match="Run the experiment again"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -304,8 +327,10 @@ def test_the_tables_are_enough(tmp_path):
 )
 def test_an_experiment_may_ask_for_one_figure_and_still_shows_all_checks(kept, tmp_path):
     (tmp_path / "tables").mkdir()
-    for name in ("run.json", "schema.json", "checks.csv", "account.csv", *(f"tables/{figure}.csv" for figure in kept)):
-        shutil.copy(reported("full") / name, tmp_path / name)
+    full = reported("full")
+    tables = [path.relative_to(full) for figure in kept for path in (full / "tables").glob(f"{figure}.*")]
+    for name in ("run.json", "schema.json", "checks.csv", "account.csv", *tables):
+        shutil.copy(full / name, tmp_path / name)
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert len(re.findall(r'<td class="is-', text)) == 6
     assert re.findall(r'<td class="is-(\w+)', text)[0] == "failed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 import hypothesis.strategies as st
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from clvmodels.errors import ResultsError
-from clvmodels.results.tables import SCHEMA, read_tables, store_tables, types_of
+from clvmodels.figures.figure import typed
+from clvmodels.results.tables import SCHEMA, named, read_tables, store_tables, types_of
 
 AWKWARD = ["007", "1e5", "NA", "null", "nan", "None", "True", "1.0", "-0", "inf", "2025-01-01", "a, b", 'q"', "x\ny"]
 DAYS = pd.to_datetime(["2025-06-30", None, "2025-12-29"])
@@ -77,3 +79,24 @@ def test_a_folder_without_types_or_with_other_columns_is_refused(tmp_path):
     with pytest.raises(ResultsError, match=r"schema\.json"):
         read_tables(tmp_path, ["two"])
     assert read_tables(tmp_path, ["three"]) == {}
+
+
+class Several(NamedTuple):
+    """Two kinds of rows."""
+
+    rows: pd.DataFrame
+    none: pd.DataFrame
+
+
+def test_several_tables_are_stored_apart_and_one_of_no_rows_keeps_its_types(tmp_path):
+    rows = pd.DataFrame({"name": ["007", None], "at": [0.1, 2.0]})
+    none = typed([], name=str, number=int, share=float, holds=bool)
+    tables = named("tables/one", Several(rows, none))
+    assert list(tables) == ["tables/one.rows", "tables/one.none"]
+    store_tables(tmp_path, tables)
+    again = read_tables(tmp_path, tables)
+    assert again["tables/one.rows"]["name"].tolist()[0] == "007"
+    back = again["tables/one.none"]
+    assert back.empty and list(back) == list(none)
+    assert [back[name].dtype for name in ("number", "share", "holds")] == [np.dtype(t) for t in ("i8", "f8", "?")]
+    assert named("tables/one", rows).keys() == {"tables/one"}

@@ -147,7 +147,8 @@ def test_a_run_stores_its_tables_and_resumes(tmp_path, monkeypatch):
     assert asked.count("2025-09-30") == 2  # purchases and spend
     for name in ("kpis", "base_value", "programmes", "migration"):
         assert len(pd.read_csv(done.folder / f"{name}.csv")), name
-    assert {"kpi_trend", "kpi_base_value", "kpi_programmes"} <= {p.stem for p in (done.folder / "tables").iterdir()}
+    figures = {path.name.partition(".")[0] for path in (done.folder / "tables").iterdir()}
+    assert {"kpi_trend", "kpi_base_value", "kpi_programmes"} <= figures
     assert "What the strategy does" in page and "Refused: no row tells an arm" in page
     table = pd.read_csv(done.folder / "kpis.csv")
     assert list(table.columns[:8]) == ["period", "by", "label", "kpi", "value", "lower", "upper", "n"]
