@@ -24,6 +24,7 @@ from clvmodels.inference.posterior import load
 from clvmodels.metrics import METRICS
 from clvmodels.report import write_report
 from clvmodels.results.folder import About
+from clvmodels.results.tables import part_name
 from clvmodels.runs.experiment import Outcome, run
 
 
@@ -74,10 +75,15 @@ def test_the_results_folder_is_complete_and_nothing_else_is_there(done):
 
 
 def tables_of(done: Outcome) -> list[str]:
-    """All figures but those that one entry without groups and KPIs, and one table without costs, have nothing to show
-    in."""
+    """Those of all figures but the ones that one entry without groups and KPIs, and one table without costs, have
+    nothing to show in."""
     absent = ("group_effects", "model_comparison", "value_parts", "payback", "origins")
-    return [name for name, figure in FIGURES.items() if name not in absent and figure.chapter != "strategy"]
+    shown = [figure for name, figure in FIGURES.items() if name not in absent and figure.chapter != "strategy"]
+    names = []
+    for figure in shown:
+        several = [] if figure.tables is None else [part_name(figure.name, part) for part in figure.tables._fields]
+        names += several or [figure.name]
+    return names
 
 
 def test_a_run_of_a_checkout_says_of_which_commit(done):
