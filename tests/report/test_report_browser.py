@@ -67,7 +67,9 @@ def test_print_opens_the_folds_leaves_the_numbers_out_and_is_light(tmp_path):
     text = (reported("full") / "report.html").read_text(encoding="utf-8").replace("@media print", "@media all")
     printed.write_text(text, encoding="utf-8")
     found = browser.measure(printed, tmp_path, 700, folds=False, script=PRINTED)
-    assert found["folds"] == [True, True]
+    folds = text.count('<details class="fold"')
+    assert folds > 1
+    assert found["folds"] == [True] * folds
     assert not found["numbers"]
     assert not found["contents"]
     assert found["paper"] == "#ffffff"
