@@ -11,6 +11,7 @@ from fakes.says import Says, check
 from fakes.tiny import END, entry, forecast_run, tiny_run
 
 from clvmodels.customers.table import Customers, Split
+from clvmodels.figures import FIGURES
 
 
 def falling(**told):
@@ -72,3 +73,14 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("p_alive", CASES, accept_drawings)
+
+
+def test_whole_opportunities_stand_in_the_middle_of_their_cells():
+    """Silent for 0, 10 .. 100 chances: five to a cell, from half a chance before the first on."""
+    tables = FIGURES["p_alive"].table(falling(time="opportunities"))
+    cells = tables.cells.sort_values("silence_from")
+    silence = 10 * np.arange(11)
+    first = -0.5 + 5 * (silence // 5)
+    assert cells["silence_from"].tolist() == first.tolist()
+    assert cells["silence_to"].tolist() == (first + 5).tolist()
+    assert (cells["customers"] == 1).all()

@@ -23,11 +23,11 @@ def test_plots_return_axes(company_run):
 
 
 def test_plot_teaches_what_is_wrong(company_run):
-    with pytest.raises(DataError, match="did you mean 'tracking'"):
+    with pytest.raises(DataError, match="Unknown figure 'trackin'; did you mean 'tracking'"):
         plot("trackin", company_run)
     with pytest.raises(DataError, match="needs `about`"):
         plot("tracking", FIGURES["tracking"].table(company_run))
-    with pytest.raises(DataError, match="is a table"):
+    with pytest.raises(DataError, match=r"'checks' is a table, not a drawing.*FIGURES\[name\].numbers"):
         plot("checks", company_run)
-    with pytest.raises(DataError, match="no results"):
+    with pytest.raises(DataError, match=r"figure 'tracking'.*no results"):
         plot("tracking", fake_run(60, draws=100, holdout=False))
