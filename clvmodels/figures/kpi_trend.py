@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels import words
+from clvmodels.draws import Array
 from clvmodels.figures import style
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 
@@ -116,24 +118,36 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
 
 def _panel(axes: Axes, rows: pd.DataFrame, name: str, about: About, wide: bool) -> None:
     """One quantity: a line over whole periods, hollow dots and a dotted end where a period is only begun."""
-    x, y = np.arange(len(rows)), rows["value"].to_numpy(dtype=float)
+    values = rows["value"].to_numpy(dtype=float)
     whole = rows["whole"].fillna(True).astype(bool).to_numpy()
-    low, high = _limits(y)
+    low, high = _limits(values)
     below_zero = 0.03 * (high - low) if low < 0 else 0.0
     axes.set(xlim=(-0.4, max(len(rows) - 0.6, 0.4)), ylim=(low - below_zero, high * 1.06))
-    axes.plot(x[whole], y[whole], color=style.INK, linewidth=1.6)
-    if (~whole).any() and whole.any():
-        axes.plot(x[-2:], y[-2:], ":", color=style.INK, linewidth=1.2)
-    few = len(rows) <= FEW
-    marked = np.isfinite(y) & whole & few
-    axes.plot(x[marked], y[marked], "o", color=style.INK, markersize=5)
-    axes.plot(x[~whole], y[~whole], "o", markersize=6, markerfacecolor=style.PAPER, markeredgecolor=style.INK)
+    _line(axes, values, whole)
+    _dots(axes, values, whole)
     if low < 0:
         axes.axhline(0, color=style.RULE, linewidth=1)
     ticks = style.ticks(low, high, 4)
     style.y_ticks(axes, ticks, [f"{100 * tick:.0f}%" for tick in ticks] if name == "retention" else None)
     style.x_ticks(axes, *_years(list(rows.index), 8 if wide else 7))
     style.say(axes, 0, 1, _panel_title(name, about), va="bottom", transform=style.above(axes, 10, 1 - LEFT))
+
+
+def _line(axes: Axes, values: Array, whole: NDArray[np.bool_]) -> None:
+    """Over whole periods; dotted to the last one where that is only begun."""
+    place = np.arange(len(values))
+    axes.plot(place[whole], values[whole], color=style.INK, linewidth=1.6)
+    if (~whole).any() and whole.any():
+        axes.plot(place[-2:], values[-2:], ":", color=style.INK, linewidth=1.2)
+
+
+def _dots(axes: Axes, values: Array, whole: NDArray[np.bool_]) -> None:
+    """A dot a whole period where these are few, else the line alone is clearer; a hollow one for a begun period."""
+    place = np.arange(len(values))
+    few = len(values) <= FEW
+    marked = np.isfinite(values) & whole & few
+    axes.plot(place[marked], values[marked], "o", color=style.INK, markersize=5)
+    axes.plot(place[~whole], values[~whole], "o", markersize=6, markerfacecolor=style.PAPER, markeredgecolor=style.INK)
 
 
 def _limits(y: np.ndarray) -> tuple[float, float]:
