@@ -8,7 +8,7 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words
-from clvmodels.metrics.checks import RESULTS, told
+from clvmodels.metrics.checks import RESULTS, value_and_limit
 
 if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
@@ -78,7 +78,7 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
 
 def _row(line: pd.Series, about: About) -> tuple[str, ...]:
     title = words.capital(words.label(line.check, 200))
-    return line.result, title, entry_label(line, about, 28), *told(line), consequence(line)
+    return line.result, title, entry_label(line, about, 28), *value_and_limit(line), consequence(line)
 
 
 def entry_label(line: pd.Series, about: About, length: int) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.figures import phrases, style
 from clvmodels.figures.figure import Figure, Numbers, Words
-from clvmodels.metrics.checks import reliable_share
+from clvmodels.metrics.judgement import reliable_share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

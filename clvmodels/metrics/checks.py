@@ -1,36 +1,24 @@
-"""Every check of a run, in one registry: what it is called, when it fails, what follows, and what to do then.
+"""Every check of a run, in one registry: what it is called, what follows from a failure, and what to do then.
 
-A check gives a row of numbers: what was found and the limits it is held against. Words are made from that row, here
-and nowhere else, and nothing is ever read back from them. Which parts of a run a check is put to is said in
-`runs/checks.py`. To add one: its `Check` in the registry, a function that gives its row, and its line there.
+A check gives a row of numbers (`check_rows.py`): what was found and the limits it is held against. Words are made from
+that row, here and nowhere else, and nothing is ever read back from them. Which parts of a run a check is put to is said
+in `runs/checks.py`. To add one: its `Check` in the registry, a function that gives its row, and its line there.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from clvmodels import words
-from clvmodels.metrics.bands import InsideCount, points_outside
-from clvmodels.metrics.elpd import uncertain
-from clvmodels.metrics.judgement import Judgement
-
-if TYPE_CHECKING:
-    from clvmodels.inference.attempts import OtherK
-    from clvmodels.inference.samplers.checks import Check as SamplingCheck
 
 RESULTS = ("failed", "look", "passed", "skipped", "not applicable")
 """What can come of a check, the worst first; every check is in exactly one of them."""
-PIT_SHARE, PIT_ALLOWED = 0.9, 0.03
-"""Customers in the middle 90% of their forecast: 90%, give or take 3 points."""
-LEAST_RELIABLE = 0.9
-"""Share of the predicted range on which the reliability curve is to stay in its band."""
-SMALL_CORRELATION = 0.1
+WITH_NUMBERS = ("failed", "look", "passed")
+"""Those of a check that was made."""
 NOTHING = math.nan
 
 
@@ -62,11 +50,17 @@ class CheckRow(NamedTuple):
 NUMBERS = ("value", "of", "lower", "upper", "at_least", "at_most")
 
 
+def as_table(rows: Sequence[CheckRow]) -> pd.DataFrame:
+    """The table of checks, as a run stores it."""
+    table = pd.DataFrame(rows, columns=list(CheckRow._fields))
+    return table.astype(dict.fromkeys(NUMBERS, float))
+
+
 class Check(NamedTuple):
     """A member of the registry. `kind` is sampling, forecast or data; only a failed sampling check fails the command.
 
-    `title` and `consequence` may have {gaps} for what differs from row to row. `found` and `limit` tell the row's
-    numbers in words.
+    `title` and `consequence` may have {gaps} for what differs from row to row. `value_text` and `limit_text` tell the
+    row's numbers in words.
     """
 
     code: str
@@ -74,8 +68,8 @@ class Check(NamedTuple):
     title: str
     consequence: str
     remedy: str
-    found: Callable[[Any], str]
-    limit: Callable[[Any], str]
+    value_text: Callable[[Any], str]
+    limit_text: Callable[[Any], str]
 
     def row(self, result: str, gaps: Mapping[str, str] | None = None, **numbers: Any) -> CheckRow:
         """A row of this check with that result."""
@@ -92,9 +86,12 @@ class Check(NamedTuple):
         return CheckRow(self.code, self.kind, "not applicable", title, consequence=reason)
 
 
-def decided(*conditions: bool, otherwise: str = "failed") -> str:
-    """`passed` where all conditions hold."""
-    return "passed" if all(conditions) else otherwise
+def value_and_limit(row: Any) -> tuple[str, str]:
+    """What was found and its limit, in words; both empty where the check was not made."""
+    if row.result not in WITH_NUMBERS:
+        return "", ""
+    check = CHECKS[row.code]
+    return check.value_text(row), check.limit_text(row)
 
 
 # ---------------------------------------------------------------------------------------------- numbers in words
@@ -127,16 +124,16 @@ def _or_more(row: Any) -> str:
     return f"{_plain(row.at_least)} or more"
 
 
-def _at_most(row: Any) -> str:
-    return words.count(row.at_most)
-
-
 def _count(row: Any) -> str:
     return words.count(row.value)
 
 
 def _count_of(row: Any) -> str:
     return f"{words.count(row.value)} of {words.count(row.of)}"
+
+
+def _count_at_most(row: Any) -> str:
+    return words.count(row.at_most)
 
 
 def _counts_between(row: Any) -> str:
@@ -147,20 +144,32 @@ def _share(row: Any) -> str:
     return f"{row.value:.1%}"
 
 
-def _whole_share(row: Any) -> str:
-    return f"{row.value:.0%}"
-
-
 def _shares_between(row: Any) -> str:
     return f"{row.at_least:.0%} to {row.at_most:.0%}"
 
 
-def _share_or_more(row: Any) -> str:
+def _whole_share(row: Any) -> str:
+    return f"{row.value:.0%}"
+
+
+def _whole_share_or_more(row: Any) -> str:
     return f"{row.at_least:.0%} or more"
 
 
-def _nothing(row: Any) -> str:
-    return ""
+def _inside_or_not(row: Any) -> str:
+    return "leaves it" if row.value else "inside"
+
+
+def _inside(row: Any) -> str:
+    return "inside"
+
+
+def _k_and_others(row: Any) -> str:
+    return f"{words.count(row.value)} ({words.label(row.note, 60)})"
+
+
+def _below_largest_k(row: Any) -> str:
+    return f"less than {words.count(row.at_most + 1)}, the largest tried"
 
 
 def _correlation(row: Any) -> str:
@@ -170,288 +179,140 @@ def _correlation(row: Any) -> str:
     return f"{correlation} (90%: {lower} to {upper})"
 
 
-def told(row: Any) -> tuple[str, str]:
-    """What was found and the limit, in words; both empty where the check was not made."""
-    if row.result not in ("failed", "look", "passed"):
-        return "", ""
-    check = CHECKS[row.code]
-    return check.found(row), check.limit(row)
+def _near_zero(row: Any) -> str:
+    return "−0.1 to 0.1, or not clearly off 0"
+
+
+def _nothing(row: Any) -> str:
+    return ""
 
 
 # ---------------------------------------------------------------------------------------------- the registry
 
 FIT = ", {model} by {method}{when}"
 """What a sampling check was put to."""
-FIT_AGAIN = "Sample longer (draws, tune, chains), give stronger priors, or choose a model with fewer parameters"
+SAMPLE_LONGER = "Sample longer (draws)"
+SIMPLIFY = "Sample longer (draws, tune, chains), give stronger priors, or choose a model with fewer parameters"
+USE_NUTS = "Use method: nuts"
+
+
+def _of_a_fit(code: str, name: str, remedy: str, limit_text: Callable[[Any], str]) -> Check:
+    """A sampling check: the posterior that carries it says what follows."""
+    return Check(code, "sampling", name + FIT, "{consequence}", remedy, _number, limit_text)
+
+
 _MEMBERS = (
-    Check("rhat", "sampling", "R-hat" + FIT, "{consequence}", FIT_AGAIN, _number, _or_less),
-    Check("bulk_ess", "sampling", "bulk ESS" + FIT, "{consequence}", "Sample longer (draws)", _number, _or_more),
-    Check("tail_ess", "sampling", "tail ESS" + FIT, "{consequence}", "Sample longer (draws)", _number, _or_more),
-    Check("divergences", "sampling", "divergences" + FIT, "{consequence}", FIT_AGAIN, _number, _or_less),
-    Check("pareto_k_hat", "sampling", "Pareto k-hat" + FIT, "{consequence}", "Use method: nuts", _number, _or_less),
-    Check("importance_ess", "sampling", "importance ESS" + FIT, "{consequence}", "Use method: nuts", _number, _or_more),
+    _of_a_fit("rhat", "R-hat", SIMPLIFY, _or_less),
+    _of_a_fit("bulk_ess", "bulk ESS", SAMPLE_LONGER, _or_more),
+    _of_a_fit("tail_ess", "tail ESS", SAMPLE_LONGER, _or_more),
+    _of_a_fit("divergences", "divergences", SIMPLIFY, _or_less),
+    _of_a_fit("pareto_k_hat", "Pareto k-hat", USE_NUTS, _or_less),
+    _of_a_fit("importance_ess", "importance ESS", USE_NUTS, _or_more),
+    _of_a_fit("maximum_found", "maximum found", "Use a method with priors: laplace or nuts", _or_more),
     Check(
-        "maximum_found",
-        "sampling",
-        "maximum found" + FIT,
-        "{consequence}",
-        "Use a method with priors: laplace or nuts",
-        _number,
-        _or_more,
+        code="held_out_total",
+        kind="forecast",
+        title="Total of held-out purchases in its 90% interval",
+        consequence="It forecasts {too} purchases of the whole base: do not plan totals with it",
+        remedy="Ask what changed for all customers at once (a season, a campaign, prices); try another regularity k",
+        value_text=_count,
+        limit_text=_counts_between,
     ),
     Check(
-        "held_out_total",
-        "forecast",
-        "Total of held-out purchases in its 90% interval",
-        "It forecasts {too} purchases of the whole base: do not plan totals with it",
-        "Ask what changed for all customers at once (a season, a campaign, prices); try another regularity k",
-        _count,
-        _counts_between,
+        code="periods_inside",
+        kind="forecast",
+        title="Held-out {unit}s inside the 90% band",
+        consequence="Single {unit}s are forecast worse than their band says",
+        remedy="Plan with sums over more {unit}s; give the model the calendar that customers share",
+        value_text=_count_of,
+        limit_text=_or_more,
     ),
     Check(
-        "periods_inside",
-        "forecast",
-        "Held-out {unit}s inside the 90% band",
-        "Single {unit}s are forecast worse than their band says",
-        "Plan with sums over more {unit}s; give the model the calendar that customers share",
-        _count_of,
-        _or_more,
+        code="groups_inside",
+        kind="forecast",
+        title="Groups by past frequency inside their 90% interval",
+        consequence="Some kinds of customers are misjudged",
+        remedy="See which groups: a model whose rates or lifetimes vary otherwise may judge them better",
+        value_text=_count_of,
+        limit_text=_or_more,
     ),
     Check(
-        "groups_inside",
-        "forecast",
-        "Groups by past frequency inside their 90% interval",
-        "Some kinds of customers are misjudged",
-        "See which groups: a model whose rates or lifetimes vary otherwise may judge them better",
-        _count_of,
-        _or_more,
+        code="pit_share",
+        kind="forecast",
+        title="Customers in the middle 90% of their forecast (randomised PIT)",
+        consequence="Ranges of single customers are too {side}",
+        remedy="Read ranges of single customers as rough, or choose an entry whose ranges hold",
+        value_text=_share,
+        limit_text=_shares_between,
     ),
     Check(
-        "pit_share",
-        "forecast",
-        "Customers in the middle 90% of their forecast (randomised PIT)",
-        "Ranges of single customers are too {side}",
-        "Read ranges of single customers as rough, or choose an entry whose ranges hold",
-        _share,
-        _shares_between,
+        code="pit_band",
+        kind="forecast",
+        title="Randomised PIT in its 99% band",
+        consequence="Forecasts of single customers are off in place or width",
+        remedy="Compare the curve's shape: a valley is too low a forecast, a hill too high, a wave too narrow ranges",
+        value_text=_inside_or_not,
+        limit_text=_inside,
     ),
     Check(
-        "pit_band",
-        "forecast",
-        "Randomised PIT in its 99% band",
-        "Forecasts of single customers are off in place or width",
-        "Compare the curve's shape: a valley is too low a forecast, a hill too high, a wave too narrow ranges",
-        lambda row: "leaves it" if row.value else "inside",
-        lambda row: "inside",
+        code="reliability_band",
+        kind="forecast",
+        title="Reliability of P(at least one purchase) in its 99% band, share of the range",
+        consequence="Chances of buying again are off where the curve leaves its band",
+        remedy="Read chances of buying again as an order, not as numbers, where the curve leaves its band",
+        value_text=_whole_share,
+        limit_text=_whole_share_or_more,
     ),
     Check(
-        "reliability_band",
-        "forecast",
-        "Reliability of P(at least one purchase) in its 99% band, share of the range",
-        "Chances of buying again are off where the curve leaves its band",
-        "Read chances of buying again as an order, not as numbers, where the curve leaves its band",
-        _whole_share,
-        _share_or_more,
+        code="loo_pareto_k",
+        kind="forecast",
+        title="Customers with Pareto k above 0.7 (LOO)",
+        consequence="Their share of the leave-one-out score is uncertain; {so}",
+        remedy="Compare entries on held-out purchases",
+        value_text=_count,
+        limit_text=_count_at_most,
     ),
     Check(
-        "loo_pareto_k",
-        "forecast",
-        "Customers with Pareto k above 0.7 (LOO)",
-        "Their share of the leave-one-out score is uncertain; {so}",
-        "Compare entries on held-out purchases",
-        _count,
-        _at_most,
+        code="chosen_k",
+        kind="forecast",
+        title="Regularity k of the purchases, by elpd (difference ± its standard error)",
+        consequence="Buyers may be more regular than the most regular that was tried",
+        remedy="Try larger k",
+        value_text=_k_and_others,
+        limit_text=_below_largest_k,
     ),
     Check(
-        "chosen_k",
-        "forecast",
-        "Regularity k of the purchases, by elpd (difference ± its standard error)",
-        "Buyers may be more regular than the most regular that was tried",
-        "Try larger k",
-        lambda row: f"{words.count(row.value)} ({words.label(row.note, 60)})",
-        lambda row: f"less than {words.count(row.at_most + 1)}, the largest tried",
+        code="frequency_and_spend",
+        kind="data",
+        title="Rank correlation of frequency and spend",
+        consequence="Who buys often pays {amount} a purchase, and models take the two as independent: "
+        "the best are valued too {value}",
+        remedy="Use a joint model of purchases and spend, where there is one, or read the best customers' values as "
+        "biased",
+        value_text=_correlation,
+        limit_text=_near_zero,
     ),
     Check(
-        "frequency_and_spend",
-        "data",
-        "Rank correlation of frequency and spend",
-        "Who buys often pays {amount} a purchase, and models take the two as independent: the best are valued too "
-        "{value}",
-        "Use a joint model of purchases and spend, where there is one, or read the best customers' values as biased",
-        _correlation,
-        lambda row: "−0.1 to 0.1, or not clearly off 0",
+        code="data_warning",
+        kind="data",
+        title="{warning}",
+        consequence="Read how the data was cut before using totals",
+        remedy="Decide by the policies of the data section",
+        value_text=_nothing,
+        limit_text=_nothing,
     ),
     Check(
-        "data_warning",
-        "data",
-        "{warning}",
-        "Read how the data was cut before using totals",
-        "Decide by the policies of the data section",
-        _nothing,
-        _nothing,
+        code="no_data_warnings",
+        kind="data",
+        title="Warnings of the data",
+        consequence="",
+        remedy="",
+        value_text=_count,
+        limit_text=_count_at_most,
     ),
-    Check("no_data_warnings", "data", "Warnings of the data", "", "", _count, _at_most),
 )
 CHECKS: dict[str, Check] = {check.code: check for check in _MEMBERS}
 SAMPLING_CODES = {check.title.removesuffix(FIT): check.code for check in _MEMBERS if check.kind == "sampling"}
 """Codes of the sampling checks by the names that posteriors carry and that an experiment may allow."""
 BOUNDED_ABOVE = ("rhat", "divergences", "pareto_k_hat")
 """Sampling checks whose number must not be larger than its limit; those of the others must not be smaller."""
-
-
-# ---------------------------------------------------------------------------------------------- their rows
-
-
-def sampling(carried: SamplingCheck, model: str, method: str, when: str) -> CheckRow:
-    """A check that a posterior carries: its name, what was found, its limit, whether it passed, the consequence."""
-    check = CHECKS[SAMPLING_CODES[carried.check]]
-    side = "at_most" if check.code in BOUNDED_ABOVE else "at_least"
-    gaps = {"model": model, "method": method, "when": when, "consequence": carried.consequence}
-    numbers = {"value": float(carried.found), side: float(carried.limit)}
-    return check.row(decided(carried.passed), gaps, **numbers)
-
-
-def held_out_total(judgement: Judgement) -> CheckRow:
-    """Does the 90% interval of the total hold what came?"""
-    actual = judgement.actual_total
-    low, high = judgement.total["q5"], judgement.total["q95"]
-    too = "too few" if actual > high else "too many"
-    result = decided(low <= actual <= high)
-    return CHECKS["held_out_total"].row(result, {"too": too}, value=actual, at_least=low, at_most=high)
-
-
-def pit_share(judgement: Judgement) -> CheckRow:
-    """The share of customers whose count lies in the middle 90% of its forecast: 90% give or take 3 points.
-
-    With few customers chance alone does more than that: then what it does in 99 of 100 sound forecasts.
-    """
-    share = judgement.middle_share
-    error = math.sqrt(PIT_SHARE * (1 - PIT_SHARE) / len(judgement.pit))
-    allowed = max(PIT_ALLOWED, 2.576 * error)  # 2.576: the normal quantile that leaves 1% on both sides together
-    side = "wide" if share > PIT_SHARE else "narrow"
-    return CHECKS["pit_share"].row(
-        decided(abs(share - PIT_SHARE) <= allowed),
-        {"side": side},
-        value=share,
-        at_least=PIT_SHARE - allowed,
-        at_most=min(PIT_SHARE + allowed, 1.0),
-    )
-
-
-def periods_inside(judgement: Judgement, unit: str) -> CheckRow:
-    """Weeks (or opportunities) inside their 90% band; the limit is the model's own 1% quantile of that number."""
-    return _counted("periods_inside", judgement.tracking.inside, {"unit": unit})
-
-
-def groups_inside(judgement: Judgement) -> CheckRow:
-    """Groups by past frequency inside their 90% intervals; the limit as for periods."""
-    return _counted("groups_inside", judgement.groups.inside, {})
-
-
-def _counted(code: str, inside: InsideCount | None, gaps: Mapping[str, str]) -> CheckRow:
-    if inside is None:
-        return CHECKS[code].not_applicable("There is no holdout", gaps)
-    numbers = {"value": inside.actual, "of": inside.of, "at_least": inside.lower_limit}
-    return CHECKS[code].row(decided(inside.holds), gaps, **numbers)
-
-
-def pit_band(judgement: Judgement) -> CheckRow:
-    """Does the whole curve of the randomised PIT stay in its simultaneous band? Points outside are counted."""
-    curve = judgement.pit_curve
-    is_outside = points_outside(curve["surplus"], curve["lower"], curve["upper"])
-    count = int(is_outside.sum())
-    return CHECKS["pit_band"].row(decided(count == 0), value=count, of=len(curve), at_most=0)
-
-
-def reliability_band(judgement: Judgement) -> CheckRow:
-    """Does the reliability curve stay in its band on 90% of the range?"""
-    share = reliable_share(judgement.reliability)
-    return CHECKS["reliability_band"].row(decided(share >= LEAST_RELIABLE), value=share, at_least=LEAST_RELIABLE)
-
-
-def reliable_share(reliability: pd.DataFrame) -> float:
-    """The share of the predicted range, by steps of the grid, on which the curve is in its band."""
-    predicted = reliability.dropna(subset="bought")
-    is_outside = points_outside(predicted["bought"], predicted["lower"], predicted["upper"])
-    return float((~is_outside).mean())
-
-
-def loo_pareto_k(elpd: pd.DataFrame, *, held_out: bool) -> CheckRow:
-    """Customers whose leave-one-out score PSIS cannot estimate."""
-    count = uncertain(elpd)
-    so = "the held-out score is not affected" if held_out else "entries are compared by it"
-    return CHECKS["loo_pareto_k"].row(decided(count == 0, otherwise="look"), {"so": so}, value=count, at_most=0)
-
-
-def chosen_k(k: int, others: Sequence[OtherK]) -> CheckRow:
-    """Where the regularity of buyers was chosen by elpd: what was tried, and whether the best was the largest.
-
-    `others` are the k that were not chosen: k, difference of elpd from the best, and its standard error se.
-    """
-    largest_other = max(attempt.k for attempt in others)
-    differences = []
-    for attempt in others:
-        differences.append(f"{attempt.k}: −{-attempt.difference:,.0f} ± {attempt.se:,.0f}")
-    result = decided(k <= largest_other, otherwise="look")
-    limit = max(k, largest_other) - 1  # the best is to have a worse one beyond it
-    return CHECKS["chosen_k"].row(result, value=k, at_most=limit, note="; ".join(differences))
-
-
-def frequency_and_spend(customers: pd.DataFrame | None) -> CheckRow:
-    """Spend is taken as independent of how often a customer buys: the rank correlation of the two says how far off.
-
-    Of the mean amount with frequency, among customers who bought again. To look at where it is beyond 0.1 and its 90%
-    interval does not hold 0. `customers` has the columns frequency and monetary_value; None where amounts are unknown.
-    """
-    check = CHECKS["frequency_and_spend"]
-    if customers is None:
-        return check.not_applicable("The amounts are not known")
-    repeat_buyers = customers[(customers["frequency"] > 0) & (customers["monetary_value"] > 0)]
-    count = len(repeat_buyers)
-    frequency, spend = repeat_buyers["frequency"], repeat_buyers["monetary_value"]
-    # below 4 the interval has no standard error; where one of the two does not vary, there is no correlation
-    if count < 4 or frequency.nunique() < 2 or spend.nunique() < 2:
-        return check.not_applicable("Too few customers differ in both")
-    correlation = float(frequency.corr(spend, method="spearman"))
-    lower, upper = correlation_interval(correlation, count)
-    near_zero = abs(correlation) <= SMALL_CORRELATION or lower <= 0 <= upper
-    gaps = {"amount": "less", "value": "high"}
-    if correlation > 0:  # taken as independent, many purchases are counted at too small a mean
-        gaps = {"amount": "more", "value": "low"}
-    return check.row(
-        decided(near_zero, otherwise="look"),
-        gaps,
-        value=correlation,
-        lower=lower,
-        upper=upper,
-        at_least=-SMALL_CORRELATION,
-        at_most=SMALL_CORRELATION,
-    )
-
-
-def correlation_interval(correlation: float, count: int, level: float = 0.9) -> tuple[float, float]:
-    """Interval of a rank correlation by Fisher's z with the standard error sqrt((1 + rho^2 / 2) / (count - 3)).
-
-    Bonett & Wright (2000), Sample size requirements for estimating Pearson, Kendall and Spearman correlations,
-    Psychometrika 65(1).
-    """
-    if abs(correlation) >= 1 - 1e-12:  # Fisher's z of a perfect correlation is infinite
-        return correlation, correlation
-    deviate = float(ndtri((1 + level) / 2))
-    error = np.sqrt((1 + correlation**2 / 2) / (count - 3))
-    middle = np.arctanh(correlation)
-    lower = np.tanh(middle - deviate * error)
-    upper = np.tanh(middle + deviate * error)
-    return float(lower), float(upper)
-
-
-def data_warnings(warnings: Sequence[str]) -> list[CheckRow]:
-    """What reading and summarising the data warned of, each once."""
-    if not warnings:
-        return [CHECKS["no_data_warnings"].row("passed", value=0, at_most=0)]
-    return [CHECKS["data_warning"].row("look", {"warning": text}) for text in dict.fromkeys(warnings)]
-
-
-def as_table(rows: Sequence[CheckRow]) -> pd.DataFrame:
-    """The table of checks, as a run stores it."""
-    return pd.DataFrame(rows, columns=list(CheckRow._fields)).astype(dict.fromkeys(NUMBERS, float))

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.draws import Array, group_means, quantiles, total
-from clvmodels.metrics.bands import InsideCount, inside_count, isotonic_line, uniform_band
+from clvmodels.metrics.bands import InsideCount, inside_count, isotonic_line, points_outside, uniform_band
 from clvmodels.metrics.judged import Judged
 from clvmodels.metrics.pit import in_the_middle, randomised_pit
 
@@ -180,6 +180,13 @@ def side_of(actual: float, forecast: Mapping[str, float]) -> str:
     if actual > forecast["q95"]:
         return "above"
     return "below" if actual < forecast["q5"] else "inside"
+
+
+def reliable_share(reliability: pd.DataFrame) -> float:
+    """The share of the predicted range, by steps of the grid, on which the curve is in its band."""
+    predicted = reliability.dropna(subset="bought")
+    is_outside = points_outside(predicted["bought"], predicted["lower"], predicted["upper"])
+    return float((~is_outside).mean())
 
 
 def frequency_groups(frequency: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from clvmodels.figures import checks, data_cleaning, model_comparison, p_alive, 
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
 from clvmodels.figures.total_value import value_of
-from clvmodels.metrics.checks import told
+from clvmodels.metrics.checks import value_and_limit
 from clvmodels.metrics.compare import SAME
 from clvmodels.report.stored import Stored
 from clvmodels.results.folder import About
@@ -70,7 +70,7 @@ def _failure(rows: pd.DataFrame, about: About, room: int) -> str:
     """
     first = rows.iloc[0]
     title = words.capital(words.label(first.check, 60)) + _entries(rows, about)
-    found, limit = told(first)
+    found, limit = value_and_limit(first)
     consequence = checks.consequence(first)
     full = f"{title}: {found}, limit {limit}. {consequence}" if found else f"{title}. {consequence}"
     if _length([full]) <= room:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 import pandas as pd
 
 from clvmodels.inference import choice_of_k
-from clvmodels.metrics import checks
-from clvmodels.metrics.checks import CHECKS, SAMPLING_CODES, CheckRow
+from clvmodels.metrics import check_rows
+from clvmodels.metrics.checks import CHECKS, SAMPLING_CODES, CheckRow, as_table
 from clvmodels.metrics.judgement import Judgement
 from clvmodels.results.folder import Run
 
@@ -24,14 +24,14 @@ def sampling(run: Run) -> Iterator[CheckRow]:
                 continue
             met.add(id(posterior.data))
             for carried in posterior.checks:
-                row = checks.sampling(carried, posterior.model.title, posterior.method, when)
+                row = check_rows.sampling(carried, posterior.model.title, posterior.method, when)
                 yield row._replace(entry=entry.name)
 
 
 def held_out_total(run: Run) -> Iterator[CheckRow]:
     """Of every entry."""
     for name, judgement in _judged(run):
-        yield checks.held_out_total(judgement)._replace(entry=name)
+        yield check_rows.held_out_total(judgement)._replace(entry=name)
 
 
 def inside(run: Run) -> Iterator[CheckRow]:
@@ -44,14 +44,14 @@ def inside(run: Run) -> Iterator[CheckRow]:
             CHECKS["groups_inside"].not_applicable(NO_HOLDOUT),
         ]
     else:
-        rows = [checks.periods_inside(judgement, unit), checks.groups_inside(judgement)]
+        rows = [check_rows.periods_inside(judgement, unit), check_rows.groups_inside(judgement)]
     yield from _recommended(run, rows)
 
 
 def randomised_pits(run: Run) -> Iterator[CheckRow]:
     """Of every entry."""
     for name, judgement in _judged(run):
-        yield checks.pit_share(judgement)._replace(entry=name)
+        yield check_rows.pit_share(judgement)._replace(entry=name)
 
 
 def bands(run: Run) -> Iterator[CheckRow]:
@@ -60,7 +60,7 @@ def bands(run: Run) -> Iterator[CheckRow]:
     if judgement is None:
         rows = [CHECKS[code].not_applicable(NO_HOLDOUT) for code in ("pit_band", "reliability_band")]
     else:
-        rows = [checks.pit_band(judgement), checks.reliability_band(judgement)]
+        rows = [check_rows.pit_band(judgement), check_rows.reliability_band(judgement)]
     yield from _recommended(run, rows)
 
 
@@ -69,7 +69,7 @@ def loo(run: Run) -> Iterator[CheckRow]:
     for entry in run.entries.values():
         elpd = entry.elpd if entry.judged is None else entry.judged.elpd
         if elpd is not None:
-            yield checks.loo_pareto_k(elpd, held_out=entry.judged is not None)._replace(entry=entry.name)
+            yield check_rows.loo_pareto_k(elpd, held_out=entry.judged is not None)._replace(entry=entry.name)
 
 
 def chosen_k(run: Run) -> Iterator[CheckRow]:
@@ -78,18 +78,18 @@ def chosen_k(run: Run) -> Iterator[CheckRow]:
         posterior = entry.posteriors["purchases"]
         others = choice_of_k.others(posterior)
         if others:
-            yield checks.chosen_k(posterior.model.options["k"], others)._replace(entry=entry.name)
+            yield check_rows.chosen_k(posterior.model.options["k"], others)._replace(entry=entry.name)
 
 
 def frequency_and_spend(run: Run) -> Iterator[CheckRow]:
     """Of the customers that the entries are fitted to."""
     customers = run.split.customers
-    yield checks.frequency_and_spend(customers.table if customers.has_spend else None)
+    yield check_rows.frequency_and_spend(customers.table if customers.has_spend else None)
 
 
 def data(run: Run) -> Iterator[CheckRow]:
     """What both summaries of the data warned of."""
-    yield from checks.data_warnings((*run.split.customers.warnings, *run.value_split.customers.warnings))
+    yield from check_rows.data_warnings((*run.split.customers.warnings, *run.value_split.customers.warnings))
 
 
 ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {
@@ -107,7 +107,7 @@ ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {
 
 def all_checks(run: Run) -> pd.DataFrame:
     """All checks of a run, each in exactly one category."""
-    return checks.as_table([row for rows in ORDER.values() for row in rows(run)])
+    return as_table([row for rows in ORDER.values() for row in rows(run)])
 
 
 def sampling_failed(run: Run, allowed: Collection[str] = ()) -> bool:

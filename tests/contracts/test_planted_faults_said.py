@@ -15,8 +15,7 @@ from clvmodels import draws as arrays
 from clvmodels import words
 from clvmodels.config import document
 from clvmodels.figures import checks, style, top_odds, value_parts
-from clvmodels.metrics import checks as judging
-from clvmodels.metrics import judgement
+from clvmodels.metrics import check_rows, judgement
 from clvmodels.report import leads
 from clvmodels.valuation.valuation import Values
 
@@ -139,7 +138,7 @@ FAULTS = [
     Fault("a range's ends swapped", words, "span", lambda f: lambda a, b, **how: f(b, a, **how), says("total_value")),
     Fault(
         "a forecast that fails is said to hold",
-        judging,
+        check_rows,
         "decided",
         lambda f: lambda *conditions, otherwise="failed": "passed",
         a_test("runs.test_checks", "test_a_total_in_its_interval_passes_and_one_outside_fails_by_its_side"),

@@ -12,7 +12,7 @@ from fakes.says import Says, check
 from fakes.tiny import forecast_run, judged_as
 
 from clvmodels.figures import FIGURES
-from clvmodels.metrics.checks import reliable_share
+from clvmodels.metrics.judgement import reliable_share
 
 
 def as_wide_as_it_should_be():

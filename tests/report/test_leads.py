@@ -11,7 +11,7 @@ from fakes.says import cases_of, plain, stored
 from fakes.tiny import forecast_run, worth_run
 
 from clvmodels.figures import FIGURES, phrases
-from clvmodels.metrics import checks
+from clvmodels.metrics import check_rows, checks
 from clvmodels.report import first_screen, leads
 from clvmodels.report.stored import Stored
 from clvmodels.valuation.parts import CREDIT, PARTS
@@ -39,10 +39,10 @@ def judged(run, *names: str) -> Stored:
     """A stored folder with these figures of a run, and the checks of its forecast."""
     judgement = run.judgement
     rows = [
-        checks.held_out_total(judgement),
-        checks.periods_inside(judgement, "week"),
-        checks.groups_inside(judgement),
-        checks.pit_band(judgement),
+        check_rows.held_out_total(judgement),
+        check_rows.periods_inside(judgement, "week"),
+        check_rows.groups_inside(judgement),
+        check_rows.pit_band(judgement),
     ]
     found = of(run, *names)
     found.tables["checks"] = checks.as_table([row._replace(entry=run.recommended) for row in rows])

@@ -14,7 +14,8 @@ from scipy import stats
 from clvmodels import words
 from clvmodels.customers.table import Split
 from clvmodels.inference.samplers.checks import Check
-from clvmodels.metrics.checks import CHECKS, RESULTS, CheckRow, correlation_interval, told
+from clvmodels.metrics.check_rows import correlation_interval
+from clvmodels.metrics.checks import CHECKS, RESULTS, CheckRow, value_and_limit
 from clvmodels.results.folder import Run
 from clvmodels.runs.checks import ORDER, all_checks
 
@@ -61,7 +62,7 @@ def rows(run: Run, name: str) -> list[CheckRow]:
 
 def in_words(row: CheckRow) -> tuple[str, str, str]:
     """Its result, and what was found and its limit as a reader is told."""
-    return row.result, *told(row)
+    return row.result, *value_and_limit(row)
 
 
 # ---------------------------------------------------------------------------------------------- the registry
@@ -79,7 +80,7 @@ def test_every_check_is_in_one_category_with_a_limit_and_a_consequence(options):
     assert set(map(str, table[numeric].dtypes)) == {"float64"}
     for row in table.itertuples():
         assert all(isinstance(getattr(row, column), str) for column in table.columns.difference(numeric))
-        found, limit = told(row)
+        found, limit = value_and_limit(row)
         made = row.result in ("failed", "look", "passed")
         assert bool(found and limit) == (made and row.code != "data_warning")
         assert bool(row.consequence) == (row.result != "passed"), row.check
@@ -159,7 +160,7 @@ def test_a_total_in_its_interval_passes_and_one_outside_fails_by_its_side():
         share[:] = np.bincount(np.arange(total) % 400, minlength=400)
         row = next(row for row in rows(with_truth(run, share), "held_out_total") if row.entry == "pareto")
         assert (row.result, row.value) == (result, total) and side in row.consequence
-        assert told(row) == (f"{total:,}", f"{row.at_least:,.0f} to {row.at_most:,.0f}")
+        assert value_and_limit(row) == (f"{total:,}", f"{row.at_least:,.0f} to {row.at_most:,.0f}")
     assert totals[0] < row.at_least < np.median(totals) < row.at_most < totals[-1]
     assert [row.at_least, row.at_most] == np.quantile(totals, [0.05, 0.95]).tolist()
 
@@ -171,7 +172,7 @@ def test_ranges_that_are_too_narrow_or_too_wide_fail():
     narrow = np.broadcast_to(np.median(purchases, axis=0).astype(np.int32), purchases.shape)
     far = purchases[0] + 3
     row = rows(with_truth(judged_otherwise(run, purchases=narrow), far), "randomised_pits")[0]
-    assert row.result == "failed" and "too narrow" in row.consequence and told(row)[1] == "87% to 93%"
+    assert row.result == "failed" and "too narrow" in row.consequence and value_and_limit(row)[1] == "87% to 93%"
     middle = with_truth(run, np.full(2000, 50))
     wide = np.tile(np.arange(200)[:, None], (1, 2000)).astype(np.int32)
     row = rows(judged_otherwise(middle, purchases=wide), "randomised_pits")[0]
@@ -179,7 +180,7 @@ def test_ranges_that_are_too_narrow_or_too_wide_fail():
 
 
 def test_with_few_customers_chance_is_allowed_for():
-    limits = {n: told(rows(the_run(n), "randomised_pits")[0])[1] for n in (100, 400)}
+    limits = {n: value_and_limit(rows(the_run(n), "randomised_pits")[0])[1] for n in (100, 400)}
     assert limits == {100: "82% to 98%", 400: "86% to 94%"}
 
 
@@ -191,9 +192,9 @@ def test_weeks_and_groups_off_their_band_fail():
     wrong = with_truth(judged_otherwise(run, weekly=weekly), judged.actual + 20)
     weeks, groups = rows(wrong, "inside")
     assert (weeks.result, groups.result) == ("failed", "failed")
-    assert (weeks.value, weeks.of, told(weeks)[0]) == (0, 26, "0 of 26")
-    assert told(weeks)[1] == f"{weeks.at_least:.0f} or more" and weeks.at_least > 0
-    assert groups.value == 0 and told(groups)[0].startswith("0 of ")
+    assert (weeks.value, weeks.of, value_and_limit(weeks)[0]) == (0, 26, "0 of 26")
+    assert value_and_limit(weeks)[1] == f"{weeks.at_least:.0f} or more" and weeks.at_least > 0
+    assert groups.value == 0 and value_and_limit(groups)[0].startswith("0 of ")
 
 
 def test_customers_whose_loo_is_unsure_are_looked_at():
@@ -204,7 +205,7 @@ def test_customers_whose_loo_is_unsure_are_looked_at():
         pareto_k = np.where(np.arange(100) < bad, 0.9, 0.1)
         elpd = pd.DataFrame({"elpd_i": -1.0, "pareto_k": pareto_k}, index=index)
         found = rows(judged_otherwise(run, elpd=elpd), "loo")
-        assert [(row.entry, row.result, row.value, *told(row)) for row in found] == [
+        assert [(row.entry, row.result, row.value, *value_and_limit(row)) for row in found] == [
             (name, result, bad, str(bad), "0") for name in ("pareto", "bg", "last")
         ]
 
@@ -241,7 +242,7 @@ def test_spend_that_goes_with_frequency_is_looked_at():
     }
     assert "pays more a purchase" in found["up"].consequence and "too low" in found["up"].consequence
     assert "pays less a purchase" in found["down"].consequence and "too high" in found["down"].consequence
-    assert found["apart"].result == "passed" and told(found["apart"])[1].startswith("−0.1 to 0.1")
+    assert found["apart"].result == "passed" and value_and_limit(found["apart"])[1].startswith("−0.1 to 0.1")
 
 
 def test_a_correlation_that_chance_could_bring_is_not_looked_at():
