@@ -15,6 +15,8 @@ from collections.abc import Sequence
 MINUS = "\u2212\u2060"
 SPACE = "\u00a0"
 ELLIPSIS = "…"
+MISSING_GROUP = "(missing)"
+"""The group of those of whom it is not known."""
 MONTHS = (
     "January",
     "February",

@@ -9,10 +9,11 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.customers.statistics import MISSING_GROUP, STATISTICS, Statistic
+from clvmodels.customers.statistics import STATISTICS, Statistic
 from clvmodels.customers.window import Window
 from clvmodels.dates import period_end, period_of
 from clvmodels.sources.cleaning import EXACT
+from clvmodels.words import MISSING_GROUP
 
 
 def purchase_days(table: ibis.Table, window: Window, groups: Sequence[str]) -> ibis.Table:

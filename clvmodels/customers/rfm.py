@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from clvmodels.customers.statistics import MISSING_GROUP, STATISTICS
+from clvmodels.customers.statistics import STATISTICS
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.sources.reading import arrow_column
+from clvmodels.words import MISSING_GROUP
 
 NUMBERS = ("frequency", "recency", "T")
 OPTIONAL = tuple(name for name in STATISTICS if name not in (*NUMBERS, "status"))

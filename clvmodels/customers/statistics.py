@@ -18,7 +18,6 @@ import pandas as pd
 from clvmodels.customers.window import Window
 from clvmodels.sources.cleaning import EXACT_LOG
 
-MISSING_GROUP = "(missing)"
 NONE: Mapping = MappingProxyType({})
 
 

@@ -27,12 +27,12 @@ import numpy as np
 import pandas as pd
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from clvmodels.customers.statistics import MISSING_GROUP, STATISTICS
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.models.contract import Handle, Model, Parameter, Theta
 from clvmodels.models.prior import Prior
 from clvmodels.strict import Combination, KeyPath, Text, strict
+from clvmodels.words import MISSING_GROUP
 
 Missing = Literal["refuse", "mean", "indicator"]
 MISSING: tuple[Missing, ...] = get_args(Missing)
@@ -169,6 +169,8 @@ class Effect:
 
 def _combination_problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
     """Of the fields that are sound alone: whether the effect is of one kind, and its columns can be that."""
+    from clvmodels.customers.statistics import STATISTICS  # brings the engine of tables along
+
     if "group" not in fields or "covariates" not in fields:
         return
     group, covariates = fields["group"], fields["covariates"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pymc as pm
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
 
@@ -193,14 +192,20 @@ class Prior:
 
     def distribution(self) -> pt.TensorVariable:
         """The PyMC distribution, in the units in which the prior is stated."""
+        import pymc as pm  # takes a second, and most of what knows a prior evaluates none
+
         return getattr(pm, self.dist).dist(**self.args)
 
     def log_density(self, value: pt.TensorVariable, factor: float = 1.0) -> pt.TensorVariable:
         """Log density of a value in the fit's units, `factor` fit units for one stated unit."""
+        import pymc as pm
+
         return pm.logp(self.distribution(), value / factor) - float(np.log(factor))
 
     def draw(self, draws: int, rng: np.random.Generator, factor: float = 1.0, mode: Mode | None = None) -> np.ndarray:
         """Draws in the fit's units. [draw]"""
+        import pymc as pm
+
         values = getattr(pm, self.dist).dist(**self.args, shape=(draws,))  # at once: PyMC's own loop is slow
         return factor * np.asarray(pm.draw(values, random_seed=rng, mode=mode), dtype=float)
 

@@ -42,6 +42,13 @@ def test_a_model_and_a_cost_load_no_engine():
     assert "engines: []" in done.stdout
 
 
+def test_a_posterior_is_read_without_a_sampler_or_an_engine():
+    heavy = ["pymc", "nutpie", "arviz", "arviz_stats", "matplotlib", "ibis", "duckdb"]
+    code = f"import sys, clvmodels.inference.posterior; print('heavy:', sorted(set({heavy}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "heavy: []" in done.stdout
+
+
 @pytest.mark.parametrize("name", clv.__all__)
 def test_every_name_leads_to_something_of_that_name(name):
     found = getattr(clv, name)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from arviz_stats.base import array_stats
 
-from clvmodels.inference.samplers.laplace import LaplaceDraws
-from clvmodels.inference.samplers.mle import MleResult
-from clvmodels.inference.samplers.nuts import NutsDraws
+if TYPE_CHECKING:  # what a stored posterior's checks are read with knows no sampler
+    from clvmodels.inference.samplers.laplace import LaplaceDraws
+    from clvmodels.inference.samplers.mle import MleResult
+    from clvmodels.inference.samplers.nuts import NutsDraws
 
 RHAT = 1.01
 """Largest R-hat at which chains agree."""
@@ -36,6 +36,8 @@ def nuts_checks(draws: NutsDraws, names: Sequence[str]) -> list[Check]:
     Limits: R-hat (rank-normalised, split) at most 1.01, effective sample sizes at least 100 per chain (Vehtari,
     Gelman, Simpson, Carpenter, Buerkner 2021), no divergence. What is not a number fails.
     """
+    from arviz_stats.base import array_stats
+
     enough = float(ESS_PER_CHAIN * draws.u.shape[0])
     rhat = array_stats.rhat(draws.u, chain_axis=0, draw_axis=1)
     bulk = array_stats.ess(draws.u, chain_axis=0, draw_axis=1, method="bulk")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from arviz_stats.base import array_stats
 
 from clvmodels.errors import FitError, Problem
 from clvmodels.inference.samplers.mode import Mode, find_mode
@@ -179,6 +178,8 @@ def _smooth(raw: np.ndarray) -> tuple[np.ndarray, float]:
         return even, np.inf
     if np.ptp(raw[finite]) < EQUAL:
         return even, -np.inf
+    from arviz_stats.base import array_stats  # takes a second: what only reads posteriors does without
+
     # psislw expects log likelihoods of observations left out and negates them: ratios go in negated.
     log_weights, pareto_k = array_stats.psislw(-raw)
     return np.asarray(log_weights), float(pareto_k)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import nutpie
-import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import xarray as xr
@@ -149,6 +147,9 @@ def _compile(target: Target, mode: Mode | None):
 
 
 def _compiled(target: Target) -> _Compiled:
+    import nutpie  # takes two seconds, and most fits need no chains
+    import pymc as pm
+
     centre = pytensor.shared(np.zeros(target.size), name="whitening centre")
     factor = pytensor.shared(np.eye(target.size), name="whitening factor")
     with pm.Model() as model:
@@ -211,6 +212,7 @@ def _pick(pool: np.ndarray, key: int) -> np.ndarray:
 
 def _sample(compiled, pool: np.ndarray, settings: dict, done: list[int], stop: threading.Event) -> xr.DataTree:
     """Start the chains from points of the pool and wait for them, or until told to stop."""
+    import nutpie
 
     def note(states) -> None:
         done[:] = [state.finished_draws for state in states]
