@@ -4,19 +4,25 @@ mutmut changes one thing at a time (a sign, a comparison, a number, an argument,
 through the changed function. A mutant that no test fails for has survived: such a fault would not be noticed.
 The tests are the fast ones (`[tool.mutmut]` in pyproject.toml): no model is sampled and no browser started.
 
-    python tools/mutation.py                          all modules, in tens of minutes; resumes
+    python tools/mutation.py                          all modules; resumes
     python tools/mutation.py decisions words          the modules whose names begin so
-    python tools/mutation.py figures --sample 40      of each module 40 mutants, drawn with --seed
+    python tools/mutation.py --share 0.06             of each module this share of its mutants, drawn with --seed
 
-It writes reports/mutation/survivors.csv: each survivor with the argument why it may live. Arguments are kept from run
-to run by module, function and change; those of reports/mutation/arguments.csv are of patterns (`*`). The exit status is
-1 where fewer than 85% were killed, or where a survivor has no argument.
+There are 13,400 mutants. Seven a second are tried by one worker, so that a whole run takes 35 minutes, after two in
+which the mutants are written and it is learnt which tests pass where; a share of 0.06 takes four. What was killed is
+not tried again until its function changes, survivors when a test does; `rm -r mutants` begins anew.
+
+It writes reports/mutation/kills.csv, the kills of each module, and survivors.csv, each survivor with the argument why
+it may live. Arguments are kept from run to run by module, function and change; those of reports/mutation/arguments.csv
+are of patterns (`*`). The exit status is 1 where fewer than 85% were killed, or where a survivor has no argument.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import csv
+import difflib
 import fnmatch
 import hashlib
 import json
@@ -25,15 +31,18 @@ import random
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 OWN = ROOT / ".venv-mutation"
 STORED = ROOT / "reports" / "mutation"
 NEEDED = 0.85
+KILLS = ("module", "mutants", "killed", "rate", "lower", "upper")
 COLUMNS = ("module", "function", "was", "becomes", "argument")
 OUTCOMES = {0: "survived", 5: "survived", 33: "no test", 34: "skipped", 35: "suspicious", 36: "timeout", 37: "caught"}
 """What mutmut's exit statuses mean; all others are kills."""
+ALIVE = ("survived", "no test")
 
 
 def say(text: str) -> None:
@@ -62,30 +71,27 @@ from pathlib import Path
 Path("mutants").mkdir(exist_ok=True)
 copy_src_dir(); copy_also_copy_files(); setup_source_paths(); create_mutants(1)
 """
-DIFFERENCES = """
-import json, sys
-from mutmut.mutation.diff_apply import get_diff_for_mutant
-print(json.dumps({name: get_diff_for_mutant(name) for name in json.load(sys.stdin)}))
-"""
 
 
-def run(python: Path, *arguments: str, given: str | None = None) -> str:
-    """The output of a command in the repository; PYTHONPATH, which would hide the mutants, is not handed on."""
+def run(python: Path, *arguments: str) -> None:
+    """A command in the repository; PYTHONPATH, which would hide the mutants, is not handed on."""
     free = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [python, *arguments], cwd=ROOT, env=free, input=given, stdout=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run([python, *arguments], cwd=ROOT, env=free, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(f"{done.stdout[-4000:]}\n{' '.join(map(str, arguments))[:200]} ended with {done.returncode}")
-    return done.stdout
+
+
+def results_of_mutmut() -> list[Path]:
+    """A file a module: the exit status of each of its mutants."""
+    return sorted((ROOT / "mutants" / "clvmodels").rglob("*.meta"))
 
 
 def outcomes() -> dict[str, int | None]:
     """The exit status of each mutant; None where it has not been run."""
-    found: dict[str, int | None] = {}
-    for path in sorted((ROOT / "mutants" / "clvmodels").rglob("*.meta")):
-        found |= json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-    return found
+    statuses: dict[str, int | None] = {}
+    for path in results_of_mutmut():
+        statuses |= json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
+    return statuses
 
 
 def place(mutant: str) -> tuple[str, str]:
@@ -96,25 +102,59 @@ def place(mutant: str) -> tuple[str, str]:
     return module.removeprefix("clvmodels."), function.removeprefix("x_")
 
 
-def chosen(mutants: list[str], modules: list[str], sample: int | None, seed: int) -> list[str]:
-    """The mutants of these modules; of each module at most `sample`, drawn with the seed."""
+def chosen(mutants: list[str], modules: list[str], share: float, seed: int) -> list[str]:
+    """The mutants of these modules; of each module a share, drawn with the seed."""
     by_module: dict[str, list[str]] = defaultdict(list)
     for mutant in mutants:
         module = place(mutant)[0]
         if not modules or any(module.startswith(wanted.removeprefix("clvmodels.")) for wanted in modules):
             by_module[module].append(mutant)
-    if sample is None:
+    if share >= 1:
         return [mutant for same in by_module.values() for mutant in same]
     return [
         mutant
         for module, same in sorted(by_module.items())
-        for mutant in random.Random(f"{seed} {module}").sample(same, min(sample, len(same)))
+        for mutant in random.Random(f"{seed} {module}").sample(same, round(share * len(same)))
     ]
 
 
-def change(difference: str) -> tuple[str, str]:
+def changes(survivors: list[str]) -> dict[str, tuple[str, str]]:
+    """Of each survivor the lines that it takes away, and those it puts in their place."""
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for mutant in survivors:
+        by_file[file_of(mutant)].append(mutant)
+    pairs = {}
+    for file, same in by_file.items():
+        functions = sources(ROOT / "mutants" / file)
+        for mutant in same:
+            name = mutant.rpartition(".")[2]
+            original = name.rpartition("__mutmut_")[0] + "__mutmut_orig"
+            pairs[mutant] = difference(functions[original], functions[name])
+    return pairs
+
+
+def file_of(mutant: str) -> str:
+    """`clvmodels.figures.pit.x_table__mutmut_1` is of clvmodels/figures/pit.py, `clvmodels.figures.x_plot__mutmut_1`
+    of the folder's own file."""
+    path = mutant.rpartition(".")[0].replace(".", "/")
+    return f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py"
+
+
+def sources(path: Path) -> dict[str, list[str]]:
+    """The lines of each function of a file of mutants, under its own name."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    found = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            head = lines[node.lineno - 1].replace(node.name, place(node.name)[1])
+            found[node.name] = [head, *lines[node.lineno : node.end_lineno]]
+    return found
+
+
+def difference(original: list[str], mutant: list[str]) -> tuple[str, str]:
     """The lines that a mutant takes away, and those it puts in their place."""
-    lines = [line for line in difference.splitlines() if not line.startswith(("---", "+++", "# "))]
+    _, _, *lines = difflib.unified_diff(original, mutant, n=0, lineterm="")
     was, becomes = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
     return was, becomes
 
@@ -137,66 +177,94 @@ def argued(row: dict[str, str], known: list[dict[str, str]]) -> str:
     return ""
 
 
-def report(python: Path, mutants: list[str], seed: int, sample: int | None) -> int:
-    """Print the kills module by module, store the survivors; the exit status."""
+def report(mutants: list[str], how: str) -> int:
+    """Print and store the kills module by module and the survivors; the exit status."""
     status = outcomes()
-    kills: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    killed: dict[str, int] = defaultdict(int)
+    of: dict[str, int] = defaultdict(int)
     survivors = []
     for mutant in mutants:
-        outcome = OUTCOMES.get(status[mutant], "killed") if status[mutant] is not None else "not run"
         module, _ = place(mutant)
-        alive = outcome in ("survived", "no test", "not run")
-        kills[module][alive] += 1
-        if alive:
+        is_alive = status[mutant] is None or OUTCOMES.get(status[mutant]) in ALIVE
+        of[module] += 1
+        killed[module] += not is_alive
+        if is_alive:
             survivors.append(mutant)
-    for module, (killed, alive) in sorted(kills.items()):
-        say(f"{module:32} {killed:5} of {killed + alive:5} killed, {killed / (killed + alive):6.1%}")
-    killed = sum(pair[0] for pair in kills.values())
-    how = "all" if sample is None else f"{sample} a module, seed {seed}"
-    say(f"{'together':32} {killed:5} of {len(mutants):5} killed, {killed / len(mutants):6.1%} ({how})")
-    known, rows = arguments(), []
-    changes = json.loads(run(python, "-c", DIFFERENCES, given=json.dumps(survivors)))
-    for mutant in survivors:
+    rows = [{"module": module, "mutants": of[module], "killed": killed[module]} for module in sorted(of)]
+    together = sum(killed.values())
+    rows.append({"module": how, "mutants": len(mutants), "killed": together})
+    for row in rows:
+        say(f"{row['module']:32} {row['killed']:5} of {row['mutants']:5} killed, {row['killed'] / row['mutants']:6.1%}")
+    low, high = interval(together, len(mutants))
+    if how.startswith("share"):
+        say(f"of all mutants {low:.1%} to {high:.1%}, the binomial 95% interval")
+    rows = [row | {"rate": round(row["killed"] / row["mutants"], 4)} for row in rows]
+    if how.startswith("share"):
+        rows[-1] |= {"lower": round(low, 4), "upper": round(high, 4)}
+    write("kills.csv", KILLS, rows)
+    known = arguments()
+    told = []
+    for mutant, (was, becomes) in changes(survivors).items():
         module, function = place(mutant)
-        was, becomes = change(changes[mutant])
         row = {"module": module, "function": function, "was": was, "becomes": becomes}
-        rows.append({**row, "argument": argued(row, known)})
+        told.append({**row, "argument": argued(row, known)})
+    write("survivors.csv", COLUMNS, sorted(told, key=lambda row: tuple(row.values())))
+    open_ones = sum(not row["argument"] for row in told)
+    say(f"{len(told)} survivors in reports/mutation/survivors.csv, {open_ones} of them without an argument")
+    return int(together < NEEDED * len(mutants) or open_ones > 0)
+
+
+def interval(killed: int, mutants: int) -> tuple[float, float]:
+    """The exact binomial 95% interval of the share that is killed (Clopper and Pearson, 1934)."""
+    from scipy.stats import binomtest
+
+    exact = binomtest(killed, mutants).proportion_ci(method="exact")
+    return float(exact.low), float(exact.high)
+
+
+def write(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     STORED.mkdir(parents=True, exist_ok=True)
-    with (STORED / "survivors.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    with (STORED / name).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: tuple(row.values())))
-    open_ones = sum(not row["argument"] for row in rows)
-    say(f"{len(rows)} survivors in reports/mutation/survivors.csv, {open_ones} of them without an argument")
-    return int(killed < NEEDED * len(mutants) or open_ones > 0)
+        writer.writerows(rows)
 
 
-def forget_what_tests_pass_where() -> None:
-    """Where a test has changed since it was learnt; mutmut sees new names only."""
-    files = sorted((ROOT / "tests").rglob("*.py"))
+def forget_what_tests_told() -> None:
+    """Where a test has changed: which tests pass where, since mutmut sees new names only, and all survivors."""
+    files = sorted(path for path in (ROOT / "tests").rglob("*") if path.suffix in (".py", ".txt"))
     present = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     known = ROOT / "mutants" / "tests.sha256"
-    if not known.is_file() or known.read_text(encoding="utf-8") != present:
-        (ROOT / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
+    if known.is_file() and known.read_text(encoding="utf-8") == present:
+        return
+    (ROOT / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
+    for path in results_of_mutmut():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        statuses = stored["exit_code_by_key"]
+        stored["exit_code_by_key"] = {
+            mutant: None if OUTCOMES.get(status) in ALIVE else status for mutant, status in statuses.items()
+        }
+        path.write_text(json.dumps(stored), encoding="utf-8")
     known.write_text(present, encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", help="beginnings of modules: decisions, figures.payback, words")
-    parser.add_argument("--sample", type=int, help="mutants of each module; all by default")
+    parser.add_argument("--share", type=float, default=1.0, help="of each module's mutants; all by default")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     python = environment()
     run(python, "-c", GENERATE)
-    mutants = chosen(list(outcomes()), given.modules, given.sample, given.seed)
-    forget_what_tests_pass_where()
+    mutants = chosen(list(outcomes()), given.modules, given.share, given.seed)
+    forget_what_tests_told()
     say(f"{len(mutants)} mutants")
-    whole = given.sample is None and not given.modules
-    names = [] if whole else mutants
+    is_whole = given.share >= 1 and not given.modules
+    names = [] if is_whole else mutants
     run(python, "-m", "mutmut", "run", "--max-children", str(given.workers), *names)
-    return report(python, mutants, given.seed, given.sample)
+    how = "all" if given.share >= 1 else f"share {given.share:g}, seed {given.seed}"
+    return report(mutants, how)
 
 
 if __name__ == "__main__":

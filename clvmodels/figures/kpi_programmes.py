@@ -57,7 +57,7 @@ def verdict(tables: Tables, programme: pd.Series) -> str:
     odds = _number(tables, programme, "P(roi > 0)")
     if odds is None:
         return "tested; nobody told its cost"
-    said = "earns its cost" if odds.value >= SURE else "loses money" if odds.value <= 1 - SURE else "cannot be told"
+    said = "earns its cost" if odds.value >= SURE else "loses money" if 1 - odds.value >= SURE else "cannot be told"
     return f"{said}: {words.probability(odds.value)} likely to earn its cost"
 
 
@@ -105,7 +105,7 @@ def numbers(tables: Tables, about: About) -> Numbers:
             )
         )
         odds = _number(tables, programme, "P(roi > 0)")
-        if odds is not None and np.isfinite(odds.value) and odds.value <= 1 - SURE:
+        if odds is not None and np.isfinite(odds.value) and 1 - odds.value >= SURE:
             tones[place] = "bad"
     titles = ("Programme", "Verdict", "Treated and not", "Effect a customer, 90%", "Cost", "Return on cost, 90%")
     return Numbers(titles, cells, tones)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from fakes.says import Says, stored
 from matplotlib.axes import Axes
-from matplotlib.collections import Collection
+from matplotlib.collections import Collection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
@@ -89,20 +89,39 @@ def _artist(artist: Any, axes: Axes) -> Iterator[str]:
         pixels = _place(artist.get_transform(), artist.get_xydata())
         mark = f"{artist.get_linestyle()} {artist.get_linewidth():g}"
         if artist.get_marker() != "None":
-            face = _colour(artist.get_markerfacecolor())
-            mark += f" {artist.get_marker()} {artist.get_markersize():.3g} {face} {artist.get_markeredgewidth():g}"
+            face, edge = _colour(artist.get_markerfacecolor()), _colour(artist.get_markeredgecolor())
+            mark += f" {artist.get_marker()} {artist.get_markersize():.3g} {face}"
+            mark += f" in {edge} {artist.get_markeredgewidth():g}"
         shown = "" if artist.get_alpha() is None else f" {artist.get_alpha():g}"
-        yield f"line {_colour(artist.get_color())} {mark}{shown}: {_points(pixels)}"
+        yield f"line {_colour(artist.get_color())} {mark}{shown}{_layer(artist)}: {_points(pixels)}"
+    elif isinstance(artist, PathCollection):
+        pixels = _place(artist.get_offset_transform(), artist.get_offsets())
+        (face, *_), sizes = artist.get_facecolor(), ", ".join(f"{size:.3g}" for size in artist.get_sizes()[:SHOWN])
+        edges = f"{artist.get_linewidth()[0]:g}"
+        yield f"dots {_colour(face)} {face[3]:.3g} of {sizes} in {edges}{_layer(artist)}: {_points(pixels)}"
     elif isinstance(artist, Collection):
         for place, path in enumerate(artist.get_paths()):
             pixels = _place(artist.get_transform(), path.vertices)
             faces, edges = artist.get_facecolor(), artist.get_edgecolor()
             faint = faces[place % len(faces)] if len(faces) else [0, 0, 0, 0]
             edge = _colour(edges[place % len(edges)]) if len(edges) else "no edge"
+            edge += f" {artist.get_linewidth()[0]:g}{_layer(artist)}"
             yield f"area {_colour(faint)} {faint[3]:.3g} {edge}: {_box(pixels)}, {len(path.vertices)} corners"
     elif isinstance(artist, Patch) and artist is not axes.patch:
         pixels = _place(artist.get_transform(), artist.get_path().vertices)
-        yield f"box {_colour(artist.get_facecolor())} {artist.get_facecolor()[3]:.3g}: {_box(pixels)}"
+        face, edge = artist.get_facecolor(), f"{artist.get_linewidth():g}{_layer(artist)}"
+        yield f"box {_colour(face)} {face[3]:.3g} {edge}: {_box(pixels)}"
+
+
+LAYERS = {Line2D: 2, Collection: 1, Patch: 1}
+"""Where marks stand one over the other if nothing is said."""
+
+
+def _layer(artist: Any) -> str:
+    """What may hide a mark: another that stands over it, the end of the axes."""
+    usual = next(layer for kind, layer in LAYERS.items() if isinstance(artist, kind))
+    over = "" if artist.get_zorder() == usual else f" over {artist.get_zorder():g}"
+    return over + ("" if artist.get_clip_on() else " beyond the axes")
 
 
 def _place(transform: Any, points: Any) -> np.ndarray:

@@ -22,3 +22,8 @@ def company_run() -> Run:
 def company_tables(company_run) -> dict[str, Any]:
     """The tables of all figures, as a results folder gives them back."""
     return {name: table_of(name, company_run) for name in FIGURES}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need the whole company come last, so that a fault shows before it is made (seconds each mutant)."""
+    items.sort(key=lambda item: "company_run" in getattr(item, "fixturenames", ()))

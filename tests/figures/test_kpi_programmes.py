@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from fakes.says import Says, check
+from fakes.says import Says, check, plain
 from fakes.tiny import kpis, strategy_run
+
+from clvmodels.figures import FIGURES
+from clvmodels.figures.kpi_programmes import _percent
 
 COLUMNS = [
     "campaign",
@@ -135,3 +138,39 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("kpi_programmes", case)
+
+
+def test_a_return_is_told_in_whole_percent_of_its_cost():
+    assert _percent(pd.Series({"q5": 0.602, "q95": 0.904})) == "60 to 90%"
+
+
+def cells_of(*programmes, **changes):
+    found = run(*programmes)
+    tables = FIGURES["kpi_programmes"].table(found)
+    tables = tables._replace(programmes=tables.programmes.assign(**changes))
+    return FIGURES["kpi_programmes"].numbers(tables, found.about)
+
+
+def test_programmes_of_one_name_differ_by_their_weeks():
+    cells = cells_of(dealt("voucher", effect=(0.5, 1.7)), dealt("voucher", effect=(2.5, 3.7), weeks=26.0))
+    assert [plain(row[3]) for row in cells.rows] == ["EUR 0.5 to 1.7", "EUR 2.5 to 3.7"]
+
+
+@pytest.mark.parametrize(("arms", "told"), [((20, 20), "20 and 20"), ((1, 0), "1 and 0"), ((0, 0), "—")])
+def test_customers_with_and_without_a_programme_are_counted(arms, told):
+    assert cells_of(dealt("voucher"), treatment=arms[0], control=arms[1]).rows[0][2] == told
+
+
+def test_a_verdict_is_from_ninety_percent_on_either_side():
+    cells = cells_of(dealt("gain", 0.9), dealt("open", 0.89), dealt("doubt", 0.11), dealt("loss", 0.1))
+    verdicts = [row[1].partition(":")[0] for row in cells.rows]
+    assert verdicts == ["Earns its cost", "Cannot be told", "Cannot be told", "Loses money"]
+    assert cells.tones == {3: "bad"}
+
+
+def test_a_cost_has_two_digits():
+    found = run(dealt("voucher", 0.93))
+    tables = FIGURES["kpi_programmes"].table(found)
+    is_cost = tables.numbers["level"] == "cost"
+    tables = tables._replace(numbers=tables.numbers.assign(value=tables.numbers["value"].mask(is_cost, 1234.0)))
+    assert plain(FIGURES["kpi_programmes"].numbers(tables, found.about).rows[0][4]) == "EUR 1,200"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
+from fakes.run import about
 from fakes.says import Says, check
 from fakes.tiny import kpis, strategy_run
+
+from clvmodels.figures import FIGURES
+from clvmodels.figures.kpi_satisfaction import _differ
 
 
 def score(kpi, period, value, reach, answers, by="all"):
@@ -77,3 +82,25 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("kpi_satisfaction", CASES, accept_drawings)
+
+
+@pytest.mark.parametrize("reach", [0.01, 5.0])
+@pytest.mark.parametrize(("over", "differ"), [(1.02, True), (0.98, False)])
+def test_periods_differ_where_chance_alone_would_do_so_once_in_a_hundred(reach, over, differ):
+    """Cochran's Q of two scores with one standard error s is their difference squared over 2 s^2, with one degree of
+    freedom; it exceeds 6.635 once in 100."""
+    error = reach / 1.645
+    apart = error * (2 * 6.635 * over) ** 0.5
+    table = pd.DataFrame({"value": [0.0, apart], "lower": [-reach, apart - reach], "upper": [reach, apart + reach]})
+    assert _differ(table) == differ
+
+
+def test_scores_without_any_spread_differ_where_they_are_not_the_same():
+    table = pd.DataFrame({"value": [0.0, 1.0], "lower": [0.0, 1.0], "upper": [0.0, 1.0]})
+    assert _differ(table)
+    assert not _differ(table.assign(value=1.0))
+
+
+def test_odd_scores_are_told_to_the_last_one():
+    table = FIGURES["kpi_satisfaction"].table(run(score("nps", "2025 Q1", 11.0, 8.0, 40)))
+    assert FIGURES["kpi_satisfaction"].numbers(table, about()).rows == [("2025 Q1", "40", "11", "3 to 19")]

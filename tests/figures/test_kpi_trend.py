@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.says import Says, check, plain
 from fakes.tiny import kpis, strategy_run
+
+from clvmodels.figures import FIGURES
 
 QUARTERS = [f"{year} Q{quarter}" for year in (2024, 2025) for quarter in (1, 2, 3, 4)]
 
@@ -103,3 +105,43 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("kpi_trend", CASES, accept_drawings)
+
+
+def said_of(rows):
+    found = strategy_run(kpis(*rows))
+    return FIGURES["kpi_trend"].words(FIGURES["kpi_trend"].table(found), found.about)
+
+
+def whole(kpi, periods, numbers):
+    return [(*row[:-1], True) for row in told(kpi, periods, numbers)]
+
+
+def test_where_every_period_is_over_nothing_is_hollow():
+    assert said_of(whole("active customers", QUARTERS, range(10, 18))).sub.endswith("Money in EUR.")
+
+
+MONTHS = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("periods", "sentence"),
+    [
+        (QUARTERS[:4], "In 2024 Q4 **13 customers** bought."),
+        (QUARTERS[:5], "In 2025 Q1 **14 customers** bought, after 10 a year before."),
+        (MONTHS[:12], "In December 2024 **21 customers** bought."),
+        (MONTHS[:14], "In February 2025 **23 customers** bought, after 11 a year before."),
+    ],
+)
+def test_customers_are_compared_with_those_of_a_year_before(periods, sentence):
+    numbers = range(10, 10 + len(periods))
+    assert said_of(whole("active customers", periods, numbers)).caption == sentence
+
+
+def test_retention_is_told_to_the_last_one_of_a_hundred():
+    caption = said_of(whole("retention", QUARTERS[:3], [None, 0.51, 0.83])).caption
+    assert caption == "Of 100 who bought in one quarter, 51 to 83 bought in the next (over 2 quarters)."
+
+
+def test_losses_are_told_where_there_are_any():
+    caption = plain(said_of(whole("profit", QUARTERS[:2], [0.0, 5.0])).caption)
+    assert caption == "Whole quarters brought EUR 5.00 of profit after all costs."

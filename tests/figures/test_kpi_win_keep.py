@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.run import about
+from fakes.says import Says, check, plain
 from fakes.tiny import kpis, strategy_run
+
+from clvmodels.figures import FIGURES
+from clvmodels.figures.kpi_win_keep import _money
 
 LAST = ["2025 Q1", "2025 Q2", "2025 Q3", "2025 Q4"]
 
@@ -77,3 +82,23 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("kpi_win_keep", CASES, accept_drawings)
+
+
+def said_of(*groups):
+    found = run(*groups)
+    table = FIGURES["kpi_win_keep"].table(found)
+    return plain(FIGURES["kpi_win_keep"].words(table, found.about).caption)
+
+
+def test_the_dearest_and_the_cheapest_are_of_those_who_won_anybody():
+    """A group of one customer counts, one of none does not, and one group alone is not the dearest."""
+    single = group("channel", "Fair", 1, 5, 90.0, 0.0, periods=["2025 Q4"])
+    nobody = group("channel", "Stand", 0, 5, 900.0, 0.0)
+    dearest = "The dearest to win come by Fair (EUR 90.0), the cheapest by Shop (EUR 6.00)."
+    assert dearest in said_of(ALL, *OF_CHANNELS, single, nobody)
+    assert "dearest" not in said_of(ALL, OF_CHANNELS[0], nobody)
+
+
+def test_a_cost_that_nobody_knows_has_no_currency():
+    assert _money(np.nan, about()) == "—"
+    assert plain(_money(1234.0, about())) == "EUR 1,230"

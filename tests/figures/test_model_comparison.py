@@ -138,3 +138,12 @@ def test_the_comparison_has_the_headline_of_every_metric_that_was_scored(company
     assert row[4:] == (f"{words.MINUS}4%", "0.410", "91%")
     without = company_tables["model_comparison"].drop(columns="crps")
     assert "CRPS" not in FIGURES["model_comparison"].numbers(without, company_run.about).columns
+
+
+def test_several_that_are_worse_predict_worse():
+    found = run(customers=100)
+    table = FIGURES["model_comparison"].table(found)
+    table.loc[1, "verdict"] = "worse"
+    caption = FIGURES["model_comparison"].words(table, found.about).caption
+    assert "BG/NBD and Last half-year again predict worse." in caption
+    assert caption.endswith("even if it were certain.")  # a hundred customers are enough

@@ -12,6 +12,7 @@ from fakes.tiny import END, entry, forecast_run, tiny_run
 
 from clvmodels.customers.table import Customers, Split
 from clvmodels.figures import FIGURES
+from clvmodels.figures.style import NARROW
 
 
 def falling(**told):
@@ -66,6 +67,40 @@ CASES = {
 }
 
 
+def falling_sooner():
+    """Twelve customers of each of two frequencies: those who bought more are silent for a week where the others are
+    for ten. Levels are crossed at half of one's own silence."""
+    silence = np.linspace(0, 110, 12)
+    table = pd.DataFrame(
+        {"frequency": np.repeat([1, 2], 12), "recency": 120 - np.r_[silence, silence / 10], "T": 120.0},
+        index=[f"c{k:02d}" for k in range(24)],
+    )
+    customers = Customers(table, "week", END, "EUR")
+    valued = entry(p_alive=np.tile(1 - silence / 110, 2))
+    return tiny_run(about=about(customers=24), valued=valued, value_split=Split(customers, None, None))
+
+
+CASES["two frequencies, joined by lines"] = Says(
+    falling_sooner,
+    heading="Who is still a customer",
+    sub=(
+        "Dots: customers by repeat purchases and weeks since the last one; larger: more of them. "
+        "Lines: where the probability of still being a customer is 90%, 50% and 10%."
+    ),
+    caption=(
+        "**66.7% of customers are in doubt**: between 10% and 90% likely to be still there. 16.7% "
+        "have at least 90%, 16.7% at most 10%. Leaving is never seen: this is the model's inference "
+        "from silence."
+    ),
+    alt=(
+        "Density of customers by silence and frequency with lines of equal probability of being "
+        "alive; 66.7% lie between 10% and 90%, 16.7% above."
+    ),
+    titles=("Repeat purchases", "Customers", "90% after, weeks of silence", "50% after", "10% after"),
+    rows=[("1", "12", "11.0", "55.0", "99.0"), ("2", "12", "1.1", "5.5", "9.9")],
+)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("p_alive", case)
@@ -84,3 +119,43 @@ def test_whole_opportunities_stand_in_the_middle_of_their_cells():
     assert cells["silence_from"].tolist() == first.tolist()
     assert cells["silence_to"].tolist() == (first + 5).tolist()
     assert (cells["customers"] == 1).all()
+
+
+def test_a_large_base_is_shaded_and_a_small_one_has_dots():
+    """The eleven cells of one customer each; with fifty more customers in the first they are more than sixty."""
+    tables, told = FIGURES["p_alive"].table(falling()), falling().about
+    customers = tables.cells["customers"].to_numpy()
+    (dots,) = drawn(tables, customers + 49 * (np.arange(11) == 0), told).collections
+    assert len(dots.get_offsets()) == 11
+    faint, strong = drawn(tables, customers + 50 * (np.arange(11) == 0), told).patches
+    assert (faint.get_alpha(), strong.get_alpha()) == (0.24, 0.78)
+    (left, bottom), (right, top) = strong.get_path().vertices.min(axis=0), strong.get_path().vertices.max(axis=0)
+    first = tables.cells.iloc[0]
+    assert (left, right, bottom, top) == (first.silence_from, first.silence_to, 2.5, 3.5)
+    assert faint.get_path().vertices[:, 1].min() == 2.5 and faint.get_path().vertices[:, 1].max() == 3.5
+
+
+def drawn(tables, customers, told):
+    """The axes of the drawing with other numbers of customers in the cells."""
+    return (
+        FIGURES["p_alive"].draw(tables._replace(cells=tables.cells.assign(customers=customers)), told, NARROW).axes[0]
+    )
+
+
+@pytest.mark.parametrize(("more", "start"), [(49, "Dots: customers"), (50, "Cells: customers")])
+def test_words_tell_dots_and_cells_as_they_are_drawn(more, start):
+    """Eleven customers, and as many more as make them sixty, or one more than that."""
+    found = falling()
+    tables = FIGURES["p_alive"].table(found)
+    tables = tables._replace(shares=tables.shares.assign(alive=tables.shares["alive"] + more))
+    sub = FIGURES["p_alive"].words(tables, found.about).sub
+    stronger = {"Dots: customers": "larger", "Cells: customers": "stronger blue"}[start]
+    assert sub.startswith(f"{start} by repeat purchases and weeks since the last one; {stronger}: more of them.")
+
+
+def test_each_frequency_has_its_own_silences_and_the_last_is_open():
+    tables = FIGURES["p_alive"].table(falling())
+    cells = tables.cells.assign(frequency=[2] * 5 + [3] * 6, open=[False] * 5 + [True] * 6)
+    lines = pd.DataFrame({"frequency": [2, 2, 3], "silence": [5.04, 123.44, 20.0], "p_alive": [0.9, 0.5, 0.9]})
+    rows = FIGURES["p_alive"].numbers(tables._replace(cells=cells, lines=lines), falling().about).rows
+    assert rows == [("2", "5", "5.0", "123.4", "—"), ("3+", "6", "20.0", "—", "—")]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
 import pytest
+from fakes.run import about
 from fakes.says import Says, check, table_of
-from fakes.tiny_posterior import posterior_run
+from fakes.tiny_posterior import posterior, posterior_run
 
 from clvmodels.figures import FIGURES
+from clvmodels.figures.parameters import _of_effect, stated
+from clvmodels.inference.effects import Effect
+from clvmodels.inference.terms import make_terms
+from clvmodels.models.contract import Parameter
+from clvmodels.models.prior import Prior
 
 CASES = {
     "parameters and effects": Says(
@@ -83,3 +93,51 @@ def test_parameters_of_cost_models_stand_under_their_model(company_run):
     names = [row[0] for row in rows]
     assert "Gamma-Poisson contacts: mu" in names and "Gamma-Poisson referrals: mu" in names
     assert len(names) == len(set(names))
+
+
+def row(draws, model="BG/NBD", source="Fader, Hardie & Lee (2005)"):
+    told = {"model": model, "source": source, "parameter": "r", "meaning": "what", "prior": "HalfNormal(sigma 1)"}
+    return {**told, "draws": draws, "q5": 1.0, "q50": 1.0, "q95": 1.5}
+
+
+def test_a_maximum_of_the_likelihood_has_no_interval():
+    rows = FIGURES["parameters"].numbers(pd.DataFrame([row(1), row(2)]), about()).rows
+    assert [cells[-1] for cells in rows] == ["maximum of the likelihood", "1.00 to 1.50"]
+
+
+def test_the_sources_of_several_models_are_told():
+    table = pd.DataFrame([row(2), row(2, "Gamma-Gamma", "Fader & Hardie (2013)"), row(2)])
+    caption = FIGURES["parameters"].words(table, about()).caption
+    assert caption.endswith("BG/NBD: Fader, Hardie & Lee (2005); Gamma-Gamma: Fader & Hardie (2013).")
+
+
+@pytest.mark.parametrize(
+    ("unit", "lower", "stands"),
+    [
+        ("none", 0.0, ""),
+        ("none", -np.inf, ""),
+        ("time", 0.0, ", in days"),
+        ("1/time", 0.0, ", per day"),
+        ("money", 0.0, ", in the currency"),
+        ("none", 1.0, ", of the excess over 1"),
+    ],
+)
+def test_a_prior_is_told_with_its_unit_and_its_bound(unit, lower, stands):
+    prior = Prior("HalfNormal", {"sigma": 2.0}, "day")
+    parameter = Parameter("q", "spend", unit, prior, 1, "spend", "what", lower=lower)
+    assert stated(SimpleNamespace(priors={"q": prior}), parameter) == f"HalfNormal(sigma 2){stands}"
+
+
+def test_an_effect_on_two_parameters_names_both():
+    effect = Effect("purchases", ("r", "alpha"), covariates=("age",))
+    term = make_terms([effect], {})[0]
+    fitted = replaced_scales(posterior(groups=False, covariates=True, meanings=True), term)
+    names = [name for name, *_ in _of_effect(fitted, term)]
+    assert names == ["r and alpha by age", "r and alpha by age"]
+
+
+def replaced_scales(fitted, term):
+    """The posterior with draws of the coefficient of age alone."""
+    draws = np.tile(np.linspace(0.1, 0.2, 21)[:, None], (3, 1))
+    fitted.stacked = {term.effect.name: draws}.__getitem__
+    return fitted

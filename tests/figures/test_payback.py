@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.run import about
-from fakes.says import Says, caption_of, check, table_of
+from fakes.says import Says, caption_of, check, plain, table_of
 from fakes.tiny import tiny_run
 
 from clvmodels import words
 from clvmodels.figures import FIGURES
+from clvmodels.figures.payback import judged, lead
 
 NAMES = ("q5", "q25", "q50", "q75", "q95")
 
@@ -198,3 +199,38 @@ def test_payback_says_what_is_alike_in_all_channels(company_run):
 def test_channels_that_are_all_small_have_no_figure(company_run):
     assert FIGURES["payback"].table(replace(company_run, payback=company_run.payback[-1:])) is None
     assert FIGURES["payback"].table(replace(company_run, payback=None)) is None
+
+
+def test_the_lead_names_four_channels_at_most_that_cost_more_than_may_be_paid():
+    dear = [channel(f"c{k}", 30, 41.0, (1.0,) * 5, 0.5, 40.0) for k in range(5)]
+    fair = channel("fair", 30, 40.0, (1.0,) * 5, 0.5, 40.0)
+    found = run(*dear, fair)
+    assert lead(found.payback, found.about).endswith(" c0, c1, c2 and c3 cost more than that now.")
+    alone = run(fair)
+    assert plain(lead(alone.payback, alone.about)) == "Pay at most EUR 40 for a customer of fair."
+    long = run(fair, channel("n" * 25, 30, 41.0, (1.0,) * 5, 0.5, 40.0))
+    assert lead(long.payback, long.about).endswith(f" {'n' * 23}… costs more than that now.")
+
+
+def test_a_table_of_small_channels_alone_judges_none():
+    assert judged(pd.DataFrame([SMALL])).empty
+
+
+@pytest.mark.parametrize(
+    ("count", "listed"),
+    [
+        (6, "c0, c1, c2, c3, c4 and c5"),
+        (7, "c0, c1, c2, c3, c4 and c5 and 1 more"),
+    ],
+)
+def test_six_channels_are_named_on_each_side_of_the_rule(count, listed):
+    """Surely is from 90% on; of equal odds the others keep their order, whatever comes after them."""
+    sure = [channel(f"c{k}", 90, 12.0, (1.0,) * 5, 0.9, 40.0) for k in range(count)]
+    unsure = [channel(f"c{k}", 90, 12.0, (1.0,) * 5, 0.89, 40.0) for k in range(count)]
+    found = run(*sure)
+    caption = FIGURES["payback"].words(found.payback, found.about).caption
+    assert caption.startswith(f"**{listed}** cover the cost to win within 12 months with at least 90% probability. Pay")
+    found = run(*unsure)
+    caption = FIGURES["payback"].words(found.payback, found.about).caption
+    with_odds = ", ".join(f"c{k} 89%" for k in range(5)) + " and c5 89%" + listed.partition("c5")[2]
+    assert caption.startswith(f"Probability of being covered within 12 months: {with_odds}. Pay")

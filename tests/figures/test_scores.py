@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from fakes.says import Says, check
 from fakes.tiny import entry, tiny_run
 
 from clvmodels.figures import FIGURES
-from clvmodels.figures.scores import metric_of
+from clvmodels.figures.scores import _cell, metric_of
 from clvmodels.metrics import METRICS
 
 
@@ -63,3 +65,31 @@ def test_a_row_of_scores_is_of_the_metric_with_the_longest_name():
         "elpd_spend",
         "coverage",
     ]
+
+
+def test_the_best_model_stands_first_whatever_its_name():
+    told = run()
+    found = FIGURES["scores"].table(replace(told, comparison=pd.DataFrame({"entry": ["pareto", "bg"]})))
+    assert found["entry"].tolist() == ["pareto", "bg", "bg"]
+    assert FIGURES["scores"].words(found, about(entries={"pareto": "Pareto", "bg": "BG"})).caption == (
+        "In brackets the 90% interval, where a score has one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "lower", "upper", "told"),
+    [
+        (123.4567, 123.41, 123.52, "123.46 (123.41 to 123.52)"),
+        (0.4127, np.nan, np.nan, "0.413"),
+        (0.4127, np.nan, 0.5, "0.413"),
+        (0.4127, 0.3, np.nan, "0.413"),
+        (1882.0, np.nan, np.nan, "1,882"),
+    ],
+)
+def test_a_score_has_the_digits_of_its_interval(value, lower, upper, told):
+    assert _cell(pd.DataFrame([{"value": value, "lower": lower, "upper": upper}])) == told
+
+
+def test_a_long_name_of_a_model_is_cut_at_40_letters():
+    table = FIGURES["scores"].table(run()).assign(label="m" * 41)
+    assert FIGURES["scores"].numbers(table, about()).columns[1] == "m" * 39 + "…"

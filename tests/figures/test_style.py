@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
+from matplotlib.colors import to_hex
+from matplotlib.path import Path
+
 from clvmodels.figures import FIGURES, style
 
 
@@ -21,3 +25,35 @@ def test_labels_are_pushed_apart_inside_their_room():
     assert edges[0][0] >= 0
     assert edges[-1][1] <= 200
     assert all(b[0] - a[1] >= 10 for a, b in itertools.pairwise(edges))
+
+
+def test_cells_of_one_shade_are_one_path_in_which_neighbours_in_a_row_are_one_box():
+    """Two rows whose right ends lie at 1,000: neighbours may miss each other by dust of floating point."""
+    left = np.array([500.0, 0.0, 400.0 + 1e-7, 700.0, 0.0, 900.0, 450.0])
+    right = np.array([600.0, 400.0, 450.0, 1000.0, 400.0, 1000.0, 500.0 - 1e-7])
+    bottom = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    counts = np.array([16, 16, 16, 16, 16, 64, 16])
+    axes = style.panel(style.canvas(300, 200), 10, 10, 10, 10)
+    style.cells(axes, np.column_stack([left, right, bottom, bottom + 1]), counts)
+    half, most = axes.patches
+    corners = [[0, 0, 600, 1], [700, 0, 1000, 1], [0, 1, 400, 2]]
+    assert np.round(rectangles(half), 3).tolist() == corners
+    assert rectangles(most).tolist() == [[900, 1, 1000, 2]]
+    # a quarter of the customers have half of the eight shades
+    assert (half.get_alpha(), most.get_alpha()) == (0.42, 0.78)
+    assert {to_hex(patch.get_facecolor()) for patch in axes.patches} == {style.BLUE}
+    assert {patch.get_linewidth() for patch in axes.patches} == {0}
+
+
+def rectangles(patch):
+    """Left, bottom, right and top of the closed boxes of a path. [boxes, 4]"""
+    path = patch.get_path()
+    assert path.codes.reshape(-1, 5)[:, [0, -1]].tolist() == [[Path.MOVETO, Path.CLOSEPOLY]] * (len(path.vertices) // 5)
+    boxes = path.vertices.reshape(-1, 5, 2)
+    return np.hstack([boxes.min(axis=1), boxes.max(axis=1)])
+
+
+def test_the_faintest_shade_is_of_one_customer_among_many():
+    axes = style.panel(style.canvas(300, 200), 10, 10, 10, 10)
+    style.cells(axes, np.array([[0.0, 1, 0, 1], [1, 2, 0, 1]]), np.array([1, 10_000]))
+    assert [patch.get_alpha() for patch in axes.patches] == [0.15, 0.78]

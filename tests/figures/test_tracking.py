@@ -13,6 +13,7 @@ from fakes.says import Says, check
 from fakes.tiny import forecast_run, judged_as
 
 from clvmodels.figures import FIGURES
+from clvmodels.figures.style import NARROW, WIDE
 
 
 def too_low():
@@ -130,3 +131,22 @@ def test_a_rare_purchase_is_tracked_by_four_weeks():
     periods = FIGURES["tracking"].table(fake_run(50, draws=100)).periods
     assert set(periods["units"]) == {4} and set(periods["unit"]) == {"week"}
     assert pd.Timestamp(periods.query("held_out == True")["start"].iloc[0]) == pd.Timestamp("2025-07-01")
+
+
+@pytest.mark.parametrize(
+    ("unit", "width", "periods", "places", "names"),
+    [
+        ("year", WIDE, 10, [0.5, 2.5, 4.5, 6.5, 8.5], ["2001", "2003", "2005", "2007", "2009"]),
+        ("year", NARROW, 11, [0.5, 3.5, 6.5, 9.5], ["2001", "2004", "2007", "2010"]),
+        ("month", WIDE, 3, [0.5, 1.5, 2.5], ["Jan 2001", "Feb 2001", "Mar 2001"]),
+        ("day", NARROW, 6, [0.5, 2.5, 4.5], ["1 Jan", "3 Jan", "5 Jan"]),
+    ],
+)
+def test_opportunities_are_named_by_their_time(unit, width, periods, places, names):
+    starts = pd.date_range("2001-01-01", periods=periods, freq={"year": "YS", "month": "MS", "day": "D"}[unit])
+    tables = FIGURES["tracking"].table(forecast_run())
+    row = tables.periods.iloc[[-1]]
+    table = pd.concat([row] * periods).assign(start=starts, unit=unit, units=1)
+    axes = FIGURES["tracking"].draw(tables._replace(periods=table), forecast_run().about, width).axes[0]
+    assert axes.get_xticks().tolist() == places
+    assert [label.get_text() for label in axes.get_xticklabels()] == names

@@ -80,3 +80,21 @@ def test_places_below_the_best_follow_the_size_of_the_base():
     assert places(3000, 600) == [100, 300, 600]
     assert places(1_000_000, 200_000) == [1000, 10_000, 100_000, 200_000]
     assert places(70, 14) == [14]
+
+
+@pytest.mark.parametrize(
+    ("customers", "top", "shown"),
+    [
+        (10**6, 101, [100, 101]),
+        (10**6, 100, [30, 100][1:]),
+        (10**6, 10_000, [300, 1000, 3000, 10_000]),
+        (10**6, 10_001, [100, 1000, 10_000, 10_001]),
+        (10**10, 2 * 10**9, [10**6, 10**7, 10**8, 2 * 10**9]),
+        (100, 100, [100]),
+        (1000, 13, [13]),
+        (1000, 12, []),
+        (10, 13, []),
+    ],
+)
+def test_the_last_three_round_places_before_the_end_of_the_top_are_shown(customers, top, shown):
+    assert places(customers, top) == shown
