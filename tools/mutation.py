@@ -81,6 +81,16 @@ def run(python: Path, *arguments: str) -> None:
         sys.exit(f"{done.stdout[-4000:]}\n{' '.join(map(str, arguments))[:200]} ended with {done.returncode}")
 
 
+def remove_what_is_gone() -> None:
+    """Files of the copy whose own are no longer there, which mutmut leaves."""
+    copy = ROOT / "mutants"
+    for folder in ("clvmodels", "tests"):
+        for path in (copy / folder).rglob("*.py"):
+            if not (ROOT / path.relative_to(copy)).is_file():
+                path.unlink()
+                path.with_suffix(".py.meta").unlink(missing_ok=True)
+
+
 def results_of_mutmut() -> list[Path]:
     """A file a module: the exit status of each of its mutants."""
     return sorted((ROOT / "mutants" / "clvmodels").rglob("*.meta"))
@@ -256,6 +266,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     python = environment()
+    remove_what_is_gone()
     run(python, "-c", GENERATE)
     mutants = chosen(list(outcomes()), given.modules, given.share, given.seed)
     forget_what_tests_told()
