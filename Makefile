@@ -49,8 +49,8 @@ mutation: setup ## would the tests notice? faults made by a library, in an envir
 reports: setup ## rebuild the committed reports from their stored folders, say what changed for a reader; nothing is sampled
 	@$(python) experiments/reports.py
 
-benchmark: setup ## time and memory of summarising ten million transactions
-	$(python) experiments/benchmarks/summarize.py
+benchmark: setup ## how fast: fits, tables, runs, against other libraries and by hand, into reports/benchmarks; resumes
+	$(python) experiments/benchmarks/run.py
 
 format: setup ## write the code as `check` wants it
 	$(python) -m ruff check --fix .
