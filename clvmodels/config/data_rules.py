@@ -12,7 +12,7 @@ import pandas as pd
 from clvmodels import datasets
 from clvmodels.config.document import as_mapping
 from clvmodels.config.finding import as_list, as_text, at, known_source
-from clvmodels.customers.experience import available
+from clvmodels.customers.experience import at_first_purchase, available
 from clvmodels.customers.table import DERIVED_GROUPS
 from clvmodels.dates import DAYS_PER_UNIT, period_end
 from clvmodels.errors import Problem, unknown
@@ -55,7 +55,8 @@ def _experience(sources: list[Mapping[str, Any]]) -> tuple[str, ...]:
         roles.add(str(source.get("role")))
         if "product_group" in as_mapping(source.get("columns")):
             roles.add("range")  # no table of its own: how many groups of products a customer buys of
-    return tuple(available(roles))
+    names = available(roles)
+    return (*names, *at_first_purchase(names))
 
 
 def _source(data: Mapping[str, Any], sources: Mapping[str, Any]) -> Iterator[Problem]:

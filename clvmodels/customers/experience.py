@@ -3,6 +3,11 @@
 One row a customer; each column is a number with its role and unit. They may be named as covariates of effects, and then
 only what is known at the customers' end of observation is used. They are associated with behaviour; they do not say
 what a change of them would bring.
+
+Most of them grow with the purchases that a model of purchases or lifetime explains: who buys often has bought from more
+product groups, whatever the groups. As covariates of these models they would explain purchases by themselves. Each has
+a twin that may be one, as of a landmark before the repeat purchases that are explained: what was known at the end of
+the day of the customer's first purchase, such as `product_groups_at_first_purchase`.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ class Experience(NamedTuple):
 
     `keep` tells the events that count, `of` makes one number of a customer's. `a_purchase`: divided by the number of
     purchases. Where `absent` is nan, a customer without such events has no answer; otherwise it is the number.
+    `grows`: it is made of how often the customer bought, or grows with that.
     """
 
     role: str
@@ -39,6 +45,7 @@ class Experience(NamedTuple):
     of: Aggregate
     absent: float = 0.0
     a_purchase: bool = False
+    grows: bool = True
 
 
 def _answers(kind: str, scale: str) -> Experience:
@@ -49,6 +56,7 @@ def _answers(kind: str, scale: str) -> Experience:
         lambda t: (t.kind == kind) & t.value.notnull(),
         lambda t: t.value.mean(),
         np.nan,
+        grows=False,
     )
 
 
@@ -89,16 +97,33 @@ EXPERIENCE: dict[str, Experience] = {
         "campaigns", "share", "answers to campaigns", lambda t: t.value.notnull(), lambda t: t.value.mean(), np.nan
     ),
     "acquisition_cost": Experience(
-        "acquisition", "currency", "own cost of acquisition", lambda t: t.amount.notnull(), _money
+        "acquisition", "currency", "own cost of acquisition", lambda t: t.amount.notnull(), _money, grows=False
     ),
 }
 """By name. Means of answers and sums are made with what is known at the day."""
+AT_FIRST_PURCHASE = "_at_first_purchase"
+"""What the name of a column ends with that was known on the day of the first purchase."""
 
 
 def available(roles: Iterable[str]) -> tuple[str, ...]:
     """The columns that tables of these roles give."""
     roles = set(roles)
     return tuple(name for name, column in EXPERIENCE.items() if column.role in roles)
+
+
+def at_first_purchase(names: Iterable[str]) -> tuple[str, ...]:
+    """The twins of these columns as of each customer's first purchase."""
+    return tuple(f"{name}{AT_FIRST_PURCHASE}" for name in names)
+
+
+def is_experience(name: str) -> bool:
+    """Whether a column of this name, or of its twin as of the first purchase, can be made."""
+    return name.removesuffix(AT_FIRST_PURCHASE) in EXPERIENCE
+
+
+def grows_with_purchases(name: str) -> bool:
+    """Whether a column of this name is made of the purchases of the observed window, or grows with them."""
+    return name in EXPERIENCE and EXPERIENCE[name].grows
 
 
 def experience(company: Company, customers: Customers, names: Iterable[str] | None = None) -> pd.DataFrame:
@@ -116,20 +141,27 @@ def experience(company: Company, customers: Customers, names: Iterable[str] | No
     purchases = _purchases(company, customers)
     columns = {}
     for name in names:
-        column = EXPERIENCE[name]
-        values = _values(column, company, customers.observation_end).reindex(purchases.index).fillna(column.absent)
-        columns[name] = values / purchases if column.a_purchase else values
+        column = EXPERIENCE[name.removesuffix(AT_FIRST_PURCHASE)]
+        at_first = name.endswith(AT_FIRST_PURCHASE)
+        events = _events_of_first_day(column, company) if at_first else _events(column, company)
+        values = _values(column, events, customers.observation_end).reindex(purchases.index).fillna(column.absent)
+        # on the day of the first purchase there is one purchase
+        columns[name] = values / purchases if column.a_purchase and not at_first else values
     return pd.DataFrame(columns, index=purchases.index)
 
 
 def _check_names(names: Iterable[str], company: Company) -> None:
     names = list(names)
-    if problems := [unknown("column of experience", name, EXPERIENCE) for name in names if name not in EXPERIENCE]:
+    if problems := [unknown("column of experience", name, EXPERIENCE) for name in names if not is_experience(name)]:
         raise ConfigError(problems)
-    untold = [name for name in names if name not in available(company.roles)]
-    if untold:
-        known = {name: f"Add a table with role: {EXPERIENCE[name].role}" for name in untold}
-        raise DataError([Problem(f"no table tells of '{name}'", "covariates", known=known[name]) for name in untold])
+    role_of = {name: EXPERIENCE[name.removesuffix(AT_FIRST_PURCHASE)].role for name in names}
+    problems = [
+        Problem(f"no table tells of '{name}'", "covariates", known=f"Add a table with role: {role}")
+        for name, role in role_of.items()
+        if role not in company.roles
+    ]
+    if problems:
+        raise DataError(problems)
 
 
 def _purchases(company: Company, customers: Customers) -> pd.Series:
@@ -139,9 +171,19 @@ def _purchases(company: Company, customers: Customers) -> pd.Series:
     return days.set_index("customer_id")["days"].reindex(customers.table.index).astype(float)
 
 
-def _values(column: Experience, company: Company, end: pd.Timestamp) -> pd.Series:
+def _events(column: Experience, company: Company) -> ibis.Table:
+    return company.events.filter(_.role == column.role)
+
+
+def _events_of_first_day(column: Experience, company: Company) -> ibis.Table:
+    """Events up to the day of each customer's first purchase; those without a day may be later and do not count."""
+    first = company.transactions.table.group_by("customer_id").agg(first=_.date.min())
+    return _events(column, company).inner_join(first, "customer_id").filter(_.date <= _.first)
+
+
+def _values(column: Experience, events: ibis.Table, end: pd.Timestamp) -> pd.Series:
     """A column, of the customers who have an event that counts."""
-    events = company.events.filter(_.role == column.role, _.date.isnull() | (_.date <= ibis.date(end.date())))
+    events = events.filter(_.date.isnull() | (_.date <= ibis.date(end.date())))
     events = events.filter(column.keep(events))
     values = events.group_by("customer_id").agg(value=column.of(events)).execute()
     return values.set_index("customer_id")["value"].astype(float)
@@ -149,7 +191,10 @@ def _values(column: Experience, company: Company, end: pd.Timestamp) -> pd.Serie
 
 def with_experience(company: Company, customers: Customers, names: Iterable[str]) -> Customers:
     """The customers with these columns, which effects may read as covariates; see `experience`."""
-    return replace(customers, table=customers.table.assign(**experience(company, customers, names)))
+    columns = experience(company, customers, names)
+    of_window = [name for name in columns if name in EXPERIENCE]
+    experienced = dict.fromkeys((*customers.experienced, *of_window))
+    return replace(customers, table=customers.table.assign(**columns), experienced=tuple(experienced))
 
 
 def consolidated(company: Company, customers: Customers) -> pd.DataFrame:
@@ -183,8 +228,8 @@ def _origin(company: Company, name: str) -> pd.DataFrame:
     named = origins[origins["column"].eq(name) & origins["role"].isin(["attributes", "orders"])]
     if len(named):
         return named
-    if name in EXPERIENCE:
-        return origins[origins["role"].eq(EXPERIENCE[name].role)]
+    if is_experience(name):
+        return origins[origins["role"].eq(EXPERIENCE[name.removesuffix(AT_FIRST_PURCHASE)].role)]
     cost = _observing_cost(name)
     if cost is not None and cost.source_column:
         return origins[origins["column"].eq(cost.source_column)]

@@ -44,6 +44,9 @@ class Customers:
         What a reader should know although nothing was refused.
     time
         "continuous", or "opportunities": frequency, recency and T are numbers of periods.
+    experienced
+        Columns that `with_experience` has made of the whole time up to the end of observation: who bought more often
+        has had more occasion to have one.
     """
 
     table: pd.DataFrame
@@ -53,6 +56,7 @@ class Customers:
     amount_unit: float = 1.0
     warnings: tuple[str, ...] = ()
     time: Time = "continuous"
+    experienced: tuple[str, ...] = ()
 
     @classmethod
     def from_rfm(

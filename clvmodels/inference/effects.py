@@ -34,6 +34,8 @@ from clvmodels.models.prior import Prior
 from clvmodels.strict import Combination, KeyPath, Text, strict
 from clvmodels.words import MISSING_GROUP
 
+OF_PURCHASES = ("purchases", "lifetime")
+"""Parts that explain when customers buy, so that nothing may explain them that is made of how often they bought."""
 Missing = Literal["refuse", "mean", "indicator"]
 MISSING: tuple[Missing, ...] = get_args(Missing)
 SD_PRIOR = Prior("HalfNormal", {"sigma": 0.5})
@@ -90,7 +92,8 @@ class Effect:
     ------
     ConfigError
         No parameters, neither group nor covariates or both, what belongs to the other kind, a name listed twice, a
-        covariate that is a statistic of the models, a column called as draws are, a prior that cannot be meant.
+        covariate that is a statistic of the models, on purchases or lifetime a column of experience that grows with
+        purchases, a column called as draws are, a prior that cannot be meant.
     """
 
     part: Text
@@ -182,6 +185,8 @@ def _combination_problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _foreign(fields, {"sd_prior": SD_PRIOR}, "a group")
     else:
         yield Problem("An effect has no group or covariates", known=KINDS)
+    if fields.get("part") in OF_PURCHASES:
+        yield from _made_of_purchases(group, covariates)
     if group in OF_DRAWS:
         yield _reserved(group, ("group",))
     for place, name in enumerate(covariates):
@@ -190,6 +195,40 @@ def _combination_problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"'{name}' is what models explain, no covariate", path=path)
         elif name in OF_DRAWS:
             yield _reserved(name, path)
+
+
+def _made_of_purchases(group: str | None, covariates: Sequence[str]) -> Iterator[Problem]:
+    """Columns of experience that count the purchases which they would explain."""
+    from clvmodels.customers.experience import at_first_purchase, grows_with_purchases
+
+    places: list[tuple[str | None, KeyPath]] = [(group, ("group",))]
+    places += [(name, ("covariates", place)) for place, name in enumerate(covariates)]
+    for name, path in places:
+        if name is not None and grows_with_purchases(name):
+            what = f"'{name}' grows with the purchases that it would explain, up to the end of the observed window"
+            (twin,) = at_first_purchase([name])
+            remedy = f"Write {twin}, which is as of a landmark before that window; a column of your own needs a name"
+            yield Problem(what, known=f"{remedy} that says as of when it is", path=path)
+
+
+def answers_problems(effects: Sequence[Effect], experienced: Collection[str]) -> Iterator[Problem]:
+    """Indicators of having no answer, where who buys more often is asked more often.
+
+    experienced
+        Columns that are made of the whole time up to the end of observation; see `Customers`.
+    """
+    from clvmodels.customers.experience import at_first_purchase
+
+    for effect in effects:
+        if effect.part not in OF_PURCHASES or effect.missing != "indicator":
+            continue
+        for name in effect.covariates:
+            if name in experienced:
+                what = (
+                    f"whether a customer has a '{name}' grows with the purchases that missing: indicator would explain"
+                )
+                (twin,) = at_first_purchase([name])
+                yield Problem(what, f"effect {effect.name}", known=f"Write missing: mean, or covariates: [{twin}]")
 
 
 def _foreign(fields: Mapping[str, Any], defaults: Mapping[str, Any], kind: str) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
-from clvmodels.inference.effects import Effect, check_effects
+from clvmodels.inference.effects import Effect, answers_problems, check_effects
 from clvmodels.inference.unique_rows import numbers
 from clvmodels.models import MODELS, time_problems
 from clvmodels.models.contract import Model
@@ -62,6 +62,8 @@ def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) ->
         problems += model.refusals(table)
     if problems:
         raise DataError(problems)
+    if leaking := list(answers_problems(effects, customers.experienced)):
+        raise ConfigError(leaking)
     check_effects(model, effects, table)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from clvmodels.config.experiment import Experiment
 from clvmodels.config.sections import CostSection, EntrySection
-from clvmodels.customers.experience import EXPERIENCE, with_experience
+from clvmodels.customers.experience import is_experience, with_experience
 from clvmodels.customers.observed import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Split
@@ -151,7 +151,7 @@ def _customers(
     # the tables of orders have neither as a column.
     table_groups = [group for group in groups if group in transactions.groups]
     names = dict.fromkeys((*data.covariates, *effect_covariates))
-    experience = [name for name in names if name in EXPERIENCE and name not in transactions.covariates]
+    experience = [name for name in names if is_experience(name) and name not in transactions.covariates]
     split = summarize(
         transactions,
         **days,
