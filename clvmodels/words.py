@@ -93,10 +93,20 @@ def count(value: float) -> str:
     return number(value, 1.0)
 
 
-def counted(value: float, singular: str, plural: str = "") -> str:
-    """`1 customer`, `2 customers`."""
-    noun = singular if value == 1 else plural or singular + "s"
-    return f"{count(value)} {noun}"
+def counted(value: float | str, singular: str, plural: str = "") -> str:
+    """A number, or a range in words, with its noun: `1 customer`, `2 customers`, `0 to 1 customers`.
+
+    >>> counted(1, "customer has", "customers have")
+    '1 customer has'
+    """
+    text = value if isinstance(value, str) else count(value)
+    return f"{text} {agreeing(text, singular, plural)}"
+
+
+def agreeing(value: float | str, singular: str, plural: str = "") -> str:
+    """The noun or verb that goes with a number, or with a range in words, as it reads: `is` with 1, `are` with 2."""
+    text = value if isinstance(value, str) else count(value)
+    return singular if text == "1" else plural or singular + "s"
 
 
 def compact(value: float, step: float | None = None) -> str:
@@ -107,10 +117,10 @@ def compact(value: float, step: float | None = None) -> str:
     """
     if value is None or not math.isfinite(value):
         return _UNKNOWN
-    if not value:
-        return "0"
     if step is None:
         step = value_step(value)
+    if not _half_up(value / step):  # no "0k"
+        return "0"
     size = max(abs(value), step)
     # 1,234 is as short as 1.234k: below ten thousand only rounder numbers take the k
     smallest_thousands = 1e4 if step < 100 else 1e3
@@ -260,8 +270,7 @@ def _day(value: str | datetime.date) -> datetime.date:
 def duration(length: float, unit: str) -> str:
     """A length of time with its unit: `39 weeks`, `1 day`, `6.5 months`."""
     text = f"{length:,.1f}".removesuffix(".0")
-    noun = unit if text == "1" else unit + "s"
-    return f"{text} {noun}"
+    return counted(text, unit)
 
 
 def ordinal(value: int) -> str:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from clvmodels import __version__
+from clvmodels import __version__, words
 from clvmodels.cli.arguments import check_economics, common_unit, read_customers, read_effects, read_k
 from clvmodels.errors import ClvError, ConfigError, unknown
 
@@ -207,7 +207,7 @@ def fit(
             date_format=date_format,
             timezone=timezone,
         )
-        stage(f"Fitting {model} to {len(customers):,} customers")
+        stage(f"Fitting {model} to {words.counted(len(customers), 'customer')}")
         options: dict[str, Any] = {
             "effects": effects,
             "method": method,
@@ -280,7 +280,7 @@ def score(
             date_format=date_format,
             timezone=timezone,
         )
-        stage(f"Scoring {len(customers):,} customers")
+        stage(f"Scoring {words.counted(len(customers), 'customer')}")
         scores = score_customers(
             posteriors, customers, horizon=horizon, margin=margin, annual_discount_rate=annual_discount_rate, seed=seed
         )

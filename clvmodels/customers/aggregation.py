@@ -10,7 +10,7 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.customers.statistics import STATISTICS, Statistic
-from clvmodels.customers.window import Window
+from clvmodels.customers.summary_window import Window
 from clvmodels.dates import period_end, period_of
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.words import MISSING_GROUP

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.customers.window import Window
+from clvmodels import words
+from clvmodels.customers.summary_window import Window
 from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.errors import Problem
 from clvmodels.sources.calendars import SuppliedCalendar, days_since_1970
@@ -32,11 +33,12 @@ def calendar_problems(calendar: SuppliedCalendar, customers: pd.DataFrame, windo
         strangers = customers.index.difference(calendar.patterns.index)
         if len(strangers):
             advice = "Supply a row for every customer and step"
-            yield Problem(f"{len(strangers):,} customers have no rows", where, f"first '{strangers[0]}'", advice)
+            what = f"{words.counted(len(strangers), 'customer has', 'customers have')} no rows"
+            yield Problem(what, where, f"first '{strangers[0]}'", advice)
     if calendar.since is not None:
         late = customers.index[firsts < calendar.since.reindex(customers.index)]
         if len(late):
-            what = f"the rows of {len(late):,} customers begin after their first purchase"
+            what = f"the rows of {words.counted(len(late), 'customer')} begin after their first purchase"
             got = f"first '{late[0]}', who bought on {firsts[late[0]]:%Y-%m-%d}"
             yield Problem(what, where, got, "Supply rows from the first purchase on")
 

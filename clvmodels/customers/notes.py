@@ -8,7 +8,8 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.customers.window import Acquired, Window
+from clvmodels import words
+from clvmodels.customers.summary_window import Acquired, Window
 from clvmodels.sources.transactions import Transactions
 
 TRUNCATION_DAYS = 30
@@ -43,10 +44,12 @@ def notes(
 def _left_out_by_day(transactions: Transactions, window: Window, everyone: ibis.Table) -> Iterator[str]:
     later = _count(transactions.table.filter(_.date > ibis.date(window.until.date())))
     if later:
-        yield f"{later:,} transactions after {window.until:%Y-%m-%d} are not used"
+        rows, are = words.counted(later, "transaction"), words.agreeing(later, "is", "are")
+        yield f"{rows} after {window.until:%Y-%m-%d} {are} not used"
     new = _count(everyone.filter(_.first_purchase > window.end_day))
     if new:
-        yield f"{new:,} customers first bought after the calibration end, {window.end:%Y-%m-%d}, and are left out"
+        customers, are = words.counted(new, "customer"), words.agreeing(new, "is", "are")
+        yield f"{customers} first bought after the calibration end, {window.end:%Y-%m-%d}, and {are} left out"
 
 
 def _merged(transactions: Transactions, window: Window) -> Iterator[str]:
@@ -57,8 +60,8 @@ def _merged(transactions: Transactions, window: Window) -> Iterator[str]:
     days = _count(purchases.select("customer_id", "date").distinct())
     periods = _count(purchases.select("customer_id", "period").distinct())
     if days > periods:
-        merged = days - periods
-        yield f"{merged:,} purchase days fall in a {unit} in which the customer had bought before; it counts once"
+        merged = words.counted(days - periods, "purchase day falls", "purchase days fall")
+        yield f"{merged} in a {unit} in which the customer had bought before; it counts once"
     if transactions.data_end < window.until:
         yield (
             f"the last {unit} is taken as a whole opportunity, but the data end on {transactions.data_end:%Y-%m-%d}: "
@@ -71,11 +74,12 @@ def _in_doubt(table: pd.DataFrame, groups: Sequence[str]) -> Iterator[str]:
     if {"frequency", "amount_count"} <= set(table.columns):
         free = int((table["frequency"] - table["amount_count"]).sum())
         if free:
-            yield f"{free:,} repeat purchases brought no money: models of the amounts leave them out"
+            yield f"{words.counted(free, 'repeat purchase')} brought no money: models of the amounts leave them out"
     for i, group in enumerate(groups):
         conflicts = int(table[f"conflict{i}"].sum())
         if conflicts:
-            yield f"{conflicts:,} customers have several values of '{group}': the first by date counts"
+            customers = words.counted(conflicts, "customer has", "customers have")
+            yield f"{customers} several values of '{group}': the first by date counts"
 
 
 def _acquisition(everyone: ibis.Table, window: Window, acquired: Acquired | None, used: int) -> Iterator[str]:
@@ -84,7 +88,8 @@ def _acquisition(everyone: ibis.Table, window: Window, acquired: Acquired | None
         return
     outside = _count(everyone.filter(_.first_purchase <= window.end_day)) - used
     if outside:
-        yield f"{outside:,} customers first bought outside acquired_between and are left out"
+        customers, are = words.counted(outside, "customer"), words.agreeing(outside, "is", "are")
+        yield f"{customers} first bought outside acquired_between and {are} left out"
 
 
 def _left_truncation(everyone: ibis.Table, window: Window) -> Iterator[str]:

@@ -15,7 +15,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from clvmodels.customers.window import Window
+from clvmodels.customers.summary_window import Window
 from clvmodels.sources.cleaning import EXACT_LOG
 
 NONE: Mapping = MappingProxyType({})

@@ -21,8 +21,8 @@ from clvmodels.customers.aggregation import by_customer, purchase_days, tracked_
 from clvmodels.customers.calendars import calendar_columns, calendar_problems
 from clvmodels.customers.notes import notes
 from clvmodels.customers.statistics import STATISTICS
+from clvmodels.customers.summary_window import Acquired, Window, as_acquired, as_window
 from clvmodels.customers.table import DERIVED_GROUPS, Customers, Holdout, Split, amount_unit_problems
-from clvmodels.customers.window import Acquired, Window, as_acquired, as_window
 from clvmodels.dates import Day, Time
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.sources.calendars import SuppliedCalendar

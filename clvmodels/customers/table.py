@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from clvmodels import words
 from clvmodels.customers.rfm import checked_rfm
 from clvmodels.dates import DAYS_PER_UNIT, TIMES, Day, Time, as_day, period_end
 from clvmodels.errors import DataError, Problem, unknown
@@ -166,7 +167,8 @@ def _sentence(customers: Customers) -> str:
     money = "no amounts"
     if customers.has_spend:
         money = f"amounts in {customers.currency or 'an unnamed currency'}"
-    return f"{len(customers):,} customers with {repeat:,} repeat purchases to {end}, {money}"
+    people, purchases = words.counted(len(customers), "customer"), words.counted(repeat, "repeat purchase")
+    return f"{people} with {purchases} to {end}, {money}"
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,8 @@ class Holdout:
         return len(self.table)
 
     def __repr__(self) -> str:
-        return f"holdout {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}: {self.table['purchases'].sum():,} purchases"
+        purchases = words.counted(self.table["purchases"].sum(), "purchase")
+        return f"holdout {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}: {purchases}"
 
 
 @dataclass(frozen=True)

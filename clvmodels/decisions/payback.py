@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,20 @@ RULE = 12.0
 """Months within which a channel should have paid."""
 NEWCOMERS = 25
 """Whose expected profits are averaged; they differ by the simulated states of retention only."""
-OTHER = "other"
+
+
+class Payback(NamedTuple):
+    """When new customers of the channels have paid for themselves."""
+
+    channels: pd.DataFrame
+    """A row a channel that is large enough to be judged, the largest first: channel, customers, cost (to win one
+    customer), q5 to q95 (months until it is covered; infinite beyond the horizon), rule (months), odds (of being
+    covered by then), most_q5 to most_q95 (value of a new customer over the horizon before the cost to win), horizon
+    (months)."""
+    small: pd.DataFrame
+    """One row of the channels that are not judged, together: channels, customers, cost; none where all are."""
+    alike: pd.DataFrame
+    """A row a process (purchases, spend) that the models take as alike in all channels."""
 
 
 def payback(
@@ -45,8 +58,8 @@ def payback(
     seed: int,
     draws: int = 1000,
     smallest: int = SMALLEST,
-) -> pd.DataFrame | None:
-    """A row a channel, the largest first; None where there are no channels or nothing tells what it costs to win.
+) -> Payback | None:
+    """Of each channel; None where there are no channels or nothing tells what it costs to win.
 
     Parameters
     ----------
@@ -55,15 +68,7 @@ def payback(
     customers
         With the group column `channel`.
     smallest
-        Channels with fewer customers, and those after the 20th, are counted in one row, "other", and not judged.
-
-    Returns
-    -------
-    DataFrame
-        channel, channels (1, or how many "other" holds), customers, cost (to win one customer), q5 to q95 (months until
-        it is covered; infinite beyond the horizon), rule (months), odds (of being covered by then), most_q5 to
-        most_q95 (value of a new customer over the horizon before the cost to win), horizon (months), alike (which of
-        purchases and spend the models take as alike in all channels).
+        Channels with fewer customers, and those after the 20th, are counted together and not judged.
     """
     on_calendar = any(posterior.model.traits for posterior in posteriors.values())
     if CHANNEL not in customers.table or on_calendar:
@@ -72,8 +77,9 @@ def payback(
     if not (won["cost"] > 0).any():
         return None
     of_newcomers = valuation(posteriors, customers, replace(economics, referral=None), seed=seed, draws=draws)
-    rows = payback_rows(of_newcomers, won, customers.time_unit, smallest)
-    return rows.assign(alike=", ".join(_alike_in_all_channels(posteriors)))
+    large, small = by_size(won, smallest)
+    alike = pd.DataFrame({"process": _alike_in_all_channels(posteriors)}, dtype="str")
+    return Payback(payback_rows(of_newcomers, large, customers.time_unit), _together(small), alike)
 
 
 def _alike_in_all_channels(posteriors: Mapping[str, Posterior]) -> list[str]:
@@ -84,27 +90,33 @@ def _alike_in_all_channels(posteriors: Mapping[str, Posterior]) -> list[str]:
     return alike
 
 
-def payback_rows(of_newcomers: Valuation, won: pd.DataFrame, time_unit: str, smallest: int = SMALLEST) -> pd.DataFrame:
-    """The rows of `payback`, from what channels cost."""
-    months = np.append(0.0, of_newcomers.edges[1:]) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
+def by_size(won: pd.DataFrame, smallest: int = SMALLEST) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The channels that are judged, the largest first, and those that are too small or too many."""
     channels = won.reset_index().sort_values(["customers", "channel"], ascending=[False, True], ignore_index=True)
     large = channels[channels["customers"] >= smallest][:MOST]
+    return large, channels.drop(large.index)
+
+
+def payback_rows(of_newcomers: Valuation, channels: pd.DataFrame, time_unit: str) -> pd.DataFrame:
+    """`Payback.channels`, from what channels cost: columns channel, customers, cost."""
+    months = np.append(0.0, of_newcomers.edges[1:]) * DAYS_PER_UNIT[time_unit] / DAYS_PER_UNIT["month"]
     rows = []
-    for channel in large.itertuples():
+    for channel in channels.itertuples():
         total = cumulated(of_newcomers, str(channel.channel))
-        row = {"channel": channel.channel, "channels": 1, "customers": channel.customers, "cost": channel.cost}
+        row = {"channel": channel.channel, "customers": channel.customers, "cost": channel.cost}
         rows.append(row | _row(total, float(channel.cost), months))
-    small = channels.drop(large.index)
-    if len(small):
-        rows.append(_other_channels(small))
     return pd.DataFrame(rows)
 
 
-def _other_channels(small: pd.DataFrame) -> dict[str, Any]:
-    """The channels that are too small or too many, together: what one of their customers cost."""
-    customers = small["customers"].sum()
-    spent = (small["cost"] * small["customers"]).sum()
-    return {"channel": OTHER, "channels": len(small), "customers": customers, "cost": float(spent / customers)}
+def _together(small: pd.DataFrame) -> pd.DataFrame:
+    """`Payback.small`: what one of their customers cost."""
+    rows = []
+    if len(small):
+        customers = small["customers"].sum()
+        spent = (small["cost"] * small["customers"]).sum()
+        rows.append({"channels": len(small), "customers": customers, "cost": spent / customers})
+    types = {"channels": int, "customers": int, "cost": float}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def _row(total: Array, cost: float, months: Array) -> dict[str, float]:

@@ -52,12 +52,14 @@ def describe(tables: Tables, about: About) -> Words:
         ""
         if inside.holds
         else (
-            f" In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
+            f" In the model's own futures at least {words.counted(inside.lower_limit, 'lies', 'lie')} inside: "
+            "**this check fails**."
         )
     )
+    expected = words.counted(inside.expected, "is", "are")
     caption = (
-        f"In {words.count(inside.actual)} of {words.count(inside.of)} groups the actual mean lies inside the 90% "
-        f"interval; {words.count(inside.expected)} are expected.{missed}{fails} The intervals are those of a group's "
+        f"In {words.count(inside.actual)} of {words.counted(inside.of, 'group')} the actual mean lies inside the 90% "
+        f"interval; {expected} expected.{missed}{fails} The intervals are those of a group's "
         "mean: a single customer scatters far more."
     )
     first, last = shown.iloc[0], shown.iloc[-1]

@@ -46,8 +46,8 @@ def tally(table: pd.DataFrame) -> dict[str, int]:
 def lead(table: pd.DataFrame, about: About) -> str:
     """The chapter's first sentence: every check counted once."""
     count = tally(table)
-    need = "needs" if count["look"] == 1 else "need"
-    parts = [f"{count['failed']} failed", f"{count['look']} {need} a look", f"{count['passed']} passed"]
+    looks = words.counted(count["look"], "needs", "need")
+    parts = [f"{count['failed']} failed", f"{looks} a look", f"{count['passed']} passed"]
     parts += [f"{count[result]} {result}" for result in ("skipped", "not applicable") if count[result]]
     return f"{words.capital(', '.join(parts))}."
 

@@ -71,10 +71,9 @@ def describe(tables: Tables, about: About) -> Words:
         "luck cannot be targeted."
     )
     if losing.q95 >= 1:
-        caption += (
-            f" The curves pass 100% and fall back: {words.count_span(losing.q5, losing.q95)} customers are expected to "
-            "cost more than they bring."
-        )
+        customers = words.count_span(losing.q5, losing.q95)
+        caption += f" The curves pass 100% and fall back: {words.counted(customers, 'customer is', 'customers are')} "
+        caption += f"expected to cost more than {words.agreeing(customers, 'it brings', 'they bring')}."
     caption += " Credit for customers they bring is left out." if phrases.CREDIT in about.parts else ""
     alt = (
         f"Two concentration curves over customers, best first. At the {best}: {one} of expected {gain}, {two} realised."

@@ -80,20 +80,23 @@ def lead(tables: Tables, about: About) -> str:
     if several > 1 and kept < read:
         dropped = "The others, each with its reason, are in dropped.csv."
     of = f" of {several} tables" if several > 1 else ""
-    return f"{words.count(kept)} of {words.count(read)} rows{of} were used ({words.share(kept, read)}). {dropped}"
+    were = words.agreeing(kept, "was", "were")
+    rows = f"{words.count(kept)} of {words.counted(read, 'row')}{of}"
+    return f"{rows} {were} used ({words.share(kept, read)}). {dropped}"
 
 
 def describe(tables: Tables, about: About) -> Words:
     changed, kept, read = _sum(tables.account, "changed"), *used(tables.account)
     caption = (
-        f"{words.counted(changed, 'row')} {'was' if changed == 1 else 'were'} changed and kept: changed is not dropped."
+        f"{words.counted(changed, 'row was', 'rows were')} changed and kept: changed is not dropped."
         if changed
         else "No row was changed."
     )
     if len(_sources(tables.account)) > 1:
         caption = f"In each table, rows in = used + orphaned (of nobody that is known) + dropped. {caption}"
         caption += _decided(tables)
-    return Words("", caption, f"{words.count(kept)} of {words.count(read)} rows were used.")
+    were = words.agreeing(kept, "was", "were")
+    return Words("", caption, f"{words.count(kept)} of {words.counted(read, 'row')} {were} used.")
 
 
 def _decided(tables: Tables) -> str:
@@ -101,7 +104,7 @@ def _decided(tables: Tables) -> str:
     merged, conflicts = row_of(tables.merged).customer_ids, tables.conflicts
     said = ""
     if merged:
-        said += f" {words.counted(merged, 'customer id')} {'was' if merged == 1 else 'were'} merged into another "
+        said += f" {words.counted(merged, 'customer id was', 'customer ids were')} merged into another "
         said += "(merged.csv)."
     if len(conflicts):
         told = [f"{words.label(row.what, 80)}: {words.count(row.rows)}" for row in conflicts.itertuples()]

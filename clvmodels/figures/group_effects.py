@@ -5,15 +5,15 @@ Small groups shrink towards the mean. A step is one standard deviation, or the w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.draws import quantiles
+from clvmodels.draws import QUANTILES, quantiles
 from clvmodels.figures import phrases, style
-from clvmodels.figures.figure import Figure, Numbers, Words, rows_of, whole
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of, typed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,74 +21,122 @@ if TYPE_CHECKING:
 
     from clvmodels.inference.posterior import Posterior
     from clvmodels.inference.terms import Term
-    from clvmodels.results.folder import About, Run
+    from clvmodels.results.folder import About, EntryResult, Run
 
 SMALLEST, MOST = 5, 15
 LINE = 15
 """Pixels of a line of words."""
+STEPS = {"+1 sd": "one standard deviation more", "yes": "yes against no", "missing": "missing against average"}
+"""What one step more of a covariate is."""
+
+RATIO: dict = dict.fromkeys(QUANTILES, float)
 
 
-def table(run: Run) -> pd.DataFrame | None:
-    """A row a group of each effect, highest first, with the pooled mean and the between-group sd; a row a covariate.
+class Tables(NamedTuple):
+    """Effects of the entry that is valued, as ratios: quantiles of each."""
 
-    `shown` says which are drawn. The effects are those of the entry that is valued; where it has none, of the first
-    other entry that has.
-    """
-    from clvmodels.inference.effects import multiplies  # here and below: a report of a stored folder needs no models
+    effects: pd.DataFrame
+    """A row an effect: the entry it is of, the columns it goes by, and what a ratio above 1 raises."""
+    groups: pd.DataFrame
+    """A row a group, the highest first, relative to the pooled mean; `shown` says which are drawn."""
+    pooled: pd.DataFrame
+    """A row an effect of groups: the pooled mean relative to its median, which says how sure it is."""
+    spread: pd.DataFrame
+    """A row an effect of groups: the standard deviation between groups, of the logarithm."""
+    covariates: pd.DataFrame
+    """A row a covariate and step (see `STEPS`), the highest first; customers are those of whom it is known."""
 
+
+class Line(NamedTuple):
+    """A line of the drawing and of the numbers: what it is of, customers ("" where they are not counted), quantiles."""
+
+    title: str
+    customers: str
+    ratio: pd.Series
+    is_pooled: bool = False
+
+
+def table(run: Run) -> Tables | None:
+    """The effects of the entry that is valued; where it has none, of the first other entry that has."""
     candidates = [(run.valued, run.value_split), *((entry, run.split) for entry in run.entries.values())]
     for entry, split in candidates:
-        told = [(role, p, t) for role, p in entry.posteriors.items() for t in p.terms if multiplies(p.model, t.effect)]
-        most = MOST // max(sum(term.effect.group is not None for *_, term in told), 1)
-        rows = [
-            {"effect": f"{role}: {term.name}", **row}
-            for role, posterior, term in told
-            for row in _rows(posterior, term, split.customers.table, most)
-        ]
-        if rows:
-            return whole(pd.DataFrame(rows).assign(entry=entry.name), "customers")
+        effects = _effects_of(entry)
+        if effects:
+            return _tables(entry.name, effects, split.customers.table)
     return None
 
 
-def _rows(posterior: Posterior, term: Term, customers: pd.DataFrame, most: int) -> list[dict]:
+def _effects_of(entry: EntryResult) -> list[tuple[str, Posterior, Term]]:
+    """The effects that multiply something, each with the role of its posterior."""
+    from clvmodels.inference.effects import multiplies  # here and below: a report of a stored folder needs no models
+
+    effects = []
+    for role, posterior in entry.posteriors.items():
+        for term in posterior.terms:
+            if multiplies(posterior.model, term.effect):
+                effects.append((role, posterior, term))
+    return effects
+
+
+def _tables(entry: str, effects: list[tuple[str, Posterior, Term]], customers: pd.DataFrame) -> Tables:
     from clvmodels.inference.effects import group_labels
 
-    base = {"group": ", ".join(term.effect.columns), "raises": _raises(posterior, term)}
-    found = term.coefficients(posterior.stacked, posterior.scales)
-    if term.effect.group is None:
-        return [base | row for row in _covariate_rows(found, customers)]
-    sizes = group_labels(customers[term.effect.group]).value_counts()
-    rows: list[dict] = [
-        base | {"kind": "group", "label": label, "customers": int(sizes.get(label, 0)), **quantiles(np.exp(draws))}
-        for kind, label, draws in found
-        if kind == "group"
-    ]
+    by_group = [term for *_, term in effects if term.effect.group is not None]
+    most = MOST // max(len(by_group), 1)
+    named, groups, pooled, spread, covariates = [], [], [], [], []
+    for role, posterior, term in effects:
+        effect = {"effect": f"{role}: {term.name}"}
+        by = ", ".join(term.effect.columns)
+        named.append(effect | {"entry": entry, "by": by, "raises": _raises(posterior, term)})
+        coefficients = term.coefficients(posterior.stacked, posterior.scales)
+        if term.effect.group is None:
+            covariates += [effect | row for row in _covariate_rows(coefficients, customers)]
+            continue
+        sizes = group_labels(customers[term.effect.group]).value_counts()
+        everybody = effect | {"customers": int(sizes.sum())}
+        groups += [effect | row for row in _group_rows(coefficients, sizes, most)]
+        pooled.append(everybody | quantiles(_pooled(posterior, term)))
+        deviation = next(draws for kind, _, draws in coefficients if kind == "sd between groups")
+        spread.append(everybody | quantiles(deviation))
+    return Tables(
+        typed(named, effect=str, entry=str, by=str, raises=str),
+        typed(groups, effect=str, label=str, customers=int, **RATIO, shown=bool),
+        typed(pooled, effect=str, customers=int, **RATIO),
+        typed(spread, effect=str, customers=int, **RATIO),
+        typed(covariates, effect=str, label=str, step=str, customers="Int64", **RATIO),
+    )
+
+
+def _group_rows(coefficients: list, sizes: pd.Series, most: int) -> list[dict]:
+    """The groups, the highest first. Drawn are those of 5 customers or more; of many the highest and a fifth lowest."""
+    rows = []
+    for kind, label, draws in coefficients:
+        if kind == "group":
+            rows.append({"label": label, "customers": int(sizes.get(label, 0)), **quantiles(np.exp(draws))})
     rows.sort(key=lambda row: (-row["q50"], row["label"]))
-    large = [row for row in rows if row["customers"] >= SMALLEST]
-    worst = -(-most // 5)
-    kept = large if len(large) <= most else large[: most - worst] + large[-worst:]
-    for row in rows:
-        row["shown"] = any(row is other for other in kept)
-    pooled = {"kind": "pooled", "label": "Pooled mean", "customers": int(sizes.sum()), "shown": True}
-    sd = {"kind": "sd", "label": "sd between groups", "customers": int(sizes.sum()), "shown": False}
-    spread = next(draws for kind, _, draws in found if kind == "sd between groups")
-    return [*rows, base | pooled | quantiles(_pooled(posterior, term)), base | sd | quantiles(spread)]
+    drawn = [row["label"] for row in rows if row["customers"] >= SMALLEST]
+    if len(drawn) > most:
+        lowest = -(-most // 5)  # rounded up
+        drawn = drawn[: most - lowest] + drawn[-lowest:]
+    return [row | {"shown": row["label"] in drawn} for row in rows]
 
 
-def _covariate_rows(found: list, customers: pd.DataFrame) -> list[dict]:
-    """One step more of each covariate, and being without it, as ratios; the widest first."""
+def _covariate_rows(coefficients: list, customers: pd.DataFrame) -> list[dict]:
+    """One step more of each covariate, and being without it, as ratios; the highest first."""
     from clvmodels.inference.effects import covariate
 
     rows = []
-    for kind, label, draws in found:
-        known = np.array([]) if kind == "missing" else covariate(customers, label)
-        known = known[~np.isnan(known)]
-        binary = len(known) > 0 and set(np.unique(known)) <= {0.0, 1.0}
-        if kind == "missing" or kind == ("per unit" if binary else "per sd"):
-            step = "missing" if kind == "missing" else "yes" if binary else "+1 sd"
-            name = label.removesuffix(" (missing)") if kind == "missing" else label
-            row = {"kind": "covariate", "label": name, "step": step, "customers": len(known) or np.nan, "shown": True}
-            rows.append(row | quantiles(np.exp(draws)))
+    for kind, label, draws in coefficients:
+        ratio = quantiles(np.exp(draws))
+        if kind == "missing":
+            rows.append({"label": label.removesuffix(" (missing)"), "step": "missing", "customers": None, **ratio})
+            continue
+        values = covariate(customers, label)
+        present = values[~np.isnan(values)]
+        is_binary = len(present) > 0 and set(np.unique(present)) <= {0.0, 1.0}
+        if kind == ("per unit" if is_binary else "per sd"):
+            step = "yes" if is_binary else "+1 sd"
+            rows.append({"label": label, "step": step, "customers": len(present) or None, **ratio})
     return sorted(rows, key=lambda row: (-row["q50"], row["label"]))
 
 
@@ -96,223 +144,272 @@ def _raises(posterior: Posterior, term: Term) -> str:
     """What a ratio above 1 means: what the parameter raises where it is a scale, else the parameter's own meaning."""
     from clvmodels.inference.effects import raises
 
-    of = {p.name: p for p in posterior.model.parameters}
-    named = [of[name] for name in term.effect.parameters if name in of]
-    if not named:
+    parameters = [parameter for parameter in posterior.model.parameters if parameter.name in term.effect.parameters]
+    if not parameters:
         return f"the odds of {raises(posterior.model, term.effect)}"
-    if len(named) > 1:
-        return f"{words.listing([p.meaning for p in named])} together"
-    what = named[0].meaning.partition(":")[0] if named[0].unit == "none" else named[0].raises
-    if not np.isfinite(named[0].upper):
-        return what
-    return f"the odds {what.removeprefix('chance ')}" if what.startswith("chance that") else f"the odds of {what}"
+    if len(parameters) > 1:
+        meanings = {parameter.name: parameter.meaning for parameter in parameters}
+        return f"{words.listing([meanings[name] for name in term.effect.parameters if name in meanings])} together"
+    (parameter,) = parameters
+    quantity = parameter.raises
+    if parameter.unit == "none":
+        quantity = parameter.meaning.partition(":")[0]
+    if not np.isfinite(parameter.upper):
+        return quantity
+    if quantity.startswith("chance that"):
+        return f"the odds {quantity.removeprefix('chance ')}"
+    return f"the odds of {quantity}"
 
 
 def _pooled(posterior: Posterior, term: Term) -> np.ndarray:
     """The population's own value relative to its median: how sure the mean itself is. [D]"""
-    of = {p.name: p for p in posterior.model.parameters}
-    parameter = of.get(term.effect.parameters[0])
+    parameters = {parameter.name: parameter for parameter in posterior.model.parameters}
+    parameter = parameters.get(term.effect.parameters[0])
     if parameter is None:  # a handle has no value of its own
         return np.ones(2)
     width = parameter.upper - parameter.lower if np.isfinite(parameter.upper) else 1.0
-    free = parameter.free_from_stated((posterior.stacked(parameter.name) - parameter.lower) / width)
+    share_of_range = (posterior.stacked(parameter.name) - parameter.lower) / width
+    free = parameter.free_from_stated(share_of_range)
     return np.exp(parameter.direction * (free - np.median(free)))
 
 
-def _names(block: pd.DataFrame) -> tuple[str, str]:
+def _names(tables: Tables, effect: str) -> tuple[str, str]:
     """The columns of an effect and what differs by them, in words."""
-    first = block.iloc[0]
-    columns = words.label(str(first["group"]).replace("_", " "), 200)
-    return columns if len(columns) <= 40 else "its covariates", str(first["raises"])
+    row = row_of(tables.effects, effect=effect)
+    columns = words.label(row.by.replace("_", " "), 200)
+    return columns if len(columns) <= 40 else "its covariates", row.raises
 
 
-def _row_name(row: pd.Series) -> str:
-    """A group as it stands in the data; a covariate with the step that its ratio is of."""
-    if row.kind != "covariate":
-        return words.group(row.label)
-    return f"{words.label(str(row.label).replace('_', ' '), 18)}, {row.step}"
+def _covariate_name(row: pd.Series) -> str:
+    """A covariate with the step that its ratio is of."""
+    return f"{words.label(row.label.replace('_', ' '), 18)}, {row.step}"
 
 
-def heading(table: pd.DataFrame, about: About) -> str:
-    if table["effect"].nunique() > 1:
-        return "How groups differ" if "covariate" not in set(table["kind"]) else "How customers differ"
-    group, raises = _names(table)
-    return f"How {raises} differs by {group}"
+def _is_of_covariates(tables: Tables, effect: str) -> bool:
+    return bool((tables.covariates["effect"] == effect).any())
 
 
-def describe(table: pd.DataFrame, about: About) -> Words:
-    groups, covariates = rows_of(table, kind="group"), rows_of(table, kind="covariate")
-    hidden = len(groups) - int(groups["shown"].sum())
-    left = (
-        f" {words.counted(hidden, 'group')}, small or in the middle, stand in group_effects.csv only." if hidden else ""
-    )
-    entry = str(table["entry"].iloc[0])
-    other = "" if entry == about.recommended else f"By {words.label(about.entries.get(entry, entry), 40)}. "
-    against = "Partially pooled effect, relative to the pooled mean" if len(groups) else ""
-    if len(covariates):
-        against += ("; covariates: " if against else "Effect of covariates: ") + _steps(covariates)
-    sub = f"{other}{against}. Dot: median; bars: 50% and 90% intervals.{left}"
-    sentences = [sentence for _, block in table.groupby("effect", sort=False) for sentence in _sentences(block)]
-    caution = [
-        "The group is associated with the difference; moving customers between groups need not move their behaviour. "
-        "Small groups are drawn towards the mean: that is intended."
-    ] * bool(len(groups)) + [
-        "A covariate is associated with the difference; changing it need not change what customers do."
-    ] * bool(len(covariates))
-    shown = rows_of(table, shown=True)
-    shown = shown[shown["kind"] != "pooled"]
-    high, low = shown.loc[shown["q50"].idxmax()], shown.loc[shown["q50"].idxmin()]
-    ends = [f"{words.label(_row_name(row), 40)} at {_middle(row)}" for row in (high, low)]
-    what = "groups around the pooled mean" if not len(covariates) else "groups and covariates around no difference"
-    alt = f"Intervals of {len(shown)} {what}, from {ends[0]} to {ends[1]}."
-    return Words(sub, " ".join([*sentences, *caution]), alt)
+def _lines(tables: Tables, effect: str) -> list[Line]:
+    """What is shown of an effect: its groups, or its covariates."""
+    lines = []
+    for row in _rows(tables.groups, effect=effect, shown=True):
+        lines.append(Line(words.group(row.label), words.count(row.customers), row))
+    for row in _rows(tables.covariates, effect=effect):
+        customers = "" if pd.isna(row.customers) else words.count(row.customers)
+        lines.append(Line(_covariate_name(row), customers, row))
+    return lines
 
 
-def _steps(covariates: pd.DataFrame) -> str:
-    """What one step more of the covariates is."""
-    said = {"+1 sd": "one standard deviation more", "yes": "yes against no", "missing": "missing against average"}
-    return ", ".join(text for step, text in said.items() if step in set(covariates["step"]))
+def _pooled_lines(tables: Tables, effect: str) -> list[Line]:
+    """The pooled mean of an effect of groups; of covariates there is none."""
+    rows = _rows(tables.pooled, effect=effect)
+    return [Line("Pooled mean", words.count(row.customers), row, is_pooled=True) for row in rows]
 
 
-def _sentences(block: pd.DataFrame) -> list[str]:
+def _spread_lines(tables: Tables, effect: str) -> list[Line]:
+    """The standard deviation between groups, of an effect of groups."""
+    return [Line("sd between groups", words.count(row.customers), row) for row in _rows(tables.spread, effect=effect)]
+
+
+def _rows(table: pd.DataFrame, **values: Any) -> list[pd.Series]:
+    return [row for _, row in rows_of(table, **values).iterrows()]
+
+
+def heading(tables: Tables, about: About) -> str:
+    if len(tables.effects) == 1:
+        columns, raises = _names(tables, tables.effects["effect"].iloc[0])
+        return f"How {raises} differs by {columns}"
+    return "How customers differ" if len(tables.covariates) else "How groups differ"
+
+
+def describe(tables: Tables, about: About) -> Words:
+    sentences = []
+    for effect in tables.effects["effect"]:
+        sentences += _sentences(tables, effect)
+    if len(tables.groups):
+        sentences.append(
+            "The group is associated with the difference; moving customers between groups need not move their "
+            "behaviour. Small groups are drawn towards the mean: that is intended."
+        )
+    if len(tables.covariates):
+        sentences.append(
+            "A covariate is associated with the difference; changing it need not change what customers do."
+        )
+    return Words(_sub(tables, about), " ".join(sentences), _alt(tables))
+
+
+def _sub(tables: Tables, about: About) -> str:
+    """Whose effects they are, what is drawn, and what is not."""
+    entry = tables.effects["entry"].iloc[0]
+    clauses = []
+    if len(tables.groups):
+        clauses.append("Partially pooled effect, relative to the pooled mean")
+    if len(tables.covariates):
+        steps = set(tables.covariates["step"])
+        against = ", ".join(text for step, text in STEPS.items() if step in steps)
+        clauses.append(f"{'covariates' if clauses else 'Effect of covariates'}: {against}")
+    sub = f"{'; '.join(clauses)}. Dot: median; bars: 50% and 90% intervals."
+    if entry != about.recommended:
+        sub = f"By {words.label(about.entries.get(entry, entry), 40)}. {sub}"
+    hidden = len(tables.groups) - int(tables.groups["shown"].sum())
+    if hidden:
+        groups, stand = words.counted(hidden, "group"), words.agreeing(hidden, "stands", "stand")
+        sub += f" {groups}, small or in the middle, {stand} in group_effects.groups.csv only."
+    return sub
+
+
+def _alt(tables: Tables) -> str:
+    lines = [line for effect in tables.effects["effect"] for line in _lines(tables, effect)]
+    if not lines:
+        return f"Interval of the pooled mean alone: no group has {SMALLEST} customers."
+    high = max(lines, key=lambda line: line.ratio.q50)
+    low = min(lines, key=lambda line: line.ratio.q50)
+    ends = [f"{words.label(line.title, 40)} at {_middle(line.ratio)}" for line in (high, low)]
+    groups, around = words.counted(len(lines), "group"), "the pooled mean"
+    if len(tables.covariates):
+        groups = words.counted(len(lines), "covariate", "groups and covariates")
+        around = "no difference"
+    return f"Intervals of {groups} around {around}, from {ends[0]} to {ends[1]}."
+
+
+def _sentences(tables: Tables, effect: str) -> list[str]:
     """What one effect says: its ends, and how much groups differ."""
-    _, raises = _names(block)
-    shown = rows_of(block, shown=True)
-    shown = shown[shown["kind"] != "pooled"]
-    if shown.empty:
+    lines = _lines(tables, effect)
+    if not lines:
         return []
-    high, low = shown.iloc[0], shown.iloc[-1]
-    if high.kind == "covariate":
-        others = f", {_row_name(low)} with {_ratio(low)} times" if len(shown) > 1 else ""
-        of = raises if raises.startswith("the ") else f"the {raises}"
-        return [f"{words.capital(_row_name(high))} is associated with **{_ratio(high)} times** {of} (90%){others}."]
-    said = f"For {words.label(_row_name(high), 30)} {raises} is **{_ratio(high)} times** the pooled mean (90%)"
-    said += f", for {words.label(_row_name(low), 30)} {_ratio(low)} times." if len(shown) > 1 else "."
-    sd = rows_of(block, kind="sd").iloc[0]
-    return [said, f"The standard deviation between groups, of its logarithm, is {_ratio(sd)}."]
+    _, raises = _names(tables, effect)
+    high, low = lines[0], lines[-1]
+    if _is_of_covariates(tables, effect):
+        quantity = raises if raises.startswith("the ") else f"the {raises}"
+        text = f"{words.capital(high.title)} is associated with **{_span(high.ratio)} times** {quantity} (90%)"
+        if len(lines) > 1:
+            text += f", {low.title} with {_span(low.ratio)} times"
+        return [f"{text}."]
+    text = f"For {words.label(high.title, 30)} {raises} is **{_span(high.ratio)} times** the pooled mean (90%)"
+    if len(lines) > 1:
+        text += f", for {words.label(low.title, 30)} {_span(low.ratio)} times"
+    spread = row_of(tables.spread, effect=effect)
+    return [f"{text}.", f"The standard deviation between groups, of its logarithm, is {_span(spread)}."]
 
 
-def _ratio(row: pd.Series) -> str:
-    return words.span(row.q5, row.q95, step=max(0.01, words.width_step(row.q5, row.q95)))
+def _step(ratio: pd.Series) -> float:
+    return max(0.01, words.width_step(ratio.q5, ratio.q95))
 
 
-def _middle(row: pd.Series) -> str:
-    return words.number(row.q50, max(0.01, words.width_step(row.q5, row.q95)))
+def _span(ratio: pd.Series) -> str:
+    return words.span(ratio.q5, ratio.q95, step=_step(ratio))
+
+
+def _middle(ratio: pd.Series) -> str:
+    return words.number(ratio.q50, _step(ratio))
+
+
+class Panel(NamedTuple):
+    """The panel of one effect: its title in lines, or what differs for the name of its axis; what stands in it, the
+    pooled mean the last of groups, and how that is called at the axis."""
+
+    title: list[str]
+    quantity: str
+    lines: list[Line]
+    names: list[str]
+
+
+def _panels(tables: Tables, width: int) -> list[Panel]:
+    """A panel an effect, titled where there are several; names of rows are broken into lines together."""
+    is_wide = width >= 500
+    by_effect = {}
+    for effect in tables.effects["effect"]:
+        by_effect[effect] = [*_lines(tables, effect), *_pooled_lines(tables, effect)]
+    names = style.row_names([line.title for lines in by_effect.values() for line in lines], is_wide)
+    panels = []
+    for effect, lines in by_effect.items():
+        columns, raises = _names(tables, effect)
+        title, quantity = [], f"{raises}, "
+        if len(by_effect) > 1:
+            title, quantity = style.wrap(words.capital(f"{raises} by {columns}"), width - 40, 2), ""
+        panels.append(Panel(title, quantity, lines, names[: len(lines)]))
+        names = names[len(lines) :]
+    return panels
 
 
 @style.styled
-def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
-    wide = width >= 500
-    shown = rows_of(table, shown=True)
-    names = style.row_names([_row_name(row) for _, row in shown.iterrows()], wide)
-    left = style.room(names)
-    blocks = [block for _, block in shown.groupby("effect", sort=False)]
-    titles = [_title(block, width - 40) if len(blocks) > 1 else [] for block in blocks]
+def draw(tables: Tables, about: About, width: int) -> Canvas:
+    is_wide = width >= 500
+    panels = _panels(tables, width)
+    names = [name for panel in panels for name in panel.names]
+    left, right = style.room(names), 90 if is_wide else 18
     row = 34 if any("\n" in name for name in names) else 24
-    tops = [(22 if wide else 10) + LINE * len(title) + 6 * bool(title) for title in titles]
-    heights = [top + row * len(block) + 46 for top, block in zip(tops, blocks, strict=True)]
-    figure = style.canvas(width, sum(heights) + 8)
-    low, high = shown["q5"].min(), shown["q95"].max()
-    for place, block in enumerate(blocks):
-        top = sum(heights[:place]) + tops[place]
-        axes = style.panel(figure, left, 90 if wide else 18, top, sum(heights) + 8 - top - row * len(block))
+    heads = [(22 if is_wide else 10) + LINE * len(panel.title) + 6 * bool(panel.title) for panel in panels]
+    heights = [head + row * len(panel.lines) + 46 for head, panel in zip(heads, panels, strict=True)]
+    height = sum(heights) + 8
+    figure = style.canvas(width, height)
+    ratios = [line.ratio for panel in panels for line in panel.lines]
+    low, high = min(ratio.q5 for ratio in ratios), max(ratio.q95 for ratio in ratios)
+    for place, panel in enumerate(panels):
+        top = sum(heights[:place]) + heads[place]
+        axes = style.panel(figure, left, right, top, height - top - row * len(panel.lines))
         axes.set_xscale("log")
         axes.minorticks_off()
-        axes.set(xlim=(low / 1.04, high * 1.04), ylim=(0.6 - len(block), 0.5))
-        for line, text in enumerate(reversed(titles[place])):
-            style.say(
-                axes, 0, 1, text, va="bottom", transform=style.above(axes, LINE * line + 10 + 12 * wide, -left + 1)
-            )
-        what = "" if titles[place] else f"{_names(block)[1]}, "
-        _forest(axes, block, names[: len(block)], wide, what)
-        names = names[len(block) :]
+        axes.set(xlim=(low / 1.04, high * 1.04), ylim=(0.6 - len(panel.lines), 0.5))
+        for line, text in enumerate(reversed(panel.title)):
+            above = style.above(axes, LINE * line + (22 if is_wide else 10), 1 - left)
+            style.say(axes, 0, 1, text, va="bottom", transform=above)
+        _forest(axes, panel, is_wide)
     return figure
 
 
-def _title(block: pd.DataFrame, width: float) -> list[str]:
-    """What a panel shows where there are several, in lines of this width."""
-    by, raises = _names(block)
-    return style.wrap(words.capital(f"{raises} by {by}"), width, 2)
-
-
-def _forest(axes: Axes, block: pd.DataFrame, names: list[str], wide: bool, what: str) -> None:
-    y = -np.arange(len(block), dtype=float)
+def _forest(axes: Axes, panel: Panel, is_wide: bool) -> None:
+    """The intervals of a panel, the pooled mean in grey below a line, and the number of customers beside each."""
+    y = -np.arange(len(panel.lines), dtype=float)
+    has_pooled = panel.lines[-1].is_pooled
     axes.axvline(1, color=style.INK, linewidth=1)
-    if not _linear(block):
+    if has_pooled:
         axes.axhline(y[-1] + 0.5, color=style.GRID, linewidth=1)
-    for height, (_, line) in zip(y, block.iterrows(), strict=True):
-        pooled = line.kind == "pooled"
-        style.interval(axes, height, phrases.quantiles(line), style.MUTED if pooled else style.BLUE)
-        if wide and not pooled:
-            count = words.count(line.customers) if pd.notna(line.customers) else ""
-            style.say(axes, 1, height, count, va="center", ha="right", transform=style.beside(axes, 78))
-    if wide:
+    for height, line in zip(y, panel.lines, strict=True):
+        style.interval(axes, height, phrases.quantiles(line.ratio), style.MUTED if line.is_pooled else style.BLUE)
+        if is_wide and not line.is_pooled:
+            beside = style.beside(axes, 78)
+            style.say(axes, 1, height, line.customers, va="center", ha="right", transform=beside)
+    if is_wide:
         style.say(axes, 1, 0.5, "customers", style.MUTED, va="bottom", ha="right", transform=style.beside(axes, 78, 4))
-    style.y_ticks(axes, y, names, grid=False)
+    style.y_ticks(axes, y, panel.names, grid=False)
     axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
-    style.x_ticks(axes, *_ratio_ticks(axes, *axes.get_xlim(), 6 if wide else 4))
+    style.x_ticks(axes, *_ratio_ticks(axes, *axes.get_xlim(), 6 if is_wide else 4))
     axes.grid(axis="x")
-    ratio = "ratio for one step more (log scale)" if _linear(block) else "ratio to the pooled mean (log scale)"
-    room = style.pixels(axes)[0] + 2 * (60 if wide else 16)
-    style.name_x(axes, what + ratio if style.text_width(what + ratio) <= room else ratio)
+    against = "to the pooled mean" if has_pooled else "for one step more"
+    ratio = f"ratio {against} (log scale)"
+    room = style.pixels(axes)[0] + 2 * (60 if is_wide else 16)
+    full = panel.quantity + ratio
+    style.name_x(axes, full if style.text_width(full) <= room else ratio)
 
 
-def _linear(block: pd.DataFrame) -> bool:
-    return bool((block["kind"] == "covariate").any())
+SMALL_RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+LARGE_RATIOS = (1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+LABEL = 46
+"""Pixels from one label of a ratio to the next, at least."""
 
 
 def _ratio_ticks(axes: Axes, low: float, high: float, most: int) -> tuple[list[float], list[str]]:
     """Ratios that read well, 1 among them, no two labels closer than their width."""
-    steps = (
-        0.01,
-        0.02,
-        0.05,
-        0.1,
-        0.2,
-        0.3,
-        0.5,
-        0.6,
-        0.7,
-        0.8,
-        0.85,
-        0.9,
-        0.95,
-        1,
-        1.05,
-        1.1,
-        1.2,
-        1.3,
-        1.5,
-        2,
-        3,
-        5,
-        10,
-        20,
-        50,
-        100,
-    )
-    inside = [s for s in steps if low <= s <= high] or [1.0]
+    inside = [ratio for ratio in (*SMALL_RATIOS, 1.0, *LARGE_RATIOS) if low <= ratio <= high] or [1.0]
     scale = style.pixels(axes)[0] / np.log(high / low)
-    kept = [s for s in inside if s == 1]
-    for step in sorted(inside, key=lambda s: abs(np.log(s))):
-        if len(kept) < most + 1 and all(abs(np.log(step / other)) * scale >= 46 for other in kept):
-            kept.append(step)
-    kept.sort()
-    return kept, [f"{s:g}" for s in kept]
+    ticks = [ratio for ratio in inside if ratio == 1]
+    for ratio in sorted(inside, key=lambda ratio: abs(np.log(ratio))):
+        distances = [abs(np.log(ratio / tick)) * scale for tick in ticks]
+        if len(ticks) <= most and all(distance >= LABEL for distance in distances):
+            ticks.append(ratio)
+    ticks.sort()
+    return ticks, [f"{ratio:g}" for ratio in ticks]
 
 
-def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    told = table[table["shown"].astype(bool) | (table["kind"] == "sd")]
-    rows = [
-        (
-            words.label(_row_name(row), 40),
-            str(row.raises),
-            words.count(row.customers) if pd.notna(row.customers) else "—",
-            _middle(row),
-            _ratio(row),
-        )
-        for _, row in told.iterrows()
-    ]
+def numbers(tables: Tables, about: About) -> Numbers:
+    rows = []
+    for effect in tables.effects["effect"]:
+        raises = _names(tables, effect)[1]
+        lines = [*_lines(tables, effect), *_pooled_lines(tables, effect), *_spread_lines(tables, effect)]
+        for line in lines:
+            customers = line.customers or "—"
+            rows.append((words.label(line.title, 40), raises, customers, _middle(line.ratio), _span(line.ratio)))
     return Numbers(("Group or covariate", "Difference in", "Customers", "Ratio, middle", "90% interval"), rows)
 
 
@@ -326,4 +423,5 @@ FIGURE = Figure(
     describe,
     draw,
     numbers,
+    Tables,
 )

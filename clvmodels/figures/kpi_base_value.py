@@ -71,8 +71,9 @@ def describe(tables: Tables, about: About) -> Words:
         "Dot: median; bars: 50% and 90% intervals."
     )
     first, last = _ends(tables)
+    customers_were = words.counted(last.customers, "customer was", "customers were")
     said = [
-        f"On {words.date(last.date)} the {words.count(last.customers)} customers were expected to bring "
+        f"On {words.date(last.date)} the {customers_were} expected to bring "
         f"**{words.span(last.q5, last.q95, currency=about.currency)}** (90%)"
     ]
     if first.date != last.date:
@@ -84,16 +85,15 @@ def describe(tables: Tables, about: About) -> Words:
         said.append(f"A customer: {one} now, {two} then")
     out = tables.left_out
     said += [f"{words.date(row.date)} is left out ({words.label(row.reason, 80)})" for _, row in out.head(2).iterrows()]
-    said += [f"{len(out) - 2} more dates are left out"] * (len(out) > 2)
+    if len(out) > 2:
+        said.append(f"{words.counted(len(out) - 2, 'more date is', 'more dates are')} left out")
     odd = rows_of(tables.values, level=TOTAL)
     odd = odd[odd["found"].fillna("") != ""]
     said += [
         f"A sampling check of {words.date(row.date)} {words.label(row.found, 60)}" for _, row in odd.head(1).iterrows()
     ]
-    alt = (
-        f"Intervals of the base's expected {_gain(about)} at {len(rows_of(tables.values, level=TOTAL))} dates; medians "
-        f"from {_short(first)} to {_short(last)}."
-    )
+    dates = words.counted(len(rows_of(tables.values, level=TOTAL)), "date")
+    alt = f"Intervals of the base's expected {_gain(about)} at {dates}; medians from {_short(first)} to {_short(last)}."
     return Words(sub, ". ".join(said) + ".", alt)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from clvmodels import words
@@ -54,11 +53,26 @@ def verdict(tables: Tables, programme: pd.Series) -> str:
     """Earns its cost, loses money, cannot be told, refused, or its cost is not told."""
     if programme["verdict"] == "refused":
         return f"refused: {words.label(programme['reason'], 120)}"
-    odds = _number(tables, programme, "P(roi > 0)")
+    odds = _odds(tables, programme)
     if odds is None:
         return "tested; nobody told its cost"
-    said = "earns its cost" if odds.value >= SURE else "loses money" if 1 - odds.value >= SURE else "cannot be told"
-    return f"{said}: {words.probability(odds.value)} likely to earn its cost"
+    outcome = "cannot be told"
+    if odds >= SURE:
+        outcome = "earns its cost"
+    elif _loses(odds):
+        outcome = "loses money"
+    return f"{outcome}: {words.probability(odds)} likely to earn its cost"
+
+
+def _odds(tables: Tables, programme: pd.Series) -> float | None:
+    """How likely it is that it earns its cost; None where that is not known."""
+    odds = _number(tables, programme, "P(roi > 0)")
+    return None if odds is None else float(odds.value)
+
+
+def _loses(odds: float) -> bool:
+    """Whether it surely loses money. In this order: 1 - 0.9 is a little less than the odds of 10%."""
+    return 1 - odds >= SURE
 
 
 def describe(tables: Tables, about: About) -> Words:
@@ -72,7 +86,7 @@ def describe(tables: Tables, about: About) -> Words:
             said.append(
                 f"{words.capital(name)}: in {weeks} it changed a customer's profit by "
                 f"**{_span(effect, about)}** (90%, tested on {words.count(programme['treatment'])} against "
-                f"{words.count(programme['control'])} customers)"
+                f"{words.counted(programme['control'], 'customer')})"
             )
     if len(refused):
         names = words.listing([words.label(name, 40) for name in refused["name"][:4]])
@@ -104,8 +118,8 @@ def numbers(tables: Tables, about: About) -> Numbers:
                 "—" if roi is None else _percent(roi),
             )
         )
-        odds = _number(tables, programme, "P(roi > 0)")
-        if odds is not None and np.isfinite(odds.value) and 1 - odds.value >= SURE:
+        odds = _odds(tables, programme)
+        if odds is not None and _loses(odds):
             tones[place] = "bad"
     titles = ("Programme", "Verdict", "Treated and not", "Effect a customer, 90%", "Cost", "Return on cost, 90%")
     return Numbers(titles, cells, tones)

@@ -64,7 +64,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     said.append("Those who answer may differ from those who do not")
     alt = (
         f"Intervals of the score of {words.counted(len(table), 'period')}; the last {_number(last.value, net)} from "
-        f"{words.count(last.n)} answers."
+        f"{words.counted(last.n, 'answer')}."
     )
     return Words(sub, ". ".join(said) + ".", alt)
 

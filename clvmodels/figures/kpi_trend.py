@@ -70,7 +70,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     retention, active = _whole(table, "retention"), _whole(table, "active customers")
     if len(active):
         last = active.iloc[-1]
-        said.append(f"In {period_name(last.period)} **{words.count(last.value)} customers** bought")
+        said.append(f"In {period_name(last.period)} **{words.counted(last.value, 'customer')}** bought")
         year = 12 if each == "month" else 4
         if len(active) > year:
             said[-1] += f", after {words.count(active.iloc[-1 - year].value)} a year before"

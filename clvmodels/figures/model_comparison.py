@@ -34,7 +34,7 @@ def table(run: Run) -> pd.DataFrame | None:
     for metric in METRICS.values():
         if metric.headline is None:
             continue
-        scores = rows_of(run.scores, metric=metric.headline.row).drop_duplicates("entry").set_index("entry")["value"]
+        scores = rows_of(run.scores, score=metric.headline.row).drop_duplicates("entry").set_index("entry")["value"]
         if len(scores):
             out[metric.name] = out["entry"].map(scores)
     return out
@@ -69,10 +69,10 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         caption += f"{words.listing(worse)} {'predicts' if len(worse) == 1 else 'predict'} worse. "
     caption += "A difference under 4 would not matter even if it were certain."
     if about.customers < FEW:
-        caption += f" With {words.count(about.customers)} customers the comparison is weak."
+        caption += f" With {words.counted(about.customers, 'customer')} the comparison is weak."
     last = table.iloc[-1]
     alt = (
-        f"Differences of the score with intervals for {len(table)} models. The farthest: "
+        f"Differences of the score with intervals for {words.counted(len(table), 'model')}. The farthest: "
         f"{words.span(last.lower90, last.upper90)}; {len(same)} cannot be told from the first."
     )
     return Words(sub, caption, alt)

@@ -40,10 +40,12 @@ def heading(table: pd.DataFrame, about: About) -> str:
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
-    n = table["column"].nunique()
+    customers = words.counted(about.customers, "customer")
+    columns = words.counted(table["column"].nunique(), "column")
+    tables = words.counted(table["source"].nunique(), "table")
     caption = (
-        f"consolidated.csv holds one row for each of {words.count(about.customers)} customers and {n} columns from "
-        f"{table['source'].nunique()} tables, as known at the date of value. Satisfaction, complaints and the like are "
+        f"consolidated.csv holds one row for each of {customers} and {columns} from {tables}, as known at the date of "
+        "value. Satisfaction, complaints and the like are "
         "associated with what customers do; they are not shown to cause it."
     )
     return Words("", caption, "")

@@ -185,7 +185,8 @@ def describe(tables: Tables, about: About) -> Words:
             f"The data add little on **{few}**: the posterior is less than 2 times narrower than the prior "
             "(90% intervals), so the prior matters there."
         )
-    alt = f"{drawn} small panels: grey prior, blue posterior; the least narrowed by a factor of {ratio}."
+    panels = words.counted(drawn, "small panel")
+    alt = f"{panels}: grey prior, blue posterior; the least narrowed by a factor of {ratio}."
     return Words(sub, caption, alt)
 
 

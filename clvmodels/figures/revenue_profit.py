@@ -98,10 +98,11 @@ def describe(tables: Tables, about: About) -> Words:
         f"{shown}. Across: revenue to date; upwards: {phrases.gain(about)} expected in {phrases.horizon(about)}. "
         f"Lines mark the {phrases.top(about)}."
     )
+    are = words.agreeing(moved, "is", "are")
     caption = (
-        f"**{words.count(moved)} of the {words.count(top)}** customers with the highest revenue to date are not among "
-        f"the {words.count(top)} of whom the highest {phrases.gain(about)} is expected ({words.count(both)} are in "
-        "both): what was bought tells neither who is gone nor who costs more."
+        f"**{words.count(moved)} of the {words.count(top)}** {words.agreeing(top, 'customer')} with the highest "
+        f"revenue to date {are} not among the {words.count(top)} of whom the highest {phrases.gain(about)} is expected "
+        f"({words.counted(both, 'is', 'are')} in both): what was bought tells neither who is gone nor who costs more."
     )
     if len(tables.examples):
         one = tables.examples.iloc[0]
@@ -110,7 +111,7 @@ def describe(tables: Tables, about: About) -> Words:
         caption += f"{words.count(one.profit_place)} by {_gain(about)}."
     alt = (
         f"Square of customers by percentile of revenue to date and of expected {phrases.gain(about)}; of the "
-        f"{words.count(top)} best by revenue {words.count(moved)} lie below the {phrases.top(about)} by "
+        f"{words.count(top)} best by revenue {words.counted(moved, 'lies', 'lie')} below the {phrases.top(about)} by "
         f"{phrases.gain(about)}."
     )
     return Words(sub, caption, alt)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
-from clvmodels.metrics import METRICS, Metric
+from clvmodels.metrics import METRICS
 
 if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
@@ -18,33 +18,24 @@ MOST = 6
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """entry, label, metric, title, better, value, lower, upper: a row a score of each of the best entries; None where
+    """entry, label, score, title, better, value, lower, upper: a row a score of each of the best entries; None where
     nothing was held out: leave-one-out scores alone are told by the comparison of models."""
     if run.scores.empty or run.about.holdout is None:
         return None
     ranked = list(run.entries) if run.comparison is None else list(run.comparison["entry"])
     scores = run.scores[run.scores["entry"].isin(ranked[:MOST])]
     scores = scores.sort_values("entry", key=lambda names: names.map(ranked.index), kind="stable")
-    metrics = [metric_of(row) for row in scores["metric"]]
-    return pd.DataFrame(
-        {
-            "entry": scores["entry"].to_numpy(),
-            "label": [run.entries[name].label for name in scores["entry"]],
-            "metric": scores["metric"].to_numpy(),
-            "title": [metric.title for metric in metrics],
-            "better": [metric.better for metric in metrics],
-            "value": scores["value"].to_numpy(),
-            "lower": scores["lower"].to_numpy(),
-            "upper": scores["upper"].to_numpy(),
-        }
-    )
-
-
-def metric_of(row: str) -> Metric:
-    """The metric that a row of scores is of: the one with the longest name that the row's begins with, since `elpd`
-    begins `elpd_spend` too."""
-    names = [name for name in METRICS if row.startswith(name)]
-    return METRICS[max(names, key=len)]
+    metrics = [METRICS[name] for name in scores["metric"]]
+    columns = {
+        "entry": scores["entry"].to_numpy(),
+        "label": [run.entries[name].label for name in scores["entry"]],
+        "score": scores["score"].to_numpy(),
+        "title": [metric.title for metric in metrics],
+        "better": [metric.better for metric in metrics],
+    }
+    for name in ("value", "lower", "upper"):
+        columns[name] = scores[name].to_numpy()
+    return pd.DataFrame(columns)
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -63,11 +54,12 @@ def numbers(table: pd.DataFrame, about: About) -> Numbers:
     """A row a score, a column a model."""
     entries = table.drop_duplicates("entry")
     rows = []
-    for metric, scores in table.groupby("metric", sort=False):
+    for name, scores in table.groupby("score", sort=False):
         first = scores.iloc[0]
         cells = [_cell(rows_of(scores, entry=entry)) for entry in entries["entry"]]
-        rows.append((f"{metric}\n{first.title}; better: {first.better}", *cells))
-    return Numbers(("Score", *(words.label(label, 40) for label in entries["label"])), rows)
+        rows.append((f"{name}\n{first.title}; better: {first.better}", *cells))
+    labels = [words.label(label, 40) for label in entries["label"]]
+    return Numbers(("Score", *labels), rows)
 
 
 def _cell(scores: pd.DataFrame) -> str:
@@ -75,10 +67,12 @@ def _cell(scores: pd.DataFrame) -> str:
     if scores.empty:
         return "—"
     score = scores.iloc[0]
-    if pd.isna(score.lower) or pd.isna(score.upper):
-        return words.count(score.value) if float(score.value).is_integer() else words.number(score.value)
-    step = words.width_step(score.lower, score.upper)
-    return f"{words.number(score.value, step)} ({words.span(score.lower, score.upper, step=step)})"
+    if pd.notna(score.lower) and pd.notna(score.upper):
+        step = words.width_step(score.lower, score.upper)
+        return f"{words.number(score.value, step)} ({words.span(score.lower, score.upper, step=step)})"
+    if float(score.value).is_integer():
+        return words.count(score.value)
+    return words.number(score.value)
 
 
 FIGURE = Figure(

@@ -92,10 +92,11 @@ def describe(tables: Tables, about: About) -> Words:
         f"{gain} that {long} will bring ({marks[1]}). Sure: at least 90%; surely not: at most 10%."
     )
     caption = (
-        f"**{words.counted(n['sure'], 'customer')}** {'is' if n['sure'] == 1 else 'are'} in the {phrases.top(about)} "
-        f"with at least 90% probability, {words.count(n['out'])} have at most 10%, and {words.count(n['doubt'])} stand "
-        f"between: a list of exactly {top} names promises more than the data know. "
-        f"Counting the luck of {long}, {words.count(luck['sure'])} {'is' if luck['sure'] == 1 else 'are'} that sure."
+        f"**{words.counted(n['sure'], 'customer')}** {words.agreeing(n['sure'], 'is', 'are')} in the "
+        f"{phrases.top(about)} with at least 90% probability, {words.counted(n['out'], 'has', 'have')} at most 10%, "
+        f"and {words.counted(n['doubt'], 'stands', 'stand')} between: a list of exactly "
+        f"{words.counted(n['top'], 'name')} promises more than the data know. Counting the luck of {long}, "
+        f"{words.counted(luck['sure'], 'is', 'are')} that sure."
     )
     alt = (
         f"Falling curve of the chance of being in the {phrases.top(about)} over customers: {words.count(n['sure'])} "

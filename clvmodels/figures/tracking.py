@@ -76,16 +76,20 @@ def describe(tables: Tables, about: About) -> Words:
     verdict = (
         "That is within what the model's own futures show."
         if inside.holds
-        else f"In the model's own futures at least {words.count(inside.lower_limit)} lie inside: **this check fails**."
+        else f"In the model's own futures at least {words.counted(inside.lower_limit, 'lies', 'lie')} inside: "
+        "**this check fails**."
     )
-    outside = "" if not len(out) else f"; {words.count(above)} lie above it, {words.count(len(out) - above)} below"
+    outside = ""
+    if len(out):
+        outside = f"; {words.counted(above, 'lies', 'lie')} above it, {words.count(len(out) - above)} below"
     caption = (
-        f"Of {words.count(inside.of)} held-out {point}s {words.count(inside.actual)} lie inside the 90% band "
-        f"({words.count(inside.expected)} are expected){outside}. {verdict} {total_words(tables)}"
+        f"Of {words.counted(inside.of, f'held-out {point}')} {words.counted(inside.actual, 'lies', 'lie')} inside the "
+        f"90% band ({words.counted(inside.expected, 'is', 'are')} expected){outside}. {verdict} {total_words(tables)}"
     )
+    lie = words.agreeing(len(out), "lies", "lie")
     alt = (
         f"Purchases per {point}, actual against the forecast band. {words.count(len(out))} of "
-        f"{words.count(inside.of)} held-out points lie outside the 90% band."
+        f"{words.counted(inside.of, 'held-out point')} {lie} outside the 90% band."
     )
     return Words(sub, caption, alt)
 
@@ -99,7 +103,7 @@ def total_words(tables: Tables) -> str:
     """The sentence on the total: which side of its interval the truth fell."""
     row = row_of(tables.total)
     return (
-        f"The total of {words.count(row.actual)} purchases is **{row.side}** its 90% interval "
+        f"The total of {words.counted(row.actual, 'purchase')} is **{row.side}** its 90% interval "
         f"({words.count_span(row.q5, row.q95)})."
     )
 

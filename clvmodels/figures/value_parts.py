@@ -95,7 +95,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     if len(credit):
         caption += f" Credit for referrals stands apart and is not in the {gain}: those who are brought are counted as "
         caption += "customers themselves."
-    alt = f"Waterfall from the gross margin over {len(rows_of(table, kind='part')) - 1} costs to the {gain}, {ends}; "
+    costs = words.counted(len(rows_of(table, kind="part")) - 1, "cost")
+    alt = f"Waterfall from the gross margin over {costs} to the {gain}, {ends}; "
     alt += f"the largest cost is {name}." if most.kind == "part" else "without costs."
     return Words(sub, caption.strip(), alt)
 

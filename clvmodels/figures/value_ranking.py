@@ -84,7 +84,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     )
     first = table.iloc[0]
     alt = (
-        f"Rank intervals of {len(table)} customers. The first: {words.count(first.rank_q5)} to "
+        f"Rank intervals of {words.counted(len(table), 'customer')}. The first: {words.count(first.rank_q5)} to "
         f"{words.count(first.rank_q95)}; the {name}: {low} to {high} by expectation, {luck} with luck."
     )
     return Words(sub, caption, alt)

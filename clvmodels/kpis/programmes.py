@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from clvmodels import words
 from clvmodels.accounts.bench import Bench, bench
 from clvmodels.accounts.entries import Book, Terms, keep_book
 from clvmodels.accounts.winning import ACQUISITION
@@ -188,11 +189,11 @@ def _not_random(assigned: pd.DataFrame, least: int) -> str:
     if unarmed:
         return f"{unarmed:,} of {len(assigned):,} customers have rows without an arm"
     if in_both:
-        return f"{in_both:,} customers are in both arms"
+        return f"{words.counted(in_both, 'customer is', 'customers are')} in both arms"
     if not sizes[smallest]:
         return f"there is one arm only: nobody is in {smallest}"
     if undated:
-        return f"{undated:,} customers have no day of assignment"
+        return f"{words.counted(undated, 'customer has', 'customers have')} no day of assignment"
     if sizes[smallest] < least:
         return f"too few in {smallest}: {sizes[smallest]:,}, at least {least} are needed"
     return ""
@@ -204,7 +205,7 @@ def _not_over(last: pd.Timestamp, days_watched: int, end: pd.Timestamp) -> str:
     if last > end:
         return f"its weeks are not over: {ends}"
     if last + pd.Timedelta(days=days_watched) > end:
-        return f"what comes back of its weeks is not known for {days_watched} days after them: {ends}"
+        return f"what comes back of its weeks is not known for {words.counted(days_watched, 'day')} after them: {ends}"
     return ""
 
 

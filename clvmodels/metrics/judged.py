@@ -114,9 +114,9 @@ class Judged:
 
 
 class Row(NamedTuple):
-    """One number of a score table; `lower` and `upper` bound its 90% interval where it has one."""
+    """One score by its name; `lower` and `upper` bound its 90% interval where it has one."""
 
-    metric: str
+    score: str
     value: float
     lower: float = float("nan")
     upper: float = float("nan")
@@ -133,7 +133,7 @@ class Headline(NamedTuple):
 class Metric(NamedTuple):
     """One way to judge a forecast: its name, its title in plain words, which way is better, and the computation.
 
-    Names of its rows begin with the metric's. All rows reach the report's table of scores; a metric with a `headline`
+    Names of its scores begin with the metric's. All reach the report's table of scores; a metric with a `headline`
     also has a column in the comparison of models.
     """
 

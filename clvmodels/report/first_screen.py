@@ -102,7 +102,8 @@ def answer(stored: Stored) -> str:
     """The answer: at most three sentences, of what the run has."""
     sentences = list(_sentences(stored))[:MOST_SENTENCES]
     if not sentences:
-        sentences = [f"{words.count(stored.about.customers)} customers were modelled by {entry_label(stored.about)}."]
+        customers = words.counted(stored.about.customers, "customer was", "customers were")
+        sentences = [f"{customers} modelled by {entry_label(stored.about)}."]
     return " ".join(sentences)
 
 
@@ -112,19 +113,17 @@ def _sentences(stored: Stored) -> Iterator[str]:
     if value is not None:
         ends = words.span(value.q5, value.q95, currency=about.currency)
         yield (
-            f"The {words.count(about.customers)} customers will earn **{ends}** of {phrases.gain(about)} in "
+            f"The {words.counted(about.customers, 'customer')} will earn **{ends}** of {phrases.gain(about)} in "
             f"{phrases.horizon(about)} (90% probability)."
         )
     if "top_odds" in tables:
         best = counts(tables["top_odds"])
-        are = "is" if best["sure"] == 1 else "are"
-        yield f"{words.count(best['sure'])} {are} surely among the best {words.count(best['top'])}."
+        yield f"{words.counted(best['sure'], 'is', 'are')} surely among the best {words.count(best['top'])}."
     if "tracking" in tables:
         purchases = row_of(tables["tracking"].total)
-        yield (
-            f"In {phrases.window(about)} held out, {words.count(purchases.actual)} purchases came; the forecast was "
-            f"{words.count_span(purchases.q5, purchases.q95)}."
-        )
+        came = words.counted(purchases.actual, "purchase")
+        forecast = words.count_span(purchases.q5, purchases.q95)
+        yield f"In {phrases.window(about)} held out, {came} came; the forecast was {forecast}."
     if "p_alive" in tables:
         yield f"{p_alive.share_in_doubt(tables['p_alive'])} of customers are in doubt: gone, or only silent."
 
@@ -212,7 +211,7 @@ def _checks_passed(stored: Stored) -> Answer | None:
 
 
 def _customers(stored: Stored) -> Answer:
-    note = f"{words.count(stored.about.transactions)} purchases."
+    note = f"{words.counted(stored.about.transactions, 'purchase')}."
     return Answer("Customers", words.count(stored.about.customers), note, "reproduce", "Run")
 
 

@@ -61,18 +61,17 @@ def best(stored: Stored) -> str:
         return "A place in the list is a range, not a number."
     sure = counts(stored.tables["top_odds"])["sure"]
     sure_by_luck = counts(stored.tables["top_odds"], "realised")["sure"]
-    are = "is" if sure == 1 else "are"
     return (
-        f"{words.counted(sure, 'customer')} {are} surely among the best {words.rate(stored.about.top_share)} by what "
-        f"is expected of them; {words.count(sure_by_luck)} by what {phrases.horizon(stored.about)} will bring, luck "
-        "included."
+        f"{words.counted(sure, 'customer is', 'customers are')} surely among the best "
+        f"{words.rate(stored.about.top_share)} by what is expected of them; {words.count(sure_by_luck)} by what "
+        f"{phrases.horizon(stored.about)} will bring, luck included."
     )
 
 
 def spend(stored: Stored) -> str:
     """What may be paid for a new customer."""
-    table = stored.tables.get("payback")
-    return "What may be spent, and on whom." if table is None else payback.lead(table, stored.about)
+    tables = stored.tables.get("payback")
+    return "What may be spent, and on whom." if tables is None else payback.lead(tables, stored.about)
 
 
 def strategy(stored: Stored) -> str:
@@ -180,7 +179,7 @@ def limits(stored: Stored) -> list[str]:
     sentences.append(f"The model knows {trend}.")
     if "group_effects" in tables:
         sentences.append("Differences between groups are associations, not effects of belonging to a group.")
-        if "covariate" in set(tables["group_effects"]["kind"]):
+        if len(tables["group_effects"].covariates):
             sentences.append(
                 "What differs with satisfaction, complaints or other covariates is associated with them only."
             )
@@ -209,5 +208,5 @@ def _profit(about: About) -> str:
     subtracted = [COSTS.get(name, name) for name in phrases.subtracted(about)]
     left_out = [title for name, title in COSTS.items() if name not in about.parts] + [WINNING]
     less = f" less {words.listing(subtracted)}" if subtracted else ""
-    are = "are" if len(left_out) > 1 else "is"
+    are = words.agreeing(len(left_out), "is", "are")
     return f"Profit is {margin} of sales{less}: {words.listing(left_out)} {are} not subtracted."

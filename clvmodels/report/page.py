@@ -141,7 +141,7 @@ def _facts(stored: Stored) -> list[tuple[str, str]]:
     return [
         ("Commit", commit),
         ("Versions", ", ".join(f"{name} {version}" for name, version in about.versions.items())),
-        ("Seed", f"{about.seed}, {words.count(about.draws)} draws"),
+        ("Seed", f"{about.seed}, {words.counted(about.draws, 'draw')}"),
         ("Data", f"sha256 {about.data_sha256}"),
         ("Config", f"sha256 {about.config_sha256}"),
         ("Run", f"{words.seconds(about.wall_seconds)}, {cores}, {memory}"),

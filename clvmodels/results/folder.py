@@ -23,6 +23,7 @@ from clvmodels.results.tables import named, store_tables, write_atomically
 
 if TYPE_CHECKING:
     from clvmodels.customers.table import Split
+    from clvmodels.decisions.payback import Payback
     from clvmodels.kpis.indicators import Kpis
     from clvmodels.inference.posterior import Posterior
     from clvmodels.metrics.judged import Judged
@@ -118,8 +119,8 @@ class Run:
     """One row a customer at the date of value: statistics, groups, and all that the tables tell beside the orders."""
     made: pd.DataFrame | None = None
     """Revenue and profit of each customer up to the date of value, by part; see `accounts.profit_made`."""
-    payback: pd.DataFrame | None = None
-    """What a new customer of each channel costs and brings; see `decisions.payback`."""
+    payback: Payback | None = None
+    """What a new customer of each channel costs and brings."""
     kpis: Kpis | None = None
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clvmodels import __version__
+from clvmodels import __version__, words
 from clvmodels.customers.table import Split
 from clvmodels.errors import FitError, Problem
 from clvmodels.inference import choice_of_k, fitting, leave_one_out, posterior
@@ -92,7 +92,7 @@ def _best_fit(context: Context, name: str, candidates: list[FitPlan], split: Spl
     fits = [_fit(context, plan, split, occasion) for plan in candidates]
     if len(fits) == 1:
         return fits[0]
-    context.say(f"{name}: comparing the k of {len(fits)} fits")
+    context.say(f"{name}: comparing the k of {words.counted(len(fits), 'fit')}")
     by_k = {int(fitted.model.options["k"]): fitted for fitted in fits}
     scores = {k: loo_scores(context, fitted, split) for k, fitted in by_k.items()}
     best = choice_of_k.best(by_k, scores).posterior
@@ -118,7 +118,7 @@ def _fit(context: Context, plan: FitPlan, split: Split, occasion: str) -> Poster
 
 def _sample(context: Context, plan: FitPlan, split: Split, occasion: str, path: Path) -> Posterior:
     sampler = context.experiment.sampler
-    context.say(f"{plan.model.title}: fitting {len(split.customers):,} customers at the {occasion}")
+    context.say(f"{plan.model.title}: fitting {words.counted(len(split.customers), 'customer')} at the {occasion}")
     try:
         return fitting.fit(
             plan.model,

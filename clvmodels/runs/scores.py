@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from clvmodels import words
 from clvmodels.config.experiment import Experiment
 from clvmodels.customers.table import Split
-from clvmodels.metrics import METRICS
+from clvmodels.metrics import METRICS, Row
 from clvmodels.metrics.elpd import rows_of
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
@@ -16,7 +17,7 @@ from clvmodels.runs.plans import ENTRY_PARTS, horizon
 from clvmodels.runs.values import ranking, value_draws
 from clvmodels.valuation.scoring import behaviour
 
-SCORE_COLUMNS = ("entry", "dataset", "origin", "metric", "value", "lower", "upper")
+SCORE_COLUMNS = ("entry", "dataset", "origin", "metric", *Row._fields)
 
 
 def customer_tables(
@@ -51,7 +52,7 @@ def customer_table(context: Context, entry: EntryResult, split: Split, ahead: fl
     if places is None:
         values = value_draws(context, entry, split)
         places = None if values is None else ranking(context, values)
-    context.say(f"{entry.label}: scoring {len(split.customers):,} customers")
+    context.say(f"{entry.label}: scoring {words.counted(len(split.customers), 'customer')}")
     roles = ("purchases",) if places is None else tuple(ENTRY_PARTS)
     table = behaviour(
         {role: entry.posteriors[role] for role in roles},
@@ -77,17 +78,20 @@ def _value_column(name: str) -> str:
 
 
 def metric_rows(experiment: Experiment, entries: Mapping[str, EntryResult], split: Split) -> pd.DataFrame:
-    """Every metric of every entry: entry, dataset, origin (the calibration's end), metric, value, lower, upper."""
+    """All scores of every entry: entry, dataset, origin (the calibration's end), metric, score, value, lower, upper.
+
+    `metric` is the key of the registry, `score` the name of the number: a metric may give several.
+    """
     dataset = _dataset(experiment)
     origin = split.customers.observation_end.date().isoformat()
     rows = []
     for entry in entries.values():
         if entry.judged is not None:
             for name in experiment.metrics:
-                rows += [(entry.name, dataset, origin, *row) for row in METRICS[name].compute(entry.judged)]
+                rows += [(entry.name, dataset, origin, name, *row) for row in METRICS[name].compute(entry.judged)]
     for entry in entries.values():
         if entry.elpd is not None and "elpd" in experiment.metrics:
-            rows += [(entry.name, dataset, origin, *row) for row in rows_of("elpd", entry.elpd)]
+            rows += [(entry.name, dataset, origin, "elpd", *row) for row in rows_of("elpd", entry.elpd)]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 

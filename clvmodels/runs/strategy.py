@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clvmodels import words
 from clvmodels.accounts.entries import Terms
 from clvmodels.config.experiment import KpiSection
 from clvmodels.customers.table import Split
@@ -154,7 +155,7 @@ def _values_as_of(context: Context, section: KpiSection, name: str, split: Split
     posteriors = fit_entry(then, name, split, f"{day}") | fit_costs(then, split)
     checks = [check for fitted in posteriors.values() for check in fitted.checks]
     failed = sorted({check.check for check in checks if not check.passed})
-    context.say(f"Valuing the {len(split.customers):,} customers of {day}")
+    context.say(f"Valuing the {words.counted(len(split.customers), 'customer')} of {day}")
     values = value(
         posteriors,
         split.customers,

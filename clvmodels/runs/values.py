@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from clvmodels import words
 from clvmodels.customers.table import Split
 from clvmodels.decisions.rank import rank
 from clvmodels.results.folder import EntryResult
@@ -33,7 +34,7 @@ def value_draws(context: Context, entry: EntryResult, split: Split) -> Values | 
         return None
     posteriors = entry.posteriors | fit_costs(context, split)
     day = split.customers.observation_end.date()
-    context.say(f"{entry.label}: valuing {len(split.customers):,} customers at {day}")
+    context.say(f"{entry.label}: valuing {words.counted(len(split.customers), 'customer')} at {day}")
     return value(
         posteriors,
         split.customers,

@@ -18,6 +18,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from clvmodels import words
 from clvmodels.dates import DAYS_PER_UNIT, Day, as_day
 from clvmodels.draws import Array
 from clvmodels.errors import DataError, Problem, unknown
@@ -63,10 +64,10 @@ class SuppliedCalendar:
 
     def __repr__(self) -> str:
         contents = ", ".join(self.covariates if self.index is None else ("an index", *self.covariates))
-        owner = "everybody's" if self.patterns is None else f"of {len(self.patterns):,} customers"
+        owner = "everybody's" if self.patterns is None else f"of {words.counted(len(self.patterns), 'customer')}"
         count, first = len(self.bounds) - 1, self.bounds[0]
         days = f"from {first:%Y-%m-%d} to {self.until:%Y-%m-%d}"
-        return f"calendar '{self.name}' ({contents}), {owner}, {count:,} steps {days}"
+        return f"calendar '{self.name}' ({contents}), {owner}, {words.counted(count, 'step')} {days}"
 
     def option(self, first: pd.Timestamp, last: pd.Timestamp, time_unit: str) -> dict[str, Any]:
         """What `get_model(name, {"calendar": ...})` takes, the index scaled to mean 1 from a first day to a last.
@@ -187,7 +188,8 @@ def _row_problems(
     first = int(np.flatnonzero(is_wrong)[0])
     line = int(raw.line_of(frame["row"].to_numpy()[[first]])[0])
     got = f"first {raw.place} {line:,}: {str(frame[column].iloc[first])[:60]!r}"
-    return [Problem(f"{int(is_wrong.sum()):,} rows have {what} in '{column}'", where, got, known)]
+    rows = words.counted(is_wrong.sum(), "row has", "rows have")
+    return [Problem(f"{rows} {what} in '{column}'", where, got, known)]
 
 
 def _steps(
@@ -261,7 +263,8 @@ def _of_customers(
     if is_gap.any():
         customer, step = (int(place[0]) for place in np.nonzero(is_gap))
         count = int(is_gap.any(axis=1).sum())
-        what = f"{count:,} customers have a gap between their rows, or end before others"
+        customers, end = words.counted(count, "customer has", "customers have"), words.agreeing(count, "ends", "end")
+        what = f"{customers} a gap between their rows, or {end} before others"
         got = f"first '{customers[customer]}' without {starts[step]:%Y-%m-%d}"
         raise DataError(Problem(what, where, got, "Supply a row for every step from a customer's first on"))
     # Before a customer's first step nothing is read of the pattern, so that 0 there joins more customers in one.

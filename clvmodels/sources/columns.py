@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import ibis
 import numpy as np
 
+from clvmodels import words
 from clvmodels.errors import Problem
 from clvmodels.sources.cleaning import DAYS, IDS, MONEY, NUMBERS, covariate_number, is_empty
 from clvmodels.sources.reading import Raw
@@ -93,7 +94,7 @@ def covariate_problems(raw: Raw, names: Mapping[str, str], covariates: Sequence[
         if count:
             first = wrong.limit(1).select("row", column.cast("string").name("text")).execute().iloc[0]
             line = raw.line_of(np.array([first["row"]]))[0]
-            what = f"covariate '{name}' is no number in {count} rows, first at {raw.place} {line}"
+            what = f"covariate '{name}' is no number in {words.counted(count, 'row')}, first at {raw.place} {line}"
             problems.append(Problem(what, where, repr(first["text"])[:80], known))
     return problems
 

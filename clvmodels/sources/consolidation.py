@@ -16,6 +16,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels import words
 from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem
 from clvmodels.sources import attributes
@@ -123,7 +124,7 @@ class Company:
 
     def __repr__(self) -> str:
         read = self.account.loc[self.account["kind"] == "read", "source"]
-        return f"Company({len(read)} tables: {', '.join(read)})"
+        return f"Company({words.counted(len(read), 'table')}: {', '.join(read)})"
 
     def _repr_html_(self) -> str:
         counts = self.account.pivot_table(index="source", columns="kind", values="rows", aggfunc="sum", fill_value=0)
@@ -375,7 +376,8 @@ def _twice_told_returns(events: ibis.Table) -> list[str]:
     count = int(returns.agg(n=_.source.nunique()).filter(_.n > 1).count().execute())
     if not count:
         return []
-    what = f"{count:,} returns stand in several tables, with one customer, day and amount: each counts"
+    returns = words.counted(count, "return stands", "returns stand")
+    what = f"{returns} in several tables, with one customer, day and amount: each counts"
     return [f"{what}; if they are the same, leave one table out, or the policy refunds: returns"]
 
 
@@ -387,7 +389,10 @@ def _customers_without_orders(
     customers = union_of([table.select("customer_id") for table in tables]).distinct()
     customers = customers.filter(_.customer_id.notnull())
     count = int(customers.anti_join(transactions.table, "customer_id").count().execute())
-    return [f"{count:,} customers of the tables have no order: they are in no model"] if count else []
+    if not count:
+        return []
+    have, they_are = words.agreeing(count, "has", "have"), words.agreeing(count, "it is", "they are")
+    return [f"{words.counted(count, 'customer')} of the tables {have} no order: {they_are} in no model"]
 
 
 def _events_after_orders(transactions: Transactions, events: ibis.Table) -> list[str]:
@@ -396,5 +401,5 @@ def _events_after_orders(transactions: Transactions, events: ibis.Table) -> list
     count = int(events.filter(_.date > ibis.date(last.date())).count().execute())
     if not count:
         return []
-    what = f"{count:,} events lie after the last order, {last:%Y-%m-%d}"
+    what = f"{words.counted(count, 'event lies', 'events lie')} after the last order, {last:%Y-%m-%d}"
     return [f"{what}; where the tables cover more days, state data_end"]

@@ -9,6 +9,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels import words
 from clvmodels.errors import DataError, Problem
 from clvmodels.sources.cleaning import id_text
 from clvmodels.sources.reading import Raw
@@ -81,8 +82,10 @@ def _refuse_unrated(rated: ibis.Table, raw: Raw, where: str, rates: Rates, has_d
     if table.empty:
         return
     lines = raw.line_of(table["first"].to_numpy())
-    counts = zip(table["code"], table["rows"], lines, strict=True)
-    got = "; ".join(f"{code} in {count:,} rows, first at {raw.place} {line}" for code, count, line in counts)
+    places = []
+    for code, count, line in zip(table["code"], table["rows"], lines, strict=True):
+        places.append(f"{code} in {words.counted(count, 'row')}, first at {raw.place} {line}")
+    got = "; ".join(places)
     known = _GIVE_DATES if rates.dated and not has_days else _GIVE_RATES
     what = f"no rate turns these currencies into {rates.currency}" if rates.currency else "several currencies"
     raise DataError(Problem(what, where, got, known))

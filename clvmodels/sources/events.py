@@ -14,6 +14,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels import words
 from clvmodels.errors import DataError, Problem, attempt
 from clvmodels.sources import judging, reasons, tally
 from clvmodels.sources.cleaning import calendar_day
@@ -193,8 +194,9 @@ def copies_warning(judged: JudgedTable) -> tuple[str, ...]:
     copies = judging.count_copies(judged.used, meanings)
     if not copies:
         return ()
-    text = f"{judged.opened.where}: {copies:,} rows equal an earlier row in every mapped column and are kept"
-    return (f"{text}; if they are copies, the policy duplicates: drop leaves them out",)
+    rows, are = words.counted(copies, "row equals", "rows equal"), words.agreeing(copies, "is", "are")
+    text = f"{judged.opened.where}: {rows} an earlier row in every mapped column and {are} kept"
+    return (f"{text}; {judging.where_copies(copies)}",)
 
 
 def unused_warning(judged: JudgedTable) -> tuple[str, ...]:

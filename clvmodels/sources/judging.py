@@ -17,6 +17,7 @@ from typing import NamedTuple
 import ibis
 from ibis import _
 
+from clvmodels import words
 from clvmodels.sources import reasons
 from clvmodels.sources.cleaning import (
     DAYS,
@@ -350,6 +351,12 @@ def duplicate_rows(judged: ibis.Table, meanings: Sequence[str]) -> ibis.Table:
 def as_moments(meanings: Sequence[str]) -> list[str]:
     """The columns that tell copies apart: times where there are times, and not their days."""
     return ["moment" if meaning == "date" else meaning for meaning in meanings]
+
+
+def where_copies(copies: int) -> str:
+    """What to do about rows that equal earlier ones, if they are no rows of their own."""
+    they_are, them = words.agreeing(copies, "it is a copy", "they are copies"), words.agreeing(copies, "it", "them")
+    return f"if {they_are}, the policy duplicates: drop leaves {them} out"
 
 
 def count_copies(judged: ibis.Table, meanings: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels import words
 from clvmodels.sources import reasons, tally
 from clvmodels.sources.cleaning import MONEY, amount_number, as_text, exact_sum, id_text
 from clvmodels.sources.events import JudgedTable, in_shape, table_day
@@ -201,7 +202,8 @@ def differences(lines: Lines, index: ibis.Table, where: str) -> tuple[pd.DataFra
         different = _different_sums(lines, index, meaning)
         count = int(different.count().execute())
         if count:
-            warnings.append(f"{count:,} orders have another {meaning} than their lines in {where}: the order's counts")
+            orders, their = words.counted(count, "order has", "orders have"), words.agreeing(count, "its", "their")
+            warnings.append(f"{orders} another {meaning} than {their} lines in {where}: the order's counts")
             table = different.order_by("order_id").limit(LISTED).execute()
             conflicts.append(_sum_conflicts(table, meaning, where))
     return pd.concat(conflicts) if conflicts else pd.DataFrame(), warnings

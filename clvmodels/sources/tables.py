@@ -15,6 +15,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels import words
 from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import rollup, tally
 from clvmodels.sources.cleaning import as_text, union_of
@@ -191,8 +192,8 @@ def _read_keys(backend: ibis.BaseBackend, keys: Sequence[JudgedTable]) -> Identi
         rows = with_lines(backend, judged.raw, judged.used)
         system = rows.system
         if opened.table.kinds:
-            words = [(rows.system == word, name) for word, name in opened.table.kinds.items()]
-            system = ibis.cases(*words, else_=rows.system)
+            cases = [(rows.system == word, name) for word, name in opened.table.kinds.items()]
+            system = ibis.cases(*cases, else_=rows.system)
         place = {"source": ibis.literal(opened.name), "where": ibis.literal(opened.where)}
         parts.append(rows.select("row", "line", "key", "customer_id", system=system, **place))
     return read_identity(backend, stored(backend, "identity", union_of(parts)), rules)
@@ -333,13 +334,14 @@ def _index(
     of_several = index.filter(_.owners > 1)
     count = int(of_several.count().execute())
     if count:
-        judged.warnings.append(f"{count:,} order ids belong to several customers: what is reached by them is left out")
+        ids, them = words.counted(count, "order id belongs", "order ids belong"), words.agreeing(count, "it", "them")
+        judged.warnings.append(f"{ids} to several customers: what is reached by {them} is left out")
         judged.conflicts.append(rollup.shared_numbers(of_several, "owners", where))
     if "tables" in index.columns:
         in_several = index.filter(_.tables > 1, _.owners <= 1)
         count = int(in_several.count().execute())
         if count:
-            what = f"{count:,} order ids stand in several tables of orders"
+            what = f"{words.counted(count, 'order id stands', 'order ids stand')} in several tables of orders"
             judged.warnings.append(f"{what}: each row counts, as if they were several orders")
             judged.conflicts.append(rollup.shared_numbers(in_several, "tables", where))
     return index

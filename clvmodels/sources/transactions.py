@@ -11,6 +11,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from clvmodels import words
 from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import judging, tally
@@ -84,7 +85,7 @@ class Transactions:
 
     def _repr_html_(self) -> str:
         days = f"{self.data_start:%Y-%m-%d} to {self.data_end:%Y-%m-%d}"
-        title = html.escape(f"{len(self):,} transactions from {self.source}, {days}")
+        title = html.escape(f"{words.counted(len(self), 'transaction')} from {self.source}, {days}")
         account = self.account.to_html(index=False, escape=True, border=0)
         return f"<p><b>{title}</b></p>{account}{notes_html(self.warnings)}"
 
@@ -324,9 +325,11 @@ def _warnings(used: ibis.Table, meanings: tuple[str, ...], policies: Policies) -
         ends = used.group_by("customer_id").agg(n=_.ended.nunique())
         several = int(ends.filter(_.n > 1).count().execute())
         if several:
-            warnings.append(f"{several:,} customers have several end dates: the last counts")
+            customers = words.counted(several, "customer has", "customers have")
+            warnings.append(f"{customers} several end dates: the last counts")
     copies = 0 if policies.duplicates == "drop" else judging.count_copies(used, meanings)
     if copies:
-        text = f"{copies:,} rows equal an earlier row in every mapped column and are kept, as lines of one order may be"
-        warnings.append(f"{text}; if they are copies, the policy duplicates: drop leaves them out")
+        rows, are = words.counted(copies, "row equals", "rows equal"), words.agreeing(copies, "is", "are")
+        text = f"{rows} an earlier row in every mapped column and {are} kept, as lines of one order may be"
+        warnings.append(f"{text}; {judging.where_copies(copies)}")
     return tuple(warnings)

@@ -64,28 +64,27 @@ HISTORIES = {
 
 def world_of(purchases: str, spend: str, economics: Economics = FULL) -> World:
     """The same truth and economics for the brute force."""
-    e, keep, bring = economics, economics.retention, economics.referral
     theta = {"purchases": THETA[purchases], "spend": THETA[spend], **{role: THETA[role] for role in ROLE_MODELS}}
     return World(
-        theta,
-        "coin" if purchases == "bg_nbd" else "clock",
-        "gamma" if spend == "gamma_gamma" else "lognormal",
-        e.horizon,
-        e.margin,
-        e.annual_discount_rate,
-        e.cost_per_order,
-        e.cost_per_return,
-        e.cost_per_contact,
-        e.resold,
-        e.written_off,
-        e.payment_fee,
-        e.payment_fee_per_order,
-        e.recovered,
-        keep.cost,
-        keep.every,
-        keep.until_silent,
-        bring.incremental,
-        bring.reward,
+        theta=theta,
+        leaves="coin" if purchases == "bg_nbd" else "clock",
+        pays="gamma" if spend == "gamma_gamma" else "lognormal",
+        horizon=economics.horizon,
+        margin=economics.margin,
+        rate=economics.annual_discount_rate,
+        per_order=economics.cost_per_order,
+        per_return=economics.cost_per_return,
+        per_contact=economics.cost_per_contact,
+        resold=economics.resold,
+        written_off=economics.written_off,
+        fee=economics.payment_fee,
+        fee_per_order=economics.payment_fee_per_order,
+        recovered=economics.recovered,
+        contact_cost=economics.retention.cost,
+        every=economics.retention.every,
+        until_silent=economics.retention.until_silent,
+        incremental=economics.referral.incremental,
+        reward=economics.referral.reward,
     )
 
 

@@ -212,12 +212,12 @@ def test_every_problem_of_a_table_is_told_at_once():
     table = weeks(count=4, factor=[1.0, 0.0, -2.0, np.nan], sale=["1", "x", "200", "0"])
     table["date"] = ["2024-01-01", "2024-01-08", "2024-01-08", "soon"]
     message = refused(table, name="weeks", index="factor", covariates=["sale"])
-    assert "1 rows have no day in 'date'; got first row 4: 'soon'" in message
+    assert "1 row has no day in 'date'; got first row 4: 'soon'" in message
     for part in (
         "2 rows have a factor that is not positive in 'factor'; got first row 2",
-        "1 rows have no number in 'factor'",
-        "1 rows have no number in 'sale'",
-        "1 rows have a value beyond 100 in 'sale'",
+        "1 row has no number in 'factor'",
+        "1 row has no number in 'sale'",
+        "1 row has a value beyond 100 in 'sale'",
         "a step that is there already",
     ):
         assert part in message
@@ -234,14 +234,14 @@ def test_columns_that_are_missing_are_named(tmp_path):
 
 def test_gaps_and_strangers_are_refused():
     own = pd.concat([weeks(customer_id="a", sale=0.0), weeks(customer_id="b", sale=0.0).drop(index=3)])
-    assert "1 customers have a gap between their rows" in refused(own, name="own", covariates=["sale"])
+    assert "1 customer has a gap between their rows" in refused(own, name="own", covariates=["sale"])
     assert "an index is everybody's" in refused(own.drop(index=3).assign(sale=1.0), name="own", index="sale")
     late = pd.concat([weeks(customer_id="a", sale=0.0), weeks(customer_id="b", sale=0.0)[1:]])
     calendar = read_calendar(late, name="own", covariates=["sale"])
     with pytest.raises(DataError) as error:
         summarize(read_transactions(ORDERS), calendars=[calendar])
-    assert "1 customers have no rows; got first 'c'" in str(error.value)
-    assert "the rows of 1 customers begin after their first purchase; got first 'b'" in str(error.value)
+    assert "1 customer has no rows; got first 'c'" in str(error.value)
+    assert "the rows of 1 customer begin after their first purchase; got first 'b'" in str(error.value)
 
 
 def test_the_data_must_be_covered():

@@ -34,7 +34,7 @@ def test_the_first_known_value_by_date_counts_and_gaps_stay_gaps(orders):
     assert customers.table.loc["b", ["nps", "business"]].tolist() == [7.5, 1.0]
     assert customers.table.loc["a", ["nps", "business"]].tolist() == [2.0, 0.0]
     assert customers.table.loc["c", ["nps", "business"]].isna().all()
-    assert "1 customers have several values of 'nps': the first by date counts" in customers.warnings
+    assert "1 customer has several values of 'nps': the first by date counts" in customers.warnings
 
 
 def test_frames_give_the_numbers_that_text_gives(orders):

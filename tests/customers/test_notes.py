@@ -14,10 +14,8 @@ def test_who_is_left_out_is_counted():
     rows = [("a", "2024-01-01", 1), ("b", "2024-02-15", 1), ("c", "2024-03-15", 1), ("d", "2024-01-20", 1)]
     split = summarize(transactions(*rows), calibration_end="2024-02-01", holdout="2024-03-01")
     assert split.customers.table.index.tolist() == ["a", "d"]
-    assert "1 transactions after 2024-03-01 are not used" in split.customers.warnings
-    assert (
-        "1 customers first bought after the calibration end, 2024-02-01, and are left out" in split.customers.warnings
-    )
+    assert "1 transaction after 2024-03-01 is not used" in split.customers.warnings
+    assert "1 customer first bought after the calibration end, 2024-02-01, and is left out" in split.customers.warnings
     split = summarize(transactions(*rows), acquired_between=("2024-01-20", "2024-02-15"))
     assert split.customers.table.index.tolist() == ["b", "d"]
     assert "2 customers first bought outside acquired_between and are left out" in split.customers.warnings

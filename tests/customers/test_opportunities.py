@@ -159,7 +159,7 @@ def test_ends_that_cannot_be_read_are_refused_and_several_are_told():
         )
     several = ENDS.assign(cancelled=["2024-02-26", "2024-03-26", None, "2024-06-03", "2024-06-03", "2024-01-02"])
     read = read_transactions(several, columns={"ended": "cancelled"})
-    assert "1 customers have several end dates: the last counts" in read.warnings
+    assert "1 customer has several end dates: the last counts" in read.warnings
     table = summarize(read, calibration_end="2024-03-01").customers.table
     assert table.loc["a", "status"] == "alive"
 

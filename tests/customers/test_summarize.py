@@ -12,8 +12,8 @@ from fakes.purchases import message, transactions
 
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Split
-from clvmodels.customers.window import DAYS_PER_UNIT
 from clvmodels.datasets import cdnow
+from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.transactions import read_transactions
 
@@ -141,7 +141,7 @@ def test_groups_are_the_first_known_value_before_the_calibration_end():
     split = summarize(table, calibration_end="2024-01-31", holdout=1 / 7, groups=("channel", "first_month"))
     assert split.customers.table["channel"].to_dict() == {"a": "web", "b": "(missing)", "c": "<b>"}
     assert split.customers.table["first_month"].unique().tolist() == ["2024-01"]
-    assert "1 customers have several values of 'channel': the first by date counts" in split.customers.warnings
+    assert "1 customer has several values of 'channel': the first by date counts" in split.customers.warnings
     assert "<b>&lt;b&gt;" not in split._repr_html_() and "&lt;b&gt;" in split._repr_html_()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from clvmodels.accounts.winning import channel_spending, costs_to_win, people_of, shares, won_by
 from clvmodels.customers.table import Customers
-from clvmodels.decisions.payback import payback_rows, reached
+from clvmodels.decisions.payback import by_size, payback_rows, reached
 from clvmodels.valuation.parts import DATED, Flow
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
@@ -43,8 +43,14 @@ def won(**costs: tuple[int, float]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("channel")
 
 
+def judged(newcomers, **costs: tuple[int, float]) -> pd.DataFrame:
+    """The rows of the channels that are large enough."""
+    large, _ = by_size(won(**costs))
+    return payback_rows(newcomers, large, "week")
+
+
 def test_the_cost_is_covered_when_the_cumulated_profit_reaches_it():
-    one = payback_rows(made(np.full(100, 4.0), np.full(100, 52.0)), won(A=(50, 30.0)), "week").iloc[0]
+    one = judged(made(np.full(100, 4.0), np.full(100, 52.0)), A=(50, 30.0)).iloc[0]
     months = (30 - 4) / WEEKS_A_MONTH  # a euro a week after the first order
     assert [one[f"q{p}"] for p in LEVELS] == pytest.approx([months] * 5)
     assert one["most_q5"] == one["most_q95"] == pytest.approx(56)
@@ -53,21 +59,19 @@ def test_the_cost_is_covered_when_the_cumulated_profit_reaches_it():
 
 
 def test_money_to_come_is_discounted_and_the_first_order_is_not():
-    one = payback_rows(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5), won(A=(50, 30.0)), "week").iloc[0]
+    one = judged(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5), A=(50, 30.0)).iloc[0]
     assert one["most_q50"] == pytest.approx(4 + 26)
     assert one["q50"] == pytest.approx(52 / WEEKS_A_MONTH)
 
 
 def test_contacts_are_paid_at_the_beginning_of_their_period_and_averaged_over_customers():
-    one = payback_rows(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5, dated=2.0), won(A=(50, 30.0)), "week").iloc[
-        0
-    ]
+    one = judged(made(np.full(9, 4.0), np.full(9, 52.0), weight=0.5, dated=2.0), A=(50, 30.0)).iloc[0]
     assert one["most_q50"] == pytest.approx(4 + 26 - 2.0 * (1 + 3 * 0.5))
 
 
 def test_a_first_order_may_pay_at_once_and_some_never_do():
     later = np.r_[np.full(60, 104.0), np.full(40, 1.0)]
-    table = payback_rows(made(np.full(100, 4.0), later), won(A=(50, 3.0), B=(40, 30.0), C=(30, 900.0)), "week")
+    table = judged(made(np.full(100, 4.0), later), A=(50, 3.0), B=(40, 30.0), C=(30, 900.0))
     at_once, often, never = (table.iloc[k] for k in range(3))
     assert [at_once[f"q{p}"] for p in LEVELS] == [0] * 5
     assert often["odds"] == pytest.approx(0.6)
@@ -82,12 +86,8 @@ def test_later_losses_do_not_undo_what_was_covered():
 
 
 def test_small_channels_are_counted_and_not_judged():
-    table = payback_rows(made(np.full(9, 4.0), np.full(9, 52.0)), won(A=(19, 10.0), B=(20, 5.0), C=(1, 30.0)), "week")
-    assert list(table["channel"]) == ["B", "other"]
-    other = table.iloc[1]
-    assert (other["channels"], other["customers"]) == (2, 20)
-    assert other["cost"] == pytest.approx((190 + 30) / 20)
-    assert np.isnan(other["q50"])
+    large, small = by_size(won(A=(19, 10.0), B=(20, 5.0), C=(1, 30.0)))
+    assert list(large["channel"]) == ["B"] and list(small["channel"]) == ["A", "C"]
 
 
 def base(first: list[str], channel: list[str]) -> Customers:

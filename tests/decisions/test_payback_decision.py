@@ -48,18 +48,21 @@ def test_newcomers_are_valued_without_those_whom_they_bring(monkeypatch):
     found, told = asked(monkeypatch, {"A": (50, 30.0), "B": (60, 60.0)})
     assert told["economics"] == Economics(0.3, 0.12, 52.0)
     assert (told["models"], told["seed"], told["draws"]) == (["purchases", "spend"], 7, 1000)
-    assert found["channel"].tolist() == ["B", "A"] and found["channels"].tolist() == [1, 1]
-    assert found["q50"].tolist() == pytest.approx([np.inf, 26 / WEEKS_A_MONTH])
-    assert found["customers"].tolist() == [60, 50] and found["cost"].tolist() == [60, 30]
+    channels = found.channels
+    assert channels["channel"].tolist() == ["B", "A"] and found.small.empty
+    assert channels["q50"].tolist() == pytest.approx([np.inf, 26 / WEEKS_A_MONTH])
+    assert channels["customers"].tolist() == [60, 50] and channels["cost"].tolist() == [60, 30]
 
 
 def test_what_models_take_as_alike_is_said(monkeypatch):
     costs = {"A": (50, 30.0)}
-    assert asked(monkeypatch, costs)[0]["alike"].tolist() == ["purchases, spend"]
-    assert asked(monkeypatch, costs, ("spend", "channel"), ("purchases", "region"))[0]["alike"].tolist() == [
-        "purchases"
-    ]
-    assert asked(monkeypatch, costs, ("purchases", "channel"), ("spend", "channel"))[0]["alike"].tolist() == [""]
+
+    def alike(*effects: tuple[str, str]) -> list[str]:
+        return asked(monkeypatch, costs, *effects)[0].alike["process"].tolist()
+
+    assert alike() == ["purchases", "spend"]
+    assert alike(("spend", "channel"), ("purchases", "region")) == ["purchases"]
+    assert alike(("purchases", "channel"), ("spend", "channel")) == []
 
 
 def test_without_channels_or_costs_there_is_nothing_to_decide(monkeypatch):
@@ -75,26 +78,37 @@ def test_without_channels_or_costs_there_is_nothing_to_decide(monkeypatch):
 def test_twenty_channels_are_judged_the_largest_first(monkeypatch):
     costs = {f"c{k:02d}": (100 - k, 10.0 + k) for k in range(22)}
     found, _ = asked(monkeypatch, costs)
-    assert found["channel"].tolist() == [*(f"c{k:02d}" for k in range(20)), "other"]
-    other = found.iloc[-1]
-    assert (other["channels"], other["customers"]) == (2, 80 + 79)
-    assert other["cost"] == pytest.approx((80 * 30 + 79 * 31) / 159)
+    assert found.channels["channel"].tolist() == [f"c{k:02d}" for k in range(20)]
+    (small,) = found.small.itertuples()
+    assert (small.channels, small.customers) == (2, 80 + 79)
+    assert small.cost == pytest.approx((80 * 30 + 79 * 31) / 159)
 
 
 def test_channels_of_one_size_stand_by_name_and_a_rule_ends_with_the_horizon(monkeypatch):
     found, _ = asked(monkeypatch, {"b": (20, 30.0), "a": (20, 30.0), "c": (19, 30.0)})
-    assert found["channel"].tolist() == ["a", "b", "other"]
-    assert found["rule"].iloc[0] == found["horizon"].iloc[0] == pytest.approx(52 / WEEKS_A_MONTH)
-    assert found["odds"].iloc[0] == 1
+    channels = found.channels
+    assert channels["channel"].tolist() == ["a", "b"]
+    assert channels["rule"].iloc[0] == channels["horizon"].iloc[0] == pytest.approx(52 / WEEKS_A_MONTH)
+    assert channels["odds"].iloc[0] == 1
+    assert not channels.isna().any(axis=None)
+
+
+def test_small_channels_are_counted_and_not_judged(monkeypatch):
+    found, _ = asked(monkeypatch, {"A": (19, 10.0), "B": (20, 5.0), "C": (1, 30.0)})
+    assert found.channels["channel"].tolist() == ["B"]
+    (small,) = found.small.itertuples()
+    assert (small.channels, small.customers) == (2, 20)
+    assert small.cost == pytest.approx((190 + 30) / 20)
 
 
 def test_the_rule_is_twelve_months_of_a_longer_horizon(monkeypatch):
     """4 at once and 104 in two years, evenly: 56 are there after a year."""
     newcomers = made(np.full(9, 4.0), np.full(9, 104.0), weeks=24 * WEEKS_A_MONTH)
     found, _ = asked(monkeypatch, {"A": (50, 55.9), "B": (40, 57.0)}, newcomers=newcomers)
-    assert found["rule"].tolist() == [12.0, 12.0] and found["horizon"].tolist() == pytest.approx([24, 24])
-    assert found["odds"].tolist() == [1.0, 0.0]
-    assert found["q50"].tolist() == pytest.approx([24 * 51.9 / 104, 24 * 53 / 104])
+    channels = found.channels
+    assert channels["rule"].tolist() == [12.0, 12.0] and channels["horizon"].tolist() == pytest.approx([24, 24])
+    assert channels["odds"].tolist() == [1.0, 0.0]
+    assert channels["q50"].tolist() == pytest.approx([24 * 51.9 / 104, 24 * 53 / 104])
 
 
 def test_the_time_within_a_period_is_that_of_the_period_itself():

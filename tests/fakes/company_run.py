@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from clvmodels.decisions.payback import Payback
 from clvmodels.decisions.rank import rank
 from clvmodels.draws import QUANTILES
 from clvmodels.inference.effects import Effect
@@ -140,7 +141,7 @@ def company() -> Company:
     )
 
 
-def paybacks(groups: list[str]) -> pd.DataFrame:
+def paybacks(groups: list[str]) -> Payback:
     """What channels cost and bring: the second pays late, the third beyond the horizon, the last is small."""
     rows = []
     for place, name in enumerate(groups[:-1]):
@@ -148,13 +149,14 @@ def paybacks(groups: list[str]) -> pd.DataFrame:
         months = q.get(place % 4, (2.0, 2.6, 3.1, 3.9, 5.2))
         most = (40.0, 27.0, 22.0, 31.0)[place % 4]
         rows.append(
-            {"channel": name, "channels": 1, "customers": 900 - place, "cost": (12.0, 30.0, 30.0, 12.0)[place % 4]}
+            {"channel": name, "customers": 900 - place, "cost": (12.0, 30.0, 30.0, 12.0)[place % 4]}
             | dict(zip(QUANTILES, months, strict=True))
             | {"rule": 11.96, "odds": (0.999, 0.62, 0.06, 0.97)[place % 4]}
             | {f"most_{n}": most + 3 * k for k, n in enumerate(QUANTILES)}
             | {"horizon": 11.96}
         )
-    return pd.DataFrame([*rows, {"channel": "other", "channels": 1, "customers": 12, "cost": 30.0}])
+    small = pd.DataFrame([{"channels": 1, "customers": 12, "cost": 30.0}])
+    return Payback(pd.DataFrame(rows), small, pd.DataFrame({"process": []}, dtype="str"))
 
 
 def with_company(run: Run, seed: int = 3) -> Run:

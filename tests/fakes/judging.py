@@ -47,7 +47,7 @@ def poisson_judged(count: int = 4000, draws: int = 200, factor: float = 1.0, see
 
 
 def scores(judged: Judged, *names: str) -> dict[str, Any]:
-    return {row.metric: row for name in names or METRICS for row in METRICS[name].compute(judged)}
+    return {row.score: row for name in names or METRICS for row in METRICS[name].compute(judged)}
 
 
 def reordered(judged: Judged, order: np.ndarray) -> Judged:

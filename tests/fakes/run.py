@@ -337,12 +337,13 @@ def _valued(entry: EntryResult, worth: Values | None, first: Judged) -> EntryRes
 
 
 def _scores(entries: dict[str, EntryResult]) -> pd.DataFrame:
-    numbers = (("crps", 0.41), ("coverage_90", 0.91), ("total_purchases.bias_percent", -4.0))
-    return pd.DataFrame(
-        {"entry": name, "dataset": "retailer", "metric": metric, "value": value, "lower": np.nan, "upper": np.nan}
-        for name in entries
-        for metric, value in numbers
+    numbers = (
+        ("crps", "crps", 0.41),
+        ("coverage", "coverage_90", 0.91),
+        ("total_purchases", "total_purchases.bias_percent", -4.0),
     )
+    rows = [(name, "retailer", *number, np.nan, np.nan) for name in entries for number in numbers]
+    return pd.DataFrame(rows, columns=["entry", "dataset", "metric", "score", "value", "lower", "upper"])
 
 
 def store(run: Run, folder: Path) -> Path:

@@ -141,7 +141,9 @@ def tiny_run(**changes: Any) -> Run:
         valued=NOTHING,
         comparison=None,
         checks=CHECK_ROWS,
-        scores=pd.DataFrame({"entry": [], "dataset": [], "metric": [], "value": [], "lower": [], "upper": []}),
+        scores=pd.DataFrame(
+            {"entry": [], "dataset": [], "metric": [], "score": [], "value": [], "lower": [], "upper": []}
+        ),
     )
     return replace(base, **{"valued": entry(), **changes})
 

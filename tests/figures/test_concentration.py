@@ -15,8 +15,8 @@ CASES = {
         caption=(
             "The best 20% of customers carry **48 to 62%** of expected profit (90%). Looking back after "
             "52 weeks, the share of whoever then turned out best will be 48 to 64%: part of that is "
-            "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customers are "
-            "expected to cost more than they bring."
+            "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customer is "
+            "expected to cost more than it brings."
         ),
         alt=(
             "Two concentration curves over customers, best first. At the best 20%: 48 to 62% of expected "
@@ -37,8 +37,8 @@ CASES = {
         caption=(
             "The best 10% of customers carry **24 to 45%** of expected profit (90%). Looking back after "
             "52 weeks, the share of whoever then turned out best will be 24 to 47%: part of that is "
-            "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customers are "
-            "expected to cost more than they bring. Credit for customers they bring is left out."
+            "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customer is "
+            "expected to cost more than it brings. Credit for customers they bring is left out."
         ),
         alt=(
             "Two concentration curves over customers, best first. At the best 10%: 24 to 45% of expected "

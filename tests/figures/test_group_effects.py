@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.run import about
-from fakes.says import Says, check, table_of
+from fakes.says import Says, check, plain, table_of
 from fakes.tiny_posterior import posterior_run
 
 from clvmodels.figures import FIGURES
+from clvmodels.figures.group_effects import Tables
 
 CASES = {
     "two groups": Says(
@@ -97,17 +98,47 @@ def test_it_draws(accept_drawings):
 
 def test_effects_of_one_name_in_two_models_have_panels_of_their_own(company_run):
     found = table_of("group_effects", company_run)
-    assert found["effect"].nunique() == 3
-    assert {"contacts a purchase", "referrals a purchase", "purchase rate"} == set(found["raises"])
-    assert (found.groupby(["effect", "kind", "label"]).size() == 1).all()
+    assert found.effects["effect"].nunique() == len(found.effects) == 3
+    assert {"contacts a purchase", "referrals a purchase", "purchase rate"} == set(found.effects["raises"])
+    assert not found.groups.duplicated(["effect", "label"]).any()
 
 
-def effect(*rows, name="purchases: alpha_by_channel", raises="purchase rate", **told):
-    """Rows of (kind, label, q5, q50, q95) of one effect; more of them by `told`."""
-    columns = ["kind", "label", "q5", "q50", "q95"]
-    base = {"effect": name, "group": "channel", "raises": raises, "customers": 9, "entry": "pareto", "step": "+1 sd"}
-    table = pd.DataFrame(rows, columns=columns).assign(**base)
-    return table.assign(shown=table["kind"] != "sd").assign(**told)
+def test_no_table_has_a_blank_but_of_whom_it_is_missing():
+    tables = table_of("group_effects", posterior_run(covariates=True))
+    for name, table in tables._asdict().items():
+        blank = table.drop(columns="customers", errors="ignore").isna()
+        assert len(table) and not blank.any(axis=None), name
+    is_missing = tables.covariates["step"] == "missing"
+    assert tables.covariates["customers"].isna().tolist() == is_missing.tolist()
+
+
+def test_where_all_groups_are_small_the_pooled_mean_stands_alone():
+    run = posterior_run()
+    tables = table_of("group_effects", run)
+    alone = tables._replace(groups=tables.groups.assign(shown=False))
+    figure = FIGURES["group_effects"]
+    found = figure.words(alone, run.about)
+    assert found.alt == "Interval of the pooled mean alone: no group has 5 customers."
+    assert "2 groups, small or in the middle, stand in group_effects.groups.csv only." in found.sub
+    assert [row[0] for row in figure.numbers(alone, run.about).rows] == ["Pooled mean", "sd between groups"]
+    assert figure.draw(alone, run.about, 688) is not None
+    one_hidden = tables._replace(groups=tables.groups.assign(shown=[True, False]))
+    assert "1 group, small or in the middle, stands in group_effects.groups.csv only." in plain(
+        figure.words(one_hidden, run.about).sub
+    )
+
+
+def effect(*rows, name="purchases: alpha_by_channel", raises="purchase rate", shown=True) -> Tables:
+    """An effect of rows of (kind, label, q5, q50, q95)."""
+    table = pd.DataFrame(rows, columns=["kind", "label", "q5", "q50", "q95"])
+    table = table.assign(effect=name, customers=9, step="+1 sd", shown=shown)
+    effects = pd.DataFrame([{"effect": name, "entry": "pareto", "by": "channel", "raises": raises}])
+    return Tables(effects, *(table[table["kind"] == kind] for kind in ("group", "pooled", "sd", "covariate")))
+
+
+def joined(*effects: Tables) -> Tables:
+    """Several effects in one."""
+    return Tables(*(pd.concat(parts, ignore_index=True) for parts in zip(*effects, strict=True)))
 
 
 SEARCH, SHOP = ("group", "Search", 1.1, 2.0, 2.9), ("group", "Shop", 0.4, 0.5, 0.6)
@@ -120,23 +151,24 @@ def said_of(table):
 
 
 def test_groups_of_several_effects_differ():
-    several = pd.concat([OF_ONE, OF_ONE.assign(effect="spend: nu_by_channel")], ignore_index=True)
+    several = joined(OF_ONE, effect(SEARCH, SHOP, MEAN, SD, name="spend: nu_by_channel"))
     assert FIGURES["group_effects"].heading(several, about()) == "How groups differ"
 
 
 def test_effects_are_told_in_their_order():
     """That of the table, whatever their names are."""
     first = effect(SEARCH, SHOP, MEAN, SD, name="z", raises="spend")
-    caption = said_of(pd.concat([first, OF_ONE], ignore_index=True)).caption
+    caption = said_of(joined(first, OF_ONE)).caption
     assert 0 == caption.index("For Search spend is") < caption.index("For Search purchase rate is")
 
 
-@pytest.mark.parametrize(("hidden", "told"), [(0, ""), (1, " 1 group"), (2, " 2 groups")])
+@pytest.mark.parametrize(("hidden", "told"), [(0, ""), (1, " 1 group|stands"), (2, " 2 groups|stand")])
 def test_groups_that_are_not_shown_are_counted(hidden, told):
     out = [("group", f"small {k}", 0.9, 1.0, 1.1) for k in range(hidden)]
-    table = pd.concat([OF_ONE, effect(*out, shown=False)], ignore_index=True)
-    end = f"{told}, small or in the middle, stand in group_effects.csv only." if told else ""
-    assert said_of(table).sub.endswith(f"50% and 90% intervals.{end}")
+    groups = pd.concat([OF_ONE.groups, effect(*out, shown=False).groups], ignore_index=True)
+    count, _, verb = told.partition("|")
+    end = f"{count}, small or in the middle, {verb} in group_effects.groups.csv only." if told else ""
+    assert said_of(OF_ONE._replace(groups=groups)).sub.endswith(f"50% and 90% intervals.{end}")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +181,7 @@ def test_groups_that_are_not_shown_are_counted(hidden, told):
     ],
 )
 def test_effects_of_an_entry_that_is_not_recommended_say_whose_they_are(entry, start):
-    assert said_of(OF_ONE.assign(entry=entry)).sub.startswith(start)
+    assert said_of(OF_ONE._replace(effects=OF_ONE.effects.assign(entry=entry))).sub.startswith(start)
 
 
 def test_a_group_alone_and_a_covariate_alone_are_told_alone():

@@ -68,7 +68,7 @@ CASES = {
             "90% intervals."
         ),
         caption=("On 29 December 2025 the 200 customers were expected to bring **EUR 2,910 to 3,090** (90%)."),
-        alt="Intervals of the base's expected revenue at 1 dates; medians from 3,000 to 3,000.",
+        alt="Intervals of the base's expected revenue at 1 date; medians from 3,000 to 3,000.",
         titles=("As of", "Customers", "Middle", "90% interval", "A customer, 90%"),
         rows=[("29 December 2025", "200", "EUR 3,000", "EUR 2,910 to 3,090", "EUR 14.55 to 15.45")],
     ),
@@ -82,10 +82,10 @@ CASES = {
         ),
         caption=(
             "On 29 December 2025 the 200 customers were expected to bring **EUR 2,910 to 3,090** (90%). "
-            "28 January 2024 is left out (few). 28 April 2024 is left out (few). 1 more dates are left "
+            "28 January 2024 is left out (few). 28 April 2024 is left out (few). 1 more date is left "
             "out."
         ),
-        alt="Intervals of the base's expected profit at 1 dates; medians from 3,000 to 3,000.",
+        alt="Intervals of the base's expected profit at 1 date; medians from 3,000 to 3,000.",
         titles=("As of", "Customers", "Middle", "90% interval", "A customer, 90%"),
         rows=[
             ("28 January 2024", "8", "few", "—", "—"),

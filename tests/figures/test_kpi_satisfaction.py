@@ -53,7 +53,7 @@ CASES = {
             "In 2025 Q2 1 answer came: the score is **28 to 32** (90%). These periods differ by more "
             "than few answers explain. Those who answer may differ from those who do not."
         ),
-        alt="Intervals of the score of 2 periods; the last 30 from 1 answers.",
+        alt="Intervals of the score of 2 periods; the last 30 from 1 answer.",
         titles=("Period", "Answers", "Answered", "90% interval"),
         rows=[("2025 Q1", "640", "10", "8 to 12"), ("2025 Q2", "1", "30", "28 to 32")],
     ),

@@ -28,8 +28,8 @@ def run(**told):
         "total_purchases.bias_percent": (-4.0, 3.0, 20.0),
     }
     scores = [
-        {"entry": model, "dataset": "retailer", "metric": metric, "value": value, "lower": np.nan, "upper": np.nan}
-        for metric, values in numbers.items()
+        {"entry": model, "dataset": "retailer", "score": score, "value": value, "lower": np.nan, "upper": np.nan}
+        for score, values in numbers.items()
         for model, value in zip(("pareto", "bg", "last"), values, strict=True)
     ]
     entries = {name: entry(name) for name in ("pareto", "bg", "last")}

@@ -13,34 +13,36 @@ from fakes.says import Says, caption_of, check, plain, table_of
 from fakes.tiny import tiny_run
 
 from clvmodels import words
+from clvmodels.decisions.payback import Payback
 from clvmodels.figures import FIGURES
-from clvmodels.figures.payback import judged, lead
+from clvmodels.figures.payback import lead
 
 NAMES = ("q5", "q25", "q50", "q75", "q95")
 
 
-def channel(name, customers, cost, months, odds, most, **more):
+def channel(name, customers, cost, months, odds, most):
     """One channel; `most` is the 5% quantile of a new customer's worth, the others lie 2 apart."""
     worth = {f"most_{q}": most + 2.0 * k for k, q in enumerate(NAMES)}
-    of_one = {"channel": name, "channels": 1, "customers": customers, "cost": cost}
-    return (
-        of_one | dict(zip(NAMES, months, strict=True)) | {"rule": 12.0, "odds": odds, **worth, "horizon": 24.0, **more}
-    )
+    of_one = {"channel": name, "customers": customers, "cost": cost, **dict(zip(NAMES, months, strict=True))}
+    return of_one | {"rule": 12.0, "odds": odds, **worth, "horizon": 24.0}
 
 
 SURE = channel("E-mail", 90, 12.0, (0.5, 0.8, 1.1, 1.6, 2.4), 0.97, 40.0)
 LATE = channel("Search", 60, 30.0, (6.0, 8.0, 10.5, np.inf, np.inf), 0.62, 27.0)
 NEVER = channel("Social", 30, 80.0, (np.inf,) * 5, 0.004, 22.0)
-SMALL = {"channel": "other", "channels": 2, "customers": 12, "cost": 30.0}
 
 
-def run(*rows, **told):
-    return tiny_run(about=about(horizon=104.0, **told), payback=pd.DataFrame(list(rows)))
+def run(*channels, small: tuple[int, int, float] | None = None, alike: tuple[str, ...] = (), **told):
+    """Channels that are judged; of the small ones their number, customers and cost."""
+    rows = pd.DataFrame([small] if small else [], columns=["channels", "customers", "cost"])
+    rows = rows.astype({"channels": int, "customers": int, "cost": float})
+    found = Payback(pd.DataFrame(list(channels)), rows, pd.DataFrame({"process": list(alike)}, dtype="str"))
+    return tiny_run(about=about(horizon=104.0, **told), payback=found)
 
 
 CASES = {
     "one sure, one late, one never": Says(
-        lambda: run(SURE, LATE, NEVER, SMALL),
+        lambda: run(SURE, LATE, NEVER, small=(2, 12, 30.0)),
         heading="When a channel's customers have paid for themselves",
         sub=(
             "Months until the expected profit of an average new customer, first order included, covers "
@@ -106,7 +108,7 @@ CASES = {
         ],
     ),
     "one channel alone, the models tell nothing apart": Says(
-        lambda: run(SURE | {"alike": "purchases, spend"}),
+        lambda: run(SURE, alike=("purchases", "spend")),
         heading="When a channel's customers have paid for themselves",
         sub=(
             "Months until the expected profit of an average new customer, first order included, covers "
@@ -136,7 +138,7 @@ CASES = {
         rows=[("E-mail", "90", "EUR 12", "1.1", "0.5 to 2.4", "97%", "EUR 40", "EUR 44")],
     ),
     "a small channel": Says(
-        lambda: run(SURE, SURE | {"channel": "Shop", "most_q5": 1.234}, SMALL | {"channels": 1, "customers": 1}),
+        lambda: run(SURE, SURE | {"channel": "Shop", "most_q5": 1.234}, small=(1, 1, 30.0)),
         heading="When a channel's customers have paid for themselves",
         sub=(
             "Months until the expected profit of an average new customer, first order included, covers "
@@ -192,12 +194,15 @@ def test_payback_names_who_meets_the_rule_and_the_odds_of_the_others(company_run
 
 def test_payback_says_what_is_alike_in_all_channels(company_run):
     assert "alike" not in caption_of("payback", company_run)
-    other = replace(company_run, payback=company_run.payback.assign(alike="purchases, spend"))
+    alike = pd.DataFrame({"process": ["purchases", "spend"]})
+    other = replace(company_run, payback=company_run.payback._replace(alike=alike))
     assert "take purchases and spend as alike in all channels" in caption_of("payback", other)
 
 
 def test_channels_that_are_all_small_have_no_figure(company_run):
-    assert FIGURES["payback"].table(replace(company_run, payback=company_run.payback[-1:])) is None
+    all_small = company_run.payback._replace(channels=company_run.payback.channels[:0])
+    assert FIGURES["payback"].table(replace(company_run, payback=all_small)) is None
+    assert FIGURES["payback"].table(run(small=(2, 12, 30.0))) is None
     assert FIGURES["payback"].table(replace(company_run, payback=None)) is None
 
 
@@ -210,10 +215,6 @@ def test_the_lead_names_four_channels_at_most_that_cost_more_than_may_be_paid():
     assert plain(lead(alone.payback, alone.about)) == "Pay at most EUR 40 for a customer of fair."
     long = run(fair, channel("n" * 25, 30, 41.0, (1.0,) * 5, 0.5, 40.0))
     assert lead(long.payback, long.about).endswith(f" {'n' * 23}… costs more than that now.")
-
-
-def test_a_table_of_small_channels_alone_judges_none():
-    assert judged(pd.DataFrame([SMALL])).empty
 
 
 @pytest.mark.parametrize(

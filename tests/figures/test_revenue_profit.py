@@ -37,13 +37,13 @@ CASES = {
             "Lines mark the top 20%."
         ),
         caption=(
-            "**1 of the 2** customers with the highest revenue to date are not among the 2 of whom the "
-            "highest profit is expected (1 are in both): what was bought tells neither who is gone nor "
+            "**1 of the 2** customers with the highest revenue to date is not among the 2 of whom the "
+            "highest profit is expected (1 is in both): what was bought tells neither who is gone nor "
             "who costs more. Example: c9 at place 1 by revenue stands at place 10 by profit to come."
         ),
         alt=(
             "Square of customers by percentile of revenue to date and of expected profit; of the 2 best "
-            "by revenue 1 lie below the top 20% by profit."
+            "by revenue 1 lies below the top 20% by profit."
         ),
         titles=("First among the best by revenue only", "Place by revenue to date", "Place by expected profit"),
         rows=[("c9", "1", "10")],
@@ -56,14 +56,14 @@ CASES = {
             "Lines mark the top 20%."
         ),
         caption=(
-            "**1 of the 2** customers with the highest revenue to date are not among the 2 of whom the "
-            "highest profit is expected (1 are in both): what was bought tells neither who is gone nor "
+            "**1 of the 2** customers with the highest revenue to date is not among the 2 of whom the "
+            "highest profit is expected (1 is in both): what was bought tells neither who is gone nor "
             "who costs more. Example: the customer at place 1 by revenue stands at place 10 by profit to "
             "come."
         ),
         alt=(
             "Square of customers by percentile of revenue to date and of expected profit; of the 2 best "
-            "by revenue 1 lie below the top 20% by profit."
+            "by revenue 1 lies below the top 20% by profit."
         ),
         titles=("First among the best by revenue only", "Place by revenue to date", "Place by expected profit"),
         rows=[("1st by revenue", "1", "10")],

@@ -91,12 +91,12 @@ CASES = {
             "bands. The model saw nothing after 30 June 2025."
         ),
         caption=(
-            "Of 1 held-out 4-week periods 0 lie inside the 90% band (1 are expected); 0 lie above it, 1 "
+            "Of 1 held-out 4-week period 0 lie inside the 90% band (1 is expected); 0 lie above it, 1 "
             "below. That is within what the model's own futures show. The total of 72 purchases is "
             "**inside** its 90% interval (42 to 78)."
         ),
         alt=(
-            "Purchases per 4-week period, actual against the forecast band. 1 of 1 held-out points lie "
+            "Purchases per 4-week period, actual against the forecast band. 1 of 1 held-out point lies "
             "outside the 90% band."
         ),
         titles=("4-week period from", "Actual", "Forecast", "90% interval", "Actual is"),

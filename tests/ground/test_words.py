@@ -255,3 +255,19 @@ def test_names_are_cut_at_their_length():
     assert words.label("x" * 25) == "x" * 23 + "…"
     assert words.label("abcd efgh", 6) == "abcd…"
     assert [words.capital(text) for text in ("eBay", "", "a")] == ["EBay", "", "A"]
+
+
+@pytest.mark.parametrize("value", [50.0, -50.0, 0.0, 499.9])
+def test_what_is_rounded_to_nothing_is_0_without_a_unit(value):
+    assert words.compact(value, 1000.0) == "0"
+    assert words.compact(1000.0 * value, 1e6) == "0"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 customers are"), (1, "1 customer is"), (1.2, "1 customer is"), (2, "2 customers are")]
+    + [("1", "1 customer is"), ("0 to 1", "0 to 1 customers are"), (1e6, "1,000,000 customers are")],
+)
+def test_nouns_and_verbs_go_with_the_number_as_it_reads(number, text):
+    assert words.counted(number, "customer is", "customers are") == text
+    assert f"{words.counted(number, 'customer')} {words.agreeing(number, 'is', 'are')}" == text

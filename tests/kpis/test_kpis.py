@@ -353,7 +353,7 @@ def test_what_it_cost_is_not_in_the_effect():
         (assigned(better=30.0), "the arms differ in revenue before by more than chance explains"),
         (
             {**assigned(), "campaigns": [*assigned()["campaigns"], ("c001", "2025-06-01", "voucher", "control", 0.0)]},
-            "1 customers are in both arms",
+            "1 customer is in both arms",
         ),
     ],
 )

@@ -25,10 +25,10 @@ def test_registry_names_and_titles():
 
 def test_rows_are_named_after_their_metric_and_unique():
     judged = poisson_judged(50, 20)
-    names = [row.metric for metric in METRICS.values() for row in metric.compute(judged)]
+    names = [row.score for metric in METRICS.values() for row in metric.compute(judged)]
     assert len(set(names)) == len(names)
     for name, metric in METRICS.items():
-        rows = [row.metric for row in metric.compute(judged)]
+        rows = [row.score for row in metric.compute(judged)]
         assert all(row.startswith(name) for row in rows)
         assert metric.headline is None or metric.headline.row in rows
 

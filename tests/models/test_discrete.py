@@ -16,8 +16,8 @@ from scipy.special import hyp2f1
 
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
-from clvmodels.customers.window import period_of
 from clvmodels.datasets import DATASETS, donations, subscriptions
+from clvmodels.dates import period_of
 from clvmodels.errors import ConfigError
 from clvmodels.futures import expectations, forecast, individuals, windows
 from clvmodels.futures.histories import orders, simulate_amounts, simulate_purchases, statistics

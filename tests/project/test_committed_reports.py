@@ -132,7 +132,7 @@ def test_what_holds_rows_of_customers_is_not_committed():
 
 
 def test_cdnow_tells_the_randomised_pit_and_the_total():
-    scores = pd.read_csv(REPORTS / "cdnow" / "scores.csv").set_index(["entry", "metric"])["value"]
+    scores = pd.read_csv(REPORTS / "cdnow" / "scores.csv").set_index(["entry", "score"])["value"]
     for entry in scores.index.get_level_values("entry").unique():
         assert abs(scores[entry, "pit"] - 0.9) <= 0.03
         assert scores[entry, "total_purchases.actual"] == 1882

@@ -288,7 +288,7 @@ def test_ids_and_groups_stay_text_from_a_run_to_its_report(tmp_path):
     tables = read(folder).tables
     ranked = set(tables["value_ranking"]["customer"])
     assert ranked <= set(ids) and len(ranked & {"007", "1e5", "NA", "null", "nan", "True"}) >= 3
-    assert set(tables["group_effects"]["label"]) >= set(groups)
+    assert set(tables["group_effects"].groups["label"]) >= set(groups)
     for name in ranked & set(ids[:6]):
         assert f'<th scope="row">{name}</th>' in text
     for name in groups:

@@ -163,7 +163,7 @@ def test_contracts_go_from_a_table_of_payments_to_a_report(tmp_path):
     assert set(tracking["unit"]) == {"year"} and set(tracking["side"].dropna()) == {"inside"}
     assert "Purchases per year" in page and "5 held-out years" in page and "week" not in page
     assert "never observed" not in page and not any((outcome.folder / "tables").glob("p_alive*"))
-    scores = outcome.run.scores.set_index(["entry", "metric"])["value"]
+    scores = outcome.run.scores.set_index(["entry", "score"])["value"]
     assert (
         scores["by_segment", "total_purchases.actual"] == 3123 and scores["by_segment", "elpd"] > scores["sbg", "elpd"]
     )
@@ -183,7 +183,7 @@ def test_without_a_holdout_entries_are_compared_by_elpd(tmp_path):
     )
     assert outcome.exit_status == 0 and outcome.run.recommended == "bg_bb"
     assert outcome.run.comparison.set_index("entry")["verdict"].to_dict() == {"bg_bb": "recommended", "bb": "worse"}
-    assert set(outcome.run.scores["metric"]) == {"elpd", "elpd_pareto_k_bad"}
+    assert set(outcome.run.scores["score"]) == {"elpd", "elpd_pareto_k_bad"}
     assert "Which model predicts histories best" in page and "better than 1 other entry" in page
     assert (
         "years since the last purchase" in page

@@ -53,7 +53,7 @@ def test_without_a_holdout_customers_are_valued_and_nothing_is_judged(fits, tmp_
     data = {**MAPPING["data"], "calibration_end": None}
     outcome = run(experiment(data=data), tmp_path / "r")
     assert fits.asked == [("bg_nbd", "2025-12-28"), ("gamma_gamma", "2025-12-28")]
-    assert set(pd.read_csv(tmp_path / "r" / "scores.csv")["metric"]) == {"elpd", "elpd_pareto_k_bad"}  # of the fit
+    assert set(pd.read_csv(tmp_path / "r" / "scores.csv")["score"]) == {"elpd", "elpd_pareto_k_bad"}  # of the fit
     table = pd.read_parquet(tmp_path / "r" / "customers.parquet")
     assert table.index.is_unique and set(table["valued_at"]) == {"2025-12-28"}
     checks = pd.read_csv(tmp_path / "r" / "checks.csv").query("kind == 'forecast'").set_index("check")["result"]

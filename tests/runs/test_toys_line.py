@@ -12,7 +12,7 @@ from contracts.toys_whole import SEASON_STATISTICS, WHOLE_TOYS
 from clvmodels import models
 from clvmodels.config.experiment import Experiment
 from clvmodels.customers import statistics as summary
-from clvmodels.customers.window import period_of
+from clvmodels.dates import period_of
 from clvmodels.futures.histories import orders, simulate_amounts, simulate_purchases
 from clvmodels.report import write_report
 from clvmodels.runs.experiment import run
@@ -65,7 +65,7 @@ def test_a_toy_goes_from_transactions_to_the_report(name, tmp_path, monkeypatch)
     )
     outcome = run(experiment, tmp_path / "results", config_dir=tmp_path)
     page = write_report(outcome.folder).read_text()
-    scores = outcome.run.scores.set_index("metric")["value"]
+    scores = outcome.run.scores.set_index("score")["value"]
     assert outcome.exit_status == 0
     assert name in page and np.isfinite(scores["elpd"]) and scores["total_purchases.interval_holds"] in (0.0, 1.0)
     fitted = outcome.run.entries["toy"].posteriors["purchases"]

@@ -153,7 +153,7 @@ def test_every_row_is_accounted_for(company):
     kinds = dict(zip(company.account["reason"], company.account["kind"], strict=True))
     assert kinds["order is in no table of orders"] == kinds["key is in no identity table"] == "orphaned"
     assert len(company.transactions) == 4
-    assert any("1 customers of the tables have no order" in warning for warning in company.warnings)  # c8
+    assert any("1 customer of the tables has no order" in warning for warning in company.warnings)  # c8
 
 
 def test_conflicts_are_listed_and_not_decided(company):
@@ -474,7 +474,7 @@ def test_an_order_number_of_two_tables_is_told_and_no_rate_is_guessed():
     found = consolidate(told, currency="EUR")
     adds_up(found)
     assert counts(found, "back") == {"rows read": 1, "its order has several currencies": 1, "rows used": 0}
-    assert any("1 order ids stand in several tables of orders" in text for text in found.warnings)
+    assert any("1 order id stands in several tables of orders" in text for text in found.warnings)
     assert "order of several tables" in set(found.conflicts["what"])
 
 
@@ -525,7 +525,7 @@ def test_a_return_that_two_tables_tell_is_told_of():
     back = Table(frame=frame("order_id date amount\n1 2024-01-09 10"), role="returns")
     found = consolidate({"o": orders, "b": back}, policies=Policies(refunds="returns"))
     adds_up(found)
-    assert any("1 returns stand in several tables" in text for text in found.warnings)
+    assert any("1 return stands in several tables" in text for text in found.warnings)
     alone = consolidate({"o": orders}, policies=Policies(refunds="returns"))
     assert not any("returns stand" in text for text in alone.warnings)
 
@@ -545,7 +545,7 @@ def test_a_currency_without_a_rate_does_not_hide_what_else_is_wrong():
         with pytest.raises(DataError) as caught:
             consolidate(told, currency="EUR")
         text = str(caught.value)
-        assert "JPY in 1 rows, first at row 3" in text and "1 of 3 rows have a date that cannot be read" in text
+        assert "JPY in 1 row, first at row 3" in text and "1 of 3 rows have a date that cannot be read" in text
 
 
 # hostile text -----------------------------------------------------------------------------------------------------
@@ -601,7 +601,7 @@ def refused(tmp_path: Path, content: str | bytes, name: str = "bad.csv", role: s
         ((GOOD + "José;2024-01-01;1\n").encode("latin-1"), "bad.csv: is not utf-8 text, first at line 3"),
         (GOOD + "b;2024-01-02;cheap\n", "bad.csv: 1 of 2 rows have an amount that cannot be read, first at line 3"),
         (GOOD + "x" * 10_000 + ";2024-01-02;1\n", "an id of over 500 characters in column 'key', first at line 3"),
-        ("key;date;amount;currency\na;2024-01-01;1;EUR\nb;2024-01-01;2;CHF\n", "CHF in 1 rows, first at line 3; EUR"),
+        ("key;date;amount;currency\na;2024-01-01;1;EUR\nb;2024-01-01;2;CHF\n", "CHF in 1 row, first at line 3; EUR"),
         ("key;date;date\na;2024-01-01;2024-01-01\n", "bad.csv: 2 columns are called 'date'"),
     ],
 )

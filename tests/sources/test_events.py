@@ -170,7 +170,7 @@ MONEY = pd.DataFrame(
 def test_several_currencies_need_rates():
     text = message("discounts", MONEY, currency="EUR")
     assert "it: no rate turns these currencies into EUR; got CHF in 2 rows, first at row 2" in text
-    assert "several currencies; got CHF in 2 rows, first at row 2; EUR in 1 rows" in message("discounts", MONEY)
+    assert "several currencies; got CHF in 2 rows, first at row 2; EUR in 1 row" in message("discounts", MONEY)
     found = company("discounts", MONEY, currency="EUR", rates=pd.DataFrame({"currency": ["CHF"], "rate": [0.5]}))
     assert events(found, "amount") == [(1.0,), (5.0,), (50.0,)]
     dated = pd.DataFrame(
@@ -178,7 +178,7 @@ def test_several_currencies_need_rates():
     )
     assert events(company("discounts", MONEY, currency="EUR", rates=dated), "amount") == [(1.0,), (5.0,), (200.0,)]
     late = dated.iloc[1:]
-    assert "CHF in 1 rows, first at row 2" in message("discounts", MONEY, currency="EUR", rates=late)
+    assert "CHF in 1 row, first at row 2" in message("discounts", MONEY, currency="EUR", rates=late)
     assert company("discounts", MONEY.assign(currency="CHF")).currency == "CHF"
     assert "no rate turns these currencies into EUR" in message(
         "discounts", MONEY.assign(currency="CHF"), currency="EUR"
@@ -224,12 +224,12 @@ def test_events_after_the_stated_end_are_left_out_and_those_before_the_first_ord
     assert account(found) == {"rows read": 3, "after the stated end of the data": 1, "rows used": 2}
     unstated = company("campaigns", frame)
     assert len(events(unstated, "line")) == 3
-    assert any("1 events lie after the last order, 2024-03-01" in w for w in unstated.warnings)
+    assert any("1 event lies after the last order, 2024-03-01" in w for w in unstated.warnings)
 
 
 def test_copies_are_told_or_dropped():
     frame = pd.DataFrame({"key": "a", "date": DAY, "kind": ["fee", "fee", "late"], "amount": [1.0, 1.0, None]})
-    assert any("it: 1 rows equal an earlier row" in w for w in company("payments", frame).warnings)
+    assert any("it: 1 row equals an earlier row" in w for w in company("payments", frame).warnings)
     found = company("payments", frame, policies=Policies(duplicates="drop"))
     assert account(found) == {"rows read": 3, "duplicate of an earlier row": 1, "rows used": 2}
     assert found.dropped.execute()[["source", "line"]].to_numpy().tolist() == [["it", 2]]

@@ -307,7 +307,7 @@ def test_refunds_zero_amounts_and_duplicates(write):
     path = write(HEADER + "1,2024-01-01,5\n1,2024-01-01,5\n2,2024-01-01,0\n3,2024-01-01,-4\n")
     default = read_transactions(path)
     assert counts(default) == {"rows read": 4, "negative amount": 1, "rows used": 3}
-    assert any("1 rows equal an earlier row" in w for w in default.warnings)
+    assert any("1 row equals an earlier row" in w for w in default.warnings)
     strict = read_transactions(path, policies=Policies(duplicates="drop", zero_amounts="drop"))
     assert rows(strict) == [("1", "2024-01-01", 5.0)]
     assert strict.dropped.execute()[["line", "reason"]].to_numpy().tolist() == [
