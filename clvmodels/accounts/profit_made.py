@@ -17,7 +17,7 @@ from ibis import _
 from clvmodels.accounts.bench import bench
 from clvmodels.accounts.entries import Book, Terms, keep_book
 from clvmodels.accounts.winning import won_by
-from clvmodels.customers.purchases import orders_and_days
+from clvmodels.customers.purchases import orders_and_days, usual_windows
 from clvmodels.customers.table import Customers
 from clvmodels.customers.windows import Windows
 from clvmodels.models import Cost
@@ -48,7 +48,8 @@ def profit_made(
     known_at
         The day up to which returns and unpaid bills are known; by default the end of the data.
     windows
-        How long a purchase is watched for what comes back; of late purchases not all is known yet.
+        How long a purchase is watched for what comes back; of late purchases not all is known yet. By default as long
+        as the company's returns say (`usual_windows`).
 
     Returns
     -------
@@ -59,7 +60,7 @@ def profit_made(
     first = start or company.transactions.data_start
     last = end or customers.observation_end
     until = known_at or company.transactions.data_end
-    terms = Terms(economics, costs, windows or Windows())
+    terms = Terms(economics, costs, windows or usual_windows(company, until))
 
     def with_usual(days: ibis.Table) -> ibis.Table:
         """Asked for only where no margin is stated."""

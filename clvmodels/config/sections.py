@@ -169,7 +169,8 @@ class SourceSection(Section):
 
 class CostSection(Section):
     """A cost model, which all entries share. `window` (of returns and bad debt): for how many days a purchase is
-    watched for what comes back; a younger one tells nothing yet."""
+    watched for what comes back; a younger one tells nothing yet. Returns without one: as long as 99% of the returned
+    money took to come."""
 
     model: Text
     window: Days | None = None

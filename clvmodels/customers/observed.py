@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from clvmodels.customers.purchases import purchases
+from clvmodels.customers.purchases import purchases, usual_windows
 from clvmodels.customers.table import Customers
 from clvmodels.customers.windows import Windows
 from clvmodels.errors import DataError
@@ -33,6 +33,8 @@ def with_costs(
     ----------
     costs
         By name, as in `costs:` of an experiment, or themselves.
+    windows
+        How long purchases are watched; by default as long as the company's returns say (`usual_windows`).
     cost_per_minute
         Of contacts that are told in minutes, in the currency.
 
@@ -48,7 +50,7 @@ def with_costs(
     problems = [cost.untold(company.roles, order_columns) for cost in observing.values()]
     if untold := [problem for problem in problems if problem is not None]:
         raise DataError(untold)
-    windows = windows or Windows()
+    windows = windows or usual_windows(company, customers.observation_end)
     bought = purchases(company, windows, customers.observation_end)
     seen = Seen(bought, frozenset(observing), cost_per_minute, company, customers, windows)
     columns: dict[str, pd.Series] = {}

@@ -12,10 +12,13 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.customers.windows import Windows
+from clvmodels.customers.windows import LONGEST, Windows
 from clvmodels.models.costs.bad_debt import WRITTEN_OFF
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company
+
+MOST_RETURNS = 0.99
+"""The share of the returned money that comes within the window of returns, where none is stated."""
 
 
 def purchases(company: Company, windows: Windows, until: pd.Timestamp) -> ibis.Table:
@@ -55,7 +58,14 @@ def orders_and_days(company: Company, until: pd.Timestamp) -> tuple[ibis.Table, 
 
 def of_purchases(events: ibis.Table, orders: ibis.Table, days: ibis.Table, window: int) -> ibis.Table:
     """Events with `bought`, the day of the purchase that they belong to, not later than `window` days after it."""
-    events = events.select("customer_id", "date", "amount", "order_id")
+    linked = with_purchase(events.select("customer_id", "date", "amount", "order_id"), orders, days)
+    whole = linked.select("customer_id", "date", "amount", "bought")
+    return whole.filter(_.date >= _.bought, _.date.delta(_.bought, unit="day") <= window)
+
+
+def with_purchase(events: ibis.Table, orders: ibis.Table, days: ibis.Table) -> ibis.Table:
+    """Events with `bought`, the day of the purchase that they belong to; null where there is none."""
+    columns = events.columns
     unnumbered, belonging = events, list[ibis.Table]()
     if "order_id" in orders.columns:
         numbered = orders.filter(_.order_id.notnull())
@@ -63,8 +73,36 @@ def of_purchases(events: ibis.Table, orders: ibis.Table, days: ibis.Table, windo
         belonging.append(events.inner_join(numbered, ["customer_id", "order_id"]))
         unnumbered = events.anti_join(numbered, ["customer_id", "order_id"])
     last = days.select("customer_id", bought=days.date)
-    latest = unnumbered.asof_join(last, on=unnumbered.date >= last.bought, predicates="customer_id")
-    belonging.append(latest.filter(_.bought.notnull()))
-    parts = [table.select("customer_id", "date", "amount", "bought") for table in belonging]
-    whole = ibis.union(*parts) if len(parts) > 1 else parts[0]
-    return whole.filter(_.date >= _.bought, _.date.delta(_.bought, unit="day") <= window)
+    belonging.append(unnumbered.asof_join(last, on=unnumbered.date >= last.bought, predicates="customer_id"))
+    parts = [table.select(*columns, "bought") for table in belonging]
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def usual_windows(company: Company, until: pd.Timestamp, **stated: int) -> Windows:
+    """How long purchases are watched, as stated; returns, where nothing is, as long as the data say: 99% of the money
+    that had come back by that day did so within as many days after the purchase.
+
+    Raises
+    ------
+    ConfigError
+        As `Windows` does.
+    """
+    if "returns" in stated:
+        return Windows(**stated)
+    days = _days_of_most_returns(company, until)
+    return Windows(**stated) if days is None else Windows(returns=days, **stated)
+
+
+def _days_of_most_returns(company: Company, until: pd.Timestamp) -> int | None:
+    """The least number of days within which most of the returned money came back; None where none came back."""
+    orders, days = orders_and_days(company, until)
+    returns = company.events.filter(_.role == "returns", _.date <= ibis.date(until.date()), _.amount > 0)
+    linked = with_purchase(returns.select("customer_id", "date", "amount", "order_id"), orders, days)
+    linked = linked.filter(_.date >= _.bought).mutate(days=_.date.delta(_.bought, unit="day"))
+    by_days = linked.group_by("days").agg(money=_.amount.cast(EXACT).sum().cast("float64")).execute()
+    if by_days.empty:
+        return None
+    money = by_days.set_index("days")["money"].sort_index()
+    came_back = money.cumsum() / money.sum()
+    enough = int(came_back.index[came_back >= MOST_RETURNS][0])
+    return min(max(enough, 1), LONGEST)

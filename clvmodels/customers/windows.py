@@ -10,7 +10,9 @@ from pydantic import Field
 
 from clvmodels.strict import strict
 
-Days = Annotated[int, Field(ge=1, le=3660, description="A whole number of days")]
+LONGEST = 3660
+"""Days: ten years."""
+Days = Annotated[int, Field(ge=1, le=LONGEST, description="A whole number of days")]
 
 
 class Windows:
@@ -19,7 +21,8 @@ class Windows:
     Parameters
     ----------
     stated
-        By cost; of the others their own, 30 for returns and 90 for bad debt.
+        By cost; of the others their own, 30 for returns and 90 for bad debt. What a company's tables say of returns
+        is `purchases.usual_windows`.
 
     Raises
     ------

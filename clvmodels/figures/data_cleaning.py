@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
 MOST, TABLES, REASONS = 40, 25, 4
-LOST = ("orphaned", "dropped")
-"""Kinds of rows that do not count: of nobody that is known; not as they should be."""
+LOST = ("orphaned", "dropped", "unusable")
+"""Kinds of rows that do not count: of nobody that is known; not as they should be; of no part of the value."""
+
+LOST_TITLES = dict(zip(LOST, ("Orphaned", "Dropped", "Of no part"), strict=True))
 
 
 class Tables(NamedTuple):
     """What became of the rows that were read."""
 
     account: pd.DataFrame
-    """Rows read, dropped, changed and used, each with its reason; of several tables, by source."""
+    """Rows read, dropped, changed and used, each with its reason; of several tables, by source. `amount`, where it is
+    there: the money that no part of the value counts."""
     conflicts: pd.DataFrame
     """What contradicts itself and was not decided, and how often."""
     merged: pd.DataFrame
@@ -38,7 +41,7 @@ def table(run: Run) -> Tables | None:
     RFM table has none."""
     if run.account is None or run.account.empty:
         return None
-    columns = ["step", "reason", "where", "rows", "kind"]
+    columns = ["step", "reason", "where", "rows", "kind", *run.account.columns.intersection(["amount"])]
     if "source" not in run.account or run.account["source"].nunique() < 2:
         return of_account(run.account[columns].head(MOST))
     account = run.account[["source", *columns]]
@@ -93,7 +96,10 @@ def describe(tables: Tables, about: About) -> Words:
         else "No row was changed."
     )
     if len(_sources(tables.account)) > 1:
-        caption = f"In each table, rows in = used + orphaned (of nobody that is known) + dropped. {caption}"
+        unusable = ""
+        if _sum(tables.account, "unusable"):
+            unusable = " + of no part of the value (sound, but too late, of no purchase, or above what was paid)"
+        caption = f"In each table, rows in = used + orphaned (of nobody that is known) + dropped{unusable}. {caption}"
         caption += _decided(tables)
     were = words.agreeing(kept, "was", "were")
     return Words("", caption, f"{words.count(kept)} of {words.counted(read, 'row')} {were} used.")
@@ -114,17 +120,17 @@ def _decided(tables: Tables) -> str:
 
 def numbers(tables: Tables, about: About) -> Numbers:
     several = len(_sources(tables.account)) > 1
-    return _by_table(tables.account) if several else _by_reason(tables.account)
+    return _by_table(tables.account, about) if several else _by_reason(tables.account, about)
 
 
-def _by_reason(account: pd.DataFrame) -> Numbers:
+def _by_reason(account: pd.DataFrame, about: About) -> Numbers:
     """Rows read, less those that do not count, are those used; of these some may be used for something else."""
     used_rows, read = used(account)
     besides = account["kind"].eq("used") & account["reason"].ne(USED)
     rows: list[tuple[str, ...]] = []
     tones: dict[int, str] = {}
     for line in pd.concat([account[~besides], account[besides]]).itertuples():
-        amount, reason = int(line.rows), words.label(line.reason, 80)
+        amount, reason = int(line.rows), words.label(line.reason, 80) + _money(line, about)
         title, shown = words.capital(reason), words.count(amount)
         if line.kind == "used" and line.reason == USED:
             tones[len(rows)] = "total"
@@ -140,32 +146,42 @@ def _by_reason(account: pd.DataFrame) -> Numbers:
     return Numbers(("Step", "Where", "Rows", "Share"), rows, tones)
 
 
-def _by_table(account: pd.DataFrame) -> Numbers:
+def _money(line: Any, about: About) -> str:
+    """The money of an account's row, where it tells one."""
+    amount = getattr(line, "amount", None)
+    if amount is None or pd.isna(amount):
+        return ""
+    return f", {words.money(amount, about.currency, max(words.value_step(amount), 1.0))}"
+
+
+def _by_table(account: pd.DataFrame, about: About) -> Numbers:
     """A row a table; those after the 25th together."""
+    kinds = [kind for kind in LOST if kind != "unusable" or _sum(account, kind)]
     sources = _sources(account)
     blocks = [(words.label(name, 40), rows_of(account, source=name)) for name in sources[:TABLES]]
     if rest := sources[TABLES:]:
         blocks.append((words.counted(len(rest), "more table"), account[account["source"].isin(rest)]))
-    rows = [(f"{name}\n{_reasons(block)}", *_counts(block)) for name, block in blocks]
-    rows.append(("All tables", *_counts(account)))
-    return Numbers(("Table", "Rows in", "Orphaned", "Dropped", "Used"), rows, {len(rows) - 1: "total"})
+    rows = [(f"{name}\n{_reasons(block, about)}", *_counts(block, kinds)) for name, block in blocks]
+    rows.append(("All tables", *_counts(account, kinds)))
+    titles = ("Table", "Rows in", *(LOST_TITLES[kind] for kind in kinds), "Used")
+    return Numbers(titles, rows, {len(rows) - 1: "total"})
 
 
-def _counts(block: pd.DataFrame) -> tuple[str, ...]:
+def _counts(block: pd.DataFrame, kinds: Sequence[str]) -> tuple[str, ...]:
     used_rows, read = used(block)
-    lost = [_sum(block, kind) for kind in LOST]
+    lost = [_sum(block, kind) for kind in kinds]
     lost_cells = [words.count(-rows) if rows else "0" for rows in lost]
     return (words.count(read), *lost_cells, words.count(used_rows))
 
 
-def _reasons(block: pd.DataFrame) -> str:
+def _reasons(block: pd.DataFrame, about: About) -> str:
     """Where a table is, and why rows of it are not used or were changed."""
     places = dict.fromkeys(block["where"].dropna().astype(str))
     clauses = [words.label(", ".join(places), 60)]
-    for kind, title in (("orphaned", "Orphaned"), ("dropped", "Dropped"), ("changed", "Changed and kept")):
+    for kind, title in (*LOST_TITLES.items(), ("changed", "Changed and kept")):
         lines = rows_of(block, kind=kind).sort_values("rows", ascending=False, kind="stable")
         most = lines[:REASONS].itertuples()
-        reasons = [f"{words.label(line.reason, 80)} ({words.count(line.rows)})" for line in most]
+        reasons = [f"{words.label(line.reason, 80)} ({words.count(line.rows)}{_money(line, about)})" for line in most]
         if len(lines) > REASONS:
             reasons.append(f"other reasons ({words.count(lines['rows'][REASONS:].sum())})")
         if reasons:

@@ -13,6 +13,7 @@ from clvmodels.accounts.lifetime import lifetime_table
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.config.experiment import Experiment, dump
 from clvmodels.customers.experience import consolidated
+from clvmodels.customers.unusable import with_unusable
 from clvmodels.decisions.payback import payback
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES
@@ -22,7 +23,7 @@ from clvmodels.runs.checks import all_checks, sampling_failed
 from clvmodels.runs.context import Context, Say
 from clvmodels.runs.fits import fit_entries
 from clvmodels.runs.forecasts import compare_entries, judge_entry, with_calibration_weeks
-from clvmodels.runs.inputs import read, read_calendars, splits, windows_of
+from clvmodels.runs.inputs import read, read_calendars, splits, windows_of, with_usual_windows
 from clvmodels.runs.plans import check_calendars, check_plans, horizon
 from clvmodels.runs.scores import customer_table, customer_tables, metric_rows
 from clvmodels.runs.strategy import strategy_tables
@@ -76,6 +77,9 @@ def run(
         # tables -> customers
         say("Reading the data")
         company = read(experiment, Path(config_dir), Path(scratch))
+        experiment = with_usual_windows(experiment, company)
+        if experiment.costs:
+            company = with_unusable(company, windows_of(experiment), experiment.costs)
         calendars = read_calendars(experiment, Path(config_dir))
         split, value_split = splits(experiment, company, calendars)
         context = Context(experiment, folder, Path(scratch), company.transactions.sha256, say, fresh, calendars)

@@ -8,10 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from clvmodels.config.experiment import Experiment
 from clvmodels.config.sections import CostSection, EntrySection
 from clvmodels.customers.experience import is_experience, with_experience
 from clvmodels.customers.observed import with_costs
+from clvmodels.customers.purchases import usual_windows
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Split
 from clvmodels.customers.windows import Windows
@@ -23,6 +26,7 @@ from clvmodels.sources.consolidation import Company, Table, consolidate
 from clvmodels.sources.reading import is_url
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.transactions import Transactions, read_transactions
+from clvmodels.strict import FrozenDict
 
 
 def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
@@ -116,6 +120,18 @@ def windows_of(experiment: Experiment) -> Windows:
     """How long purchases are watched for what comes back."""
     stated = {role: section.window for role, section in experiment.costs.items() if section.window is not None}
     return Windows(**stated)
+
+
+def with_usual_windows(experiment: Experiment, company: Company) -> Experiment:
+    """The experiment with the window of returns that it leaves out: as long as what came back up to the calibration's
+    end says. The resolved experiment of a run states it."""
+    section = experiment.costs.get("returns")
+    if section is None or section.window is not None:
+        return experiment
+    end = experiment.data.calibration_end or company.transactions.data_end
+    days = usual_windows(company, pd.Timestamp(end)).days["returns"]
+    costs = {**experiment.costs, "returns": section.model_copy(update={"window": days})}
+    return experiment.model_copy(update={"costs": FrozenDict(costs)})
 
 
 def splits(experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar]) -> tuple[Split, Split]:

@@ -71,7 +71,7 @@ class Company:
         column, source, own_column, role: where each column of the result comes from.
     account
         source, step, reason, where, rows, kind. For each source "read" = "used" + "orphaned" + "dropped"; "changed"
-        rows are among the used.
+        rows are among the used. `customers.unusable` takes from the used what no part of the value can use.
     dropped
         In the engine: source, where, line, reason, text: the rows that do not count, orphans too.
     conflicts

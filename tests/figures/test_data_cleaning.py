@@ -38,7 +38,48 @@ def many_reasons():
     return tiny_run(account=pd.DataFrame(rows, columns=list(ACCOUNT_OF_SEVERAL)))
 
 
+def with_unusable():
+    """Returns that no part of the value can use stand in a column of their own, with their money."""
+    columns = ["source", "step", "reason", "where", "rows", "kind", "amount"]
+    rows = [
+        ("orders", 0, "rows read", "o.csv", 900, "read", None),
+        ("orders", 1, "rows used", "o.csv", 900, "used", None),
+        ("returns", 0, "rows read", "r.csv", 100, "read", None),
+        ("returns", 1, "is above what was paid", "r.csv", 2, "changed", 30.0),
+        ("returns", 2, "came late", "r.csv", 40, "unusable", 1234.5),
+        ("returns", 3, "rows used", "r.csv", 60, "used", None),
+    ]
+    return tiny_run(account=pd.DataFrame(rows, columns=columns), company=company())
+
+
 CASES = {
+    "rows that no part can use": Says(
+        with_unusable,
+        heading="Rows in and rows used",
+        sub="",
+        caption=(
+            "In each table, rows in = used + orphaned (of nobody that is known) + dropped + of no part of the value "
+            "(sound, but too late, of no purchase, or above what was paid). 2 rows were changed and kept: changed is "
+            "not dropped. 1 customer id was merged into another (merged.csv). Contradictions are listed in "
+            "conflicts.csv and not decided (key of several customers: 2)."
+        ),
+        alt="960 of 1,000 rows were used.",
+        titles=("Table", "Rows in", "Orphaned", "Dropped", "Of no part", "Used"),
+        rows=[
+            ("orders\no.csv", "900", "0", "0", "0", "900"),
+            (
+                "returns\nr.csv. Of no part: came late (40, EUR 1,230). Changed and kept: is above what was paid "
+                "(2, EUR 30)",
+                "100",
+                "0",
+                "0",
+                "-40",
+                "60",
+            ),
+            ("All tables", "1,000", "0", "0", "-40", "960"),
+        ],
+        tones={2: "total"},
+    ),
     "one table": Says(
         lambda: one_table(READ, ("no customer id", 10, "dropped"), ("refund", 1, "changed"), USED),
         heading="Rows in and rows used",

@@ -77,7 +77,7 @@ def test_orders_have_the_customers_and_the_money_of_the_truth(company, truth):
 
 def test_statistics_of_cost_models_are_those_of_the_facts(company, customers, truth):
     """Counted a second time, by pandas, from what the generator knows; rows that the dirt lost are few."""
-    table = with_costs(company, customers, known_costs(), cost_per_minute=0.6).table
+    table = with_costs(company, customers, known_costs(), windows=Windows(), cost_per_minute=0.6).table
     end = pd.Timestamp("2025-06-15")
     dated = {name: frame for name, frame in truth.facts.items() if "time" in frame}
     facts = {name: frame.assign(day=frame["time"].dt.normalize()) for name, frame in dated.items()}
