@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from clvmodels.draws import Array
 from clvmodels.metrics.bands import InsideCount, points_outside
 from clvmodels.metrics.checks import BOUNDED_ABOVE, CHECKS, SAMPLING_CODES, CheckRow
 from clvmodels.metrics.elpd import uncertain
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from clvmodels.inference.attempts import OtherK
     from clvmodels.inference.samplers.checks import Check as SamplingCheck
 
-PIT_SHARE, PIT_ALLOWED = 0.9, 0.03
-"""Customers in the middle 90% of their forecast: 90%, give or take 3 points."""
+TAIL, TAIL_ALLOWED = 0.05, 0.01
+"""Customers beyond each end of the middle 90% of their forecast: 5%, give or take 1 point."""
+BOTH_ENDS = 2.807
+"""The normal quantile that leaves 1% beyond both sides of both ends together."""
 LEAST_RELIABLE = 0.9
 """Share of the predicted range on which the reliability curve is to stay in its band."""
 SMALL_CORRELATION = 0.1
@@ -53,32 +56,49 @@ def held_out_total(judgement: Judgement) -> CheckRow:
     return CHECKS["held_out_total"].row(result, {"too": too}, value=actual, at_least=low, at_most=high)
 
 
-def pit_share(judgement: Judgement) -> CheckRow:
-    """The share of customers whose count lies in the middle 90% of its forecast: 90% give or take 3 points.
+def pit_shares(judgement: Judgement) -> list[CheckRow]:
+    """The share of customers whose count lies in the lowest 5% of its forecast, and in the highest: see `tails`."""
+    return tails("pit_share", judgement.pit, {})
 
-    With few customers chance alone does more than that: then what it does in 99 of 100 sound forecasts.
+
+def tails(code: str, pit: Array, gaps: Mapping[str, str]) -> list[CheckRow]:
+    """A row for each end of the forecasts: 5% of the customers lie beyond it, give or take 1 point.
+
+    With few customers chance alone does more than that: then what it does in 99 of 100 sound forecasts, both ends taken
+    together. The share in the middle 90% says less: a forecast that is too low leaves the one end and fills the other.
     """
-    check = CHECKS["pit_share"]
-    share = judgement.middle_share
-    error = math.sqrt(PIT_SHARE * (1 - PIT_SHARE) / len(judgement.pit))
-    allowed = max(PIT_ALLOWED, 2.576 * error)  # 2.576: the normal quantile that leaves 1% on both sides together
-    side = "wide" if share > PIT_SHARE else "narrow"
-    result = decided(abs(share - PIT_SHARE) <= allowed)
-    least, most = PIT_SHARE - allowed, min(PIT_SHARE + allowed, 1.0)
-    return check.row(result, {"side": side}, value=share, at_least=least, at_most=most)
+    error = math.sqrt(TAIL * (1 - TAIL) / len(pit))
+    allowed = max(TAIL_ALLOWED, BOTH_ENDS * error)
+    least, most = max(TAIL - allowed, 0.0), TAIL + allowed
+    rows = []
+    for end, share in (("lowest", float(np.mean(pit < TAIL))), ("highest", float(np.mean(pit > 1 - TAIL)))):
+        often = "often" if share > TAIL else "seldom"
+        result = decided(least <= share <= most)
+        row = CHECKS[code].row(result, {**gaps, "end": end, "often": often}, value=share, at_least=least, at_most=most)
+        rows.append(row)
+    return rows
+
+
+def pit_groups(judgement: Judgement) -> CheckRow:
+    """Groups by past frequency whose own curve stays in its band; all of them are to, in 99 of 100 sound forecasts."""
+    curves = judgement.pit_curves
+    inside = sum(not _is_outside(curve).any() for curve in curves)
+    result = decided(inside == len(curves))
+    return CHECKS["pit_groups"].row(result, value=inside, of=len(curves), at_least=len(curves))
 
 
 def periods_inside(judgement: Judgement, unit: str) -> CheckRow:
     """Weeks (or opportunities) inside their 90% band; the limit is the model's own 1% quantile of that number."""
-    return _counted("periods_inside", judgement.tracking.inside, {"unit": unit})
+    return counted("periods_inside", judgement.tracking.inside, {"unit": unit})
 
 
 def groups_inside(judgement: Judgement) -> CheckRow:
     """Groups by past frequency inside their 90% intervals; the limit as for periods."""
-    return _counted("groups_inside", judgement.groups.inside, {})
+    return counted("groups_inside", judgement.groups.inside, {})
 
 
-def _counted(code: str, inside: InsideCount | None, gaps: Mapping[str, str]) -> CheckRow:
+def counted(code: str, inside: InsideCount | None, gaps: Mapping[str, str]) -> CheckRow:
+    """How many of several numbers lie inside their intervals; the limit is the model's own 1% quantile of that."""
     if inside is None:
         return CHECKS[code].not_applicable("There is no holdout", gaps)
     numbers = {"value": inside.actual, "of": inside.of, "at_least": inside.lower_limit}
@@ -87,10 +107,17 @@ def _counted(code: str, inside: InsideCount | None, gaps: Mapping[str, str]) -> 
 
 def pit_band(judgement: Judgement) -> CheckRow:
     """Does the whole curve of the randomised PIT stay in its simultaneous band? Points outside are counted."""
-    curve = judgement.pit_curve
-    is_outside = points_outside(curve["surplus"], curve["lower"], curve["upper"])
-    count = int(is_outside.sum())
-    return CHECKS["pit_band"].row(decided(count == 0), value=count, of=len(curve), at_most=0)
+    return in_band("pit_band", judgement.pit_curve, {})
+
+
+def in_band(code: str, curve: pd.DataFrame, gaps: Mapping[str, str]) -> CheckRow:
+    """Whether a curve of randomised PITs stays in its band."""
+    count = int(_is_outside(curve).sum())
+    return CHECKS[code].row(decided(count == 0), gaps, value=count, of=len(curve), at_most=0)
+
+
+def _is_outside(curve: pd.DataFrame) -> pd.Series:
+    return points_outside(curve["surplus"], curve["lower"], curve["upper"])
 
 
 def reliability_band(judgement: Judgement) -> CheckRow:

@@ -145,7 +145,8 @@ def _share(row: Any) -> str:
 
 
 def _shares_between(row: Any) -> str:
-    return f"{row.at_least:.0%} to {row.at_most:.0%}"
+    ends = (f"{100 * end:.1f}".removesuffix(".0") for end in (row.at_least, row.at_most))
+    return "% to ".join(ends) + "%"
 
 
 def _whole_share(row: Any) -> str:
@@ -194,6 +195,9 @@ FIT = ", {model} by {method}{when}"
 SAMPLE_LONGER = "Sample longer (draws)"
 SIMPLIFY = "Sample longer (draws, tune, chains), give stronger priors, or choose a model with fewer parameters"
 USE_NUTS = "Use method: nuts"
+READ_AS_ROUGH = "Read ranges of single customers as rough, or choose an entry whose ranges hold"
+READ_THE_CURVE = "Compare the curve's shape: a valley is too low a forecast, a hill too high, a wave too narrow ranges"
+ASK_WHAT_CHANGED = "Ask what changed for all customers at once (a season, a campaign, prices)"
 
 
 def _of_a_fit(code: str, name: str, remedy: str, limit_text: Callable[[Any], str]) -> Check:
@@ -214,7 +218,7 @@ _MEMBERS = (
         kind="forecast",
         title="Total of held-out purchases in its 90% interval",
         consequence="It forecasts {too} purchases of the whole base: do not plan totals with it",
-        remedy="Ask what changed for all customers at once (a season, a campaign, prices); try another regularity k",
+        remedy=ASK_WHAT_CHANGED + "; try another regularity k",
         value_text=_count,
         limit_text=_counts_between,
     ),
@@ -239,20 +243,83 @@ _MEMBERS = (
     Check(
         code="pit_share",
         kind="forecast",
-        title="Customers in the middle 90% of their forecast (randomised PIT)",
-        consequence="Ranges of single customers are too {side}",
-        remedy="Read ranges of single customers as rough, or choose an entry whose ranges hold",
+        title="Customers in the {end} 5% of their forecast (randomised PIT)",
+        consequence="Ranges of single customers are missed too {often} at their {end} end",
+        remedy=READ_AS_ROUGH,
         value_text=_share,
         limit_text=_shares_between,
+    ),
+    Check(
+        code="pit_groups",
+        kind="forecast",
+        title="Groups by past frequency whose randomised PIT is in its 99% band",
+        consequence="Forecasts of single customers are off in place or width in some groups",
+        remedy=READ_AS_ROUGH,
+        value_text=_count_of,
+        limit_text=_or_more,
     ),
     Check(
         code="pit_band",
         kind="forecast",
         title="Randomised PIT in its 99% band",
         consequence="Forecasts of single customers are off in place or width",
-        remedy="Compare the curve's shape: a valley is too low a forecast, a hill too high, a wave too narrow ranges",
+        remedy=READ_THE_CURVE,
         value_text=_inside_or_not,
         limit_text=_inside,
+    ),
+    Check(
+        code="money_total",
+        kind="forecast",
+        title="Held-out {money} in its 90% interval",
+        consequence="What came was {bias} the forecast: do not plan {money} with it",
+        remedy=ASK_WHAT_CHANGED,
+        value_text=_count,
+        limit_text=_counts_between,
+    ),
+    Check(
+        code="money_crps",
+        kind="forecast",
+        title="Mean distance of a customer's {money} from its forecast (CRPS)",
+        consequence="Single customers bring other sums than their forecasts expect of themselves",
+        remedy=READ_AS_ROUGH,
+        value_text=_number,
+        limit_text=_or_less,
+    ),
+    Check(
+        code="money_pit",
+        kind="forecast",
+        title="Randomised PIT of customers' {money} in its 99% band",
+        consequence="Forecasts of what a single customer brings are off in place or width",
+        remedy=READ_THE_CURVE,
+        value_text=_inside_or_not,
+        limit_text=_inside,
+    ),
+    Check(
+        code="money_pit_share",
+        kind="forecast",
+        title="Customers whose {money} is in the {end} 5% of its forecast",
+        consequence="Ranges of what a customer brings are missed too {often} at their {end} end",
+        remedy=READ_AS_ROUGH,
+        value_text=_share,
+        limit_text=_shares_between,
+    ),
+    Check(
+        code="money_fifths",
+        kind="forecast",
+        title="Fifths of customers by forecast {money} inside their 90% interval",
+        consequence="Customers of high or of low forecast bring more or less than was forecast of them",
+        remedy="See which fifths: spend, margin or returns may go with how often a customer buys",
+        value_text=_count_of,
+        limit_text=_or_more,
+    ),
+    Check(
+        code="money_capture",
+        kind="forecast",
+        title="Share of held-out {money} that the {top} brought who were forecast best",
+        consequence="The best by forecast hold {more} of what comes than the forecast says",
+        remedy="Take the share that came as what targeting the best reaches",
+        value_text=_share,
+        limit_text=_shares_between,
     ),
     Check(
         code="reliability_band",

@@ -1,4 +1,11 @@
-"""Which entry forecasts best: paired differences of the log score; or of leave-one-out scores, without a holdout."""
+"""Which entry forecasts best: paired differences of the log score; or of leave-one-out scores, without a holdout.
+
+What is sold is money, so entries are compared by the log score of purchases and money together: of each customer the
+log probability of the number of held-out purchases plus the log density of their amounts given that number. It is the
+log of the mixed density of the whole outcome, and so a strictly proper score of it (Gneiting & Raftery 2007, Journal of
+the American Statistical Association 102). Where an entry tells no density of amounts (spend is not modelled, or as a
+mean alone), none are compared by it: then the log score of purchases alone decides, which is proper of those only.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +21,15 @@ from clvmodels.metrics.log_score import log_probabilities
 
 SMALL_DIFFERENCE = 4.0
 """Differences of the summed log score below it are small, whatever their standard error."""
+PURCHASES, PURCHASES_AND_MONEY = "purchases", "purchases and money"
+"""What a log score may be of."""
 RECOMMENDED, SAME, WORSE = "recommended", "same within noise", "worse"
 
 
 def compare(judged: Mapping[str, Judged]) -> pd.DataFrame:
     """Compare entries judged on the same holdout, customer by customer.
 
-    The recommended entry has the highest sum of log probabilities of the held-out counts (the first given, on a tie).
+    The recommended entry has the highest sum of log scores (the first given, on a tie); `compared_by` says of what.
     For each other one, difference = sum_c (log p_entry - log p_best), at most 0, with the standard error
     sqrt(C var_c(difference)): entries find the same customers hard, so the paired error is far below that of two
     sums. "same within noise" where the 90% interval holds 0 or |difference| < 4; else "worse".
@@ -43,11 +52,20 @@ def compare(judged: Mapping[str, Judged]) -> pd.DataFrame:
         absent or not finite.
     """
     _refuse_unlike(judged)
-    log_prob = {}
+    scores = {}
+    with_money = compared_by(judged) == PURCHASES_AND_MONEY
     for name, entry in judged.items():
         # by customer: entries may have them in another order
-        log_prob[name] = pd.Series(log_probabilities(entry), index=entry.futures.customer_id)
-    return _compared(pd.DataFrame(log_prob))
+        scores[name] = pd.Series(log_probabilities(entry), index=entry.futures.customer_id)
+        if with_money:
+            scores[name] = scores[name] + entry.amounts_log_prob
+    return _compared(pd.DataFrame(scores))
+
+
+def compared_by(judged: Mapping[str, Judged]) -> str:
+    """What the log score that entries are compared by is of: purchases, and money too where all of them tell of it."""
+    tells_money = (entry.amounts_log_prob is not None for entry in judged.values())
+    return PURCHASES_AND_MONEY if all(tells_money) else PURCHASES
 
 
 def compare_elpd(elpd: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ says how much the score would move with other customers. It is no statement abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the registry is read by the command line, which must not wa
 
     from clvmodels.customers.table import Customers, Holdout
     from clvmodels.futures.forecast import Futures
+    from clvmodels.metrics.money import Money
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Judged:
         Of which data that model is a density: "amounts", or "means".
     seed
         Key of the randomised PIT.
+    money
+        Money of the holdout by kind, in the order in which it is told, the kind that is sold last; none where spend is
+        not modelled.
+    amounts_log_prob
+        Log density of each customer's held-out amounts given their number, by customer_id; None where the entry's
+        spend model tells none.
 
     Raises
     ------
@@ -62,6 +69,8 @@ class Judged:
     seed: int = 0
     spend_elpd: pd.DataFrame | None = None
     spend_density_of: str = "amounts"
+    money: Mapping[str, Money] = field(default_factory=dict)
+    amounts_log_prob: pd.Series | None = None
 
     def __post_init__(self) -> None:
         if self.holdout is None:
@@ -76,7 +85,7 @@ class Judged:
         if len(forecast) != len(ids):
             yield Problem("a customer is forecast more than once", "futures.customer_id")
         tables = {"customers": self.customers.table, "holdout": self.holdout.table}
-        tables |= {"elpd": self.elpd, "spend_elpd": self.spend_elpd}
+        tables |= {"elpd": self.elpd, "spend_elpd": self.spend_elpd, "amounts_log_prob": self.amounts_log_prob}
         for name, table in tables.items():
             if table is None:
                 continue
@@ -84,6 +93,9 @@ class Judged:
             if differing:
                 example = f"{len(differing)} that only one of them has, e.g. {min(map(str, differing))!r}"
                 yield Problem("not the customers that are forecast", name, example)
+        for name, money in self.money.items():
+            if not np.array_equal(money.customer_id, self.futures.customer_id):
+                yield Problem("not the customers that are forecast, in their order", f"money: {name}")
 
     def _problems_of_shapes(self) -> Iterator[Problem]:
         count = len(self.futures.customer_id)

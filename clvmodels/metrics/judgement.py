@@ -16,11 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.draws import Array, group_means, quantiles, total
-from clvmodels.metrics.bands import InsideCount, inside_count, isotonic_line, points_outside, uniform_band
+from clvmodels.metrics.bands import CHANCE, InsideCount, inside_count, isotonic_line, points_outside
 from clvmodels.metrics.judged import Judged
-from clvmodels.metrics.pit import in_the_middle, randomised_pit
+from clvmodels.metrics.pit import in_the_middle, randomised_pit, surplus_curve
 
-PIT_POINTS = 101
 FEW_CUSTOMERS = 100
 """A smaller base has fewer groups by past frequency, and a coarser reliability curve."""
 FINE_GRID = np.round(np.arange(1, 50) * 0.02, 2)
@@ -98,20 +97,8 @@ class Judgement:
 
     @cached_property
     def pit_curve(self) -> pd.DataFrame:
-        """Surplus of outcomes below each place of their forecast, and its 99% band, as shares of the customers.
-
-        Columns place, surplus, lower, upper: the distribution function of the randomised PIT less that of uniform
-        numbers, at 101 places from 0 to 1.
-        """
-        customers = len(self.pit)
-        places = np.linspace(0, 1, PIT_POINTS)
-        shares = np.searchsorted(np.sort(self.pit), places, side="right") / customers
-        inner = places[1:-1]
-        low, high = uniform_band(customers, inner)
-        curve = {"place": places, "surplus": shares - places}
-        curve["lower"] = np.concatenate([[0.0], low - inner, [0.0]])
-        curve["upper"] = np.concatenate([[0.0], high - inner, [0.0]])
-        return pd.DataFrame(curve)
+        """Where outcomes lie in their forecasts, beside what chance alone does; see `surplus_curve`."""
+        return surplus_curve(self.pit)
 
     @cached_property
     def reliability(self) -> pd.DataFrame:
@@ -136,13 +123,26 @@ class Judgement:
         return frame
 
     @cached_property
-    def groups(self) -> Groups:
-        """Groups by past frequency, and how many of their means lie in their 90% intervals."""
+    def frequency_codes(self) -> tuple[list[tuple[int, int]], NDArray[np.intp]]:
+        """Groups of customers by past frequency: the bounds of each, and the group of each customer [C]."""
         customers = self.judged.customers.table.loc[self.judged.futures.customer_id]
         frequency = customers["frequency"].to_numpy(dtype=np.int64)
         bounds = frequency_groups(frequency)
         highest = [high for _, high in bounds]
-        codes = np.searchsorted(highest, frequency)
+        return bounds, np.searchsorted(highest, frequency)
+
+    @cached_property
+    def pit_curves(self) -> list[pd.DataFrame]:
+        """The curve of the PIT in each group by past frequency, with bands that hold all of them together in 99 of 100
+        sound forecasts."""
+        bounds, codes = self.frequency_codes
+        level = 1 - (1 - CHANCE) / len(bounds)
+        return [surplus_curve(self.pit[codes == group], level) for group in range(len(bounds))]
+
+    @cached_property
+    def groups(self) -> Groups:
+        """Groups by past frequency, and how many of their means lie in their 90% intervals."""
+        bounds, codes = self.frequency_codes
         draws = group_means(self.judged.futures.purchases, codes, len(bounds))
         sizes = np.bincount(codes, minlength=len(bounds))
         purchases = np.bincount(codes, self.judged.actual, minlength=len(bounds))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.draws import BLOCK_ELEMENTS
+from clvmodels.metrics.bands import CHANCE, uniform_band
 from clvmodels.metrics.judged import Judged, Metric, Row, share_interval
 from clvmodels.randomness import keyed_generator
+
+PIT_POINTS = 101
 
 
 def randomised_pit(judged: Judged, elements: int = BLOCK_ELEMENTS) -> NDArray[np.float64]:
@@ -22,11 +26,35 @@ def randomised_pit(judged: Judged, elements: int = BLOCK_ELEMENTS) -> NDArray[np
     for place, draws, actual in judged.count_blocks(elements):
         below[place] = np.count_nonzero(draws < actual[:, None], axis=1)
         tied[place] = np.count_nonzero(draws == actual[:, None], axis=1)
-    # a generator a customer: a PIT depends neither on the other customers nor on their order
-    generators = (keyed_generator(judged.seed, "pit", str(label)) for label in judged.futures.customer_id)
-    v = np.array([rng.random() for rng in generators])
     draw_count = judged.futures.purchases.shape[0]
-    return (below + v * (tied + 1)) / (draw_count + 1)
+    return randomised_places(below, tied, draw_count, judged.futures.customer_id, judged.seed)
+
+
+def randomised_places(
+    below: NDArray, tied: NDArray, draws: int, customer_id: NDArray, seed: int
+) -> NDArray[np.float64]:
+    """Places in (0, 1) from how many of the draws lie below what came and how many are equal to it. [customer_id]"""
+    # a generator a customer: a PIT depends neither on the other customers nor on their order
+    generators = (keyed_generator(seed, "pit", str(label)) for label in customer_id)
+    v = np.array([rng.random() for rng in generators])
+    return (below + v * (tied + 1)) / (draws + 1)
+
+
+def surplus_curve(pit: NDArray[np.float64], level: float = CHANCE) -> pd.DataFrame:
+    """Surplus of outcomes below each place of their forecast, and its band, as shares of the customers.
+
+    Columns place, surplus, lower, upper: the distribution function of the randomised PIT less that of uniform
+    numbers, at 101 places from 0 to 1.
+    """
+    customers = len(pit)
+    places = np.linspace(0, 1, PIT_POINTS)
+    shares = np.searchsorted(np.sort(pit), places, side="right") / customers
+    inner = places[1:-1]
+    low, high = uniform_band(customers, inner, level)
+    curve = {"place": places, "surplus": shares - places}
+    curve["lower"] = np.concatenate([[0.0], low - inner, [0.0]])
+    curve["upper"] = np.concatenate([[0.0], high - inner, [0.0]])
+    return pd.DataFrame(curve)
 
 
 def in_the_middle(pit: NDArray[np.float64]) -> NDArray[np.bool_]:

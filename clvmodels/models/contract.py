@@ -303,6 +303,11 @@ class SpendModel(Model):
     provides = frozenset({"spend"})
     density_of: Literal["amounts", "means"] = "amounts"
 
+    @property
+    def of_amounts(self) -> SpendModel | None:
+        """The model of the individual amounts with the same parameters: itself; None where means are all it tells."""
+        return self if self.density_of == "amounts" else None
+
     @abstractmethod
     def draw(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Mapping[str, Array]:
         """Each customer's own spend variables given the history. [D, C] each"""

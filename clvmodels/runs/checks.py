@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 import pandas as pd
 
 from clvmodels.inference import choice_of_k
-from clvmodels.metrics import check_rows
+from clvmodels.metrics import check_rows, money_check_rows
 from clvmodels.metrics.checks import CHECKS, SAMPLING_CODES, CheckRow, as_table
 from clvmodels.metrics.judgement import Judgement
 from clvmodels.results.folder import Run
@@ -49,9 +49,31 @@ def inside(run: Run) -> Iterator[CheckRow]:
 
 
 def randomised_pits(run: Run) -> Iterator[CheckRow]:
-    """Of every entry."""
+    """The ends of the forecasts of every entry; of the recommended one its groups by past frequency, too."""
     for name, judgement in _judged(run):
-        yield check_rows.pit_share(judgement)._replace(entry=name)
+        for row in check_rows.pit_shares(judgement):
+            yield row._replace(entry=name)
+    if run.judgement is not None:
+        yield from _recommended(run, [check_rows.pit_groups(run.judgement)])
+
+
+def money_totals(run: Run) -> Iterator[CheckRow]:
+    """Of every kind of money of every entry."""
+    for name, judgement in _judged(run):
+        for money in judgement.judged.money.values():
+            yield money_check_rows.money_total(money)._replace(entry=name)
+
+
+def money(run: Run) -> Iterator[CheckRow]:
+    """Of the recommended entry: groups of customers by forecast in every kind of money; single customers in what they
+    spend and in the kind that is sold. In every kind, checks that chance fails once in a hundred would add up."""
+    if run.judgement is None:
+        return
+    kinds = run.judgement.judged.money
+    rows = [money_check_rows.money_fifths(kind) for kind in kinds.values()]
+    for name in dict.fromkeys((*list(kinds)[:1], *list(kinds)[-1:])):
+        rows += money_check_rows.of_customers(kinds[name])
+    yield from _recommended(run, rows)
 
 
 def bands(run: Run) -> Iterator[CheckRow]:
@@ -94,10 +116,12 @@ def data(run: Run) -> Iterator[CheckRow]:
 
 ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {
     "sampling": sampling,
+    "money_totals": money_totals,
     "held_out_total": held_out_total,
     "inside": inside,
     "randomised_pits": randomised_pits,
     "bands": bands,
+    "money": money,
     "loo": loo,
     "chosen_k": chosen_k,
     "frequency_and_spend": frequency_and_spend,

@@ -24,6 +24,7 @@ from clvmodels.runs.context import Context, Say
 from clvmodels.runs.fits import fit_entries
 from clvmodels.runs.forecasts import compare_entries, judge_entry, with_calibration_weeks
 from clvmodels.runs.inputs import read, read_calendars, splits, windows_of, with_usual_windows
+from clvmodels.runs.money import with_money
 from clvmodels.runs.plans import check_calendars, check_plans, horizon
 from clvmodels.runs.scores import customer_table, customer_tables, metric_rows
 from clvmodels.runs.strategy import strategy_tables
@@ -89,6 +90,7 @@ def run(
         # -> posteriors -> futures: every entry is fitted before the first is judged, so that no fit waits for one
         posteriors = fit_entries(context, split)
         entries = {name: judge_entry(context, name, fits, split) for name, fits in posteriors.items()}
+        entries = with_money(context, company, entries, split, value_split)
         comparison = compare_entries(entries)
         recommended = str(comparison["entry"].iloc[0])
         entries[recommended] = with_calibration_weeks(context, entries[recommended], split)

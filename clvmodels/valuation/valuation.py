@@ -118,6 +118,12 @@ class Valuation:
         """The parts of some customers, period by period, not discounted. [D, C, P]"""
         return flows(self._block(table))
 
+    def sales_and_flows(self, table: pd.DataFrame) -> tuple[Flow, dict[str, Flow]]:
+        """What all purchases of some customers bring before any cost, and the parts of the same draws, period by
+        period, not discounted. [D, C, P]"""
+        block = self._block(table)
+        return block.amounts, flows(block)
+
     def parts(self, table: pd.DataFrame) -> dict[str, Discounted]:
         """The parts of some customers, discounted; the same for any block that holds them. [D, C]"""
         return self.discounted(self.flows(table))

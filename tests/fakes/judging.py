@@ -12,6 +12,7 @@ from scipy.stats import poisson
 from clvmodels.customers.table import Customers, Holdout
 from clvmodels.futures.forecast import Futures
 from clvmodels.metrics import METRICS, Judged
+from clvmodels.metrics.money import Money
 
 DAY = pd.Timestamp("1997-09-30")
 
@@ -46,6 +47,24 @@ def poisson_judged(count: int = 4000, draws: int = 200, factor: float = 1.0, see
     return make_judged(rng.poisson(factor * rates, (draws, count)), actual, factor * rates)
 
 
+def money_of(judged: Judged, name: str = "spend", amount: float = 20.0, seed: int = 2) -> Money:
+    """What the purchases of a judged entry bring: gamma amounts of that mean, in the forecast as in what came."""
+    rng = np.random.default_rng(seed)
+    f = judged.futures
+    realised, came = (
+        amount * rng.gamma(3.0 * np.maximum(n, 1e-9)) / 3.0 * (n > 0) for n in (f.purchases, judged.actual)
+    )
+    mean = amount * f.expected_purchases.mean(axis=0, dtype=float)
+    return Money(name, f.customer_id, realised.astype(np.float32), mean, came, DAY, judged.seed)
+
+
+def with_money(judged: Judged) -> Judged:
+    """The entry with what its purchases bring, and with made-up densities of their amounts."""
+    density = pd.Series(-4.0 * judged.actual, index=judged.futures.customer_id)
+    money = {name: money_of(judged, name) for name in ("spend", "profit")}
+    return dataclasses.replace(judged, money=money, amounts_log_prob=density)
+
+
 def scores(judged: Judged, *names: str) -> dict[str, Any]:
     return {row.score: row for name in names or METRICS for row in METRICS[name].compute(judged)}
 
@@ -55,7 +74,11 @@ def reordered(judged: Judged, order: np.ndarray) -> Judged:
     f = judged.futures
     by_customer = {name: getattr(f, name)[order] for name in ("customer_id", "p_any", "log_prob")}
     by_draw = {name: getattr(f, name)[:, order] for name in ("purchases", "expected_purchases", "p_alive")}
-    return dataclasses.replace(judged, futures=dataclasses.replace(f, **by_customer, **by_draw))
+    money = {}
+    for name, kind in judged.money.items():
+        of_money = {key: getattr(kind, key)[order] for key in ("customer_id", "mean", "actual")}
+        money[name] = dataclasses.replace(kind, realised=kind.realised[:, order], **of_money)
+    return dataclasses.replace(judged, futures=dataclasses.replace(f, **by_customer, **by_draw), money=money)
 
 
 def with_log_prob(judged: Judged, log_prob: np.ndarray) -> Judged:

@@ -27,6 +27,7 @@ from clvmodels.inference.terms import Scale, make_terms
 from clvmodels.metrics import Judged
 from clvmodels.metrics.checks import CHECKS, CheckRow, as_table
 from clvmodels.metrics.compare import compare
+from clvmodels.metrics.money import Money
 from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.report import write_report
@@ -157,7 +158,20 @@ def judged(base: Customers, rng: np.random.Generator, draws: int, noise: float =
         later[19:24] += int(later.mean() * 0.5)  # a season that no model here knows
     starts = [start + pd.Timedelta(weeks=k) for k in range(-WEEKS_FITTED, WEEKS_HELD)]
     weekly = pd.DataFrame({"start": starts, "purchases": [*past, *later], "held_out": [s >= start for s in starts]})
-    return Judged(base, holdout, made, weekly, None, 42)
+    return Judged(base, holdout, made, weekly, None, 42, money=fake_money(made, actual))
+
+
+def fake_money(made: Futures, purchases: np.ndarray) -> dict[str, Money]:
+    """What the held-out purchases brought: each customer's own mean amount, gamma about it, and half of it as profit
+    less a cost of each customer. What came is drawn as one more draw is."""
+    rng = np.random.default_rng(42)
+    usual = rng.gamma(6, 8, len(made.customer_id))
+    spread = lambda n: usual * rng.gamma(3.0 * np.maximum(n, 1e-9)) / 3.0 * (n > 0)  # noqa: E731
+    spend, came = spread(made.purchases).astype(np.float32), spread(purchases)
+    mean = made.expected_purchases.mean(axis=0) * usual
+    kinds = {"spend": (spend, mean, came), "profit": tuple(0.5 * part - 2.0 for part in (spend, mean, came))}
+    until = END + pd.Timedelta(weeks=WEEKS_HELD)
+    return {name: Money(name, made.customer_id, *kind, until, 42) for name, kind in kinds.items()}
 
 
 def values(base: Customers, rng: np.random.Generator, draws: int, cost: float = 1.5) -> Values:
@@ -237,9 +251,22 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
     )
 
 
+GAPS = {
+    "model": "Pareto/NBD",
+    "method": "nuts",
+    "when": "",
+    "unit": "week",
+    "warning": "",
+    "money": "spend",
+    "end": "lowest",
+    "top": "fifth",
+}
+"""What a check of a fake run was put to."""
+
+
 def check_row(code: str, result: str, entry: str, consequence: str = "", **numbers) -> CheckRow:
     """A row of the table of checks, as its check tells of a fake run's fit."""
-    title = CHECKS[code].title.format(model="Pareto/NBD", method="nuts", when="", unit="week", warning="")
+    title = CHECKS[code].title.format_map(GAPS)
     remedy = "" if result == "passed" else CHECKS[code].remedy
     return CheckRow(code, CHECKS[code].kind, result, title, entry, consequence=consequence, remedy=remedy, **numbers)
 

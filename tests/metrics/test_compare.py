@@ -10,7 +10,7 @@ import pytest
 from fakes.judging import make_judged, poisson_judged, reordered, with_log_prob
 
 from clvmodels.errors import DataError
-from clvmodels.metrics.compare import compare
+from clvmodels.metrics.compare import PURCHASES, PURCHASES_AND_MONEY, compare, compared_by
 
 
 def test_comparison_by_hand():
@@ -71,3 +71,23 @@ def test_unlike_entries_are_not_compared():
         compare({})
     with pytest.raises(DataError, match="no log probabilities"):
         compare({"a": dataclasses.replace(judged, futures=dataclasses.replace(f, log_prob=None))})
+
+
+def test_entries_are_compared_by_purchases_and_money_where_all_tell_of_both():
+    """An entry that is 5 better on purchases and 9 worse on their amounts is not the best."""
+    judged = poisson_judged(100, 5)
+    ids = judged.futures.customer_id
+    step = np.where(np.arange(100) < 50, 0.1, 0.0)
+    on_counts = with_log_prob(judged, judged.futures.log_prob + step)
+    density = pd.Series(-3.0, index=ids)
+    counts = dataclasses.replace(on_counts, amounts_log_prob=density - 0.18 * (step == 0))
+    amounts = dataclasses.replace(judged, amounts_log_prob=density.iloc[::-1])  # by label
+    got = compare({"counts": counts, "amounts": amounts}).set_index("entry")
+    assert list(got.index) == ["amounts", "counts"] and compared_by({"a": counts, "b": amounts}) == PURCHASES_AND_MONEY
+    assert got.loc["counts", "difference"] == pytest.approx(5 - 9)
+    paired = step - 0.18 * (step == 0)
+    assert got.loc["counts", "se"] == pytest.approx(np.sqrt(100 * paired.var(ddof=1)))
+    untold = dataclasses.replace(amounts, amounts_log_prob=None)
+    got = compare({"counts": counts, "untold": untold})
+    assert got["entry"].tolist() == ["counts", "untold"] and compared_by({"a": counts, "b": untold}) == PURCHASES
+    assert got["difference"][1] == pytest.approx(-5)

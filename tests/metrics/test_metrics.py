@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fakes.judging import make_judged, poisson_judged, reordered, scores
+from fakes.judging import make_judged, poisson_judged, reordered, scores, with_money
 
 from clvmodels.errors import DataError
 from clvmodels.metrics import METRICS, randomised_pit
@@ -24,7 +24,7 @@ def test_registry_names_and_titles():
 
 
 def test_rows_are_named_after_their_metric_and_unique():
-    judged = poisson_judged(50, 20)
+    judged = with_money(poisson_judged(50, 20))
     names = [row.score for metric in METRICS.values() for row in metric.compute(judged)]
     assert len(set(names)) == len(names)
     for name, metric in METRICS.items():
@@ -34,7 +34,7 @@ def test_rows_are_named_after_their_metric_and_unique():
 
 
 def test_order_of_customers_is_irrelevant():
-    judged = poisson_judged(500, 50)
+    judged = with_money(poisson_judged(500, 50))
     other = reordered(judged, np.random.default_rng(3).permutation(500))
     for name, row in scores(judged).items():
         np.testing.assert_allclose(scores(other)[name][1:], row[1:], rtol=1e-12, err_msg=name)
@@ -94,4 +94,5 @@ def test_what_was_not_computed_is_a_nan_row():
     judged = poisson_judged(5, 5)
     got = scores(dataclasses.replace(judged, futures=dataclasses.replace(judged.futures, log_prob=None)))
     missing = {name for name, row in got.items() if np.isnan(row.value)}
-    assert missing == {"log_score", "log_score_mean", "elpd", "elpd_pareto_k_bad"}
+    of_money = {"log_score_money", "log_score_money.of_amounts"}
+    assert missing == {"log_score", "log_score_mean", "elpd", "elpd_pareto_k_bad", *of_money}

@@ -8,14 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from fakes.run import fake_run
+from fakes.judging import make_judged, poisson_judged
+from fakes.run import END, fake_run
 from scipy import stats
 
 from clvmodels import words
-from clvmodels.customers.table import Split
+from clvmodels.customers.table import Customers, Split
 from clvmodels.inference.samplers.checks import Check
+from clvmodels.metrics import check_rows
 from clvmodels.metrics.check_rows import correlation_interval
 from clvmodels.metrics.checks import CHECKS, RESULTS, CheckRow, value_and_limit
+from clvmodels.metrics.judgement import Judgement
 from clvmodels.results.folder import Run
 from clvmodels.runs.checks import ORDER, all_checks
 
@@ -171,17 +174,41 @@ def test_ranges_that_are_too_narrow_or_too_wide_fail():
     purchases = run.entries["pareto"].judged.futures.purchases
     narrow = np.broadcast_to(np.median(purchases, axis=0).astype(np.int32), purchases.shape)
     far = purchases[0] + 3
-    row = rows(with_truth(judged_otherwise(run, purchases=narrow), far), "randomised_pits")[0]
-    assert row.result == "failed" and "too narrow" in row.consequence and value_and_limit(row)[1] == "87% to 93%"
+    low, high = rows(with_truth(judged_otherwise(run, purchases=narrow), far), "randomised_pits")[:2]
+    assert high.result == "failed" and "too often at their highest end" in high.consequence
+    assert low.result == "failed" and "too seldom at their lowest end" in low.consequence
+    assert value_and_limit(high)[1] == value_and_limit(low)[1] == "3.6% to 6.4%"
     middle = with_truth(run, np.full(2000, 50))
     wide = np.tile(np.arange(200)[:, None], (1, 2000)).astype(np.int32)
-    row = rows(judged_otherwise(middle, purchases=wide), "randomised_pits")[0]
-    assert in_words(row)[:2] == ("failed", "100.0%") and "too wide" in row.consequence
+    found = rows(judged_otherwise(middle, purchases=wide), "randomised_pits")[:2]
+    assert [in_words(row)[:2] for row in found] == [("failed", "0.0%")] * 2
+    assert all("too seldom" in row.consequence for row in found)
+
+
+def test_rates_that_are_a_sixth_too_low_fail_though_the_middle_of_the_forecasts_holds_nearly_90_percent():
+    """The share in the middle 90% has no power: outcomes leave the one end of too low a forecast and fill the other."""
+    for factor, result in ((1.0, "passed"), (0.85, "failed")):
+        judgement = Judgement(poisson_judged(6000, 400, factor))
+        assert 0.87 < judgement.middle_share < 0.93
+        assert check_rows.pit_shares(judgement)[1].result == result
+
+
+def test_customers_who_are_misjudged_in_one_group_alone_fail_there():
+    """Half of the customers are forecast too low, half too high: all together, the curve of neither is seen."""
+    rng = np.random.default_rng(5)
+    rates = rng.gamma(2.0, 4.0, 4000)
+    actual, groups = rng.poisson(rates), np.tile([0, 3], 2000)
+    customers = pd.DataFrame({"frequency": groups}, index=pd.Index([f"c{i:06d}" for i in range(4000)]))
+    for factors, inside in (((1.0, 1.0), 2), ((0.8, 1.25), 0)):
+        own = rates * np.where(groups == 0, *factors)
+        judged = make_judged(rng.poisson(own, (300, 4000)), actual, customers=Customers(customers, "week", END))
+        row = check_rows.pit_groups(Judgement(judged))
+        assert (row.value, row.of, row.result) == (inside, 2, "passed" if inside == 2 else "failed")
 
 
 def test_with_few_customers_chance_is_allowed_for():
     limits = {n: value_and_limit(rows(the_run(n), "randomised_pits")[0])[1] for n in (100, 400)}
-    assert limits == {100: "82% to 98%", 400: "86% to 94%"}
+    assert limits == {100: "0% to 11.1%", 400: "1.9% to 8.1%"}
 
 
 def test_weeks_and_groups_off_their_band_fail():

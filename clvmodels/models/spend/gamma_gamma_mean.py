@@ -19,8 +19,8 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Rows, Theta
-from clvmodels.models.spend.gamma_gamma import GammaGamma, log_density_of_mean
+from clvmodels.models.contract import Graph, Rows, SpendModel, Theta
+from clvmodels.models.spend.gamma_gamma import GammaGamma, gamma_gamma, log_density_of_mean
 
 
 class GammaGammaMean(GammaGamma):
@@ -32,6 +32,11 @@ class GammaGammaMean(GammaGamma):
     observes = ("frequency", "monetary_value")
     conditions_on = observes
     density_of = "means"
+
+    @property
+    def of_amounts(self) -> SpendModel:
+        """The story is that of individual amounts."""
+        return gamma_gamma
 
     def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log f(m_x | x); 0 where nothing was bought again or for nothing. [R]"""
