@@ -124,13 +124,17 @@ def _value_columns(draws: NDArray, elements: int) -> dict[str, NDArray]:
 
 def _quantiles(draws: NDArray, elements: int) -> dict[str, NDArray[np.float64]]:
     """Quantiles over draws of each customer, linear between draws, by name. [customer_id] each"""
-    position = LEVELS * (len(draws) - 1)
-    low, high = np.floor(position).astype(int), np.ceil(position).astype(int)
-    by_level = np.empty((len(LEVELS), draws.shape[1]))
+    count, customers = draws.shape
+    position = LEVELS * (count - 1)  # among the draws in their order, from 0; mostly between two of them
+    low = np.floor(position).astype(int)
+    high = np.ceil(position).astype(int)
+    share = position - low
+    by_level = np.empty((len(LEVELS), customers))
     for block, rows in _blocks(draws, elements):
         ordered = np.sort(rows, axis=1)  # of float32 rows, 3 times as fast as np.quantile
-        below, above = ordered[:, low].astype(np.float64), ordered[:, high].astype(np.float64)
-        by_level[:, block] = (below + (above - below) * (position - low)).T
+        below = ordered[:, low].astype(np.float64)
+        above = ordered[:, high].astype(np.float64)
+        by_level[:, block] = (below + (above - below) * share).T
     return dict(zip(QUANTILES, by_level, strict=True))
 
 

@@ -28,10 +28,9 @@ def table(run: Run) -> pd.DataFrame | None:
     if run.kpis is None:
         return None
     kpis = run.kpis.kpis
-    groupings = [by for by in dict.fromkeys(kpis["by"]) if by != "cohort"]
-    by = "channel" if "channel" in groupings else groupings[min(1, len(groupings) - 1)]
-    of_interest = kpis["kpi"].isin(SPENT.values()) & kpis["by"].isin(["all", by])
-    kpis = kpis[of_interest & kpis["whole"].astype(bool)]
+    by = _grouping(kpis)
+    is_spent, is_grouped = kpis["kpi"].isin(SPENT.values()), kpis["by"].isin(["all", by])
+    kpis = kpis[is_spent & is_grouped & kpis["whole"].astype(bool)]
     if not {"spent to win", "spent to keep"} <= set(kpis["kpi"]) or kpis.empty:
         return None
     periods = sorted(kpis["period"].unique())
@@ -43,12 +42,22 @@ def table(run: Run) -> pd.DataFrame | None:
     return shown.assign(start=year[0], stop=year[-1]).reset_index(drop=True)
 
 
+def _grouping(kpis: pd.DataFrame) -> str:
+    """By channel, else by the first group that was asked for; "all" where there is none."""
+    groupings = [by for by in dict.fromkeys(kpis["by"]) if by != "cohort"]
+    if "channel" in groupings:
+        return "channel"
+    return groupings[min(1, len(groupings) - 1)]
+
+
 def _costs(kpis: pd.DataFrame) -> pd.DataFrame:
     """What was spent on each group, and what one customer cost to win and to keep; the group that won most first."""
     sums = kpis.pivot_table(index=["by", "label"], columns="kpi", values="value", aggfunc="sum")
     costs = pd.DataFrame({name: sums[kpi] for name, kpi in SPENT.items()}).reset_index()
-    costs["win"] = costs["winning"] / costs["won"].where(costs["won"] > 0)
-    costs["keep"] = costs["keeping"] / costs["active"].where(costs["active"] > 0)
+    won = costs["won"].where(costs["won"] > 0)  # of nobody there is no cost a customer
+    active = costs["active"].where(costs["active"] > 0)
+    costs["win"] = costs["winning"] / won
+    costs["keep"] = costs["keeping"] / active
     return costs.sort_values(["won", "label"], ascending=[False, True])
 
 
@@ -56,7 +65,7 @@ def _a_year(period: str) -> int:
     return 12 if "-" in period else 4
 
 
-def _each(table: pd.DataFrame) -> str:
+def _period(table: pd.DataFrame) -> str:
     return "month" if "-" in str(table["start"].iloc[0]) else "quarter"
 
 
@@ -69,33 +78,35 @@ def _name(row: pd.Series) -> str:
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
-    each, groups = _each(table), table[table["by"] != "all"]
+    period, groups = _period(table), table[table["by"] != "all"]
     start, stop = (words.group(table[side].iloc[0]) for side in ("start", "stop"))
     when = f"{start} to {stop}" if start != stop else start
     sub = (
         f"{when}{phrases.in_currency(about)}. Filled dot: cost of acquisition for each new customer. Hollow dot: cost "
-        f"of service and of keeping contacts for each active customer in a {each}."
+        f"of service and of keeping contacts for each active customer in a {period}."
     )
-    whole = rows_of(table, by="all").iloc[0]
-    said = [
-        f"A new customer costs **{_money(whole.win, about)}** to win; an active one {_money(whole.keep, about)} "
-        f"a {each} to keep"
+    base = rows_of(table, by="all").iloc[0]
+    clauses = [
+        f"A new customer costs **{_money(base.win, about)}** to win; an active one {_money(base.keep, about)} "
+        f"a {period} to keep"
     ]
     won = groups[groups["win"].notna() & (groups["won"] > 0)]
     if len(won) > 1:
         dear, cheap = won.loc[won["win"].idxmax()], won.loc[won["win"].idxmin()]
-        said.append(
+        clauses.append(
             f"The dearest to win come by {_name(dear)} ({_money(dear.win, about)}), the cheapest by {_name(cheap)} "
             f"({_money(cheap.win, about)})"
         )
-    said.append("Costs are averages of what was spent, not what one more customer would cost")
+    clauses.append("Costs are averages of what was spent, not what one more customer would cost")
     alt = f"Two dots for each of {words.counted(len(groups), 'group')}: cost to win and cost to keep"
-    alt += f"; all together {_money(whole.win, about)} and {_money(whole.keep, about)}."
-    return Words(sub, ". ".join(said) + ".", alt)
+    alt += f"; all together {_money(base.win, about)} and {_money(base.keep, about)}."
+    return Words(sub, ". ".join(clauses) + ".", alt)
 
 
 def _money(value: float, about: About) -> str:
-    return words.money(value, about.currency, words.value_step(value, 3)) if np.isfinite(value) else "—"
+    if not np.isfinite(value):
+        return "—"
+    return words.money(value, about.currency, words.value_step(value, 3))
 
 
 @style.styled
@@ -110,8 +121,6 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     high = float(np.nanmax([1e-9, *table["win"], *table["keep"]]))
     axes.set(xlim=(0, high * 1.08), ylim=(heights[-1] - 0.5, 0.5))
     for y, (_, line) in zip(heights, table.iterrows(), strict=True):
-        ends = [v for v in (line.win, line.keep) if np.isfinite(v)]
-        axes.plot(ends, [y] * len(ends), color=style.GRID, linewidth=3, zorder=1)
         _dots(axes, y, line)
     if len(table) > 1:
         axes.axhline(heights[-1] + 0.5, color=style.RULE, linewidth=1)
@@ -120,60 +129,44 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     style.x_ticks(axes, style.ticks(0, high, 6 if wide else 4))
     axes.grid(axis="x")
     style.name_x(axes, "for each customer" + phrases.in_currency(about))
-    _labels(axes, table.iloc[0], high, _each(table))
+    _labels(axes, table.iloc[0], high, _period(table))
     if wide:
-        style.say(
-            axes, 1, 1, "new customers", style.MUTED, ha="right", va="bottom", transform=style.above(axes, 8, 112)
-        )
+        above = style.above(axes, 8, 112)
+        style.say(axes, 1, 1, "new customers", style.MUTED, ha="right", va="bottom", transform=above)
         for y, (_, line) in zip(heights, table.iterrows(), strict=True):
             style.say(axes, 1, y, words.count(line.won), ha="right", va="center", transform=style.beside(axes, 112))
     return figure
 
 
 def _dots(axes: Axes, y: float, line: pd.Series) -> None:
+    """Both costs of a group, joined by a line where both are known."""
+    ends = [cost for cost in (line.win, line.keep) if np.isfinite(cost)]
+    axes.plot(ends, [y] * len(ends), color=style.GRID, linewidth=3, zorder=1)
     axes.plot(line.win, y, "o", color=style.INK, markersize=8, clip_on=False, zorder=3)
-    axes.plot(
-        line.keep,
-        y,
-        "o",
-        markersize=8,
-        markerfacecolor=style.PAPER,
-        markeredgecolor=style.TEAL,
-        markeredgewidth=2,
-        clip_on=False,
-        zorder=3,
-    )
+    hollow: dict = {"markerfacecolor": style.PAPER, "markeredgecolor": style.TEAL, "markeredgewidth": 2}
+    axes.plot(line.keep, y, "o", markersize=8, clip_on=False, zorder=3, **hollow)
 
 
-def _labels(axes: Axes, line: pd.Series, high: float, each: str) -> None:
-    """The two dots of the first row are named, above it."""
+def _labels(axes: Axes, line: pd.Series, high: float, period: str) -> None:
+    """The two dots of the first row are named, above it, from left to right."""
     across = style.pixels(axes)[0]
-    named = [(line.win, "to win", style.INK), (line.keep, f"to keep a {each}", style.TEAL)]
-    named = sorted((one for one in named if np.isfinite(one[0])), key=lambda one: one[0])
-    widths = [style.text_width(text, "bold") for _, text, _ in named]
     scale = across / (high * 1.08)
-    centres = style.spread([value * scale for value, *_ in named], widths, 0, across + 12)
-    for centre, (_, text, colour) in zip(centres, named, strict=True):
-        style.say(
-            axes,
-            centre / across,
-            1,
-            text,
-            colour,
-            ha="center",
-            va="bottom",
-            weight="bold",
-            transform=style.above(axes, 8),
-        )
+    dots = [(line.win, "to win", style.INK), (line.keep, f"to keep a {period}", style.TEAL)]
+    dots = sorted((dot for dot in dots if np.isfinite(dot[0])), key=lambda dot: dot[0])
+    widths = [style.text_width(text, "bold") for _, text, _ in dots]
+    centres = style.spread([cost * scale for cost, *_ in dots], widths, 0, across + 12)
+    options: dict = {"ha": "center", "va": "bottom", "weight": "bold", "transform": style.above(axes, 8)}
+    for centre, (_, text, colour) in zip(centres, dots, strict=True):
+        style.say(axes, centre / across, 1, text, colour, **options)
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:
-    rows = [
-        (_name(row), words.count(row.won), *(_money(row[n], about) for n in ("winning", "win", "keeping", "keep")))
-        for _, row in table.iterrows()
-    ]
-    each = f"Cost to keep, a {_each(table)}"
-    return Numbers(("Group", "New customers", "Spent to win", "Cost to win", "Spent to keep", each), rows)
+    rows = []
+    for _, row in table.iterrows():
+        amounts = [_money(row[name], about) for name in ("winning", "win", "keeping", "keep")]
+        rows.append((_name(row), words.count(row.won), *amounts))
+    keep = f"Cost to keep, a {_period(table)}"
+    return Numbers(("Group", "New customers", "Spent to win", "Cost to win", "Spent to keep", keep), rows)
 
 
 FIGURE = Figure(

@@ -12,9 +12,10 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.draws import Array, quantiles
 from clvmodels.figures import style
-from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
+from clvmodels.figures.figure import Figure, Numbers, Words, row_of, rows_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
     from clvmodels.inference.posterior import Posterior
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 POINTS, DRAWS, MOST, FEWEST, QUANTITIES = 41, 2000, 12, 50, 40
 MOST_NAMED = 4
+SIDE, GAP, HEIGHT, LINE = 18, 22, 74, 15
+"""Pixels: of the margins, between panels, of a panel, of a line of its title."""
 
 
 class Quantity(NamedTuple):
@@ -100,24 +103,33 @@ def quantities(posterior: Posterior, about: About) -> list[Quantity]:
     A model that says what its parameters mean together (`meanings`: title, unit, of(theta)) is shown by these and by
     its coefficients (a calendar's), as factors; another by its parameters one by one.
     """
-    model, data = posterior.model, posterior.data["posterior"]
-    after = {p.name: np.asarray(data[p.name].values, dtype=float).reshape(-1) for p in model.parameters}
-    before = {name: np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1) for name in after}
+    model, draws = posterior.model, posterior.data["posterior"]
+    after, before = {}, {}
+    for parameter in model.parameters:
+        name = parameter.name
+        after[name] = np.asarray(draws[name].values, dtype=float).reshape(-1)
+        before[name] = np.asarray(posterior.prior_draws[name], dtype=float).reshape(-1)
+    shown = []
     if not model.meanings:
-        return [Quantity(p.name, f"{p.name}: {p.meaning}", before[p.name], after[p.name]) for p in model.parameters]
-    together = [_meaning(meaning, posterior.amount_unit, before, after, about) for meaning in model.meanings]
-    coefficients = [p for p in model.parameters if p.support == "real" and p.part == "purchases"]
-    factors = [
-        Quantity(p.name, f"{p.name}: factor on the {p.raises}", np.exp(before[p.name]), np.exp(after[p.name]))
-        for p in coefficients
-    ]
-    return together + factors
+        for parameter in model.parameters:
+            name = parameter.name
+            shown.append(Quantity(name, f"{name}: {parameter.meaning}", before[name], after[name]))
+        return shown
+    for meaning in model.meanings:
+        shown.append(_meaning(meaning, posterior.amount_unit, before, after, about))
+    for parameter in model.parameters:
+        name = parameter.name
+        if parameter.support == "real" and parameter.part == "purchases":
+            title = f"{name}: factor on the {parameter.raises}"
+            shown.append(Quantity(name, title, np.exp(before[name]), np.exp(after[name])))
+    return shown
 
 
 def _meaning(meaning: Meaning, amount: float, before: dict, after: dict, about: About) -> Quantity:
     """Money in the currency, whatever the unit of the amounts."""
     scale = amount if "{currency}" in meaning.unit else 1.0
-    prior, posterior = (_finite(scale * np.asarray(meaning.of(theta), dtype=float)) for theta in (before, after))
+    prior = _finite(scale * np.asarray(meaning.of(before), dtype=float))
+    posterior = _finite(scale * np.asarray(meaning.of(after), dtype=float))
     return Quantity(meaning.title, f"{meaning.title}{_unit(meaning.unit, about)}", prior, posterior)
 
 
@@ -130,14 +142,15 @@ def _finite(draws: Array) -> Array:
     return np.asarray(draws)[np.isfinite(draws)]
 
 
-def _window(prior: Array, found: Array) -> Array:
+def _window(prior: Array, posterior: Array) -> Array:
     """Where both can be seen: the posterior whole, and of a wide prior as much as leaves the posterior some width."""
-    low, middle, high = np.quantile(found, (0.002, 0.5, 0.998))
+    low, middle, high = np.quantile(posterior, (0.002, 0.5, 0.998))
     width = max(high - low, 1e-9 * abs(middle), 1e-12)
     near, far = np.quantile(prior, (0.02, 0.9))
-    positive = min(prior.min(), found.min()) > 0
-    start, end = max(min(low, near), low - 7 * width), min(max(high, far), high + 7 * width)
-    if positive and start < 0.2 * end:  # near enough to 0 to begin there
+    start = max(min(low, near), low - 7 * width)
+    end = min(max(high, far), high + 7 * width)
+    is_positive = min(prior.min(), posterior.min()) > 0
+    if is_positive and start < 0.2 * end:  # near enough to 0 to begin there
         start = 1e-4 * end
     return np.linspace(start, end, POINTS)
 
@@ -158,10 +171,12 @@ def heading(tables: Tables, about: About) -> str:
     return "What the data added to the priors"
 
 
-def ratios(frame: pd.DataFrame) -> pd.Series:
+def ratios(table: pd.DataFrame) -> pd.Series:
     """Width of the prior's 90% interval over the posterior's, by quantity."""
-    width = (frame["q95"] - frame["q5"]).groupby([frame["name"], frame["series"]], sort=False).first().unstack()
-    return width["prior"] / width["posterior"].where(width["posterior"] > 0)
+    width = table["q95"] - table["q5"]
+    by_series = width.groupby([table["name"], table["series"]], sort=False).first().unstack()
+    posterior = by_series["posterior"]
+    return by_series["prior"] / posterior.where(posterior > 0)
 
 
 def describe(tables: Tables, about: About) -> Words:
@@ -194,43 +209,52 @@ def describe(tables: Tables, about: About) -> Words:
 def draw(tables: Tables, about: About, width: int) -> Canvas:
     table = tables.curves
     names = list(dict.fromkeys(table["name"]))
-    columns = 2 if width < 500 else 3 if len(names) in (3, 5, 6, 9) else 4
-    gap, side = 22, 18
-    each = (width - 2 * side - gap * (columns - 1)) / columns
-    titles = {row.name: row.title for row in table[["name", "title"]].drop_duplicates().itertuples(index=False)}
-    lines = {name: style.wrap(titles[name], each, 3 if width >= 500 else 4) for name in names}
-    head, height = 15 * max(map(len, lines.values())) + 6, 74
-    rows = math.ceil(len(names) / columns)
-    figure = style.canvas(width, rows * (head + height + 34) + 4)
+    columns = _columns(len(names), width)
+    panel_width = (width - 2 * SIDE - GAP * (columns - 1)) / columns
+    titles = dict(zip(table["name"], table["title"], strict=True))
+    lines = {name: style.wrap(titles[name], panel_width, 3 if width >= 500 else 4) for name in names}
+    head = LINE * max(map(len, lines.values())) + 6
+    row_height = head + HEIGHT + 34
+    height = math.ceil(len(names) / columns) * row_height + 4
+    figure = style.canvas(width, height)
     for place, name in enumerate(names):
         row, column = divmod(place, columns)
-        left, top = side + column * (each + gap), row * (head + height + 34) + head
-        axes = style.panel(figure, left, width - left - each, top, rows * (head + height + 34) + 4 - top - height)
-        curves = rows_of(table, name=name)
-        for series, colour, alpha in (("prior", style.RULE, 0.35), ("posterior", style.BLUE, 0.55)):
-            curve = rows_of(curves, series=series)
-            axes.fill_between(curve["x"], curve["height"], color=colour, alpha=alpha, linewidth=0)
-        start, end = curves["x"].min(), curves["x"].max()
-        axes.set(xlim=(0 if 0 < start < 1e-3 * end else start, end), ylim=(0, 1.05))
-        axes.set_yticks([])
-        style.x_ticks(axes, style.ticks(*axes.get_xlim(), 3))
-        for line, text in enumerate(reversed(lines[name])):
-            style.say(axes, 0, 1, text, style.MUTED, va="bottom", transform=style.above(axes, 4 + 15 * line))
+        left, top = SIDE + column * (panel_width + GAP), row * row_height + head
+        axes = style.panel(figure, left, width - left - panel_width, top, height - top - HEIGHT)
+        _panel(axes, rows_of(table, name=name), lines[name])
     return figure
+
+
+def _columns(panels: int, width: int) -> int:
+    if width < 500:
+        return 2
+    return 3 if panels in (3, 5, 6, 9) else 4  # with four the last row would be nearly empty
+
+
+def _panel(axes: Axes, curves: pd.DataFrame, title: list[str]) -> None:
+    """Both densities of a quantity, below its title."""
+    for series, colour, alpha in (("prior", style.RULE, 0.35), ("posterior", style.BLUE, 0.55)):
+        curve = rows_of(curves, series=series)
+        axes.fill_between(curve["x"], curve["height"], color=colour, alpha=alpha, linewidth=0)
+    start, end = curves["x"].min(), curves["x"].max()
+    if 0 < start < 1e-3 * end:
+        start = 0
+    axes.set(xlim=(start, end), ylim=(0, 1.05))
+    axes.set_yticks([])
+    style.x_ticks(axes, style.ticks(*axes.get_xlim(), 3))
+    for line, text in enumerate(reversed(title)):
+        style.say(axes, 0, 1, text, style.MUTED, va="bottom", transform=style.above(axes, 4 + LINE * line))
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
     narrowed = ratios(tables.quantiles)
     rows = []
     for name, group in tables.quantiles.groupby("name", sort=False):
-        q = group.set_index("series")
-        ranges = [words.span(q.loc[s, "q5"], q.loc[s, "q95"]) for s in ("prior", "posterior")]
-        middle = words.number(
-            q.loc["posterior", "q50"], words.width_step(q.loc["posterior", "q5"], q.loc["posterior", "q95"])
-        )
-        rows.append(
-            (words.label(group["title"].iloc[0], 80), ranges[0], middle, ranges[1], words.number(narrowed[name], 0.1))
-        )
+        prior, posterior = row_of(group, series="prior"), row_of(group, series="posterior")
+        title = words.label(group["title"].iloc[0], 80)
+        before, after = words.span(prior.q5, prior.q95), words.span(posterior.q5, posterior.q95)
+        middle = words.number(posterior.q50, words.width_step(posterior.q5, posterior.q95))
+        rows.append((title, before, middle, after, words.number(narrowed[name], 0.1)))
     return Numbers(("Quantity", "Prior, 90%", "Posterior, middle", "Posterior, 90%", "Times narrower"), rows)
 
 

@@ -44,16 +44,16 @@ def table(run: Run) -> Tables | None:
     places = pd.DataFrame({"revenue_place": _places(revenue, profit), "profit_place": _places(profit, revenue)})
     top = top_count(len(places), run.about.top_share)
     leads = places <= top
-    both = int(leads.all(axis=1).sum())
+    in_both = int(leads.all(axis=1).sum())
     examples = []
     moved = places[leads["revenue_place"] & ~leads["profit_place"]].sort_values("revenue_place")
     for name, line in moved[:NAMED].iterrows():
-        shown = f"{words.ordinal(int(line.revenue_place))} by revenue" if run.about.public else str(name)
-        examples.append({"customer": shown, **line})
+        customer = f"{words.ordinal(int(line.revenue_place))} by revenue" if run.about.public else str(name)
+        examples.append({"customer": customer, **line})
     ranks = pd.DataFrame({"x": revenue.rank(), "y": profit.rank()})
     few = len(ranks) <= SMALL
     return Tables(
-        pd.DataFrame([{"top": top, "both": both, "moved": top - both}]),
+        pd.DataFrame([{"top": top, "both": in_both, "moved": top - in_both}]),
         typed(examples, customer=str, revenue_place=int, profit_place=int),
         typed([] if few else _cells(ranks), x=int, y=int, customers=int),
         typed(_dots(ranks) if few else [], x=float, y=float),
@@ -79,7 +79,9 @@ def _dots(ranks: pd.DataFrame) -> list[dict]:
 
 
 def _cells(ranks: pd.DataFrame) -> list[dict]:
-    counts = np.minimum((CELLS * _shares(ranks)).astype(int), CELLS - 1).groupby(["x", "y"]).size()
+    cells = (CELLS * _shares(ranks)).astype(int)
+    cells = np.minimum(cells, CELLS - 1)
+    counts = cells.groupby(["x", "y"]).size()
     return [{"x": x, "y": y, "customers": customers} for (x, y), customers in counts.items()]
 
 
@@ -92,23 +94,23 @@ def _gain(about: About) -> str:
 
 
 def describe(tables: Tables, about: About) -> Words:
-    top, both, moved = row_of(tables.counts)[["top", "both", "moved"]]
-    shown = "Each dot is a customer" if len(tables.dots) else "Each cell holds customers; darker: more"
+    top, common, moved = row_of(tables.counts)[["top", "both", "moved"]]
+    marks = "Each dot is a customer" if len(tables.dots) else "Each cell holds customers; darker: more"
     sub = (
-        f"{shown}. Across: revenue to date; upwards: {phrases.gain(about)} expected in {phrases.horizon(about)}. "
+        f"{marks}. Across: revenue to date; upwards: {phrases.gain(about)} expected in {phrases.horizon(about)}. "
         f"Lines mark the {phrases.top(about)}."
     )
-    are = words.agreeing(moved, "is", "are")
+    are, in_both = words.agreeing(moved, "is", "are"), words.counted(common, "is", "are")
     caption = (
         f"**{words.count(moved)} of the {words.count(top)}** {words.agreeing(top, 'customer')} with the highest "
         f"revenue to date {are} not among the {words.count(top)} of whom the highest {phrases.gain(about)} is expected "
-        f"({words.counted(both, 'is', 'are')} in both): what was bought tells neither who is gone nor who costs more."
+        f"({in_both} in both): what was bought tells neither who is gone nor who costs more."
     )
     if len(tables.examples):
-        one = tables.examples.iloc[0]
-        name = "the customer" if about.public else words.label(one.customer, 24)
-        caption += f" Example: {name} at place {words.count(one.revenue_place)} by revenue stands at place "
-        caption += f"{words.count(one.profit_place)} by {_gain(about)}."
+        example = tables.examples.iloc[0]
+        name = "the customer" if about.public else words.label(example.customer, 24)
+        caption += f" Example: {name} at place {words.count(example.revenue_place)} by revenue stands at place "
+        caption += f"{words.count(example.profit_place)} by {_gain(about)}."
     alt = (
         f"Square of customers by percentile of revenue to date and of expected {phrases.gain(about)}; of the "
         f"{words.count(top)} best by revenue {words.counted(moved, 'lies', 'lie')} below the {phrases.top(about)} by "
@@ -149,27 +151,17 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
 def _corners(axes: Axes, tables: Tables, cut: float) -> None:
     """How many lead by the one and not by the other, in the corners where they are."""
     moved = words.count(row_of(tables.counts).moved)
-    for x, y, side, text in (
-        (3, min(cut + 4, 94), "left", f"{moved} by profit to come only"),
-        (97, 3, "right", f"{moved} by revenue only"),
-    ):
-        style.say(
-            axes,
-            x,
-            y,
-            text,
-            ha=side,
-            va="bottom",
-            weight="bold",
-            bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 2, "alpha": 0.8},
-        )
+    box = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 2, "alpha": 0.8}
+    options: dict = {"va": "bottom", "weight": "bold", "bbox": box}
+    style.say(axes, 3, min(cut + 4, 94), f"{moved} by profit to come only", ha="left", **options)
+    style.say(axes, 97, 3, f"{moved} by revenue only", ha="right", **options)
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
-    rows = [
-        (words.label(row.customer, 40), words.count(row.revenue_place), words.count(row.profit_place))
-        for _, row in tables.examples.iterrows()
-    ]
+    rows = []
+    for _, row in tables.examples.iterrows():
+        places = words.count(row.revenue_place), words.count(row.profit_place)
+        rows.append((words.label(row.customer, 40), *places))
     title = "First among the best by revenue only"
     return Numbers((title, "Place by revenue to date", f"Place by expected {phrases.gain(about)}"), rows)
 

@@ -170,9 +170,12 @@ def ticks(low: float, high: float, most: int = 6, *, whole: bool = False) -> lis
     """Round ticks inside a range."""
     from matplotlib.ticker import MaxNLocator
 
-    found = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=whole).tick_values(low, high)
     slack = 1e-9 * (high - low)
-    return [0.0 if abs(tick) < slack else float(tick) for tick in found if low - slack <= tick <= high + slack]
+    inside = []
+    for tick in MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=whole).tick_values(low, high):
+        if low - slack <= tick <= high + slack:
+            inside.append(0.0 if abs(tick) < slack else float(tick))
+    return inside
 
 
 def unit_of(largest: float, least: float) -> tuple[float, str]:
@@ -211,20 +214,11 @@ def y_ticks(axes: Axes, values: Iterable[float], names: Sequence[str] | None = N
 
 def interval(axes: Axes, y: float, q: Sequence[float], colour: str = BLUE, *, high: bool = False) -> None:
     """White dot: median; thick bar: 50%; thin bar: 90%. `q` are the 5, 25, 50, 75 and 95% quantiles."""
-    axes.plot(q[0::4], [y, y], color=colour, linewidth=2, alpha=0.65, clip_on=False, zorder=3)
-    axes.plot(q[1:4:2], [y, y], color=colour, linewidth=6, clip_on=False, zorder=3)
-    size = 7 if high else 6
-    axes.plot(
-        q[2],
-        y,
-        "o",
-        markersize=size,
-        markerfacecolor=PAPER,
-        markeredgecolor=colour,
-        markeredgewidth=1.5,
-        clip_on=False,
-        zorder=4,
-    )
+    low, low_half, middle, high_half, upper = q
+    axes.plot([low, upper], [y, y], color=colour, linewidth=2, alpha=0.65, clip_on=False, zorder=3)
+    axes.plot([low_half, high_half], [y, y], color=colour, linewidth=6, clip_on=False, zorder=3)
+    dot: dict = {"markerfacecolor": PAPER, "markeredgecolor": colour, "markeredgewidth": 1.5}
+    axes.plot(middle, y, "o", markersize=7 if high else 6, clip_on=False, zorder=4, **dot)
 
 
 def bands(axes: Axes, x: Sequence[float], q: Any, colour: str = BLUE, **options: Any) -> None:
@@ -243,18 +237,21 @@ def cells(axes: Axes, boxes: Any, counts: Any) -> None:
 
     shades = np.ceil(8 * np.sqrt(counts / counts.max())).clip(1, 8)
     for shade in np.unique(shades):
-        same = boxes[shades == shade]
-        same = same[np.lexsort((same[:, 0], same[:, 2]))]
-        new = np.r_[
-            True, (same[1:, 2] != same[:-1, 2]) | (np.abs(same[1:, 0] - same[:-1, 1]) > 1e-9 * same[:, 1].max())
-        ]
-        rights = same[np.r_[np.flatnonzero(new)[1:] - 1, len(same) - 1], 1]
-        paths = [
-            Path([(a, c), (b, c), (b, d), (a, d), (a, c)], closed=True)
-            for (a, _, c, d), b in zip(same[new], rights, strict=True)
-        ]
+        paths = [Path(corners, closed=True) for corners in _joined(boxes[shades == shade])]
         path = Path.make_compound_path(*paths)
-        axes.add_patch(PathPatch(path, color=BLUE, alpha=round(0.06 + 0.09 * float(shade), 2), linewidth=0))
+        alpha = round(0.06 + 0.09 * float(shade), 2)
+        axes.add_patch(PathPatch(path, color=BLUE, alpha=alpha, linewidth=0))
+
+
+def _joined(boxes: Any) -> list[list[tuple[float, float]]]:
+    """The corners of boxes of one shade, neighbours in a row joined."""
+    boxes = boxes[np.lexsort((boxes[:, 0], boxes[:, 2]))]  # row by row, from the left
+    left, right, bottom, top = boxes.T
+    is_apart = np.abs(left[1:] - right[:-1]) > 1e-9 * right.max()
+    begins = np.concatenate([[True], (bottom[1:] != bottom[:-1]) | is_apart])
+    ends = np.concatenate([begins[1:], [True]])
+    outlines = zip(left[begins], right[ends], bottom[begins], top[begins], strict=True)
+    return [[(a, c), (b, c), (b, d), (a, d), (a, c)] for a, b, c, d in outlines]
 
 
 def spread(centres: Sequence[float], widths: Sequence[float], low: float, high: float, gap: float = 10) -> list[float]:
@@ -306,7 +303,8 @@ def row_names(names: Sequence[str], wide: bool) -> list[str]:
 
 def room(names: Sequence[str], least: float = 60) -> float:
     """The left margin that rows' names need."""
-    return max(least, max((text_width(line) for name in names for line in name.split("\n")), default=0) + 14)
+    widths = [text_width(line) for name in names for line in name.split("\n")]
+    return max(least, max(widths, default=0) + 14)
 
 
 def _cut(line: str, width: float) -> str:

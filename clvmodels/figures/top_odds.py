@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,38 +40,41 @@ def table(run: Run) -> Tables | None:
     if ranking is None:
         return None
     top = math.ceil(run.about.top_share * len(ranking))
-    counted: list[dict[str, Any]] = []
+    counts = []
     for series in SERIES:
         odds = ranking[f"{series}_odds_top"]
         sure, out = int((odds >= SURE).sum()), int((odds <= OUT).sum())
-        counted.append({"series": series, "top": top, "sure": sure, "doubt": len(odds) - sure - out, "out": out})
-    cut = min(len(ranking), math.ceil(1.75 * max(top, counted[0]["sure"] + counted[0]["doubt"])))
+        counts.append({"series": series, "top": top, "sure": sure, "doubt": len(odds) - sure - out, "out": out})
+    table = typed(counts, series=str, top=int, sure=int, doubt=int, out=int)
+    likely = int(table["sure"].iloc[0] + table["doubt"].iloc[0])
+    last = min(len(ranking), math.ceil(1.75 * max(top, likely)))
+    names = _names(ranking, run.about.public) if len(ranking) <= SMALL else []
+    return Tables(
+        table,
+        typed(_points(ranking, last), series=str, place=int, odds=float),
+        typed(names, series=str, place=int, name=str, odds=float),
+    )
+
+
+def _points(ranking: pd.DataFrame, last: int) -> list[dict]:
+    """The odds at some of the places to the last one that is drawn, most certain first."""
+    places = np.round(np.linspace(1, last, min(POINTS, last))).astype(int)
     points = []
     for series in SERIES:
         odds = np.sort(ranking[f"{series}_odds_top"].to_numpy())[::-1]
-        at = np.unique(np.round(np.linspace(1, cut, min(POINTS, cut))).astype(int))
-        points += [{"series": series, "place": place, "odds": odds[place - 1]} for place in at]
-    names = _names(ranking, run.about.public) if len(ranking) <= SMALL else []
-    return Tables(
-        pd.DataFrame(counted),
-        typed(points, series=str, place=int, odds=float),
-        typed(names, series=str, place=int, name=str, odds=float),
-    )
+        points += [{"series": series, "place": place, "odds": odds[place - 1]} for place in np.unique(places)]
+    return points
 
 
 def _names(ranking: pd.DataFrame, public: bool) -> list[dict]:
     """Of a small base: the customers themselves, most certain first."""
     best = ranking.sort_values(["expected_odds_top", "expected_mean"], ascending=False, kind="stable")[:ROWS]
-    return [
-        {
-            "series": series,
-            "place": place,
-            "name": words.ordinal(place) if public else str(name),
-            "odds": row[f"{series}_odds_top"],
-        }
-        for place, (name, row) in enumerate(best.iterrows(), 1)
-        for series in SERIES
-    ]
+    rows = []
+    for place, (customer, row) in enumerate(best.iterrows(), 1):
+        name = words.ordinal(place) if public else str(customer)
+        for series in SERIES:
+            rows.append({"series": series, "place": place, "name": name, "odds": row[f"{series}_odds_top"]})
+    return rows
 
 
 def counts(tables: Tables, series: str = "expected") -> pd.Series:
@@ -129,20 +132,20 @@ def _curves(tables: Tables, about: About, width: int) -> Canvas:
 
 def _regions(axes: Axes, number: pd.Series, last: float) -> None:
     """Shades of those who are sure and in doubt; above each region its customers and its name."""
-    edges = np.array([0.0, number["sure"], number["sure"] + number["doubt"], last])
-    for left, right, alpha in ((edges[0], edges[1], style.BAND_90), (edges[1], edges[2], 0.1)):
-        axes.axvspan(left, right, color=style.BLUE, alpha=alpha, linewidth=0)
+    sure, likely = number["sure"], number["sure"] + number["doubt"]
+    axes.axvspan(0.0, sure, color=style.BLUE, alpha=style.BAND_90, linewidth=0)
+    axes.axvspan(sure, likely, color=style.BLUE, alpha=0.1, linewidth=0)
+    regions = ((0.0, sure, "sure", "sure"), (sure, likely, "doubt", "in doubt"), (likely, last, "out", "surely not"))
     across, up = style.pixels(axes)
-    names = ("sure", "in doubt", "surely not")
-    customers = [words.count(number[kind]) for kind in ("sure", "doubt", "out")]
-    widths = []
-    for count, name in zip(customers, names, strict=True):
-        widths.append(max(style.text_width(count, "bold"), style.text_width(name)))
-    middles = (edges[:-1] + edges[1:]) / 2 / last * across
-    centres = style.spread(list(middles), widths, -20, across + 10, 14)
+    middles, widths = [], []
+    for left, right, kind, name in regions:
+        customers = words.count(number[kind])
+        middles.append((left + right) / 2 / last * across)
+        widths.append(max(style.text_width(customers, "bold"), style.text_width(name)))
+    centres = style.spread(middles, widths, -20, across + 10, 14)
     options: dict = {"ha": "center", "va": "bottom", "transform": axes.transAxes}
-    for x, count, name in zip(centres, customers, names, strict=True):
-        style.say(axes, x / across, 1 + 26 / up, count, weight="bold", **options)
+    for x, (_, _, kind, name) in zip(centres, regions, strict=True):
+        style.say(axes, x / across, 1 + 26 / up, words.count(number[kind]), weight="bold", **options)
         style.say(axes, x / across, 1 + 9 / up, name, style.MUTED, **options)
 
 
@@ -185,19 +188,17 @@ def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:
     style.name_x(axes, f"chance of being in the {phrases.top(about)}")
     style.name_y(axes, "customer", rise=26)
     up = style.pixels(axes)[1]
-    for colour, text, rise in (
-        (style.BLUE, "● expected", 26),
-        (style.TEAL, f"◇ with the luck of {phrases.horizon(about)}", 8),
-    ):
-        style.say(axes, 1, 1 + rise / up, text, colour, ha="right", va="bottom", transform=axes.transAxes)
+    options: dict = {"ha": "right", "va": "bottom", "transform": axes.transAxes}
+    style.say(axes, 1, 1 + 26 / up, "● expected", style.BLUE, **options)
+    style.say(axes, 1, 1 + 8 / up, f"◇ with the luck of {phrases.horizon(about)}", style.TEAL, **options)
     return figure
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
-    rows = [
-        (title, *(words.count(counts(tables, series)[kind]) for series in SERIES))
-        for kind, title in (("sure", "Sure, 90% or more"), ("doubt", "In doubt"), ("out", "Surely not, 10% or less"))
-    ]
+    expected, realised = (counts(tables, series) for series in SERIES)
+    rows = []
+    for kind, title in (("sure", "Sure, 90% or more"), ("doubt", "In doubt"), ("out", "Surely not, 10% or less")):
+        rows.append((title, words.count(expected[kind]), words.count(realised[kind])))
     gain = phrases.gain(about)
     return Numbers(("Customers", f"By expected {gain}", f"By {gain} with the luck of {phrases.horizon(about)}"), rows)
 

@@ -114,23 +114,28 @@ def _lifetime(tables: Tables, about: About) -> str:
 
 def _window(tables: Tables, width: float) -> tuple[float, float]:
     """The range of the axis: room for the interval's labels at both ends; from 0 where that costs under a third."""
-    dots, q = tables.dots["value"], value_of(tables)
+    dots, interval = tables.dots["value"], value_of(tables)
     low, high = float(dots.min()), float(dots.max())
     spread = (high - low) or abs(high) or 1.0
-    label = 78 / width * spread
-    low, high = min(low - 0.04 * spread, q.q5 - 1.35 * label), max(high + 0.04 * spread, q.q95 + 1.35 * label)
-    return (min(low, 0.0) if low < 0.33 * high else low), high
+    label = 1.35 * 78 / width * spread
+    low = min(low - 0.04 * spread, interval.q5 - label)
+    high = max(high + 0.04 * spread, interval.q95 + label)
+    if low < 0.33 * high:
+        low = min(low, 0.0)
+    return low, high
 
 
 def _heap(dots: np.ndarray, low: float, high: float, width: float, height: float) -> tuple[float, np.ndarray]:
     """The largest dots whose heap is no higher than `height`: their diameter, and where each stands. [dot, 2]"""
+    scale = width / (high - low)
     for diameter in np.arange(22.0, 3.0, -0.5):
-        scale = width / (high - low)
         columns = np.floor((dots - low) * scale / diameter).astype(int)
-        level = np.array([np.count_nonzero(columns[:i] == column) for i, column in enumerate(columns)])
+        level = np.array([np.count_nonzero(columns[:dot] == column) for dot, column in enumerate(columns)])
         if (level.max() + 1) * diameter <= height:
             break
-    return diameter, np.column_stack([low + (columns + 0.5) * diameter / scale, (level + 0.5) * diameter])
+    x = low + (columns + 0.5) * diameter / scale
+    y = (level + 0.5) * diameter
+    return diameter, np.column_stack([x, y])
 
 
 @style.styled
@@ -153,44 +158,39 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
     return figure
 
 
-def _ends(axes: Axes, q: pd.Series) -> None:
-    style.interval(axes, 16, phrases.quantiles(q), high=True)
-    step = words.width_step(q.q5, q.q95)
-    for value, side, move in ((q.q5, "right", -6), (q.q95, "left", 6)):
-        text = words.compact(value, step)
-        style.say(
-            axes, value, 16, text, style.BLUE, ha=side, va="center", weight="bold", transform=style.shift(axes, move)
-        )
+def _ends(axes: Axes, value: pd.Series) -> None:
+    """The intervals below the dots, with the ends of the wider one."""
+    style.interval(axes, 16, phrases.quantiles(value), high=True)
+    step = words.width_step(value.q5, value.q95)
+    for end, side, move in ((value.q5, "right", -6), (value.q95, "left", 6)):
+        text, place = words.compact(end, step), style.shift(axes, move)
+        style.say(axes, end, 16, text, style.BLUE, ha=side, va="center", weight="bold", transform=place)
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for series in ("realised", "expected"):
-        q = value_of(tables, series)
-        step = words.width_step(q.q5, q.q95)
-        cells = [words.money(q.q50, about.currency, step)]
-        cells += [
-            words.span(q[a], q[b], currency=about.currency, step=step) for a, b in (("q25", "q75"), ("q5", "q95"))
-        ]
-        rows.append((words.capital(series), *cells))
+        rows.append((words.capital(series), *_middle_and_spans(value_of(tables, series), about)))
     rows += _lifetime_rows(tables, about)
-    return Numbers(
-        (f"{words.capital(phrases.gain(about))}, {phrases.horizon(about)}", "Middle", "50% interval", "90% interval"),
-        rows,
-    )
+    value = f"{words.capital(phrases.gain(about))}, {phrases.horizon(about)}"
+    return Numbers((value, "Middle", "50% interval", "90% interval"), rows)
+
+
+def _middle_and_spans(value: pd.Series, about: About) -> tuple[str, str, str]:
+    """The middle and both intervals, to the digit that the wider one allows."""
+    step = words.width_step(value.q5, value.q95)
+    middle = words.money(value.q50, about.currency, step)
+    half = words.span(value.q25, value.q75, currency=about.currency, step=step)
+    return middle, half, words.span(value.q5, value.q95, currency=about.currency, step=step)
 
 
 def _lifetime_rows(tables: Tables, about: About) -> list[tuple[str, ...]]:
     if tables.made.empty:
         return []
-    made, both = row_of(tables.made), row_of(tables.totals, total="lifetime")
-    step = words.width_step(both.q5, both.q95)
-    spans = [
-        words.span(both[low], both[high], currency=about.currency, step=step)
-        for low, high in (("q25", "q75"), ("q5", "q95"))
-    ]
-    so_far, middle = (words.money(amount, about.currency, step) for amount in (made.profit, both.q50))
-    return [(f"Made so far, {made.basis}", so_far, "", ""), ("Together, realised", middle, *spans)]
+    profit_made, lifetime = row_of(tables.made), row_of(tables.totals, total="lifetime")
+    so_far = words.money(profit_made.profit, about.currency, words.width_step(lifetime.q5, lifetime.q95))
+    together = ("Together, realised", *_middle_and_spans(lifetime, about))
+    return [(f"Made so far, {profit_made.basis}", so_far, "", ""), together]
 
 
 FIGURE = Figure(

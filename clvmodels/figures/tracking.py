@@ -55,18 +55,18 @@ def table(run: Run) -> Tables | None:
     return Tables(typed(periods, **PERIOD, **FORECAST), inside_table(inside), typed([total], **TOTAL, **FORECAST))
 
 
-def each(tables: Tables) -> str:
+def period_name(tables: Tables) -> str:
     """What a point of the figure stands for: a week, a 4-week period, a year."""
     first = tables.periods.iloc[0]
     return str(first.unit) if first.units == 1 else f"{int(first.units)}-{first.unit} period"
 
 
 def heading(tables: Tables, about: About) -> str:
-    return f"Purchases per {each(tables)}, actual and forecast"
+    return f"Purchases per {period_name(tables)}, actual and forecast"
 
 
 def describe(tables: Tables, about: About) -> Words:
-    point, inside = each(tables), row_of(tables.inside)
+    point, inside = period_name(tables), row_of(tables.inside)
     sub = (
         f"Repeat purchases of all customers. Dots: actual. Blue: the model's median with 50% and 90% bands. "
         f"The model saw nothing after {words.date(about.calibration_end)}."
@@ -117,21 +117,21 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
     x = np.arange(len(periods)) + 0.5
     tallest = float(periods[["actual", "q95"]].max().max()) or 1.0
     axes.set(xlim=(0, len(periods)), ylim=(0, 1.16 * tallest))
-    known = periods["q50"].notna().to_numpy()
-    style.bands(axes, x[known], periods[known])
-    axes.plot(x[known], periods["q50"][known], color=style.BLUE)
+    has_forecast = periods["q50"].notna().to_numpy()
+    style.bands(axes, x[has_forecast], periods[has_forecast])
+    axes.plot(x[has_forecast], periods["q50"][has_forecast], color=style.BLUE)
     axes.plot(x, periods["actual"], "-o", color=style.INK, linewidth=1, markersize=3.5 if wide else 2.5)
     outside = _outside(periods).to_numpy()
     axes.plot(x[outside], periods["actual"][outside], "o", color=style.RED, markersize=6 if wide else 5)
     style.y_ticks(axes, style.ticks(0, 1.1 * tallest, 6, whole=True))
     _months(axes, periods, wide)
-    style.name_y(axes, f"purchases per {each(tables)}", rise=28)
-    _labels(axes, periods, x, outside, each(tables))
+    style.name_y(axes, f"purchases per {period_name(tables)}", rise=28)
+    _labels(axes, periods, x, outside, period_name(tables))
     return figure
 
 
-def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, each: str) -> None:
-    """Words beside the marks: `actual` at an early peak, `model` below the band's end, misses at the worst `each`.
+def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, name: str) -> None:
+    """Words beside the marks: `actual` at an early peak, `model` below the band's end, how many are outside.
 
     Where the band's end is so near the axis that `model` would stand among the months, it stands on the axis.
     """
@@ -139,24 +139,29 @@ def _labels(axes: Axes, periods: pd.DataFrame, x: NDArray, outside: NDArray, eac
     if 0 < fitted < len(periods):
         _border(axes, fitted)
     across, up = style.pixels(axes)
-    wide = across / len(periods)  # pixels of a period
+    period_width = across / len(periods)
     last, line = periods.iloc[-1], axes.get_ylim()[1] * LINE / up
     below = max(min(last["q5"], last["actual"]), line)
     _bold(axes, x[-1], below, "model", style.BLUE, -5, ha="right", va="top")
-    early = periods["actual"].iloc[: max(2, (fitted or len(periods)) * 2 // 3)]
+    count = (fitted or len(periods)) * 2 // 3
+    early = periods["actual"].iloc[: max(2, count)]
     peak = int(early.to_numpy().argmax())
-    reach = style.text_width("actual", "bold") / 2 / wide
+    reach = style.text_width("actual", "bold") / 2 / period_width
     _bold(axes, max(x[peak], reach), early.iloc[peak], "actual", style.INK, 6, ha="center", va="bottom")
     if outside.any():
-        _misses(axes, periods["actual"], outside, f"{words.counted(outside.sum(), each)} outside", fitted, wide)
+        text = f"{words.counted(outside.sum(), name)} outside"
+        _misses(axes, periods["actual"], outside, text, fitted, period_width)
 
 
-def _misses(axes: Axes, actual: pd.Series, outside: NDArray, text: str, fitted: int, wide: float) -> None:
+def _misses(axes: Axes, actual: pd.Series, outside: NDArray, text: str, fitted: int, period_width: float) -> None:
     """How many are outside, above the highest of them, right of the border and above all dots that it passes."""
+    reach = style.text_width(text, "bold") / 2 / period_width
     highest = int(np.where(outside, actual, -1).argmax()) + 0.5
-    reach = style.text_width(text, "bold") / 2 / wide
-    place = min(max(highest, fitted + reach + 4 / wide), len(actual) - reach)
-    passed = actual.iloc[max(0, int(place - reach)) : int(place + reach) + 1]
+    leftmost = fitted + reach + 4 / period_width
+    rightmost = len(actual) - reach
+    place = min(max(highest, leftmost), rightmost)
+    first, last = max(0, int(place - reach)), int(place + reach)
+    passed = actual.iloc[first : last + 1]
     _bold(axes, place, float(passed.max()), text, style.RED, 7, ha="center", va="bottom")
 
 
@@ -182,16 +187,20 @@ def _months(axes: Axes, periods: pd.DataFrame, wide: bool) -> None:
         _named(axes, starts, unit, wide)
         return
     weeks = int(periods["units"].iloc[0])
-    months = pd.date_range(starts.iloc[0], starts.iloc[-1] + pd.Timedelta(weeks=weeks), freq="MS")
-    every = next(k for k in (1, 2, 3, 6, 12, 24, 60, 120) if len(months) / k <= (9 if wide else 5))
-    shown = [m for m in months if (m.month - 1 + 12 * m.year) % every == 0]
-    at = [(m - starts.iloc[0]).days / 7 / weeks for m in shown]
-    names = [
-        f"{words.month(m)} {m.year}" if m.month == 1 or place == 0 else words.month(m) for place, m in enumerate(shown)
-    ]
-    if every >= 12:
-        names = [str(m.year) for m in shown]
-    style.x_ticks(axes, at, names)
+    start = starts.iloc[0]
+    months = pd.date_range(start, starts.iloc[-1] + pd.Timedelta(weeks=weeks), freq="MS")
+    most = 9 if wide else 5
+    step = next(step for step in (1, 2, 3, 6, 12, 24, 60, 120) if len(months) / step <= most)
+    places: list[float] = []
+    names: list[str] = []
+    for month in months:
+        if (12 * month.year + month.month - 1) % step:
+            continue
+        has_year = month.month == 1 or not names
+        name = f"{words.month(month)} {month.year}" if has_year else words.month(month)
+        names.append(str(month.year) if step >= 12 else name)
+        places.append((month - start).days / 7 / weeks)
+    style.x_ticks(axes, places, names)
 
 
 def _named(axes: Axes, starts: pd.Series, unit: str, wide: bool) -> None:
@@ -207,22 +216,15 @@ def _named(axes: Axes, starts: pd.Series, unit: str, wide: bool) -> None:
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
-    periods = rows_of(tables.periods, held_out=True)
-    rows = [
-        (
-            words.date(row.start),
-            words.count(row.actual),
-            words.count(row.q50),
-            words.span(row.q5, row.q95, step=1.0),
-            _in_or_out(row),
-        )
-        for _, row in periods.iterrows()
-    ]
-    whole = row_of(tables.total)
-    step = max(1.0, words.width_step(whole.q5, whole.q95))
-    ends = words.count_span(whole.q5, whole.q95)
-    rows.append(("All", words.count(whole.actual), words.number(whole.q50, step), ends, _in_or_out(whole)))
-    titles = (f"{words.capital(each(tables))} from", "Actual", "Forecast", "90% interval", "Actual is")
+    rows = []
+    for _, row in rows_of(tables.periods, held_out=True).iterrows():
+        ends = words.span(row.q5, row.q95, step=1.0)
+        rows.append((words.date(row.start), words.count(row.actual), words.count(row.q50), ends, _in_or_out(row)))
+    total = row_of(tables.total)
+    step = max(1.0, words.width_step(total.q5, total.q95))
+    ends = words.count_span(total.q5, total.q95)
+    rows.append(("All", words.count(total.actual), words.number(total.q50, step), ends, _in_or_out(total)))
+    titles = (f"{words.capital(period_name(tables))} from", "Actual", "Forecast", "90% interval", "Actual is")
     return Numbers(titles, rows, {len(rows) - 1: "total"})
 
 

@@ -46,7 +46,10 @@ def _row(kind: str, name: str, draws: np.ndarray, gross: np.ndarray) -> dict:
     shares = dict.fromkeys(QUANTILES, np.nan)
     if (gross > 0).all():
         shares = quantiles(draws / gross)
-    return {"kind": kind, "name": name, **quantiles(draws), **{f"share_{q}": share for q, share in shares.items()}}
+    row = {"kind": kind, "name": name, **quantiles(draws)}
+    for level, share in shares.items():
+        row[f"share_{level}"] = share
+    return row
 
 
 def _title(name: str) -> str:
@@ -77,19 +80,19 @@ def cents(row: pd.Series, sign: float = 1.0) -> str:
 
 
 def describe(table: pd.DataFrame, about: About) -> Words:
-    whole, most, gain = row_of(table, kind="whole"), largest(table), phrases.gain(about)
-    ends = words.span(whole.q5, whole.q95, currency=about.currency)
+    total, most, gain = row_of(table, kind="whole"), largest(table), phrases.gain(about)
+    ends = words.span(total.q5, total.q95, currency=about.currency)
     sub = (
         f"{words.capital(gain)} of all {words.count(about.customers)} customers in {phrases.horizon(about)}"
         f"{phrases.in_currency(about)}, {phrases.discounted(about)}. Bar: median of the part; line: its 90% interval."
     )
-    one, coins = COINS.get(str(about.currency), (f"100 {about.currency or 'units'}", ""))
-    many = f" {coins}" if coins else ""
+    unit, coins = COINS.get(str(about.currency), (f"100 {about.currency or 'units'}", ""))
+    coins = f" {coins}" if coins else ""
     name = title(most)
     caption = ""
-    if np.isfinite(whole.share_q50):
-        caption = f"Of each {one} of gross margin **{cents(whole)}{many}** remain as {gain} (90%)"
-        caption += f"; the largest cost, {name}, takes {cents(most, -1.0)}{many}." if most.kind == "part" else "."
+    if np.isfinite(total.share_q50):
+        caption = f"Of each {unit} of gross margin **{cents(total)}{coins}** remain as {gain} (90%)"
+        caption += f"; the largest cost, {name}, takes {cents(most, -1.0)}{coins}." if most.kind == "part" else "."
     caption += " Medians of parts do not add up exactly to the median of the whole."
     credit = rows_of(table, kind="credit")
     if len(credit):
@@ -103,10 +106,13 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 
 def _starts(table: pd.DataFrame) -> list[float]:
     """Where each bar begins: the costs where the part above ends, the others at 0."""
-    starts, at = [], 0.0
+    starts, end = [], 0.0
     for line in table.itertuples():
-        starts.append(at if line.kind == "part" else 0.0)
-        at += float(line.q50) if line.kind == "part" else 0.0
+        if line.kind == "part":
+            starts.append(end)
+            end += float(line.q50)
+        else:
+            starts.append(0.0)
     return starts
 
 
@@ -122,24 +128,29 @@ def draw(table: pd.DataFrame, about: About, width: int) -> Canvas:
     heights = -np.arange(len(table), dtype=float) - 0.45 * (table["kind"] == "credit").to_numpy()
     figure = style.canvas(width, row * (1 - heights.min()) + 62)
     axes = style.panel(figure, left, right if wide else 14, 24, 38)
-    starts = _starts(table)
-    lows = [start + line.q5 for start, line in zip(starts, table.itertuples(), strict=True)]
-    highs = [start + line.q95 for start, line in zip(starts, table.itertuples(), strict=True)]
-    low, high = min(0.0, *lows, *starts), max(0.0, *highs, *starts)
-    axes.set(xlim=(low - 0.01 * (high - low), high + 0.01 * (high - low)), ylim=(heights.min() - 0.5, 0.5))
-    bar = BAR if wide else 0.34
-    down = 0.0 if wide else -0.2  # in the small drawing the words stand above their bar
-    for place, (y, start, line) in enumerate(zip(heights + down, starts, table.itertuples(), strict=True)):
-        _bar(axes, y, start, line, bar)
-        if wide and line.kind == "part" and table["kind"][place + 1] == "part":
-            end = start + line.q50
-            axes.plot([end, end], [y - bar / 2, y - 1 + bar / 2], color=style.RULE, linewidth=1)
+    starts = np.array(_starts(table))
+    low = min(0.0, *(starts + table["q5"]), *starts)
+    high = max(0.0, *(starts + table["q95"]), *starts)
+    edge = 0.01 * (high - low)
+    axes.set(xlim=(low - edge, high + edge), ylim=(heights.min() - 0.5, 0.5))
+    _bars(axes, table, heights, starts, wide)
     axes.axvline(0, color=style.RULE, linewidth=1)
     _write(axes, heights, names, labels, table, wide, right)
     style.x_ticks(axes, style.ticks(low, high, 5 if wide else 3))
     axes.grid(axis="x")
     style.name_x(axes, f"{phrases.gain(about)}, {phrases.horizon(about)}{phrases.in_currency(about)}")
     return figure
+
+
+def _bars(axes: Axes, table: pd.DataFrame, heights: np.ndarray, starts: np.ndarray, wide: bool) -> None:
+    """All bars; in the wide drawing a line leads from the end of a part to the beginning of the next."""
+    height = BAR if wide else 0.34
+    down = 0.0 if wide else -0.2  # in the small drawing the words stand above their bar
+    for place, (y, start, line) in enumerate(zip(heights + down, starts, table.itertuples(), strict=True)):
+        _bar(axes, y, start, line, height)
+        if wide and line.kind == "part" and table["kind"][place + 1] == "part":
+            end = start + line.q50
+            axes.plot([end, end], [y - height / 2, y - 1 + height / 2], color=style.RULE, linewidth=1)
 
 
 def _bar(axes: Axes, y: float, start: float, line: Any, height: float) -> None:
@@ -168,23 +179,14 @@ def _write(
     for y, name, label, kind in zip(heights, names, labels, table["kind"], strict=True):
         weight = "bold" if kind == "whole" else "normal"
         if wide:
-            style.say(
-                axes, 1, y, label, ha="right", va="center", weight=weight, transform=style.beside(axes, right - 2)
-            )
+            place = style.beside(axes, right - 2)
+            style.say(axes, 1, y, label, ha="right", va="center", weight=weight, transform=place)
         else:
             style.say(axes, 0, y + 0.06, name, va="bottom", weight=weight, transform=style.beside(axes, 6))
             style.say(axes, 1, y + 0.06, label, ha="right", va="bottom", weight=weight, transform=style.beside(axes, 0))
     if wide:
-        style.say(
-            axes,
-            1,
-            0.5,
-            "median (90% interval)",
-            style.MUTED,
-            ha="right",
-            va="bottom",
-            transform=style.beside(axes, right - 2, 4),
-        )
+        place = style.beside(axes, right - 2, 4)
+        style.say(axes, 1, 0.5, "median (90% interval)", style.MUTED, ha="right", va="bottom", transform=place)
 
 
 def _labels(table: pd.DataFrame, wide: bool) -> list[str]:

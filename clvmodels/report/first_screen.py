@@ -173,7 +173,7 @@ def _held_out(stored: Stored) -> Answer | None:
     purchases = row_of(tables.total)
     side = "inside" if purchases.side == "inside" else "outside"
     note = f"forecast {words.count_span(purchases.q5, purchases.q95)} (90%): {side}."
-    link = words.capital(tracking.each(tables)) + "s"
+    link = words.capital(tracking.period_name(tables)) + "s"
     return Answer("Held-out purchases", words.count(purchases.actual), note, "tracking", link)
 
 

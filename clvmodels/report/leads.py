@@ -127,7 +127,7 @@ def _results(stored: Stored) -> list[tuple[str, str]]:
     results = []
     for figure, code, name in JUDGED:
         if figure in tables and by_code.get(code) in ("passed", "failed"):
-            unit = tracking.each(tables[figure]) if figure == "tracking" else ""
+            unit = tracking.period_name(tables[figure]) if figure == "tracking" else ""
             results.append((name.format(unit=unit), by_code[code]))
     return results
 

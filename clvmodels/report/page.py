@@ -35,7 +35,7 @@ MOST_DIGITS = 40
 _HERE = Path(__file__).parent
 
 
-class Drawn(NamedTuple):
+class ReadyFigure(NamedTuple):
     """A figure ready for the page."""
 
     figure: Figure
@@ -51,20 +51,20 @@ class Chapter(NamedTuple):
     name: str
     heading: str
     lead: str
-    figures: list[Drawn]
+    figures: list[ReadyFigure]
 
 
 def build(stored: Stored) -> tuple[str, dict[str, str]]:
     """The page, and the drawings as files of their own, by file name."""
     files: dict[str, str] = {}
-    drawn = {name: _drawn(name, stored, files) for name in FIGURES if name in stored.tables}
+    figures = [_ready(name, stored, files) for name in FIGURES if name in stored.tables]
     page = (
         _environment()
         .get_template("template.html")
         .render(
             about=stored.about,
             title=words.label(stored.about.title, 200),
-            chapters=_chapters(stored, drawn),
+            chapters=_chapters(stored, figures),
             kicker=_kicker(stored),
             failures=first_screen.failures(stored),
             answer=first_screen.answer(stored),
@@ -80,7 +80,7 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
     return page, files
 
 
-def _drawn(name: str, stored: Stored, files: dict[str, str]) -> Drawn:
+def _ready(name: str, stored: Stored, files: dict[str, str]) -> ReadyFigure:
     """Words and drawings of one figure; its drawings are put among the files as well."""
     figure, table, about = FIGURES[name], stored.tables[name], stored.about
     drawings = []
@@ -88,18 +88,20 @@ def _drawn(name: str, stored: Stored, files: dict[str, str]) -> Drawn:
         for width, screen in SCREENS.get(figure.shape, ON_ALL_SCREENS).items():
             raw = svg.render(figure.draw(table, about, width))
             files[f"{name}-{width}.svg"] = svg.for_file(raw)
-            drawings.append(Markup(svg.for_page(raw, f"{name}{width}", screen, f"{name}-alt")))
+            inline = svg.for_page(raw, f"{name}{width}", screen, f"{name}-alt")
+            drawings.append(Markup(inline))
+    heading, texts = figure.heading(table, about), figure.words(table, about)
     numbers = None if figure.numbers is None else figure.numbers(table, about)
-    return Drawn(figure, figure.heading(table, about), figure.words(table, about), numbers, drawings)
+    return ReadyFigure(figure, heading, texts, numbers, drawings)
 
 
-def _chapters(stored: Stored, drawn: dict[str, Drawn]) -> list[Chapter]:
+def _chapters(stored: Stored, figures: list[ReadyFigure]) -> list[Chapter]:
     """The chapters that have something to show; limits and how to reproduce are always there."""
     chapters = []
     for name, heading in CHAPTERS.items():
-        figures = [item for item in drawn.values() if item.figure.chapter == name]
-        if figures or name in ("limits", "reproduce"):
-            chapters.append(Chapter(name, heading, _lead(name, stored), figures))
+        of_chapter = [ready for ready in figures if ready.figure.chapter == name]
+        if of_chapter or name in ("limits", "reproduce"):
+            chapters.append(Chapter(name, heading, _lead(name, stored), of_chapter))
     return chapters
 
 
@@ -170,21 +172,25 @@ def prose(text: str) -> Markup:
     """Escaped text in which `**x**` stands out and a file's name is set as code."""
     safe = str(escape(text))
     safe = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", safe)
-    safe = re.sub(r"\b((?:\w+|\*)\.(?:csv|parquet|yaml))\b", r"<code>\1</code>", safe)
+    safe = re.sub(r"\b((?:\w+\.)+(?:csv|parquet|yaml))\b", r"<code>\1</code>", safe)
     return Markup(safe)
 
 
 def _right(numbers: Numbers) -> list[bool]:
     """Which columns hold numbers, and so are set to the right; the first names the row."""
-    columns = [[row[place] for row in numbers.rows] for place in range(len(numbers.columns))]
-    return [place > 0 and _is_numeric(cells) for place, cells in enumerate(columns)]
+    is_right = []
+    for place in range(len(numbers.columns)):
+        cells = [row[place] for row in numbers.rows]
+        is_right.append(place > 0 and _is_numeric(cells))
+    return is_right
 
 
 def _is_numeric(cells: list[str]) -> bool:
     """Whether each cell that is not empty is short and has a digit."""
     filled = [cell for cell in cells if cell not in ("", "—")]
-    return bool(filled) and all(len(cell) <= MOST_DIGITS and _has_digit(cell) for cell in filled)
+    return bool(filled) and all(_is_number(cell) for cell in filled)
 
 
-def _has_digit(cell: str) -> bool:
-    return any(character.isdigit() for character in cell)
+def _is_number(cell: str) -> bool:
+    has_digit = any(character.isdigit() for character in cell)
+    return has_digit and len(cell) <= MOST_DIGITS

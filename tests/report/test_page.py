@@ -14,7 +14,7 @@ from fakes.tiny import forecast_run, tiny_run, worth_run
 from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
-from clvmodels.report.page import build
+from clvmodels.report.page import build, prose
 from clvmodels.report.stored import Stored, read
 
 PAGE = Path(__file__).with_name("tiny_page.txt")
@@ -73,3 +73,9 @@ def test_coordinates_are_rounded_and_colours_follow_the_theme():
     text = svg.for_page(raw, "name", "small", "alt")
     assert 'd="M0.1 4.6L1 2"' in text and 'x="3.1"' in text and "stroke:var(--blue)" in text
     assert ">0.25 #0072b2<" in text
+
+
+def test_names_of_files_are_set_as_code_whole():
+    text = prose("See group_effects.groups.csv, customers.parquet and **config.yaml**; a < b.")
+    files = "<code>group_effects.groups.csv</code>, <code>customers.parquet</code> and <b><code>config.yaml</code></b>"
+    assert text == f"See {files}; a &lt; b."
