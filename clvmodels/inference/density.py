@@ -15,19 +15,21 @@ import pytensor
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
+from clvmodels.inference.direct import direct_density
 from clvmodels.inference.effects import Effect, moved
 from clvmodels.inference.target import Target
 from clvmodels.inference.terms import Scale, Term, make_terms
 from clvmodels.inference.unique_rows import UniqueRows
 from clvmodels.models.contract import Model, Parameter
+from clvmodels.models.densities.operation import log_prob as kernel_log_prob
 from clvmodels.models.prior import Prior, unit_factor
+from clvmodels.models.prior_formulas import quantiles
 
 COMPILED_STRUCTURES = 12
 """Densities that a process keeps compiled, 20 to 40 MiB each; the one not used for longest goes first. A run has about
 a dozen: the models of its entries and its cost models, each fitted at two dates."""
-START_DRAWS = 999
 START_QUANTILES = (0.5, 0.2, 0.8)
-"""Of the prior's draws: the median, and the ends of an interval wide enough to find a second mode from."""
+"""Of the prior: the median, and the ends of an interval wide enough to find a second mode from."""
 
 
 class Density:
@@ -57,13 +59,16 @@ class Density:
         self._designs = {term.name: _shared(f"data {term.name}", term.blank) for term in self.terms}
         self._centring = {t.name: pytensor.shared(np.ones(len(t.labels)), f"centring {t.name}") for t in self.terms}
         self.slices = self._layout()
-        self.target = Target(self._names(), self._graph, self._starts())
+        self.direct = None if self.terms else direct_density(model, self.priors, self.factors, with_prior)
+        self.target = Target(self._names(), self._graph, self._starts(), direct=self.direct)
 
     def set_data(self, condensed: UniqueRows, table: pd.DataFrame, scales: Mapping[str, Scale]) -> None:
         """Exchange the customers; what is compiled stays. Coefficients of groups are centred again."""
         for name, shared in self._rows.items():
             shared.set_value(condensed.rows[name])
         self._weights.set_value(condensed.weights)
+        if self.direct is not None:
+            self.direct.set_data(condensed.rows, condensed.weights)
         representatives = table.iloc[condensed.first]
         for term in self.terms:
             self._designs[term.name].set_value(term.design(representatives, scales))
@@ -73,6 +78,8 @@ class Density:
         """Forget the customers, so that what stays compiled does not hold their rows."""
         for shared in (*self._rows.values(), self._weights):
             shared.set_value(np.ones(1))
+        if self.direct is not None:
+            self.direct.release_data()
         for term in self.terms:
             self._designs[term.name].set_value(term.blank)
 
@@ -126,7 +133,7 @@ class Density:
             per_row = term.per_row(block, self._designs[term.name], centring)
             for name in term.effect.parameters:
                 coefficients[name] = coefficients.get(name, 0.0) + per_row
-        log_prob = self.model.log_prob(self._rows, moved(self.model, theta, coefficients, pt))
+        log_prob = kernel_log_prob(self.model, self._rows, moved(self.model, theta, coefficients, pt))
         log_likelihood = pt.sum(self._weights * log_prob)
         return log_prior + log_likelihood if self.with_prior else log_likelihood
 
@@ -135,17 +142,16 @@ class Density:
 
         A second mode lies where parameters trade for each other: one low, the next one high.
         """
-        rng = np.random.default_rng(0)
-        quantiles = [self._free_quantiles(parameter, rng) for parameter in self.model.parameters]
-        median, low, high = np.array(quantiles).T
+        of_parameters = [self._free_quantiles(parameter) for parameter in self.model.parameters]
+        median, low, high = np.array(of_parameters).T
         even = np.arange(len(median)) % 2 == 0
         corners = [median, low, high, np.where(even, low, high), np.where(even, high, low)]
         effects = [term.start for term in self.terms]
         return np.array([np.concatenate([corner, *effects]) for corner in corners])
 
-    def _free_quantiles(self, parameter: Parameter, rng: np.random.Generator) -> Array:
-        stated = self.priors[parameter.name].draw(START_DRAWS, rng, self.factors[parameter.name])
-        return np.quantile(parameter.free_from_stated(stated), START_QUANTILES)
+    def _free_quantiles(self, parameter: Parameter) -> Array:
+        stated = quantiles(self.priors[parameter.name], np.array(START_QUANTILES), self.factors[parameter.name])
+        return parameter.free_from_stated(stated)
 
 
 def _shared(name: str, blank: np.ndarray) -> Any:

@@ -15,6 +15,8 @@ and eq. 10 (the expected purchases).
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
+from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.densities.histories import erlang_gamma_until_coin
 from clvmodels.models.parts.beta_coin import BetaCoin
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
@@ -24,4 +26,5 @@ bg_nbd = Composed(
     reference="Fader, Hardie & Lee (2005), Marketing Science 24(2), eq. 6",
     purchases=PoissonGamma(),
     lifetime=BetaCoin(first=False),
+    kernel=Kernel(erlang_gamma_until_coin, (1, 0)),
 )

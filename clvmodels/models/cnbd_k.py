@@ -9,6 +9,8 @@ from typing import Any
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.compose import Composed
 from clvmodels.models.contract import Model
+from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.densities.histories import erlang_gamma_until_coin
 from clvmodels.models.parts.beta_coin import BetaCoin
 from clvmodels.models.parts.contract import Purchases
 from clvmodels.models.parts.erlang_gamma import ErlangGamma
@@ -25,7 +27,8 @@ class CNBDk(Composed[Purchases]):
     """
 
     def __init__(self, name: str, family: str, reference: str, first: bool, k: int):
-        super().__init__(name, f"{family}-{k}", reference, ErlangGamma(k), BetaCoin(first))
+        kernel = Kernel(erlang_gamma_until_coin, (k, int(first)))
+        super().__init__(name, f"{family}-{k}", reference, ErlangGamma(k), BetaCoin(first), kernel=kernel)
         self.family, self.first = family, first
         self.options = MappingProxyType({"k": k})
         self._variants: dict[int, CNBDk] = {k: self}

@@ -19,6 +19,7 @@ import pytensor.tensor as pt
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.contract import STATUS, Graph, Model, PurchaseModel, Rows, State, Theta
+from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.parts.contract import Calendar, Component, Lifetime, Memoryless, OnCalendar, Purchases
 from clvmodels.models.parts.steps import Steps
 from clvmodels.randomness import KeyedRandom
@@ -33,6 +34,8 @@ class Composed[P: Purchases](PurchaseModel):
     ----------
     observes_end
         The customers' table has a `status`: unknown, alive, or ended, and then T is the age at the end.
+    kernel
+        Its density as a compiled loop, where one is written for these components.
 
     Raises
     ------
@@ -49,8 +52,10 @@ class Composed[P: Purchases](PurchaseModel):
         lifetime: Lifetime[P],
         calendar: Calendar | None = None,
         observes_end: bool = False,
+        kernel: Kernel | None = None,
     ):
         self.name, self.title, self.reference = name, title, reference
+        self.kernel = kernel
         self.lifetime, self.observes_end = lifetime, observes_end
         self._put_together(purchases, calendar or Calendar())
 
@@ -83,6 +88,7 @@ class Composed[P: Purchases](PurchaseModel):
             return self
         variant = copy(self)
         variant._put_together(self.purchases, Steps(**numbers))
+        variant.kernel = None  # which knows no calendar
         variant.options = MappingProxyType({**self.options, "calendar": deepcopy(numbers)})
         return variant
 

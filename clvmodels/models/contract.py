@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
+from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.prior import Prior
 from clvmodels.randomness import KeyedRandom
 
@@ -106,6 +107,15 @@ class Parameter(NamedTuple):
             return free
         return xp.log(stated) + xp.log1p(-stated)
 
+    def slopes(self, stated: Array) -> tuple[Array, Array, Array]:
+        """The derivatives by the free coordinate: of the stated quantity, the parameter and `log_jacobian`."""
+        if self.support == "real":
+            return np.ones_like(stated), np.ones_like(stated), np.zeros_like(stated)
+        if self.support == "positive":
+            return stated, stated, np.ones_like(stated)
+        by_free = stated * (1.0 - stated)
+        return by_free, (self.upper - self.lower) * by_free, 1.0 - 2.0 * stated
+
     def moved(self, value: Value, coefficient: Value, xp: ModuleType = np) -> Value:
         """The parameter of a row whose coefficients add up to `coefficient`."""
         step = self.direction * coefficient
@@ -169,8 +179,17 @@ class Model(ABC):
     options: Mapping[str, Any] = MappingProxyType({})
     handles: tuple[Handle, ...] = ()
     meanings: tuple[Meaning, ...] = ()
+    kernel: Kernel | None = None
+    """The same log density as a compiled loop, for a model that has one (`densities`)."""
     traits: tuple[str, ...] = ()
     """Those of `observes` that a new customer has too (a birth date), where all that tells of a history is 0."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """A class that says anew what its density is has no kernel of another's."""
+        super().__init_subclass__(**keywords)
+        says_density = "log_prob" in vars(cls) or "branches" in vars(cls)
+        if says_density and "kernel" not in vars(cls):
+            cls.kernel = None
 
     @abstractmethod
     def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
@@ -235,8 +254,10 @@ class PurchaseModel(Model):
     def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log(exp(alive) + exp(ended)); one of them may be minus infinity. [R]"""
         alive, ended = self.branches(rows, theta)
-        # by the larger one, so that neither the value nor the gradient is infinity less infinity
-        larger, smaller = pt.maximum(alive, ended), pt.minimum(alive, ended)
+        # by the larger one, so that neither the value nor the gradient is infinity less infinity; where both are equal
+        # each still takes its own share of the gradient, which a maximum's would not do
+        alive_larger = pt.ge(alive, ended)
+        larger, smaller = pt.switch(alive_larger, alive, ended), pt.switch(alive_larger, ended, alive)
         return larger + pt.softplus(smaller - larger)
 
     @abstractmethod

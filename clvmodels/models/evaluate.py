@@ -11,6 +11,7 @@ from clvmodels.draws import Array, slices
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.compiled import compiled
 from clvmodels.models.contract import Graph, Model, PurchaseModel, Rows, Theta
+from clvmodels.models.densities.evaluation import LOG_PROB, P_ALIVE
 
 ELEMENTS = 2**22
 """Numbers in one array of a graph that is evaluated: 32 MiB."""
@@ -18,11 +19,15 @@ ELEMENTS = 2**22
 
 def log_prob(model: Model, rows: Rows[Array], theta: Theta[Array]) -> Array:
     """Log density of each history in each draw. [D, C]"""
+    if model.kernel is not None:
+        return model.kernel.over_draws(*_in_order(model, rows, theta), LOG_PROB)
     return _in_blocks(model, "log_prob", model.log_prob, rows, theta)
 
 
 def p_alive(model: PurchaseModel, rows: Rows[Array], theta: Theta[Array]) -> Array:
     """P(alive at T | history, parameters) = sigmoid(alive - ended). [D, C]"""
+    if model.kernel is not None:
+        return model.kernel.over_draws(*_in_order(model, rows, theta), P_ALIVE)
 
     def graph(rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         alive, ended = model.branches(rows, theta)
@@ -56,6 +61,12 @@ def dert(model: PurchaseModel, rows: Rows[Array], theta: Theta[Array], discount_
         raise ConfigError(Problem("DERT needs a discount", "discount_rate", f"{discount_rate}", known))
     wide_rows = {name: np.atleast_2d(np.asarray(values, dtype=float)) for name, values in rows.items()}
     return p_alive(model, rows, theta) * model.dert_if_alive(wide_rows, theta, discount_rate)
+
+
+def _in_order(model: Model, rows: Rows[Array], theta: Theta[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The statistics and the parameters of a model as its kernel expects them."""
+    statistics = {name: rows[name] for name in model.observes}
+    return statistics, {parameter.name: theta[parameter.name] for parameter in model.parameters}
 
 
 def _in_blocks(

@@ -17,6 +17,8 @@ Batislam, Denizel & Filiztekin (2007), International Journal of Research in Mark
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
+from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.densities.histories import erlang_gamma_until_coin
 from clvmodels.models.parts.beta_coin import BetaCoin
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
@@ -26,4 +28,5 @@ mbg_nbd = Composed(
     reference="Batislam, Denizel & Filiztekin (2007), International Journal of Research in Marketing 24(3)",
     purchases=PoissonGamma(),
     lifetime=BetaCoin(first=True),
+    kernel=Kernel(erlang_gamma_until_coin, (1, 1)),
 )

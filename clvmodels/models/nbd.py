@@ -15,6 +15,8 @@ the conditional expectation as in Morrison & Schmittlein (1988), Journal of Busi
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
+from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.densities.histories import poisson_gamma_without_end
 from clvmodels.models.parts.no_end import NoEnd
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
@@ -24,4 +26,5 @@ nbd = Composed(
     reference="Ehrenberg (1959), Applied Statistics 8(1)",
     purchases=PoissonGamma(),
     lifetime=NoEnd(),
+    kernel=Kernel(poisson_gamma_without_end),
 )

@@ -18,6 +18,8 @@ integral in place of its hypergeometric functions as in Fader & Hardie (2005), A
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
+from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.densities.histories import poisson_gamma_until_exponential_gamma
 from clvmodels.models.parts.exponential_gamma import ExponentialGamma
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
@@ -27,4 +29,5 @@ pareto_nbd = Composed(
     reference="Schmittlein, Morrison & Colombo (1987), Management Science 33(1)",
     purchases=PoissonGamma(),
     lifetime=ExponentialGamma(),
+    kernel=Kernel(poisson_gamma_until_exponential_gamma),
 )

@@ -257,8 +257,10 @@ FAULTS = [
 
 
 def fresh(case: Case) -> Case:
-    """The case with a model of its own: what is compiled is kept by model, and by lifetime."""
+    """The case with a model of its own, evaluated by its page, where faults are planted (those of kernels differ from
+    the page, `test_densities.py`): what is compiled is kept by model, and by lifetime."""
     model = copy.copy(case.model)
+    model.kernel = None
     if isinstance(model, Composed):
         model.lifetime = copy.copy(model.lifetime)
     return dataclasses.replace(case, model=model)

@@ -28,6 +28,8 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.densities import amounts as loops
+from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -50,6 +52,7 @@ class GammaGamma(SpendModel):
     reference = "Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, eq. 1a, on the individual amounts"
     observes: tuple[str, ...] = ("amount_count", "amount_sum", "amount_log_sum")
     conditions_on: tuple[str, ...] = ("amount_count", "amount_sum")
+    kernel = Kernel(loops.gamma_gamma, (1,))
     meanings = MEANINGS
     parameters = (
         Parameter("p", "spend", "none", log_normal(3.0, 1.0), 1, "spend", "shape of a customer's amounts"),

@@ -20,6 +20,8 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.models.contract import Graph, Rows, SpendModel, Theta
+from clvmodels.models.densities import amounts as loops
+from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.spend.gamma_gamma import GammaGamma, gamma_gamma, log_density_of_mean
 
 
@@ -31,6 +33,7 @@ class GammaGammaMean(GammaGamma):
     reference = "Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, eq. 1a"
     observes = ("frequency", "monetary_value")
     conditions_on = observes
+    kernel = Kernel(loops.gamma_gamma, (0,))
     density_of = "means"
 
     @property

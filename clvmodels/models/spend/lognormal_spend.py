@@ -29,6 +29,8 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.densities import amounts as loops
+from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -46,6 +48,7 @@ class LogNormalSpend(SpendModel):
     reference = "Borle, Singh & Jain (2008), Customer Lifetime Value Measurement"
     observes = ("amount_count", "amount_log_sum", "amount_log_ss")
     conditions_on = ("amount_count", "amount_log_sum")
+    kernel = Kernel(loops.lognormal_spend)
     meanings = (
         Meaning(
             "mean amount of a purchase",
