@@ -12,8 +12,10 @@ from scipy import stats
 
 from clvmodels.errors import FitError
 from clvmodels.inference.samplers.checks import laplace_checks
-from clvmodels.inference.samplers.laplace import LaplaceRefused, laplace
+from clvmodels.inference.samplers.counted import Counted
+from clvmodels.inference.samplers.laplace import LaplaceRefused, laplace, weigh
 from clvmodels.inference.samplers.mode import find_mode
+from clvmodels.inference.samplers.proposals import student_t
 from clvmodels.inference.target import Target
 
 
@@ -42,13 +44,22 @@ def test_laplace_corrects_the_skew_that_the_hessian_does_not_see():
         np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.03)
 
 
-def test_laplace_keeps_weights_that_say_how_it_went():
-    draws = laplace(SKEWED, 200, 3)
-    assert len(draws.log_weights) == len(draws.raw_log_weights) == 2000
+def by_ten_proposals_each(target, draws, seed):
+    target = Counted.of(target)
+    mode = find_mode(target)
+    proposal = student_t(mode.u, mode.covariance)
+    return weigh(target, proposal, draws, np.random.default_rng(seed), mode)
+
+
+@pytest.mark.parametrize(("sampled", "judged"), [(laplace, (400, 600)), (by_ten_proposals_each, (2000, 2000))])
+def test_draws_come_with_weights_that_say_how_it_went(sampled, judged):
+    draws = sampled(SKEWED, 200, 3)
+    assert judged[0] <= len(draws.log_weights) == len(draws.raw_log_weights) == draws.proposals <= judged[1]
     weights = np.exp(draws.log_weights)
     assert weights.sum() == pytest.approx(1)
     assert draws.importance_ess == pytest.approx(1 / (weights**2).sum())
     assert np.corrcoef(draws.log_weights, draws.raw_log_weights)[0, 1] > 0.99
+    assert draws.cost.values >= draws.proposals and draws.cost.gradients > 0
     assert len(np.unique(draws.u, axis=0)) == 200
     assert abs(stats.spearmanr(np.arange(200), SKEWED.value_many(draws.u)).statistic) < 0.25
 

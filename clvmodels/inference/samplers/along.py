@@ -11,45 +11,36 @@ Shapes: K = coordinates, S = proposals, M = components.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import interpolate
 
 from clvmodels.errors import FitError, Problem
-from clvmodels.inference.samplers.laplace import (
-    DEGREES_OF_FREEDOM,
-    FEWEST,
-    PROPOSALS_PER_DRAW,
-    SCALE,
-    LaplaceDraws,
-    laplace,
-    weigh,
-)
-from clvmodels.inference.samplers.mode import Mode, Summit, climb, find_mode, invert
+from clvmodels.inference.samplers.counted import Counted
+from clvmodels.inference.samplers.laplace import LaplaceDraws, Thinning, weigh
+from clvmodels.inference.samplers.mode import Mode, Summit, find_mode, invert, polish
+from clvmodels.inference.samplers.proposals import Component, Mixture, student_t
 from clvmodels.inference.target import Conditional, Target
 
+LOG_SD_POINTS = np.linspace(np.log(0.001), np.log(3.0), 9)
+"""Places along the log of a between-group sd at which the rest's mode is looked for; below the first lies 0.2% of its
+prior."""
 LOG_SD_GRID = np.linspace(np.log(0.001), np.log(3.0), 17)
-"""Points along the log of a between-group sd; below the first lies 0.2% of its prior."""
-RIDGE = np.arange(-6.5, 6.51, 0.5)
-"""Points along a ridge, in standard deviations from the mode: a skewed tail reaches further than the curvature says."""
+"""Where the components are, between those places too."""
+RIDGE_POINTS = np.arange(-6.0, 6.01, 1.5)
+"""Places along a ridge, in standard deviations from the mode: a skewed tail reaches further than the curvature says."""
+RIDGE_GRID = np.arange(-6.5, 6.51, 0.5)
 OVERLAP = 0.7
 """Width of a component along the coordinate, in distances between points: Gaussians so wide add up to a density that is
 flat to one in ten thousand between the points, and no wider than the points can follow."""
-DEFENSIVE = 0.05
-"""Share of the proposals that is dealt out evenly: Laplace's mass of a component may be far too small where the rest is
-skewed, and the few proposals from it would carry all the weight."""
 NEGLIGIBLE = 15.0
 """Log units of mass below the heaviest component at which one is left out: a share of 3e-7."""
-
-
-class Component(NamedTuple):
-    """One part of the mixture: centre [K], Cholesky factor [K, K] and log mass."""
-
-    centre: np.ndarray
-    factor: np.ndarray
-    log_mass: float
+ROUGHLY = 1e-2
+"""Log units to gain at which a step towards the rest's mode is the last: a proposal needs no more."""
+FEWEST_PLACES = 5
+"""Places that a spline takes for a skewed curve."""
 
 
 def laplace_along_scale(target: Target, scale: int, draws: int, seed: int) -> LaplaceDraws:
@@ -62,12 +53,22 @@ def laplace_along_scale(target: Target, scale: int, draws: int, seed: int) -> La
     LaplaceRefused
         Weights too uneven to trust.
     """
-    components = _components(target, scale, LOG_SD_GRID, target.starts)
-    return _draw(target, components, draws, seed)
+    target = Counted.of(target)
+    middle = float(np.median(LOG_SD_POINTS))
+    free = np.delete(np.arange(target.size), scale)
+    rest = Conditional.of(target, np.full(target.size, middle), free)
+    mode = find_mode(rest)  # from several starts: two modes are refused here
+    summit = Summit(mode.u, mode.value, np.linalg.inv(mode.covariance), 0.0)
+    path = _follow(target, scale, LOG_SD_POINTS, middle, summit, np.zeros(len(free)))
+    mixture = _mixture(scale, path, LOG_SD_GRID)
+    rng = np.random.default_rng(seed)
+    joint = _mode_of(mixture)
+    return Thinning(target, joint, draws, rng).draw(mixture) or weigh(target, mixture, draws, rng, joint)
 
 
 def laplace_along_ridge(target: Target, draws: int, seed: int) -> LaplaceDraws:
-    """Draws from a target by a mixture along the coordinate that its mode's covariance leaves widest.
+    """Draws from a target by a Student t around its mode, or where that is too far from it, by a mixture along a ridge:
+    the coordinate that the mode's covariance leaves widest.
 
     Raises
     ------
@@ -76,100 +77,95 @@ def laplace_along_ridge(target: Target, draws: int, seed: int) -> LaplaceDraws:
     LaplaceRefused
         Weights too uneven to trust.
     """
+    target = Counted.of(target)
     mode = find_mode(target)
-    if target.size == 1:  # nothing is left to be Gaussian
-        return laplace(target, draws, seed, mode=mode)
+    rng = np.random.default_rng(seed)
+    thinning = Thinning(target, mode, draws, rng)
+    around_mode = student_t(mode.u, mode.covariance)
+    alone = target.size == 1  # nothing is left to be Gaussian
+    if drawn := thinning.draw(around_mode, last=alone):
+        return drawn
+    if alone:
+        return weigh(target, around_mode, draws, rng, mode)
+    mixture = _along_ridge(target, mode)
+    return thinning.draw(mixture) or weigh(target, mixture, draws, rng, mode)
+
+
+def _along_ridge(target: Target, mode: Mode) -> Mixture:
+    """The mixture along the widest coordinate; the rest's mode moves with it at first as the joint curvature says."""
     width = np.sqrt(np.diag(mode.covariance))
     widest = int(np.argmax(width))
-    grid = mode.u[widest] + width[widest] * RIDGE
-    components = _components(target, widest, grid.round(12), mode.u[None])
-    return _draw(target, components, draws, seed)
+    free = np.delete(np.arange(target.size), widest)
+    curvature = np.linalg.inv(mode.covariance)
+    slope = mode.covariance[free, widest] / mode.covariance[widest, widest]
+    summit = Summit(mode.u[free], mode.value, curvature[np.ix_(free, free)], 0.0)
+    places = mode.u[widest] + width[widest] * RIDGE_POINTS
+    path = _follow(target, widest, places, mode.u[widest], summit, slope)
+    return _mixture(widest, path, mode.u[widest] + width[widest] * RIDGE_GRID)
 
 
-def _draw(target: Target, components: Sequence[Component], draws: int, seed: int) -> LaplaceDraws:
-    rng = np.random.default_rng(seed)
-    shares = _shares(components)
-    proposals = _propose(components, shares, max(PROPOSALS_PER_DRAW * draws, FEWEST), rng)
-    log_parts = np.stack([_log_density(proposals, component) for component in components], axis=1) + np.log(shares)
-    log_proposal = np.logaddexp.reduce(log_parts, axis=1)
-    return weigh(target, proposals, log_proposal, draws, rng, _mode_of(components))
+def _follow(
+    target: Target, coordinate: int, places: np.ndarray, middle: float, summit: Summit, slope: np.ndarray
+) -> dict[float, Summit]:
+    """The rest's mode at places along the coordinate, from one to its neighbour, until the mass is negligible.
+
+    Parameters
+    ----------
+    middle, summit
+        The place to begin at, and the rest's mode there.
+    slope : [K - 1]
+        How the rest's mode moves there.
+    """
+    free = np.delete(np.arange(target.size), coordinate)
+    path = {middle: summit}
+    for side in (places[places > middle], places[places < middle][::-1]):
+        before, here, moving = middle, summit, slope
+        for place in side:
+            rest = Conditional.of(target, np.full(target.size, place), free)
+            ahead = here.u + (place - before) * moving
+            there = polish(rest, ahead, ahead, last_step=ROUGHLY)
+            if problem := there.problem(rest.names, ROUGHLY):
+                what = f"no mode was found given {target.names[coordinate]} = {place:.3g}: {problem}"
+                raise FitError(Problem(what, known="Use method='nuts'"))
+            path[place] = there
+            moving = (there.u - here.u) / (place - before)
+            before, here = place, there
+            heaviest = max(summit.log_mass() for summit in path.values())
+            if there.log_mass() < heaviest - NEGLIGIBLE and len(path) >= FEWEST_PLACES:
+                break
+    return dict(sorted(path.items()))
 
 
-def _shares(components: Sequence[Component]) -> np.ndarray:
-    """How many of the proposals come from each component. [M]"""
-    log_share = np.array([component.log_mass for component in components])
-    log_share -= np.logaddexp.reduce(log_share)
-    return (1.0 - DEFENSIVE) * np.exp(log_share) + DEFENSIVE / len(components)
+def _mixture(coordinate: int, path: Mapping[float, Summit], grid: np.ndarray) -> Mixture:
+    """A component at each point of a grid, between the places that were looked at by cubic splines.
+
+    It is Gaussian of sd `OVERLAP` grid steps along the coordinate, and given that the rest's own, its mode moving by
+    the spline's slope.
+    """
+    places = np.array(list(path))
+    grid = grid[(grid > places[0] - 1e-9) & (grid < places[-1] + 1e-9)]
+    modes = interpolate.CubicSpline(places, [summit.u for summit in path.values()])
+    factors = np.linalg.cholesky([invert(summit.curvature) for summit in path.values()])
+    factor = interpolate.CubicSpline(places, factors)
+    log_mass = interpolate.CubicSpline(places, [summit.log_mass() for summit in path.values()])
+    size = factors.shape[1] + 1
+    free = np.delete(np.arange(size), coordinate)
+    width = OVERLAP * (grid[1] - grid[0])
+    components = []
+    for point in grid:
+        centre, covariance = np.empty(size), np.zeros((size, size))
+        centre[free], centre[coordinate] = modes(point), point
+        leaning = width * modes(point, 1)
+        covariance[np.ix_(free, free)] = factor(point) @ factor(point).T + np.outer(leaning, leaning)
+        covariance[free, coordinate] = covariance[coordinate, free] = width * leaning
+        covariance[coordinate, coordinate] = width**2
+        components.append(Component(centre, np.linalg.cholesky(covariance), float(log_mass(point))))
+    heaviest = max(component.log_mass for component in components)
+    return Mixture(tuple(c for c in components if c.log_mass > heaviest - NEGLIGIBLE))
 
 
-def _propose(components: Sequence[Component], shares: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Student t proposals from the mixture. [S, K]"""
-    origin = rng.choice(len(components), size=size, p=shares)
-    centres = np.stack([component.centre for component in components])
-    factors = np.stack([component.factor for component in components])
-    z = rng.standard_normal((size, centres.shape[1]))
-    z *= SCALE * np.sqrt(DEGREES_OF_FREEDOM / rng.chisquare(DEGREES_OF_FREEDOM, (size, 1)))
-    return centres[origin] + np.einsum("sij,sj->si", factors[origin], z)
-
-
-def _log_density(u: np.ndarray, component: Component) -> np.ndarray:
-    """Student t density of a component at u [S, K], up to a constant that all share. [S]"""
-    z = np.linalg.solve(component.factor, (u - component.centre).T) / SCALE
-    log_det = np.log(np.diag(component.factor)).sum()
-    exponent = -0.5 * (DEGREES_OF_FREEDOM + len(component.centre))
-    squares = (z**2).sum(axis=0)
-    return -log_det + exponent * np.log1p(squares / DEGREES_OF_FREEDOM)
-
-
-def _mode_of(components: Sequence[Component]) -> Mode:
+def _mode_of(mixture: Mixture) -> Mode:
     """The heaviest component in place of a joint mode, which a funnel has at its end only."""
-    heaviest = components[int(np.argmax([component.log_mass for component in components]))]
+    heaviest = max(mixture.components, key=lambda component: component.log_mass)
     starts = pd.DataFrame({"value": [heaviest.log_mass], "maximum": [True], "problem": [""]})
     return Mode(heaviest.centre, heaviest.log_mass, heaviest.factor @ heaviest.factor.T, starts)
-
-
-def _components(target: Target, coordinate: int, grid: np.ndarray, starts: np.ndarray) -> list[Component]:
-    """A component at each point of the coordinate, leaning as the rest's mode moves from point to point."""
-    summits = _summits(target, coordinate, grid, starts)
-    slopes = np.gradient(np.stack([summit.u for summit in summits]), grid, axis=0)
-    widths = OVERLAP * np.gradient(grid)
-    along_grid = zip(summits, grid, slopes, widths, strict=True)
-    components = [_component(coordinate, *at_point) for at_point in along_grid]
-    heaviest = max(component.log_mass for component in components)
-    return [component for component in components if component.log_mass > heaviest - NEGLIGIBLE]
-
-
-def _summits(target: Target, coordinate: int, grid: np.ndarray, starts: np.ndarray) -> list[Summit]:
-    """The rest's mode at each point: each climb starts from its neighbour's, from the middle of the grid outwards."""
-    free = np.delete(np.arange(target.size), coordinate)
-
-    def rest_given(point: float) -> Conditional:
-        return Conditional.of(target, np.full(target.size, point), free, starts[:, free])
-
-    middle = float(np.median(grid))
-    mode = find_mode(rest_given(middle))  # from several starts: two modes are refused here
-    upwards, downwards = grid[grid >= middle], grid[grid < middle][::-1]
-    summits: dict[float, Summit] = {}
-    for side in (upwards, downwards):
-        start = mode.u
-        for point in side:
-            rest = rest_given(point)
-            summit = climb(rest, start)
-            if problem := summit.problem(rest.names):
-                what = f"no mode was found given {target.names[coordinate]} = {point:.3g}: {problem}"
-                raise FitError(Problem(what, known="Use method='nuts'"))
-            summits[point] = summit
-            start = summit.u
-    return [summits[point] for point in grid]
-
-
-def _component(coordinate: int, summit: Summit, point: float, slope: np.ndarray, width: float) -> Component:
-    """Gaussian of sd `width` along the coordinate, and given that the rest's own, its mode moving by `slope`."""
-    size = len(summit.u) + 1
-    free = np.delete(np.arange(size), coordinate)
-    centre, covariance = np.empty(size), np.zeros((size, size))
-    centre[free], centre[coordinate] = summit.u, point
-    covariance[np.ix_(free, free)] = invert(summit.curvature) + width**2 * np.outer(slope, slope)
-    covariance[free, coordinate] = covariance[coordinate, free] = width**2 * slope
-    covariance[coordinate, coordinate] = width**2
-    return Component(centre, np.linalg.cholesky(covariance), summit.log_mass())

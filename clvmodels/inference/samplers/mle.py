@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvmodels.errors import FitError, Problem
-from clvmodels.inference.samplers.mode import climb, highest, invert
+from clvmodels.inference.samplers.mode import climb_all, highest, invert
 from clvmodels.inference.target import Target
 
 
@@ -39,15 +39,16 @@ class MleResult:
 def mle(target: Target) -> MleResult:
     """The maximum of a log likelihood from several starts, L-BFGS polished by Newton steps.
 
-    Newton steps end when less than 1e-14 log units are left to gain, or rounding hides the rest: estimates are good
-    to far less than a millionth of their standard errors. Of several maxima the highest is returned.
+    Newton steps end with the one that gains less than 1e-7 log units, and leaves the square of that, or where rounding
+    hides the rest: estimates are good to far less than a millionth of their standard errors. Of several maxima the
+    highest is returned.
 
     Raises
     ------
     FitError
         The likelihood is finite at no start.
     """
-    summits = [climb(target, start) for start in target.starts]
+    summits = climb_all(target)
     problems = [summit.problem(target.names) for summit in summits]
     best = highest(summits, problems)
     top, problem = summits[best], problems[best]

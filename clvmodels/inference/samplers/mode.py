@@ -33,11 +33,15 @@ AS_HIGH = 1e-6
 LEANING = 0.3
 """Share of a coordinate in a direction, from which on the direction is told by its name."""
 
-# L-BFGS goes on until rounding stops it: Newton steps need a point near the summit, and evaluations are cheap.
 LBFGS = {"maxiter": 1000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-7}
+SLOW = 1e-3
+"""Log units that an iteration of L-BFGS must gain to be worth another: Newton steps begin anywhere near the summit."""
+ARRIVED = 0.5
+"""Distance from a summit, in its standard deviations, at which another climb has come to it: what it may still gain is
+told by the summit's curvature."""
 NEWTON_STEPS = 40
-NOTHING_LEFT = 1e-14
-"""Log units to gain below which a Newton step only moves rounding errors."""
+LAST_STEP = 1e-7
+"""Log units to gain at which a Newton step is the last: the next, quadratically smaller, would move rounding errors."""
 FIRST_STEP, STEP = 1e-4, 1e-3
 """Steps of the central differences: the first for coordinates of order one, then in standard deviations."""
 LONGEST_STEP = 5.0
@@ -78,8 +82,8 @@ class Summit:
     curvature: np.ndarray
     left: float
 
-    def problem(self, names: Sequence[str]) -> str:
-        """Why this is no maximum with a curvature to invert; empty if it is one."""
+    def problem(self, names: Sequence[str], converged: float = CONVERGED) -> str:
+        """Why this is no maximum with a curvature to invert, with no more left to gain; empty if it is one."""
         if not np.isfinite(self.value):
             return "the log density or its gradient is not finite at any start"
         if not np.isfinite(self.curvature).all():
@@ -93,7 +97,7 @@ class Summit:
         if eigenvalues[0] < SINGULAR:
             leaning = np.abs(vectors[:, 0]) > LEANING
             return f"the Hessian is singular or indefinite, along {_listed(names, leaning)}"
-        if self.left >= CONVERGED:
+        if self.left >= converged:
             return f"the climb did not converge, {self.left:.2g} log units are left"
         return ""
 
@@ -103,7 +107,7 @@ class Summit:
 
 
 def find_mode(target: Target) -> Mode:
-    """The mode of a target: L-BFGS from each start, polished by Newton steps, on unconstrained coordinates.
+    """The mode of a target: L-BFGS from each start, the summits polished by Newton steps, on unconstrained coordinates.
 
     Starts that end in stationary points more than 3 approximate standard deviations apart, by the narrower of the
     two, have found two modes; unless the second holds less than exp(-20) of the first's mass by Laplace's
@@ -114,7 +118,7 @@ def find_mode(target: Target) -> Mode:
     FitError
         No start ends in a maximum, the Hessian at the highest point is singular or indefinite, or there are two modes.
     """
-    summits = [climb(target, start) for start in target.starts]
+    summits = climb_all(target)
     problems = [summit.problem(target.names) for summit in summits]
     best = highest(summits, problems)
     if problems[best]:
@@ -129,12 +133,22 @@ def find_mode(target: Target) -> Mode:
     return Mode(top.u, top.value, invert(top.curvature), table)
 
 
-def climb(target: Target, start: np.ndarray) -> Summit:
-    """From a start [K] up to a stationary point: L-BFGS, then Newton steps until nothing is left to gain."""
-    value, _ = _evaluate(target, start)
-    if not np.isfinite(value):
+def climb_all(target: Target) -> list[Summit]:
+    """Where each start leads. A climb ends where it comes to a summit that an earlier one has found already."""
+    summits: list[Summit] = []
+    for start in target.starts:
+        maxima = [summit for summit in summits if not summit.problem(target.names)]
+        summits.append(climb(target, start, maxima))
+    return summits
+
+
+def climb(target: Target, start: np.ndarray, maxima: Sequence[Summit] = ()) -> Summit:
+    """From a start [K] up to a stationary point, or to one of `maxima`: L-BFGS, then Newton steps."""
+    ascent = _Ascent(target, start, maxima)
+    if not np.isfinite(ascent.value):
         return Summit(start, -np.inf, np.full((target.size, target.size), np.nan), np.inf)
-    return _polish(target, start, _lbfgs(target, start))
+    ascent.run()
+    return ascent.summit_reached() or polish(target, start, ascent.u)
 
 
 def highest(summits: Sequence[Summit], problems: Sequence[str]) -> int:
@@ -161,28 +175,69 @@ def _evaluate(target: Target, u: np.ndarray) -> tuple[float, np.ndarray]:
     return -np.inf, grad
 
 
-def _lbfgs(target: Target, start: np.ndarray) -> np.ndarray:
-    """The highest point that L-BFGS came to, which need not be its last."""
-    best_u, best_value = start, _evaluate(target, start)[0]
+class _Ascent:
+    """L-BFGS from a start: the highest point that it came to, which need not be its last."""
 
-    def loss(u):
-        nonlocal best_u, best_value
-        value, grad = _evaluate(target, u)
+    def __init__(self, target: Target, start: np.ndarray, maxima: Sequence[Summit]):
+        self.target, self.start, self.maxima = target, start, maxima
+        self.u = start
+        self.value, self.grad = _evaluate(target, start)
+        self._value_before = -np.inf
+
+    def run(self) -> None:
+        """Until an iteration gains next to nothing, or a summit is reached that was found before."""
+        bounds = optimize.Bounds(self.start - FARTHEST, self.start + FARTHEST)
+        optimize.minimize(
+            self._loss,
+            self.start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options=LBFGS,
+            callback=self._stop_in_time,
+        )
+
+    def summit_reached(self) -> Summit | None:
+        """The maximum that this point belongs to, if it is one of those found before."""
+        return next((summit for summit in self.maxima if self._has_come_to(summit)), None)
+
+    def _has_come_to(self, summit: Summit) -> bool:
+        apart = self.u - summit.u
+        if apart @ summit.curvature @ apart > ARRIVED**2:
+            return False
+        # At a place near a summit that is another one's slope the gradient is not what the curvature foretells.
+        surprise = self.grad + summit.curvature @ apart
+        return 0.5 * surprise @ np.linalg.solve(summit.curvature, surprise) < ARRIVED**2 / 2
+
+    def _loss(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        at_start = np.array_equal(u, self.start)
+        value, grad = (self.value, self.grad) if at_start and self.u is self.start else _evaluate(self.target, u)
         if np.isfinite(value):
-            if value > best_value:
-                best_u, best_value = u.copy(), value
+            if value > self.value:
+                self.u, self.value, self.grad = u.copy(), value, grad
             return -value, -grad
         # Not finite: a bowl around the best point so far sends the line search back into the finite region.
-        away = u - best_u
-        return 1.0 + away @ away - best_value, 2 * away
+        away = u - self.u
+        return 1.0 + away @ away - self.value, 2 * away
 
-    bounds = optimize.Bounds(start - FARTHEST, start + FARTHEST)
-    optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=LBFGS)
-    return best_u
+    def _stop_in_time(self, intermediate_result: optimize.OptimizeResult) -> None:
+        if self.value - self._value_before < SLOW or self.summit_reached():
+            raise StopIteration
+        self._value_before = self.value
 
 
-def _polish(target: Target, start: np.ndarray, u: np.ndarray) -> Summit:
-    """Newton steps with backtracking; along directions that curve upwards the step goes up too, not to the saddle."""
+def polish(target: Target, start: np.ndarray, u: np.ndarray, last_step: float = LAST_STEP) -> Summit:
+    """Newton steps with backtracking; along directions that curve upwards the step goes up too, not to the saddle.
+
+    Parameters
+    ----------
+    start : [K]
+        Steps stay within 25 of it along each coordinate.
+    u : [K]
+        Where to begin.
+    last_step
+        Log units to gain at which a step is the last.
+    """
     value, grad = _evaluate(target, u)
     steps = np.full(target.size, FIRST_STEP)
     for _ in range(NEWTON_STEPS):
@@ -194,13 +249,13 @@ def _polish(target: Target, start: np.ndarray, u: np.ndarray) -> Summit:
         summit = Summit(u, value, curvature, left)
         # Clipped, so that neither a flat nor a very narrow coordinate makes steps that differences cannot use.
         steps = STEP / np.sqrt(np.clip(np.diag(curvature), 1e-4, 1e6))
-        if left < NOTHING_LEFT:
-            break
         within = np.clip(u + step, start - FARTHEST, start + FARTHEST)
         higher = _backtrack(target, u, value, within - u)
         if higher is None:
             break
         u, value, grad = higher
+        if left < last_step:
+            return Summit(u, value, curvature, left)
     return summit
 
 

@@ -1,0 +1,40 @@
+"""What a posterior costs: exact values of the log density, and gradients, counted as they are taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clvmodels.inference.target import Target
+
+
+@dataclass
+class Cost:
+    """Evaluations of a log density so far."""
+
+    values: int = 0
+    gradients: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Counted(Target):
+    """A target that counts what is asked of it, and of its conditionals."""
+
+    joint: Target
+    cost: Cost = field(default_factory=Cost)
+
+    @classmethod
+    def of(cls, target: Target) -> Counted:
+        """The target itself where it counts already."""
+        if isinstance(target, Counted):
+            return target
+        return cls(target.names, target.graph, target.starts, target)
+
+    def value_many(self, u: np.ndarray) -> np.ndarray:
+        self.cost.values += len(u)
+        return self.joint.value_many(u)
+
+    def value_and_grad(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        self.cost.gradients += 1
+        return self.joint.value_and_grad(u)
