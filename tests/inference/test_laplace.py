@@ -13,9 +13,10 @@ from scipy import stats
 from clvmodels.errors import FitError
 from clvmodels.inference.samplers.checks import laplace_checks
 from clvmodels.inference.samplers.counted import Counted
-from clvmodels.inference.samplers.laplace import LaplaceRefused, laplace, weigh
+from clvmodels.inference.samplers.laplace import FEWEST, LaplaceRefused, Weighed, laplace, weigh
 from clvmodels.inference.samplers.mode import find_mode
 from clvmodels.inference.samplers.proposals import student_t
+from clvmodels.inference.samplers.surrogate import Values, thin
 from clvmodels.inference.target import Target
 
 
@@ -62,6 +63,44 @@ def test_draws_come_with_weights_that_say_how_it_went(sampled, judged):
     assert draws.cost.values >= draws.proposals and draws.cost.gradients > 0
     assert len(np.unique(draws.u, axis=0)) == 200
     assert abs(stats.spearmanr(np.arange(200), SKEWED.value_many(draws.u)).statistic) < 0.25
+
+
+def test_ranks_of_the_truth_among_thinned_draws_are_uniform():
+    """Known posterior, 400 seeds: an exact draw takes each place among 99 of the sampler's with equal odds."""
+    mode, ranks = find_mode(SKEWED), []
+    for seed in range(400):
+        draws = laplace(SKEWED, 99, seed, mode=mode)
+        assert draws.cost.values < FEWEST
+        rng = np.random.default_rng([seed, 1])
+        first, second = np.log(rng.gamma([3, 8]))
+        truth = np.array([first, second, rng.normal(0.5 * first)])
+        ranks.append((draws.u < truth).sum(axis=0))
+    for of_coordinate in np.array(ranks).T:
+        counts = np.bincount(of_coordinate // 10, minlength=10)
+        assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_draws_by_a_polynomial_as_good_as_exact_are_judged_by_exact_weights():
+    """A Gaussian is its own polynomial: draws cost no exact value each, whatever their number."""
+    draws = laplace(gaussian(MEAN, COVARIANCE), 20_000, 5)
+    assert draws.cost.values < 500 and draws.importance_ess >= 20_000 <= draws.proposals
+    z = (draws.u - MEAN) @ np.linalg.inv(np.linalg.cholesky(COVARIANCE)).T
+    for coordinate in z.T:
+        assert stats.kstest(coordinate, "norm").pvalue > 1e-3
+
+
+def test_what_the_polynomial_misses_is_found_by_the_exact_weights():
+    """A polynomial that is wrong on one side of the mode: its points come back to the exact density all the same."""
+    target = Counted.of(SKEWED)
+    mode = find_mode(target)
+    proposal = student_t(mode.u, mode.covariance)
+    u = proposal.draw(200, np.random.default_rng(1))
+    wrong = Values.of(u, SKEWED.value_many(u) - 3.0 * (u[:, 0] > mode.u[0]))
+    weighed = Weighed(thin(proposal, wrong), target.value_many)
+    weighed.add(20_000, np.random.default_rng(2))
+    assert weighed.share_kept < 0.5 and weighed.error > 0.3
+    exact = stats.loggamma(3)
+    assert stats.kstest(weighed.kept[:, 0], exact.cdf).pvalue > 1e-3
 
 
 def test_laplace_repeats_itself_by_seed_only():

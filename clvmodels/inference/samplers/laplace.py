@@ -7,9 +7,9 @@ Two ways, both judged by exact weights alone:
 - `weigh`: ten proposals for each draw, all evaluated. It asks nothing of the density but weights that are bounded.
 
 Why the draws of a thinning have the density p of the target. Points come from g(u) ~ q(u) clip(...), of which nothing
-is approximated (`Thinned`); each is kept with probability min(1, w / M), where w = p / g is exact and M the largest
-smoothed weight of S points. Kept points have a density proportional to min(p, M g): p itself, but for the mass where
-w > M, of which a point in S is expected. Where the polynomial differs from the log density by far less than so many
+is approximated (`Thinned`); each is kept with probability min(1, w / M), where w = p / g is exact and all but a
+thousandth of the weight lies below M. Kept points have a density proportional to min(p, M g): p itself, but for a
+thousandth of its mass (`LOST`). Where the polynomial differs from the log density by far less than so many
 draws can show (`NEAR_EXACT`), draws have the polynomial's own density; how far that is from p is measured, root mean
 square, by the exact weights of S points apart.
 
@@ -18,6 +18,7 @@ Shapes: K = coordinates, S = evaluated points.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ CLOSE = 0.1
 """Error of a polynomial, in log units, from which on further values are not worth their while."""
 FAR = 0.15
 """Error of a polynomial above which another proposal is the better help, where there is one."""
-FEWEST_KEPT, ENOUGH_KEPT = 0.15, 0.5
+FEWEST_KEPT, ENOUGH_KEPT = 0.2, 0.5
 """Share of evaluated points to be kept below which thinning saves nothing over ten proposals a draw; and below which
 another proposal is the better help, where there is one."""
 NEAR_EXACT = 0.1
@@ -64,8 +65,9 @@ SPARE = 1.05
 """Points that are evaluated for each that is thought to be needed."""
 MOST_VALUES = 600
 """Exact values to fit to from which on a polynomial costs as much as it saves."""
-EVEN = 1.5
-"""Largest exact weight, in means, up to which weights are even (by it Chatterjee & Diaconis 2018 judge a sample)."""
+LOST = 0.001
+"""Share of the weight that may lie above the bound of the rejection: one draw in a thousand. A bound at the largest
+weight of all would pay for an outlier with most of the draws."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ class LaplaceDraws:
     u : [draws, K]
         Independent draws in random order, all different.
     log_weights : [S]
-        Pareto-smoothed log weights of all S proposals that were judged, normalised to sum to one.
+        Log weights of all S proposals that were judged, normalised to sum to one; of ten a draw, Pareto-smoothed.
     raw_log_weights : [S]
         Log density of the target less that of the proposal, as computed.
     proposals
@@ -213,8 +215,8 @@ class Thinning:
         needed = values_needed(self.target.size)
         if needed > MOST_VALUES:
             return None
-        pilot = self._learn(proposal, needed)
-        if np.isfinite(pilot).mean() < FEWEST_FINITE:
+        self._exact(proposal.draw(needed, self.rng))
+        if len(self.values.log_density) < FEWEST_FINITE * needed:
             return None
         thinned = thin(proposal, self.values)
         for _ in range(ROUNDS):
@@ -222,100 +224,129 @@ class Thinning:
                 break
             if thinned.surrogate.error > FAR and not last:
                 return None
-            self._learn(thinned, 2 * needed)
+            self._exact(thinned.draw(2 * needed, self.rng))
             thinned = thin(proposal, self.values)
         for _ in range(TRIES if last else 1):
-            drawn = self._reject(thinned, pilot, FEWEST_KEPT if last else ENOUGH_KEPT)
+            drawn = self._reject(thinned, FEWEST_KEPT if last else ENOUGH_KEPT)
             if drawn is not None and drawn.passed:
                 return drawn
             thinned = thin(proposal, self.values)  # by now of all the values that were too uneven, too
         return None
 
-    def _learn(self, proposal: Proposal, size: int) -> np.ndarray:
-        """Exact values to fit to; their log weights. [size]"""
-        return self._log_weights(proposal, proposal.draw(size, self.rng))
-
-    def _reject(self, proposal: Thinned, pilot: np.ndarray, fewest_kept: float) -> LaplaceDraws | None:
+    def _reject(self, proposal: Thinned, fewest_kept: float) -> LaplaceDraws | None:
         """Draws by rejection; None where too small a share of the points would be kept."""
-        u = proposal.draw(JUDGED, self.rng)
-        raw = self._log_weights(proposal, u)
-        if _evenness(raw) < fewest_kept:
+        weighed = Weighed(proposal, self._exact)
+        weighed.add(JUDGED, self.rng)
+        if weighed.share_kept < fewest_kept:
             return None
-        if _error(proposal, u, raw) * np.sqrt(self.draws) <= NEAR_EXACT:
-            return self._by_polynomial(proposal, raw, pilot)
-        return self._by_exact_weights(proposal, u, raw, pilot)
-
-    def _by_polynomial(self, proposal: Thinned, raw: np.ndarray, pilot: np.ndarray) -> LaplaceDraws:
-        """Draws of the surrogate's own density, judged by the exact weights of other points."""
-        log_weights, pareto_k, limit = _judge(raw, pilot)
-        size = int(np.ceil(self._enough / _efficiency(log_weights)))
-        u = proposal.without_floor().draw(size, self.rng)
-        return self._drawn(u[: self.draws], size, raw, log_weights, pareto_k, limit)
-
-    def _by_exact_weights(
-        self, proposal: Thinned, u: np.ndarray, raw: np.ndarray, pilot: np.ndarray
-    ) -> LaplaceDraws | None:
-        """Each point is kept with probability w / max w, w its smoothed exact weight; points until enough are kept."""
-        log_uniform = -self.rng.exponential(size=len(u))
-        while True:
-            log_weights, pareto_k, limit = _judge(raw, pilot)
-            kept = log_uniform < log_weights - log_weights.max()
-            share = min(kept.mean() / self.draws, _efficiency(log_weights) / self._enough)
-            if share * len(u) >= 1.0:
-                return self._drawn(u[kept][: self.draws], len(u), raw, log_weights, pareto_k, limit)
-            size = int(np.ceil(SPARE / max(share, 1e-9))) - len(u)
-            if len(u) + size > PROPOSALS_PER_DRAW * self._enough:
+        if weighed.error * np.sqrt(self.draws) <= NEAR_EXACT:
+            size = int(np.ceil(self._enough / weighed.efficiency))
+            u = proposal.of_surrogate().draw(size, self.rng)[: self.draws]
+            return weighed.as_draws(u, size, self._enough, self.mode, self.target.cost)
+        while (missing := self._missing(weighed)) > 0:
+            if len(weighed.raw) + missing > self._enough / FEWEST_KEPT:
                 return None
-            more = proposal.draw(size, self.rng)
-            u, raw = np.concatenate([u, more]), np.concatenate([raw, self._log_weights(proposal, more)])
-            log_uniform = np.concatenate([log_uniform, -self.rng.exponential(size=size)])
+            weighed.add(missing, self.rng)
+        return weighed.as_draws(weighed.kept[: self.draws], len(weighed.raw), self._enough, self.mode, self.target.cost)
+
+    def _missing(self, weighed: Weighed) -> int:
+        """How many more points are needed, about."""
+        shares = len(weighed.kept) / self.draws, weighed.efficiency * len(weighed.raw) / self._enough
+        smaller = max(min(shares), 1e-9)
+        if smaller >= 1.0:
+            return 0
+        return int(np.ceil((SPARE / smaller - 1.0) * len(weighed.raw)))
 
     @property
     def _enough(self) -> int:
         return max(FEWEST_EFFECTIVE, self.draws)
 
-    def _log_weights(self, proposal: Proposal, u: np.ndarray) -> np.ndarray:
-        """Exact ones, [S]; what they are of is kept to fit the next polynomial to."""
+    def _exact(self, u: np.ndarray) -> np.ndarray:
+        """Exact values [S], kept to fit the next polynomial to."""
         log_density = self.target.value_many(u)
         self.values = self.values.joined(Values.of(u, log_density))
-        return log_density - proposal.log_density(u)
-
-    def _drawn(self, u, proposals, raw, log_weights, pareto_k, limit) -> LaplaceDraws:
-        return LaplaceDraws(u, log_weights, raw, proposals, pareto_k, limit, self._enough, self.mode, self.target.cost)
+        return log_density
 
 
-def _judge(raw: np.ndarray, pilot: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Smoothed log weights, k-hat and its limit.
+class Weighed:
+    """Points of a thinned proposal with their exact weights; which are kept is decided when all are there."""
 
-    Thinned weights may be so even that their tail is the polynomial's last digits, of any shape and no consequence; it
-    is then looked for among the weights of the proposals that were not thinned too.
-    """
-    log_weights, pareto_k = _smooth(raw)
-    if _evenness(raw) * EVEN < 1.0:
-        return log_weights, pareto_k, _largest_k(len(raw))
-    together = np.concatenate([raw - _log_mean(raw), pilot - _log_mean(pilot)])
-    return log_weights, _smooth(together)[1], _largest_k(len(together))
+    def __init__(self, proposal: Thinned, exact: Callable[[np.ndarray], np.ndarray]):
+        self.proposal, self.exact = proposal, exact
+        self.u = np.empty((0, proposal.surrogate.size))
+        self.raw, self.unthinned, self.left_out, self._log_uniform = np.empty((4, 0))
+
+    def add(self, size: int, rng: np.random.Generator) -> None:
+        """So many more points."""
+        u, left_out = self.proposal.draw_with_rest(size, rng)
+        log_density = self.exact(u)
+        self.u = np.concatenate([self.u, u])
+        self.raw = np.append(self.raw, log_density - self.proposal.log_density(u))
+        self.unthinned = np.append(self.unthinned, log_density - self.proposal.surrogate.proposal.log_density(u))
+        self.left_out = np.append(self.left_out, left_out)
+        self._log_uniform = np.append(self._log_uniform, -rng.exponential(size=size))
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Points kept with probability w / M, independent and of equal weight."""
+        return self.u[self._log_uniform < self.raw - self._log_bound]
+
+    @property
+    def share_kept(self) -> float:
+        """The mean of the weights in their bound; 0 where none is finite."""
+        if not np.isfinite(self.raw.max()):
+            return 0.0
+        return float(np.exp(np.minimum(self.raw - self._log_bound, 0.0)).mean())
+
+    @property
+    def efficiency(self) -> float:
+        """Effective points of each."""
+        return _efficiency(self.raw)
+
+    @property
+    def error(self) -> float:
+        """Root mean square of exact less surrogate's weights, both of mean one."""
+        of_surrogate = self.proposal.of_surrogate().log_density(self.u) - self.proposal.log_density(self.u)
+        exact, approximate = (np.exp(log_weights - _log_mean(log_weights)) for log_weights in (self.raw, of_surrogate))
+        return float(np.sqrt(np.mean((exact - approximate) ** 2)))
+
+    @property
+    def _log_bound(self) -> float:
+        """Log M: a thousandth of the weight lies above it."""
+        return _log_bound(self.raw)
+
+    def as_draws(self, u: np.ndarray, proposals: int, enough: int, mode: Mode, cost: Cost) -> LaplaceDraws:
+        """Draws with what judges them.
+
+        k-hat is of the proposals' weights, as if none had been thinned: exact where they were evaluated, the
+        surrogate's where they were left out, which are the small ones. A thinned point weighs ten times as much at
+        most, so that the tail is no heavier. The thinned weights themselves may be so even that their tail is the last
+        digits of the polynomial, of any shape and no consequence.
+        """
+        proposals_weights = np.concatenate([self.unthinned, self.left_out])
+        _, pareto_k = _smooth(proposals_weights)
+        log_weights = self.raw - np.logaddexp.reduce(self.raw)
+        limit = _largest_k(len(proposals_weights))
+        return LaplaceDraws(u, log_weights, self.raw, proposals, pareto_k, limit, enough, mode, cost)
 
 
-def _error(proposal: Thinned, u: np.ndarray, raw: np.ndarray) -> float:
-    """Root mean square of exact less the surrogate's weights, both of mean one, at points of the thinned proposal."""
-    of_surrogate = proposal.without_floor().log_density(u) - proposal.log_density(u)
-    weights = [np.exp(log_weights - _log_mean(log_weights)) for log_weights in (raw, of_surrogate)]
-    return float(np.sqrt(np.mean((weights[0] - weights[1]) ** 2)))
-
-
-def _evenness(raw: np.ndarray) -> float:
-    """The mean of the weights in their largest; 0 where none is finite."""
-    highest = raw.max()
-    return float(np.exp(raw - highest).mean()) if np.isfinite(highest) else 0.0
+def _log_bound(raw: np.ndarray) -> float:
+    """The log of the M above which lies a thousandth of the weight: sum of (w - M)+ = 0.001 sum of w."""
+    weights = np.exp(np.sort(raw)[::-1] - raw.max())
+    above = np.cumsum(weights) - np.arange(1, len(weights) + 1) * weights
+    # `above` is the weight beyond the n-th largest: between two of them the bound is linear in it.
+    n = np.searchsorted(above, LOST * weights.sum(), side="right")
+    bound = (np.cumsum(weights)[n - 1] - LOST * weights.sum()) / n
+    return float(np.log(bound) + raw.max())
 
 
 def _log_mean(raw: np.ndarray) -> float:
     return float(np.logaddexp.reduce(raw) - np.log(len(raw)))
 
 
-def _efficiency(log_weights: np.ndarray) -> float:
-    return float(np.exp(-np.logaddexp.reduce(2 * log_weights))) / len(log_weights)
+def _efficiency(raw: np.ndarray) -> float:
+    """(sum w)^2 / (S sum w^2)."""
+    return float(np.exp(2 * np.logaddexp.reduce(raw) - np.logaddexp.reduce(2 * raw))) / len(raw)
 
 
 def _largest_k(size: int) -> float:

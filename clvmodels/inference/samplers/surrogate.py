@@ -28,6 +28,12 @@ MOST_FOR_A_CUBIC = 250
 TEMPER = 0.25
 """Exact values count with exp(0.25 (log density - the highest)): those in the tails too, but not as those in the
 middle."""
+RINGS = 8
+"""Rings around the middle in which the polynomial's error is told apart."""
+UNKNOWN = 10.0
+"""Log units by which a polynomial may be wrong twice as far out as anything it was fitted to."""
+DOUBT = 2.0
+"""Errors by which points are better taken than left."""
 FLOOR = np.log(0.1)
 """Log of the share of proposals that is kept where the polynomial sees no mass."""
 
@@ -68,6 +74,30 @@ class Polynomial:
         """At points u [S, K]. [S]"""
         return _basis((u - self.centre) @ self.inverse_factor.T, self.terms) @ self.coefficients
 
+    def distance(self, u: np.ndarray) -> np.ndarray:
+        """From the middle of what it was fitted to, at points u [S, K]. [S]"""
+        return np.sqrt((((u - self.centre) @ self.inverse_factor.T) ** 2).sum(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Doubt:
+    """Error of a polynomial, in log units, by distance: never less further out, and large beyond what was seen."""
+
+    distances: np.ndarray
+    errors: np.ndarray
+
+    @classmethod
+    def of(cls, distances: np.ndarray, left_out: np.ndarray) -> Doubt:
+        """From the errors of values left out, in rings of as many values."""
+        rings = np.array_split(np.argsort(distances, kind="stable"), RINGS)
+        middles = [np.median(distances[ring]) for ring in rings]
+        errors = np.maximum.accumulate([np.sqrt(np.mean(left_out[ring] ** 2)) for ring in rings])
+        farthest = distances.max()
+        return cls(np.array([*middles, farthest, 2.0 * farthest]), np.array([*errors, errors[-1], UNKNOWN]))
+
+    def __call__(self, distances: np.ndarray) -> np.ndarray:
+        return np.interp(distances, self.distances, self.errors)
+
 
 @dataclass(frozen=True, eq=False)
 class Surrogate:
@@ -83,46 +113,68 @@ class Surrogate:
     """Whether the polynomial is of the log weight, not of the log density."""
     error: float
     """Root mean square error of exact values left out of the fit, in log units."""
+    doubt: Doubt
+    """The same by distance from the middle."""
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates, K."""
+        return len(self.polynomial.centre)
 
     def log_weight(self, u: np.ndarray, log_proposal: np.ndarray) -> np.ndarray:
         """At points u [S, K] of log proposal density [S]. [S]"""
         polynomial = self.polynomial(u)
         return polynomial if self.of_weight else polynomial - log_proposal
 
+    def highest_log_weight(self, u: np.ndarray, log_proposal: np.ndarray) -> np.ndarray:
+        """What the exact one hardly exceeds: where the polynomial is no guide, points are better taken. [S]"""
+        return self.log_weight(u, log_proposal) + DOUBT * self.doubt(self.polynomial.distance(u))
+
 
 @dataclass(frozen=True, eq=False)
 class Thinned:
-    """Proposals q, each kept with probability clip(exp(surrogate's log weight - cap), 0.1, 1).
+    """Proposals q, each kept with probability clip(exp(surrogate's highest log weight - cap), 0.1, 1).
 
     What is kept has the density g(u) ~ q(u) clip(...), exactly, however wrong the surrogate is. The floor of 0.1 bounds
-    the exact weights by ten times those of the proposal: a defensive mixture (Owen & Zhou 2000, section 2). Without it
-    what is kept has the surrogate's own density.
+    the exact weights by ten times those of the proposal: a defensive mixture (Owen & Zhou 2000, section 2).
     """
 
     surrogate: Surrogate
     cap: float
-    log_floor: float = FLOOR
+    plain: bool = False
+    """Kept by the surrogate's log weight itself, without a floor: what is kept has the surrogate's own density."""
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Independent points. [S, K]"""
-        batches: list[np.ndarray] = []
-        while sum(map(len, batches)) < size:
+        return self.draw_with_rest(size, rng)[0]
+
+    def draw_with_rest(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Points [S, K], and the surrogate's log weights of the proposals that were left out among them."""
+        points, left_out = np.empty((0, self.surrogate.size)), np.empty(0)
+        while len(points) < size:
             u = self.surrogate.proposal.draw(2 * size, rng)
-            keep = np.log(rng.uniform(size=len(u))) < self._log_kept(u, self.surrogate.proposal.log_density(u))
-            batches.append(u[keep])
-        return np.concatenate(batches)[:size]
+            log_proposal = self.surrogate.proposal.log_density(u)
+            keep = -rng.exponential(size=len(u)) < self._log_kept(u, log_proposal)
+            # As many as are needed, and what was left out up to the last of them.
+            upto = np.searchsorted(np.cumsum(keep), size - len(points)) + 1
+            log_weights = self.surrogate.log_weight(u[:upto], log_proposal[:upto])
+            points = np.concatenate([points, u[:upto][keep[:upto]]])
+            left_out = np.concatenate([left_out, log_weights[~keep[:upto]]])
+        return points, left_out
 
     def log_density(self, u: np.ndarray) -> np.ndarray:
         """Log density at u [S, K], up to a constant. [S]"""
         log_proposal = self.surrogate.proposal.log_density(u)
         return log_proposal + self._log_kept(u, log_proposal)
 
-    def without_floor(self) -> Thinned:
-        """Of the surrogate's own density."""
-        return replace(self, log_floor=-np.inf)
+    def of_surrogate(self) -> Thinned:
+        """The same proposals thinned to the surrogate's own density."""
+        return replace(self, plain=True)
 
     def _log_kept(self, u: np.ndarray, log_proposal: np.ndarray) -> np.ndarray:
-        return np.clip(self.surrogate.log_weight(u, log_proposal) - self.cap, self.log_floor, 0.0)
+        if self.plain:
+            return np.minimum(self.surrogate.log_weight(u, log_proposal) - self.cap, 0.0)
+        return np.clip(self.surrogate.highest_log_weight(u, log_proposal) - self.cap, FLOOR, 0.0)
 
 
 def values_needed(size: int) -> int:
@@ -165,7 +217,8 @@ def _fit(proposal: Proposal, values: Values, log_proposal: np.ndarray, degree: i
     left_out = (aim - level - basis @ coefficients) / np.maximum(1.0 - leverage, 1e-3)
     coefficients[0] += level
     error = float(np.sqrt(weights @ left_out**2))
-    return Surrogate(Polynomial(centre, inverse_factor, terms, coefficients), proposal, of_weight, error)
+    polynomial = Polynomial(centre, inverse_factor, terms, coefficients)
+    return Surrogate(polynomial, proposal, of_weight, error, Doubt.of(polynomial.distance(values.u), left_out))
 
 
 def _terms(size: int, degree: int) -> tuple[tuple[int, ...], ...]:
