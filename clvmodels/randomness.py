@@ -1,7 +1,7 @@
 """Randomness keyed by customer: a customer's draws depend on the seed, the stage and the id, on nothing else.
 
-Not on the block, the order of rows, the number of workers or the process. Every method takes parameters of shape
-[draw, customer_id] (or broadcastable to it) and fills each column from that customer's own stream.
+Not on the block, the order of rows, the number of workers or the process. A `KeyedRandom` draws for many customers at
+once, each from a stream of its own (`variates`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,24 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clvmodels import variates
 from clvmodels.draws import Array
 
 
 def keyed_generator(seed: int, stage: str, label: str) -> np.random.Generator:
     """A generator for one stage of one customer (or group): Philox keyed by blake2b of (seed, stage, label)."""
-    digest = hashlib.blake2b(
-        label.encode(), digest_size=16, key=int(seed).to_bytes(16, "little", signed=True), person=_person(stage)
-    ).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(_digest(seed, stage, label, 16), "little")))
+
+
+def keyed_streams(seed: int, stage: str, labels: Sequence[str]) -> NDArray[np.uint64]:
+    """A stream for one stage of each customer: 256 bits of blake2b of (seed, stage, label). [C, 4]"""
+    digests = b"".join(_digest(seed, stage, label, 32) for label in labels)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64).reshape(len(labels), 4)
+
+
+def _digest(seed: int, stage: str, label: str, size: int) -> bytes:
+    key = int(seed).to_bytes(16, "little", signed=True)
+    return hashlib.blake2b(label.encode(), digest_size=size, key=key, person=_person(stage)).digest()
 
 
 def _person(stage: str) -> bytes:
@@ -33,7 +42,8 @@ class KeyedRandom:
     """One stream per customer, vectorised over draws.
 
     The number of draws belongs to the key's contract: other draws, other streams. Successive calls continue each
-    customer's stream, so a stage must make the same calls for each customer.
+    customer's stream, so a stage must make the same calls for each customer. Every method takes parameters that are
+    broadcast to `shape`.
 
     Parameters
     ----------
@@ -43,73 +53,71 @@ class KeyedRandom:
         Customer ids of the block, in column order.
     draws
         Number of posterior draws (rows of every array returned).
+
+    Attributes
+    ----------
+    shape
+        Of every array returned: (draw, customer_id), or that of what `along` was given.
+    columns
+        The stream (place in the block) of each column of these arrays.
+    streams : [C, 4]
+        The customers' streams, for compiled loops that draw (`variates`).
     """
 
     def __init__(self, seed: int, stage: str, labels: Sequence[str], draws: int):
-        self.draws = draws
-        self.shape = (draws, len(labels))
-        self._generators = [keyed_generator(seed, stage, str(label)) for label in labels]
+        self.shape: tuple[int, ...] = (draws, len(labels))
+        self.streams = keyed_streams(seed, stage, [str(label) for label in labels])
+        self.columns = np.arange(len(labels))
 
     @property
-    def streams(self) -> Sequence[np.random.Generator]:
-        """Each customer's generator, for draws whose number depends on the customer."""
-        return self._generators
+    def draws(self) -> int:
+        return self.shape[0]
 
-    def _fill(self, draw: Callable[..., NDArray], *parameters: ArrayLike) -> Array:
-        columns = [np.broadcast_to(np.asarray(p, dtype=float), self.shape) for p in parameters]
+    def along(self, customers: NDArray[np.int64]) -> KeyedRandom:
+        """The same streams, for a number of each of these customers (places in the block), one after the other."""
+        other = object.__new__(KeyedRandom)
+        other.shape, other.streams, other.columns = customers.shape, self.streams, customers
+        return other
+
+    def fill(self, loop: Callable[..., bool], *parameters: ArrayLike) -> Array:
+        """What a loop of `variates.drawing` draws, of parameters that are broadcast to `shape`.
+
+        Raises
+        ------
+        ValueError
+            Parameters that cannot be meant: a negative shape, a chance above 1, one that is no number.
+        """
+        wide = [np.broadcast_to(np.asarray(parameter, dtype=float), self.shape) for parameter in parameters]
         out = np.empty(self.shape)
-        for c, generator in enumerate(self._generators):
-            out[:, c] = draw(generator, *(p[:, c] for p in columns))
+        can_be_meant = loop(self.streams, self.columns, *map(np.atleast_2d, wide), np.atleast_2d(out))
+        if not can_be_meant:
+            raise ValueError(f"{loop.__name__}: parameters outside of their range")
         return out
 
     def uniform(self) -> Array:
-        """Uniform on [0, 1). [draw, customer_id]"""
-        return self._fill(lambda g: g.random(self.draws))
+        """Uniform on [0, 1)."""
+        return self.fill(variates.uniforms)
 
     def normal(self) -> Array:
-        """Standard normal. [draw, customer_id]"""
-        return self._fill(lambda g: g.standard_normal(self.draws))
+        """Standard normal."""
+        return self.fill(variates.normals)
 
     def exponential(self) -> Array:
-        """Standard exponential. [draw, customer_id]"""
-        return self._fill(lambda g: g.standard_exponential(self.draws))
+        """Standard exponential."""
+        return self.fill(variates.exponentials)
 
     def gamma(self, shape: ArrayLike) -> Array:
-        """Gamma of the given shape (0 allowed: 0) and scale 1. [draw, customer_id]"""
-        return self._fill(lambda g, a: g.standard_gamma(a), shape)
+        """Gamma of the given shape (0 allowed: 0) and scale 1."""
+        return self.fill(variates.gammas, shape)
 
     def beta(self, a: ArrayLike, b: ArrayLike) -> Array:
-        """Beta(a, b). [draw, customer_id]"""
-        return self._fill(lambda g, a, b: g.beta(a, b), a, b)
+        """Beta(a, b)."""
+        return self.fill(variates.betas, a, b)
 
     def poisson(self, mean: ArrayLike) -> Array:
-        """Poisson counts, as floats (means beyond 1e18 are refused by NumPy). [draw, customer_id]"""
-        return self._fill(lambda g, m: g.poisson(m), mean)
+        """Poisson counts, as floats (means beyond 1e18 are refused)."""
+        return self.fill(variates.poissons, mean)
 
-    def _fill_periods(self, draw: Callable[[np.random.Generator, int], NDArray], shape: tuple[int, ...]) -> Array:
-        """What draw(generator, c) gives of each customer c. shape: draw, customer_id, period"""
-        out = np.empty(shape)
-        for c, generator in enumerate(self._generators):
-            out[:, c] = draw(generator, c)
-        return out
-
-    def poisson_periods(self, mean: Array) -> Array:
-        """Poisson counts of several periods at once. mean and result: [draw, customer_id, period]"""
-        return self._fill_periods(lambda g, c: g.poisson(mean[:, c]), mean.shape)
-
-    def binomial_periods(self, n: Array, p: ArrayLike) -> Array:
-        """Binomial counts of several periods. n and result: [draw, customer_id, period]; p as [draw, customer_id]"""
-        chance = np.broadcast_to(np.asarray(p, dtype=float), self.shape)
-        return self._fill_periods(lambda g, c: g.binomial(n[:, c].astype(np.int64), chance[:, c, None]), n.shape)
-
-    def beta_periods(self, a: Array, b: Array) -> Array:
-        """Beta(a, b) for several periods at once. a, b and result: [draw, customer_id, period]"""
-        return self._fill_periods(lambda g, c: g.beta(a[:, c], b[:, c]), a.shape)
-
-    def normal_periods(self, periods: int) -> Array:
-        """Standard normal for several periods at once. [draw, customer_id, period]"""
-        return self._fill_periods(lambda g, c: g.standard_normal((self.draws, periods)), (*self.shape, periods))
-
-    def gamma_periods(self, shape: Array) -> Array:
-        """Gamma of scale 1 for several periods at once (shape 0: 0). shape and result: [draw, customer_id, period]"""
-        return self._fill_periods(lambda g, c: g.standard_gamma(shape[:, c]), shape.shape)
+    def binomial(self, n: ArrayLike, p: ArrayLike) -> Array:
+        """Binomial counts, as floats."""
+        return self.fill(variates.binomials, n, p)

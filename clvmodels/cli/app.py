@@ -250,6 +250,7 @@ def score(
     spend_posterior: Annotated[Path | None, typer.Option(help="A stored posterior of a spend model.")] = None,
     margin: Annotated[float | None, typer.Option(help="Share of revenue: 0.3 is 30%.")] = None,
     annual_discount_rate: Annotated[float | None, typer.Option(help="0.12 is 12% a year.")] = None,
+    draws: Annotated[int, typer.Option(min=2, help="Posterior draws to score with, where there are as many.")] = 1000,
     seed: Seed = 42,
 ) -> None:
     """Score customers from stored posteriors: one row a customer, as CSV or Parquet by the name of --out.
@@ -280,9 +281,16 @@ def score(
             date_format=date_format,
             timezone=timezone,
         )
-        stage(f"Scoring {words.counted(len(customers), 'customer')}")
+    with _bar(f"Scoring {words.counted(len(customers), 'customer')}", len(customers)) as progress:
         scores = score_customers(
-            posteriors, customers, horizon=horizon, margin=margin, annual_discount_rate=annual_discount_rate, seed=seed
+            posteriors,
+            customers,
+            horizon=horizon,
+            margin=margin,
+            annual_discount_rate=annual_discount_rate,
+            seed=seed,
+            draws=draws,
+            progress=progress,
         )
         write_table(scores, file)
     _print_notes(notes)
@@ -352,3 +360,16 @@ def _stages() -> Iterator[Callable[[str], None]]:
 
         yield stage
         finish()
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A function that says how much is done, for a bar on a terminal; the time is told when all is."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    began = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done, _: bar.update(task, completed=done)
+    err.print(Text(f"{text}: {time.monotonic() - began:.0f} s"), soft_wrap=True)

@@ -137,7 +137,7 @@ def _row(total: Array, cost: float, months: Array) -> dict[str, float]:
 
 def cumulated(of_newcomers: Valuation, channel: str) -> Array:
     """Expected profit of a new customer of the channel, discounted and cumulated: at once, then to the end of each
-    period; the mean of several, since retention contacts are expected over a few simulated states. [D, 1 + P]"""
+    period; the mean of several, which are alike. [D, 1 + P]"""
     _, flows = of_newcomers.new_customers(NEWCOMERS, {CHANNEL: channel})
     by_part = []
     for name, flow in flows.items():

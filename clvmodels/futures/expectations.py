@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numba import types
 
 from clvmodels.customers.table import Customers
 from clvmodels.draws import Array, blocks
@@ -18,15 +19,44 @@ from clvmodels.futures.windows import moments
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.unique_rows import condense
 from clvmodels.models.contract import Rows, Theta
+from clvmodels.models.counts import BOUNDS
 from clvmodels.models.evaluate import dert as evaluate_dert
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
+from clvmodels.variates import GIVEN, loop
 
 
 def expected_counts(posterior: Posterior, table: pd.DataFrame, p_alive: Array, edges: Array, draws: int) -> Array:
     """E[purchases in each period | history, the draw's parameters]. edges: [P+1] from 0; result [D, C, P]"""
+    return weighted_counts(posterior, table, p_alive, edges, np.eye(len(edges) - 1), draws)
+
+
+def weighted_counts(
+    posterior: Posterior, table: pd.DataFrame, p_alive: Array, edges: Array, weights: Array, draws: int
+) -> Array:
+    """Expected purchases summed over the periods by weights. edges: [P+1] from 0, weights: [P, Q]; result [D, C, Q]
+
+    With X_p the purchases until the end of period p, the sum of (X_p - X_{p-1}) w_p is that of X_p (w_p - w_{p+1}).
+    """
     model = purchase_model(posterior)
-    until = by_history(posterior, table, draws, lambda rows, theta: model.expected_if_alive(rows, theta, edges[1:]))
-    return p_alive[..., None] * np.diff(until, axis=-1, prepend=0.0)
+    falls = weights - np.append(weights[1:], np.zeros_like(weights[:1]), axis=0)
+
+    def of_alive(rows: Rows[Array], theta: Theta[Array]) -> Array:
+        until = model.expected_if_alive(rows, theta, edges[1:])
+        total = np.zeros((*until.shape[:-1], falls.shape[1]))
+        _add_up_periods(until, falls, total)
+        return total
+
+    return p_alive[..., None] * by_history(posterior, table, draws, of_alive, model.reads_ahead)
+
+
+@loop(BOUNDS, GIVEN, types.Array(types.float64, 3, "C"), returns=types.void)
+def _add_up_periods(values, weights, total):  # pragma: no cover - compiled
+    """Sums over periods, added in their order: the last digit of a matrix product would depend on the block's size."""
+    for d in range(values.shape[0]):
+        for c in range(values.shape[1]):
+            for q in range(weights.shape[1]):
+                for p in range(values.shape[2]):
+                    total[d, c, q] += values[d, c, p] * weights[p, q]
 
 
 def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n: Array, length: float) -> Array:
@@ -39,7 +69,7 @@ def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n:
     def of_n(rows: Rows[Array], theta: Theta[Array]) -> Array:
         return model.count_probability(rows, theta, rows["_n"][0], length)
 
-    if_alive = by_history(posterior, table.assign(_n=n), len(p_alive), of_n, beside=("_n",))
+    if_alive = by_history(posterior, table.assign(_n=n), len(p_alive), of_n, (*model.reads_ahead, "_n"))
     by_draw = p_alive * if_alive + (1.0 - p_alive) * (n == 0)
     # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
     return np.ascontiguousarray(by_draw.T).mean(axis=1)

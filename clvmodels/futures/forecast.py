@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers, Holdout
-from clvmodels.draws import Array, Progress, array_store, blocks, totals_html
+from clvmodels.draws import Array, Progress, array_store, blocks, in_threads, totals_html
 from clvmodels.futures.expectations import expected_counts, probability_of
-from clvmodels.futures.individuals import among, drawn_alive, present, purchase_model, rows_of
+from clvmodels.futures.individuals import among, blocks_of_alike, drawn_alive, present, purchase_model, rows_of
 from clvmodels.futures.windows import past_bounds, week_edges, whole_weeks
 from clvmodels.inference.effects import check_columns
 from clvmodels.inference.posterior import Posterior
 from clvmodels.models import State
+from clvmodels.models.counts import Counts
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
 from clvmodels.randomness import KeyedRandom
 
@@ -69,8 +71,8 @@ class Futures:
         return f"<p><b>{self!r}</b></p>" + totals_html(of_the_base)
 
 
-def purchase_counts(posterior: Posterior, table: pd.DataFrame, state: State, edges: Array, rng: KeyedRandom) -> Array:
-    """Realised purchases in each period of customers in that state. edges: [P+1] or [C, P+1]; result [D, C, P]"""
+def purchase_counts(posterior: Posterior, table: pd.DataFrame, state: State, edges: Array, rng: KeyedRandom) -> Counts:
+    """Realised purchases in periods of customers in that state. edges: [P+1] or [C, P+1]"""
     model = purchase_model(posterior)
     return model.draw_counts(rows_of(table, model.observes), posterior.theta(table, rng.draws), state, edges, rng)
 
@@ -105,22 +107,30 @@ def forecast(
     expected = array_store(folder, "expected_purchases", (draws, size), "float32")
     p_alive = array_store(folder, "p_alive", (draws, size), "float32")
     by_week, p_any, log_prob = np.zeros((draws, weeks)), np.empty(size), np.empty(size)
-    for block in blocks(size, draws, len(edges)):
+    came = None if actual is None else actual.table["purchases"].to_numpy(dtype=float)
+
+    def forecast_of(block: NDArray[np.intp]) -> Array:
+        """Fills the columns of some customers; their purchases together, by week. [D, P]"""
         part = table.iloc[block]
         people = present(posterior, part, draws, seed)
         stream = KeyedRandom(seed, "future", list(part.index), draws)
         counts = purchase_counts(posterior, part, people.state, edges, stream)
-        purchases[:, block] = counts.sum(axis=-1)
-        by_week += counts[..., :weeks].sum(axis=1)
+        purchases[:, block] = counts.total()
         p_alive[:, block] = people.p_alive
         expected[:, block] = expected_counts(posterior, part, people.p_alive, edges[[0, -1]], draws)[..., 0]
         p_any[block] = 1.0 - probability_of(posterior, part, people.p_alive, np.zeros(len(part)), length)
-        if actual is not None:
-            came = actual.table["purchases"].to_numpy(dtype=float)[block]
+        if came is not None:
             with np.errstate(divide="ignore"):  # minus infinity is refused by the metric, by name
-                log_prob[block] = np.log(probability_of(posterior, part, people.p_alive, came, length))
+                log_prob[block] = np.log(probability_of(posterior, part, people.p_alive, came[block], length))
+        return counts.of_all(weeks)
+
+    done = 0
+    of_alike = list(blocks_of_alike(posterior, table, draws))
+    for block, of_block in zip(of_alike, in_threads(forecast_of, of_alike), strict=True):
+        by_week += of_block
+        done += len(block)
         if progress is not None:
-            progress(block.stop, size)
+            progress(done, size)
     return Futures(
         customer_id=table.index.to_numpy(),
         edges=edges[: weeks + 1],
@@ -151,5 +161,5 @@ def calibration_weeks(posterior: Posterior, customers: Customers, starts: pd.Ser
         stays = KeyedRandom(seed, "past stays", labels, draws).uniform() < evaluate_p_alive(model, rows, theta)
         stream = KeyedRandom(seed, "past", labels, draws)
         counts = model.draw_counts(rows, theta, among(if_alive, stays), bounds[block], stream)
-        total += counts.sum(axis=1)
+        total += counts.of_all(len(starts))
     return total

@@ -123,10 +123,11 @@ def simulate_amounts(
     labels, counts = list(groups.index), groups.to_numpy()
     empty = {name: np.zeros((1, len(labels))) for name in model.conditions_on}
     state = model.draw(empty, _columns(theta), KeyedRandom(seed, "history spend", labels, 1))
-    # a period for each purchase: 1 in it where the customer has as many, 0 beyond
-    ones = (np.arange(counts.max()) < counts[:, None]).astype(float)[None]
-    amounts = model.spend_total(state, ones, KeyedRandom(seed, "history amounts", labels, 1))[0]
-    return pd.Series(amounts[ones[0] > 0], index=purchases.index, name="amount")
+    customer = np.repeat(np.arange(len(labels)), counts)
+    stream = KeyedRandom(seed, "history amounts", labels, 1).along(customer)
+    own = {name: np.broadcast_to(values, (1, len(labels)))[0, customer] for name, values in state.items()}
+    amounts = model.spend_total(own, np.ones(len(customer)), stream)
+    return pd.Series(amounts, index=purchases.index, name="amount")
 
 
 def statistics(purchases: pd.DataFrame, T: ArrayLike) -> pd.DataFrame:

@@ -5,14 +5,14 @@ Shapes: D = draw, C = customer_id.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clvmodels.draws import Array
+from clvmodels.draws import Array, blocks, slices
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.unique_rows import condense, numbers
@@ -20,6 +20,9 @@ from clvmodels.models import PurchaseModel, State
 from clvmodels.models.contract import Rows, Theta
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
 from clvmodels.randomness import KeyedRandom
+
+STRETCH = 8192
+"""Customers of a table among whom those with equal histories are looked for."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,34 @@ def by_history(
     table: pd.DataFrame,
     draws: int,
     function: Callable[[Rows[Array], Theta[Array]], Array],
-    beside: tuple[str, ...] = (),
+    observes: tuple[str, ...] | None = None,
 ) -> Array:
     """A function of rows and theta for each customer, evaluated once for equal histories. [D, C, ...]
 
-    `beside` names further columns that the function reads and that tell histories apart.
+    `observes` names the columns that the function reads and that tell histories apart: all that the model observes, if
+    none are named.
     """
-    observes = (*posterior.model.observes, *beside)
+    observes = observes or posterior.model.observes
     condensed = condense(table, observes, posterior.effects)
     rows = {name: values[None] for name, values in condensed.rows.items()}
     theta = posterior.theta(table.iloc[condensed.first], draws)
     return function(rows, theta)[:, condensed.inverse]
+
+
+def blocks_of_alike(posterior: Posterior, table: pd.DataFrame, draws: int) -> Iterator[NDArray[np.intp]]:
+    """Places of customers in blocks whose [D, C] arrays stay within BLOCK_ELEMENTS, equal histories together.
+
+    What `by_history` evaluates of a block is then little, and the blocks of one stretch of the table come one after the
+    other, so that what is written to disk stays together, too.
+    """
+    model = purchase_model(posterior)
+    for stretch in slices(len(table), STRETCH):
+        # what is ahead depends on fewer statistics than the history has: they are sorted by first
+        observes = tuple(dict.fromkeys((*model.reads_ahead, *model.observes)))
+        condensed = condense(table.iloc[stretch], observes, posterior.effects)
+        places = stretch.start + np.argsort(condensed.inverse, kind="stable")
+        for block in blocks(len(places), draws, 1):
+            yield places[block]
 
 
 def present(posterior: Posterior, table: pd.DataFrame, draws: int, seed: int) -> Present:

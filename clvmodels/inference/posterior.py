@@ -90,12 +90,18 @@ class Posterior[M: Model]:
 
     def stacked(self, name: str, draws: int | None = None) -> Array:
         """All chains of a variable one after the other, thinned evenly to at most `draws`. [D, ...]"""
-        values = self.data["posterior"][name].transpose("chain", "draw", ...).to_numpy()
-        chained = values.reshape(-1, *values.shape[2:])
+        chained = self._chained[name]
         if draws is None or draws >= len(chained):
             return chained
         places = np.linspace(0, len(chained) - 1, draws).round().astype(int)
         return chained[places]
+
+    @cached_property
+    def _chained(self) -> dict[str, Array]:
+        """All chains of every variable one after the other: asked for once a block of customers, read once."""
+        variables = self.data["posterior"].data_vars
+        arrays = {str(name): variables[name].transpose("chain", "draw", ...).to_numpy() for name in variables}
+        return {name: values.reshape(-1, *values.shape[2:]) for name, values in arrays.items()}
 
     def theta(self, table: pd.DataFrame, draws: int | None = None) -> dict[str, Array]:
         """The parameters of each customer in each draw: [D, 1], or [D, C] under an effect.

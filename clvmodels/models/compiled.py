@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ MOST_KEPT = 64
 """Compiled functions kept at once: three of each registered model and some variants of k."""
 
 _FUNCTIONS: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
+_ALONE = Lock()
+"""A function of PyTensor keeps its inputs and outputs: two threads in one of them would read each other's."""
 
 
 def compiled(
@@ -36,19 +39,22 @@ def compiled(
     ClvError
         If PyTensor would not compile by Numba: its C backend without a compiler is silently 1,000 times slower.
     """
-    if key not in _FUNCTIONS:
-        _FUNCTIONS[key] = _function(graph, observes, parameters)
-        if len(_FUNCTIONS) > MOST_KEPT:
-            _FUNCTIONS.popitem(last=False)
-    _FUNCTIONS.move_to_end(key)
-    function = _FUNCTIONS[key]
+    with _ALONE:
+        if key not in _FUNCTIONS:
+            _FUNCTIONS[key] = _function(graph, observes, parameters)
+            if len(_FUNCTIONS) > MOST_KEPT:
+                _FUNCTIONS.popitem(last=False)
+        _FUNCTIONS.move_to_end(key)
+        function = _FUNCTIONS[key]
 
     def call(rows: Rows[Array], theta: Theta[Array]) -> Any:
         arrays = [np.atleast_2d(np.asarray(rows[name], dtype=float)) for name in observes]
         arrays += [np.atleast_2d(np.asarray(theta[name], dtype=float)) for name in parameters]
         # broadcasting along a dimension of length 1 that is only known at run time is what Elemwise refuses,
         # so rows and theta are stretched to one shape before they meet
-        return function(*(np.ascontiguousarray(array) for array in np.broadcast_arrays(*arrays)))
+        inputs = [np.ascontiguousarray(array) for array in np.broadcast_arrays(*arrays)]
+        with _ALONE:
+            return function(*inputs)
 
     return call
 

@@ -19,6 +19,7 @@ import pytensor.tensor as pt
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.contract import STATUS, Graph, Model, PurchaseModel, Rows, State, Theta
+from clvmodels.models.counts import Counts, poisson_counts
 from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.parts.contract import Calendar, Component, Lifetime, Memoryless, OnCalendar, Purchases
 from clvmodels.models.parts.steps import Steps
@@ -74,6 +75,10 @@ class Composed[P: Purchases](PurchaseModel):
         self.handles = tuple(handle for component in components for handle in component.handles)
         self.traits = calendar.traits
 
+    @property
+    def reads_ahead(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.purchases.reads_ahead, *self.calendar.traits)))
+
     def given(self, **options: Any) -> Model:
         """The variant with a calendar, of the numbers that `Steps` takes.
 
@@ -126,17 +131,18 @@ class Composed[P: Purchases](PurchaseModel):
     def count_probability(self, rows: Rows[Array], theta: Theta[Array], n: Array, t: float) -> Array:
         return self.lifetime.count_probability(self.on_calendar, rows, theta, np.asarray(n, dtype=float), t)
 
+    def chance_of_purchase(self, rows: Rows[Array], theta: Theta[Array], start: float, end: float) -> Array:
+        return self.lifetime.chance_of_purchase(self.on_calendar, rows, theta, start, end)
+
     def draw_counts(
         self, rows: Rows[Array], theta: Theta[Array], state: State, edges: Array, rng: KeyedRandom
-    ) -> Array:
-        ends = np.minimum(edges, state.residual_lifetime[..., None])
-        lengths = np.diff(self.on_calendar.ahead(rows, ends, theta), axis=-1)
-        counts = self.purchases.draw_counts(state, lengths, rng)
-        if np.isinf(state.residual_purchases).all():
-            return counts
-        # the purchase after which the coin falls is the last: cut the running total there
-        capped = np.minimum(np.cumsum(counts, axis=-1), state.residual_purchases[..., None])
-        return np.diff(capped, axis=-1, prepend=0.0)
+    ) -> Counts:
+        end = np.minimum(edges[..., -1], state.residual_lifetime)
+        until = self.on_calendar.ahead(rows, end[..., None], theta)[..., 0]
+        bounds = self.on_calendar.ahead(rows, edges, theta)
+        stages = self.purchases.stages
+        rate, phase = stages * state.purchase_rate, state.extra.get("phase", 0.0)
+        return poisson_counts(rng, rate, bounds, until, state.residual_purchases, stages, phase)
 
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
         rows = {name: np.asarray(own[name]) for name in self.observes if name in own}

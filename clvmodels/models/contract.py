@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
+from clvmodels.models.counts import Counts, poisson_counts
 from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.prior import Prior
 from clvmodels.randomness import KeyedRandom
@@ -240,6 +241,12 @@ class PurchaseModel(Model):
 
     provides = frozenset({"purchases"})
 
+    @property
+    def reads_ahead(self) -> tuple[str, ...]:
+        """The statistics that `expected_if_alive` and `count_probability` read: all of `observes`, where a model does
+        not need fewer. Whoever is alive at T with the same of these has the same ahead, given the parameters."""
+        return self.observes
+
     def refusals(self, table: pd.DataFrame) -> list[Problem]:
         ended = table.index[table["status"] == "ended"] if "status" in table else []
         if "status" in self.observes or not len(ended):
@@ -276,6 +283,11 @@ class PurchaseModel(Model):
     def count_probability(self, rows: Rows[Array], theta: Theta[Array], n: Array, t: float) -> Array:
         """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""
 
+    def chance_of_purchase(self, rows: Rows[Array], theta: Theta[Array], start: float, end: float) -> Array:
+        """P(a purchase in (T + start, T + end] | history, alive at T), where purchases are a Poisson process while the
+        customer stays. [D, C]"""
+        raise NotImplementedError(f"{self.title} tells no chance of a purchase in a window")
+
     def dert_if_alive(self, rows: Rows[Array], theta: Theta[Array], discount_rate: float) -> Array:
         """Discounted expected residual transactions of a customer alive at T (`evaluate.dert`). [D, C]
 
@@ -294,13 +306,12 @@ class PurchaseModel(Model):
 
     def draw_counts(
         self, rows: Rows[Array], theta: Theta[Array], state: State, edges: Array, rng: KeyedRandom
-    ) -> Array:
-        """Realised purchases in each period after T. edges: [P+1] or [C, P+1], time units after T; result [D, C, P]
+    ) -> Counts:
+        """Realised purchases in periods after T. edges: [P+1] or [C, P+1], time units after T
 
         Poisson at the own rate while the lifetime lasts, unless a model says otherwise.
         """
-        lengths = np.diff(np.minimum(edges, state.residual_lifetime[..., None]), axis=-1)
-        return rng.poisson_periods(state.purchase_rate[..., None] * lengths)
+        return poisson_counts(rng, state.purchase_rate, edges, state.residual_lifetime)
 
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
         """Ages at the purchases that one new customer makes in (0, until), but for the end; increasing.
@@ -339,4 +350,5 @@ class SpendModel(Model):
 
     @abstractmethod
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
-        """Money of n purchases of each customer. n and result: [D, C, P]"""
+        """Money of n purchases. n, the variables and the result are of the shape that `rng` draws: of each customer in
+        each draw, or of entries of the purchases to come."""

@@ -19,6 +19,7 @@ import pytensor.tensor as pt
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
 from clvmodels.models.contract import Graph, PurchaseModel, Rows, State, Theta, Value
+from clvmodels.models.counts import Counts, bernoulli_counts
 from clvmodels.models.parts.contract import Component, widened
 from clvmodels.randomness import KeyedRandom
 
@@ -121,6 +122,10 @@ class Discrete(PurchaseModel):
         self.meanings = (*chances.meanings, *lifetime.meanings)
         self.handles = (*chances.handles, *lifetime.handles)
         self.time: Literal["opportunities", "renewals"] = "renewals" if chances.certain else "opportunities"
+
+    @property
+    def reads_ahead(self) -> tuple[str, ...]:
+        return ("frequency", "T")
 
     def branches(self, rows: Rows[Graph], theta: Theta[Graph]) -> tuple[Graph, Graph]:
         x, T = rows["frequency"], rows["T"]
@@ -248,10 +253,9 @@ class Discrete(PurchaseModel):
 
     def draw_counts(
         self, rows: Rows[Array], theta: Theta[Array], state: State, edges: Array, rng: KeyedRandom
-    ) -> Array:
-        """Binomial of the opportunities of a period that come before the end."""
-        taken_part = np.diff(np.minimum(whole(edges), state.residual_lifetime[..., None]), axis=-1)
-        return rng.binomial_periods(taken_part, state.purchase_rate)
+    ) -> Counts:
+        """At each of the opportunities that come before the end, with the own chance."""
+        return bernoulli_counts(rng, state.purchase_rate, whole(edges), state.residual_lifetime)
 
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
         ages: Array = np.arange(int(whole(until)), dtype=np.float64) + 1.0

@@ -16,8 +16,9 @@ from clvmodels.draws import Array
 
 
 def kernel(signature: str) -> Callable[[Callable], Callable]:
-    """Compiles a function when it is defined, for these types alone; kept on disk. Division by 0 is NumPy's."""
-    return numba.njit(signature, cache=True, error_model="numpy")
+    """Compiles a function when it is defined, for these types alone; kept on disk, and without Python's lock. Division
+    by 0 is NumPy's."""
+    return numba.njit(signature, cache=True, nogil=True, error_model="numpy")
 
 
 def over_times(loop: Callable[..., None], *numbers: Array | float, t: Array) -> Array:

@@ -1,8 +1,10 @@
 """What purchases to come bring and cost, part by part and period by period, for a block of customers.
 
 Each part has its mean given the history and the draw's parameters, and one realised future a draw. Parts are in the
-currency, costs negative, not discounted. Some follow from the economics alone (`STATED`), the others are those of the
-costs, which say theirs themselves. Shapes: D = draw, C = customer_id, P = period.
+currency, costs negative. Some follow from the economics alone (`STATED`), the others are those of the costs, which say
+theirs themselves. What is realised is of the orders that there are; it becomes one number a draw and customer, or one
+in each period, only when it is summed (`Block.summed`).
+Shapes: D = draw, C = customer_id, P = period, Q = column of weights, E = entry of the orders.
 
 Purchases, amounts and what comes with them are independent given the parameters, so that the mean of a product is the
 product of the means. What comes with a purchase (a return, a contact, a referral) counts in the purchase's period.
@@ -15,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.futures import expectations, forecast, individuals
@@ -26,9 +30,17 @@ from clvmodels.inference.posteriors import Posteriors
 from clvmodels.models import COSTS, Cost
 from clvmodels.models.contract import Rows, State, Theta
 from clvmodels.models.costs.contract import Fate, Flow, modelled
+from clvmodels.models.counts import Counts
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.retention import contacts_of, expected_contacts
+
+
+class Summed(NamedTuple):
+    """A part of the value, summed over the periods by weights, a column for each weighting. [D, C, Q] each"""
+
+    expected: Array
+    realised: Array
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,9 @@ class Block:
         Bounds of the periods after T, in time units. [P+1]
     amount_unit
         Value of one unit of the amounts in the currency.
+    weights, starts : [P, Q]
+        What an amount in each period counts for, and one at its beginning: discount factors, in one column; or itself,
+        in a column for each period.
     newcomers
         Those that customers bring.
     first_order
@@ -64,11 +79,17 @@ class Block:
     draws: int
     seed: int
     amount_unit: float
+    weights: Array
+    starts: Array
     newcomers: Newcomers | None = None
     first_order: bool = False
 
     def stream(self, stage: str) -> KeyedRandom:
         return KeyedRandom(self.seed, stage, list(self.table.index), self.draws)
+
+    def order_stream(self, stage: str) -> KeyedRandom:
+        """Numbers for the entries of the orders, of each customer's stream. [E]"""
+        return self.stream(stage).along(self.orders.customer)
 
     def _rows_and_theta(self, posterior: Posterior) -> tuple[Rows, Theta]:
         rows = individuals.rows_of(self.table, posterior.model.conditions_on)
@@ -85,27 +106,38 @@ class Block:
         return self.people.state
 
     @cached_property
-    def counts(self) -> Array:
-        """Realised purchases. [D, C, P]"""
+    def future(self) -> Counts:
+        """Realised purchases after T."""
         posterior = self.posteriors.purchases
         rng = self.stream("value future")
-        counts = forecast.purchase_counts(posterior, self.table, self.state, self.edges, rng)
-        return self._with_first(counts)
+        return forecast.purchase_counts(posterior, self.table, self.state, self.edges, rng)
+
+    @cached_property
+    def orders(self) -> Counts:
+        """Realised purchases, the first of new customers too."""
+        return self.future.with_first() if self.first_order else self.future
+
+    @property
+    def counts(self) -> Array:
+        """How many orders there are. [E]"""
+        return self.orders.number
+
+    @property
+    def draw_of_orders(self) -> NDArray[np.int64]:
+        """[E]"""
+        return self.orders.draw
+
+    def at_orders(self, values: Array) -> Array:
+        """What is of draws and customers, at each entry of the orders. [D, C], or broadcast to it -> [E]"""
+        return self.orders.at(values)
 
     @cached_property
     def mean_counts(self) -> Array:
-        """E[purchases | history, parameters]. [D, C, P]"""
-        posterior = self.posteriors.purchases
-        p_alive = self.people.p_alive
-        counts = expectations.expected_counts(posterior, self.table, p_alive, self.edges, self.draws)
-        return self._with_first(counts)
-
-    def _with_first(self, counts: Array) -> Array:
-        """With the first purchase of new customers, in a period of its own before the others."""
-        if not self.first_order:
-            return counts
-        first = np.ones_like(counts[..., :1])
-        return np.concatenate([first, counts], axis=-1)
+        """E[purchases | history, parameters], summed by the weights. [D, C, Q]"""
+        posterior, p_alive = self.posteriors.purchases, self.people.p_alive
+        later = self.weights[1:] if self.first_order else self.weights
+        counts = expectations.weighted_counts(posterior, self.table, p_alive, self.edges, later, self.draws)
+        return counts + self.weights[0] if self.first_order else counts
 
     @cached_property
     def mean_amount(self) -> Array:
@@ -116,16 +148,18 @@ class Block:
         return amount[..., None]
 
     def money(self, n: Array, stage: str) -> Array:
-        """Money of n purchases, in the currency. [D, C, P]"""
+        """Money of n of the orders, in the currency. [E]"""
         model = self.posteriors.spend.model
-        return model.spend_total(self._own_amounts, n, self.stream(stage)) * self.amount_unit
+        return model.spend_total(self._own_amounts, n, self.order_stream(stage)) * self.amount_unit
 
     @cached_property
     def _own_amounts(self) -> Mapping[str, Array]:
-        """Each customer's own parameters of spend: one state a draw, whatever money is drawn from it."""
+        """Each customer's own parameters of spend, at each entry of the orders: one state a draw, whatever money is
+        drawn from it. [E] each"""
         spend = self.posteriors.spend
         rows, theta = self._rows_and_theta(spend)
-        return spend.model.draw(rows, theta, self.stream("spend state"))
+        variables = spend.model.draw(rows, theta, self.stream("spend state"))
+        return {name: self.at_orders(values) for name, values in variables.items()}
 
     # ------------------------------------------------------------------------------------------ what costs are told by
 
@@ -146,11 +180,11 @@ class Block:
 
     @cached_property
     def margin(self) -> Flow:
-        """Margin rate of the money of each period; of what is stated, the one number. [D, C, P] or [1, 1, 1]"""
+        """Margin rate of the money; of what is stated, the one number."""
         cost = self.modelled("margin")
         if cost is not None:
             return cost.rate(self)
-        stated = np.full((1, 1, 1), self.economics.margin)
+        stated = np.asarray(self.economics.margin)
         return Flow(stated, stated)
 
     @property
@@ -189,6 +223,11 @@ class Block:
         money_left = self.money(orders_left.realised, "spend")
         return Flow(self.mean_counts * self.mean_amount, of_fates + money_left)
 
+    def summed(self, flow: Flow) -> Summed:
+        """Over the orders, by the weights of their periods."""
+        expected = np.broadcast_to(flow.expected, self.mean_counts.shape)
+        return Summed(expected, self.orders.weighted(flow.realised, self.weights))
+
 
 # ----------------------------------------------------------------------------------------- of the economics alone
 
@@ -220,45 +259,35 @@ def fees(block: Block) -> Flow | None:
     )
 
 
-def retention(block: Block) -> Flow | None:
-    """The cost of contacts that are to keep customers, by the rule of `Retention`."""
+def retention(block: Block) -> Summed | None:
+    """The cost of contacts that are to keep customers, by the rule of `Retention`: at dates, not with orders."""
     rule = block.economics.retention
     if rule is None:
         return None
     # the first order, at T, is no purchase after T: it is in `silence` already
-    counts = block.counts[..., 1:] if block.first_order else block.counts
+    weights = block.starts[1:] if block.first_order else block.starts
     silence = (block.table["T"] - block.table["recency"]).to_numpy(dtype=float)
-    realised = contacts_of(counts, silence, block.edges, rule)
+    realised = contacts_of(block.future, silence, block.edges, rule, weights)
     expected = expected_contacts(
-        block.posteriors.purchases, block.table, block.people.p_alive, silence, block.edges, rule, block.seed
+        block.posteriors.purchases, block.table, block.people.p_alive, silence, block.edges, rule, weights
     )
-    cost = Flow(-rule.cost * expected, -rule.cost * realised)
-    if not block.first_order:
-        return cost
-    return Flow(_with_nothing_first(cost.expected), _with_nothing_first(cost.realised))
+    return Summed(-rule.cost * expected, -rule.cost * realised)
 
 
-def _with_nothing_first(money: Array) -> Array:
-    """With nothing in the period of the first order itself."""
-    nothing = np.zeros_like(money[..., :1])
-    return np.concatenate([nothing, money], axis=-1)
-
-
+DATED = "retention"
 STATED: dict[str, Callable[[Block], Flow | None]] = {
     "gross margin": gross_margin,
     "fulfilment": fulfilment,
     "payments": fees,
-    "retention": retention,
 }
-"""The parts that follow from the economics, whatever costs are modelled."""
-DATED = "retention"
+"""The parts of orders that follow from the economics, whatever costs are modelled."""
 """The part whose money is spent at the very beginning of each period; that of the others comes at any time in it."""
 
 
 def part_names(costs: Iterable[Cost]) -> tuple[str, ...]:
     """The parts of value in the order in which they are told: the stated ones, and each cost's after the part that it
     follows. Acquisition, the last part of profit, is sunk for a customer that the firm has."""
-    names = list(STATED)
+    names = [*STATED, DATED]
     for cost in costs:
         if cost.part and cost.part not in names:
             names.insert(names.index(cost.follows) + 1, cost.part)
@@ -270,13 +299,17 @@ CREDIT = next(cost.part for cost in COSTS.values() if cost.is_credit)
 """The part that base totals leave out: the customers brought are in the base themselves, or will be."""
 
 
-def flows(block: Block) -> dict[str, Flow]:
+def sums(block: Block) -> dict[str, Summed]:
     """Each part that these models and economics know of."""
-    parts: dict[str, Flow] = {}
+    of_orders: dict[str, Flow] = {}
     for name, stated in STATED.items():
-        _add(parts, name, stated(block))
+        _add(of_orders, name, stated(block))
     for cost in block.costs.values():
-        _add(parts, cost.part, cost.flow(block))
+        _add(of_orders, cost.part, cost.flow(block))
+    parts = {name: block.summed(flow) for name, flow in of_orders.items()}
+    contacts = retention(block)
+    if contacts is not None:
+        parts[DATED] = contacts
     order = part_names([*COSTS.values(), *block.costs.values()])
     return {name: parts[name] for name in order if name in parts}
 

@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numba import types
 from numpy.typing import NDArray
-from scipy.special import gammaincc
 
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.futures import individuals
+from clvmodels.futures.individuals import by_history
 from clvmodels.inference.posterior import Posterior
-from clvmodels.models.contract import State
-from clvmodels.randomness import KeyedRandom
+from clvmodels.models.contract import Rows, Theta
+from clvmodels.models.counts import PLACES, Counts
 from clvmodels.valuation.economics import Retention
+from clvmodels.variates import GIVEN, loop
 
 NEAR = 1e-6
 """How far from a multiple of `every`, relative to it, a contact date may be: rounding, and no more."""
-STATES = 8
-"""States of a customer that the mean is taken over in each posterior draw; given a state it is exact."""
 
 
 def check_rule(posterior: Posterior) -> None:
@@ -42,63 +42,80 @@ def check_rule(posterior: Posterior) -> None:
         raise ConfigError(Problem("retention by silence does not go with this model", "economics", model.title, remedy))
 
 
-def contacts_of(counts: Array, silence: Array, edges: Array, rule: Retention) -> Array:
-    """1 in each period at whose beginning the customer is contacted, 0 elsewhere. counts and result: [D, C, P]
+def contacts_of(counts: Counts, silence: Array, edges: Array, rule: Retention, weights: Array) -> Array:
+    """Contacts, summed by the weights of the periods that they begin. weights: [P, Q]; result [D, C, Q]
 
     silence: time from the last purchase to T. [C]
     """
-    nothing = np.zeros_like(counts[..., :1])
-    bought_by_edge = np.concatenate([nothing, np.cumsum(counts, axis=-1)], axis=-1)
     # the contact date `until_silent` before each is an edge itself; it must not be missed by rounding
     window_start = edges[:-1] - rule.until_silent - NEAR * rule.every
     first_edge = np.searchsorted(edges, window_start)
-    bought_lately = bought_by_edge[..., :-1] > bought_by_edge[..., first_edge]
-    is_contacted = bought_lately | _remembered(silence, edges, rule)
-    return np.where(contact_dates(edges, rule), is_contacted, 0.0)
+    # a purchase is remembered at the beginnings of the periods after its own, up to the last whose window holds it
+    last = np.searchsorted(first_edge, np.arange(len(first_edge)), side="right") - 1
+    # nobody is forgotten and remembered again without a purchase: it is the first periods in which the last one counts
+    remembered = _remembered(silence, edges, rule).sum(axis=1)
+    at_dates = np.where(contact_dates(edges, rule)[:, None], weights, 0.0)
+    contacts = np.zeros((*counts.shape[:2], weights.shape[1]))
+    _add_contacts(counts.draw, counts.customer, counts.period, last, remembered, at_dates, contacts)
+    return contacts
+
+
+@loop(PLACES, PLACES, PLACES, PLACES, PLACES, GIVEN, types.Array(types.float64, 3, "C"), returns=types.void)
+def _add_contacts(draw, customer, period, last, remembered, weights, contacts):  # pragma: no cover - compiled
+    """Each customer is contacted at the dates at which the last purchase before T, or one after, is remembered."""
+    for d in range(contacts.shape[0]):
+        for c in range(contacts.shape[1]):
+            for p in range(remembered[c]):
+                for q in range(weights.shape[1]):
+                    contacts[d, c, q] += weights[p, q]
+    for e in range(len(draw)):
+        d, c = draw[e], customer[e]
+        start = max(period[e] + 1, remembered[c])
+        if e > 0 and draw[e - 1] == d and customer[e - 1] == c:
+            start = max(start, last[period[e - 1]] + 1)
+        for p in range(start, last[period[e]] + 1):
+            for q in range(weights.shape[1]):
+                contacts[d, c, q] += weights[p, q]
 
 
 def expected_contacts(
-    posterior: Posterior, table: pd.DataFrame, p_alive: Array, silence: Array, edges: Array, rule: Retention, seed: int
+    posterior: Posterior,
+    table: pd.DataFrame,
+    p_alive: Array,
+    silence: Array,
+    edges: Array,
+    rule: Retention,
+    weights: Array,
 ) -> Array:
-    """P(contacted at the beginning of each period | history, parameters). p_alive: [D, C]; result [D, C, P]
+    """P(contacted at the beginning of each period | history, parameters), summed by the periods' weights. p_alive:
+    [D, C], weights: [P, Q]; result [D, C, Q]
 
-    Given that a customer is alive and the state (own rate, end) the chance of a purchase in a window is exact; it is
-    averaged over several states drawn for each posterior draw.
+    For sure as long as the last purchase before T is remembered; from then on if the customer buys in the window.
     """
     check_rule(posterior)
-    draws = len(p_alive)
     model = individuals.purchase_model(posterior)
-    rows = individuals.rows_of(table, model.observes)
-    theta = posterior.theta(table, draws)
-    is_date = contact_dates(edges, rule)
-    total = np.zeros((*p_alive.shape, len(edges) - 1))
-    for k in range(STATES):
-        stream = KeyedRandom(seed, f"retention {k}", list(table.index), draws)
-        state = individuals.drawn_alive(model, rows, theta, stream)
-        for p in np.flatnonzero(is_date):
+    dates = np.flatnonzero(contact_dates(edges, rule))
+    remembered = _remembered(silence, edges, rule).sum(axis=1)
+
+    def of_alive(rows: Rows[Array], theta: Theta[Array]) -> Array:
+        total: Array = np.zeros((1, 1, 1))
+        for p in dates:
             start = max(edges[p] - rule.until_silent, 0.0)  # what was before T is in `silence`
-            total[..., p] += chance_of_purchase(state, start, edges[p])
-    bought_lately = p_alive[..., None] * total / STATES
-    chance = np.where(_remembered(silence, edges, rule), 1.0, bought_lately)
-    return np.where(is_date, chance, 0.0)
+            chance = model.chance_of_purchase(rows, theta, start, edges[p])
+            is_forgotten = rows[REMEMBERED] <= p
+            total = total + (chance * is_forgotten)[..., None] * weights[p]
+        return total
+
+    marked = table.assign(**{REMEMBERED: remembered})
+    later = by_history(posterior, marked, len(p_alive), of_alive, (*model.reads_ahead, REMEMBERED))
+    of_dates = np.zeros_like(weights)
+    of_dates[dates] = weights[dates]
+    first = np.append(np.zeros_like(weights[:1]), np.cumsum(of_dates, axis=0), axis=0)
+    return first[remembered] + p_alive[..., None] * later
 
 
-def chance_of_purchase(state: State, start: float, end: float) -> Array:
-    """P(a purchase in (T + start, T + end] | state), Poisson at the own rate until the clock or the coin ends it.
-
-    Until the clock's end, 1 - exp(-rate x time left of the window); a coin that falls after R purchases leaves the
-    window to those who have made fewer by its start: P(Poisson(rate x start) < R). [D, C]
-    """
-    since = state.purchase_rate * np.minimum(start, state.residual_lifetime)
-    until = state.purchase_rate * np.minimum(end, state.residual_lifetime)
-    bought: Array = -np.expm1(since - until)
-    most = state.residual_purchases
-    if np.isinf(most).all():
-        return bought
-    is_counted = np.isfinite(most) & (most > 0)
-    fewer_before = gammaincc(np.where(is_counted, most, 1.0), since)  # P(Poisson(since) < most)
-    not_counted = (most > 0) * 1.0  # 0 left: gone; infinitely many: no coin
-    return bought * np.where(is_counted, fewer_before, not_counted)
+REMEMBERED = "_remembered"
+"""A column beside a customer's history: at the beginnings of how many periods the last purchase still counts."""
 
 
 def contact_dates(edges: Array, rule: Retention) -> NDArray[np.bool_]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers
-from clvmodels.draws import LEVELS, QUANTILES, Array, blocks
+from clvmodels.draws import LEVELS, QUANTILES, Array, Progress, in_threads
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.futures import expectations, forecast, individuals
 from clvmodels.inference.effects import check_columns, columns_of
@@ -17,9 +18,9 @@ from clvmodels.inference.posterior import Posterior
 from clvmodels.models import PurchaseModel, SpendModel
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.valuation import Valuation, check_units, valuation
+from clvmodels.valuation.parts import Block
+from clvmodels.valuation.valuation import check_units, discounted, valuation
 
-Progress = Callable[[int, int], None]
 SCORED: dict[str, Any] = {"purchases": PurchaseModel, "spend": SpendModel}
 """What a customer is scored by, and the models that tell of it."""
 
@@ -73,14 +74,15 @@ def score(
     if economics is not None:
         valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws)
 
-    def columns(block: pd.DataFrame) -> dict[str, Array]:
-        behaviour = _behaviour_columns(posteriors, block, horizon, draws, seed, customers.amount_unit)
+    def columns(part: pd.DataFrame) -> dict[str, Array]:
         if valuer is None:
-            return behaviour
-        return behaviour | _value_columns(valuer, block)
+            people = individuals.present(posteriors["purchases"], part, draws, seed)
+            return _behaviour_columns(posteriors, part, people, horizon, seed, customers.amount_unit)
+        block = valuer.block(part)
+        behaviour = _behaviour_columns(posteriors, part, block.people, horizon, seed, customers.amount_unit)
+        return behaviour | _value_columns(block)
 
-    edges = 2 if valuer is None else len(valuer.edges)  # behaviour has one period, from T to the horizon
-    return _by_block(customers.table, draws, edges, columns, progress)
+    return _by_block(posteriors["purchases"], customers.table, draws, columns, progress)
 
 
 def behaviour(
@@ -91,26 +93,33 @@ def behaviour(
     draws = _check(posteriors, customers, draws)
 
     def columns(part: pd.DataFrame) -> dict[str, Array]:
-        return _behaviour_columns(posteriors, part, horizon, draws, seed, customers.amount_unit)
+        people = individuals.present(posteriors["purchases"], part, draws, seed)
+        return _behaviour_columns(posteriors, part, people, horizon, seed, customers.amount_unit)
 
-    return _by_block(customers.table, draws, 1, columns)
+    return _by_block(posteriors["purchases"], customers.table, draws, columns)
 
 
 def _by_block(
+    purchases: Posterior,
     table: pd.DataFrame,
     draws: int,
-    periods: int,
     columns: Callable[[pd.DataFrame], dict[str, Array]],
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Columns computed for blocks of customers, put together again."""
-    parts = []
-    for block in blocks(len(table), draws, periods):
-        part = table.iloc[block]
-        parts.append(pd.DataFrame(columns(part), index=part.index))
+    parts: list[pd.DataFrame] = []
+    done = 0
+
+    def of_block(places: NDArray[np.intp]) -> pd.DataFrame:
+        part = table.iloc[places]
+        return pd.DataFrame(columns(part), index=part.index)
+
+    for part in in_threads(of_block, individuals.blocks_of_alike(purchases, table, draws)):
+        parts.append(part)
+        done += len(part)
         if progress is not None:
-            progress(block.stop, len(table))
-    return pd.concat(parts).rename_axis("customer_id")
+            progress(done, len(table))
+    return pd.concat(parts).loc[table.index].rename_axis("customer_id")
 
 
 def _economics(
@@ -181,13 +190,17 @@ def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]
 
 
 def _behaviour_columns(
-    posteriors: Mapping[str, Posterior], table: pd.DataFrame, horizon: float, draws: int, seed: int, amount_unit: float
+    posteriors: Mapping[str, Posterior],
+    table: pd.DataFrame,
+    people: individuals.Present,
+    horizon: float,
+    seed: int,
+    amount_unit: float,
 ) -> dict[str, Array]:
-    posterior = posteriors["purchases"]
-    people = individuals.present(posterior, table, draws, seed)
+    posterior, draws = posteriors["purchases"], len(people.p_alive)
     window = np.array([0.0, horizon])
     rng = KeyedRandom(seed, "score future", list(table.index), draws)
-    counts = forecast.purchase_counts(posterior, table, people.state, window, rng)[..., 0]
+    counts = forecast.purchase_counts(posterior, table, people.state, window, rng).total()
     expected = expectations.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
     p_none = expectations.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
     columns = {
@@ -205,9 +218,9 @@ def _behaviour_columns(
     return columns
 
 
-def _value_columns(valuer: Valuation, table: pd.DataFrame) -> dict[str, Array]:
+def _value_columns(block: Block) -> dict[str, Array]:
     columns: dict[str, Array] = {}
-    parts = valuer.parts(table).values()
+    parts = discounted(block).values()
     for kind in ("expected", "realised"):
         name = f"{kind}_value"
         values = sum(getattr(part, kind) for part in parts)

@@ -2,7 +2,7 @@
 
 It is made of the same parts as value, from the same models and in the same periods, so that what is judged is what is
 sold. A part may count for less than the window: of the latest purchases it is not known yet what comes back.
-Shapes: D = draw, C = customer_id, P = period.
+Shapes: D = draw, C = customer_id.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers
-from clvmodels.draws import Array, array_store
+from clvmodels.draws import Array, array_store, in_threads
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors
-from clvmodels.models.costs.contract import Flow
 from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.valuation import Valuation, valuation
+from clvmodels.valuation.parts import sums
+from clvmodels.valuation.valuation import valuation
 
 SALES = "sales"
 """What all purchases bring before any cost; no part of value, since value begins with its margin."""
@@ -74,22 +75,35 @@ def money_ahead(
     in_window = replace(economics, horizon=window, referral=None)
     valuer = valuation(posteriors, customers, in_window, seed=seed, draws=draws)
     ends = [end for parts in kinds.values() for end in parts.values()]
+    known = {SALES, *valuer.part_names()}
     valuer = replace(valuer, edges=_with_ends(valuer.edges, ends))
-    size = len(customers.table)
+    columns = {end: q for q, end in enumerate(dict.fromkeys(ends))}
+    # what counts up to each end: a column of 1 in the periods before it
+    counts = np.stack([valuer.edges[1:] <= end + ROUNDING for end in columns], axis=1).astype(float)
+    table = customers.table
     ahead: dict[str, Ahead] = {}
-    for block in valuer.blocks(size):
-        flows = _flows(valuer, block)
-        for name, parts in kinds.items():
-            told = {part: end for part, end in parts.items() if part in flows}
-            if not told:
-                continue
-            if name not in ahead:
-                realised = array_store(folder, f"held_out_{name.replace(' ', '_')}", (valuer.draws, size), "float32")
-                ahead[name] = Ahead(tuple(told), np.empty(size), realised)
-            expected, drawn = _sums(flows, told, valuer.edges)
+    for name, parts in kinds.items():
+        told = tuple(part for part in parts if part in known)
+        if told:
+            stem = f"held_out_{name.replace(' ', '_')}"
+            realised = array_store(folder, stem, (valuer.draws, len(table)), "float32")
+            ahead[name] = Ahead(told, np.empty(len(table)), realised)
+
+    def fill(places: NDArray[np.intp]) -> None:
+        """The columns of some customers."""
+        block = valuer.counted(table.iloc[places], counts)
+        by_part = {SALES: block.summed(block.amounts), **sums(block)}
+        for name, of_kind in ahead.items():
             sign = -1.0 if name in positive else 1.0
-            ahead[name].mean[block] = sign * expected.mean(axis=0)
-            ahead[name].realised[:, block] = sign * drawn
+            until = {part: columns[kinds[name][part]] for part in of_kind.parts}
+            expected = sum(by_part[part].expected[..., q] for part, q in until.items())
+            drawn = sum(by_part[part].realised[..., q] for part, q in until.items())
+            # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
+            of_kind.mean[places] = sign * np.ascontiguousarray(np.transpose(expected)).mean(axis=1)
+            of_kind.realised[:, places] = sign * np.asarray(drawn)
+
+    for _ in in_threads(fill, valuer.blocks(table)):
+        pass
     return ahead
 
 
@@ -98,20 +112,3 @@ def _with_ends(edges: Array, ends: list[float]) -> Array:
     bounds = np.sort(np.concatenate([edges, ends]))
     is_new = np.diff(bounds, prepend=-np.inf) > ROUNDING
     return bounds[is_new]
-
-
-def _flows(valuer: Valuation, block: slice) -> dict[str, Flow]:
-    """Sales and the parts of some customers, period by period. [D, C, P] each"""
-    table = valuer.customers.table.iloc[block]
-    sales, parts = valuer.sales_and_flows(table)
-    return {SALES: sales, **parts}
-
-
-def _sums(flows: Mapping[str, Flow], ends: Mapping[str, float], edges: Array) -> tuple[Array, Array]:
-    """The parts added up, each over the periods before its end, expected and realised. [D, C] each"""
-    expected, realised = [], []
-    for part, end in ends.items():
-        counts = edges[1:] <= end + ROUNDING
-        expected.append(flows[part].expected[..., counts].sum(axis=-1))
-        realised.append(flows[part].realised[..., counts].sum(axis=-1))
-    return sum(expected[1:], expected[0]), sum(realised[1:], realised[0])

@@ -15,19 +15,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers
-from clvmodels.draws import Array, array_store, blocks, totals_html
+from clvmodels.draws import Array, array_store, blocks, in_threads, totals_html
 from clvmodels.errors import ConfigError, DataError, Problem
+from clvmodels.futures.individuals import blocks_of_alike
 from clvmodels.futures.newcomers import newcomer_table
 from clvmodels.inference.effects import check_columns
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors
 from clvmodels.models import Cost, known_costs
-from clvmodels.models.costs.contract import Flow, modelled
+from clvmodels.models.costs.contract import modelled
 from clvmodels.valuation.discounting import discount_at, discount_factors, period_edges
 from clvmodels.valuation.economics import Economics, Referral
-from clvmodels.valuation.parts import CREDIT, DATED, PARTS, Block, Newcomers, flows
+from clvmodels.valuation.parts import CREDIT, PARTS, Block, Newcomers, Summed, sums
 from clvmodels.valuation.retention import check_rule
 
 BROUGHT = 200
@@ -100,8 +102,8 @@ class Valuation:
 
     Parameters
     ----------
-    weights, starts
-        Discount factors of the periods, and of their beginnings. [P] each
+    weights, starts : [P]
+        Discount factors of the periods, and of their beginnings.
     """
 
     posteriors: Posteriors
@@ -114,52 +116,48 @@ class Valuation:
     starts: Array
     newcomers: Newcomers | None = None
 
-    def flows(self, table: pd.DataFrame) -> dict[str, Flow]:
+    def flows(self, table: pd.DataFrame) -> dict[str, Summed]:
         """The parts of some customers, period by period, not discounted. [D, C, P]"""
-        return flows(self._block(table))
-
-    def sales_and_flows(self, table: pd.DataFrame) -> tuple[Flow, dict[str, Flow]]:
-        """What all purchases of some customers bring before any cost, and the parts of the same draws, period by
-        period, not discounted. [D, C, P]"""
-        block = self._block(table)
-        return block.amounts, flows(block)
+        return sums(self.counted(table, np.eye(len(self.weights))))
 
     def parts(self, table: pd.DataFrame) -> dict[str, Discounted]:
         """The parts of some customers, discounted; the same for any block that holds them. [D, C]"""
-        return self.discounted(self.flows(table))
+        return discounted(self.block(table))
 
-    def new_customers(self, size: int, group: Mapping[str, str] | None = None) -> tuple[pd.DataFrame, dict[str, Flow]]:
+    def block(self, table: pd.DataFrame) -> Block:
+        """Some customers, whose amounts are summed by the discount factors: see `discounted`."""
+        return self._block(table, self.weights[:, None], self.starts[:, None])
+
+    def counted(self, table: pd.DataFrame, weights: Array) -> Block:
+        """Some customers, whose amounts are summed by other weights, not discounted. [P, Q]"""
+        return self._block(table, weights, weights)
+
+    def new_customers(
+        self, size: int, group: Mapping[str, str] | None = None
+    ) -> tuple[pd.DataFrame, dict[str, Summed]]:
         """`size` new customers of those group labels, and the parts of their value from the first purchase on.
 
         Their periods begin with that purchase itself, which is not discounted. [D, M, 1 + P]
         """
         table = newcomer_table(self.posteriors.by_name(), size, dict(group or {}))
-        return table, flows(self._block(table, first_order=True))
+        each = np.eye(1 + len(self.weights))
+        return table, sums(self._block(table, each, each, first_order=True))
 
     def worth(self, table: pd.DataFrame) -> Discounted:
         """The whole value of new customers of a `newcomer_table`, the first purchase in it. [D, M]"""
-        by_period = flows(self._block(table, first_order=True))
-        return _sum_of_parts(self.discounted(by_period))
+        # a first purchase at the date of value is worth what it is
+        weights, starts = (np.append(1.0, factors)[:, None] for factors in (self.weights, self.starts))
+        return _sum_of_parts(discounted(self._block(table, weights, starts, first_order=True)))
 
-    def discounted(self, by_period: Mapping[str, Flow]) -> dict[str, Discounted]:
-        """Parts period by period, as `flows` or `new_customers` have them, to their sums. [D, C, P] -> [D, C]"""
-        return {name: self._discounted(name, flow) for name, flow in by_period.items()}
+    def part_names(self) -> tuple[str, ...]:
+        """The parts that there are of a customer, in their order."""
+        return tuple(self.parts(self.customers.table.iloc[:1]))
 
-    def _discounted(self, name: str, flow: Flow) -> Discounted:
-        weights = self.starts if name == DATED else self.weights
-        periods = flow.realised.shape[-1]
-        at_once = np.ones(periods - len(weights))  # a first purchase at the date of value
-        weights = np.concatenate([at_once, weights])
-        expected = _weighted(flow.expected, weights)
-        realised = _weighted(flow.realised, weights)
-        return Discounted(expected, realised)
+    def blocks(self, table: pd.DataFrame) -> Iterator[NDArray[np.intp]]:
+        """Places of customers in blocks whose arrays stay bounded, those with equal histories together."""
+        return blocks_of_alike(self.posteriors.purchases, table, self.draws)
 
-    def blocks(self, size: int) -> Iterator[slice]:
-        """Slices of customers for whom the arrays of all parts together stay bounded."""
-        arrays = 1 + len(self.posteriors.costs)  # the money of all orders, and of each cost
-        return blocks(size, self.draws, len(self.edges) * arrays)
-
-    def _block(self, table: pd.DataFrame, first_order: bool = False) -> Block:
+    def _block(self, table: pd.DataFrame, weights: Array, starts: Array, first_order: bool = False) -> Block:
         return Block(
             posteriors=self.posteriors,
             economics=self.economics,
@@ -168,6 +166,8 @@ class Valuation:
             draws=self.draws,
             seed=self.seed,
             amount_unit=self.customers.amount_unit,
+            weights=weights,
+            starts=starts,
             newcomers=None if first_order else self.newcomers,
             first_order=first_order,
         )
@@ -220,11 +220,11 @@ def _brought(by: Valuation, rule: Referral) -> Newcomers:
     """What those who are brought are worth, each from the first purchase on."""
     table = newcomer_table(by.posteriors.by_name(), BROUGHT, dict(rule.group))
     expected, realised = [], []
-    for block in by.blocks(BROUGHT):
+    for block in blocks(BROUGHT, by.draws, 1):
         worth = by.worth(table.iloc[block])
         expected.append(worth.expected)
         realised.append(worth.realised)
-    # newcomers are alike but for contacts to keep them, whose mean is taken over a few states of each
+    # newcomers are alike, and so are their means but for rounding
     mean = np.concatenate(expected, axis=1).mean(axis=1)
     return Newcomers(mean, np.concatenate(realised, axis=1))
 
@@ -257,17 +257,23 @@ def value(
     table = customers.table
     shape = (valuer.draws, len(table))
     total = _store(folder, "value", shape)
-    parts: dict[str, Discounted] = {}
-    for block in valuer.blocks(len(table)):
+    names = valuer.part_names()
+    # one part alone is the value: it needs no arrays of its own
+    parts = {name: total if len(names) == 1 else _store(folder, name, shape) for name in names}
+
+    def fill(block: NDArray[np.intp]) -> int:
+        """The columns of some customers; how many they are."""
         of_block = valuer.parts(table.iloc[block])
         for name, part in of_block.items():
-            if name not in parts:
-                # one part alone is the value: it needs no arrays of its own
-                parts[name] = total if len(of_block) == 1 else _store(folder, name, shape)
             _fill(parts[name], block, part)
         _fill(total, block, _sum_of_parts(of_block))
+        return len(block)
+
+    done = 0
+    for size in in_threads(fill, valuer.blocks(table)):
+        done += size
         if progress is not None:
-            progress(block.stop, len(table))
+            progress(done, len(table))
     return Values(
         customer_id=table.index.to_numpy(),
         expected=total.expected,
@@ -287,7 +293,7 @@ def _store(folder: Path | None, name: str, shape: tuple[int, int]) -> Discounted
     return Discounted(expected, realised)
 
 
-def _fill(store: Discounted, block: slice, of_block: Discounted) -> None:
+def _fill(store: Discounted, block: NDArray[np.intp], of_block: Discounted) -> None:
     store.expected[:, block] = of_block.expected
     store.realised[:, block] = of_block.realised
 
@@ -299,15 +305,9 @@ def _sum_of_parts(parts: Mapping[str, Discounted]) -> Discounted:
     return Discounted(np.asarray(expected), np.asarray(realised))
 
 
-def _weighted(periods: Array, weights: Array) -> Array:
-    """Sum over periods, added in their order: the last digit of a matrix product would depend on the block's size.
-
-    periods: [D, C, P]; result [D, C]
-    """
-    total = np.zeros(periods.shape[:-1])
-    for p, weight in enumerate(weights):
-        total += weight * periods[..., p]
-    return total
+def discounted(block: Block) -> dict[str, Discounted]:
+    """The parts of customers whose amounts are summed by one column of weights, the discount factors."""
+    return {name: Discounted(part.expected[..., 0], part.realised[..., 0]) for name, part in sums(block).items()}
 
 
 def _check_observed(posteriors: Mapping[str, Posterior], customers: Customers) -> None:

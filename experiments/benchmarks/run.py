@@ -43,7 +43,7 @@ from table import DONE, FAILED, STOPPED  # noqa: E402
 
 FOLDER = ROOT / "reports" / "benchmarks"
 REHEARSED = ROOT / "results" / "benchmarks"
-FIT = ("clvmodels.models", "clvmodels.inference", "clvmodels.randomness")
+FIT = ("clvmodels.models", "clvmodels.inference", "clvmodels.randomness", "clvmodels.variates")
 RESTS_ON = {
     "fits": FIT,
     "second": FIT,

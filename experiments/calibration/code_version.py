@@ -22,7 +22,7 @@ MODELS = "clvmodels.models"
 FIT = "clvmodels.inference"
 NUTS = "clvmodels.inference.samplers.nuts"
 NOT_OF_LAPLACE = (NUTS, "clvmodels.inference.choice_of_k")
-HISTORIES = ("clvmodels.futures", "clvmodels.randomness")
+HISTORIES = ("clvmodels.futures", "clvmodels.randomness", "clvmodels.variates")
 KEYED = ("KeyedRandom", "keyed_generator", "stream")
 """Calls whose texts are keys of random streams: another key draws other numbers, so these texts are code."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -175,13 +176,18 @@ def test_fit_then_score_gives_one_row_a_customer_harmless_in_a_spreadsheet(order
         0.1,
     )
     for name in ("scores.csv", "scores.parquet"):
-        assert invoke(*words, "--out", tmp_path / name).status == 0
+        done = invoke(*words, "--out", tmp_path / name)
+        assert done.status == 0 and re.search(r"Scoring \d+ customers: \d+ s", done.err)
+    few = invoke(*words, "--draws", 50, "--out", tmp_path / "few.parquet")
+    assert few.status == 0
     text, exact = pd.read_csv(tmp_path / "scores.csv"), pd.read_parquet(tmp_path / "scores.parquet")
     ids = pd.read_csv(orders, dtype=str).assign(day=lambda t: pd.to_datetime(t["day"], format="%d/%m/%Y"))
     expected = sorted(ids.loc[ids["day"] <= "2025-09-30", "cust"].unique())
     assert exact.index.tolist() == expected
     assert text["customer_id"].tolist() == ["'" + label for label in expected]
     assert np.allclose(text["p_alive"], exact["p_alive"])
+    of_few = pd.read_parquet(tmp_path / "few.parquet")["p_alive"]
+    assert not of_few.equals(exact["p_alive"]) and np.allclose(of_few, exact["p_alive"], atol=0.1)
     assert ((exact["p_alive"] >= 0) & (exact["p_alive"] <= 1)).all()
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
 

@@ -54,6 +54,11 @@ def realised_parts_average_to_the_expected(purchases: str = "pareto_nbd", econom
         mean_is(part.realised.astype(float) - part.expected, 0.0)
 
 
+def discounted(by: Valuation, by_period: np.ndarray, dated: bool = False) -> np.ndarray:
+    """The sum of what a new customer brings in the period of the first order and those after it. [D, M]"""
+    return by_period @ np.append(1.0, by.starts if dated else by.weights)
+
+
 def a_new_customers_first_order_counts_whole() -> None:
     """One order at once, undiscounted; what follows is discounted by its period, from that order on."""
     for rate in (0.12, 0.99):
@@ -64,7 +69,7 @@ def a_new_customers_first_order_counts_whole() -> None:
         assert np.all(orders[..., 0] == 1.0) and np.all(flows["fulfilment"].expected[..., 0] == -3.0)
         assert flows["gross margin"].expected.shape[-1] == len(one.weights) + 1
         assert np.array_equal(orders, np.round(orders)) and orders[..., 1:].sum() > 0
-        found = one.discounted(flows)["fulfilment"].realised
+        found = discounted(one, flows["fulfilment"].realised)
         close(found, -3.0 * (1.0 + (orders[..., 1:] * one.weights).sum(axis=-1)), 1e-12)
         spend, margin = one.posteriors.spend, one.posteriors.costs["margin"]
         p, q, v, m = (x[:, None] for x in (*map(spend.stacked, "pqv"), margin.stacked("m")))
@@ -83,10 +88,12 @@ def the_credit_for_referrals_is_its_formula() -> None:
     own = posterior.model.expected_own(rows_of(table, posterior.model.observes), posterior.theta(table))
     _, flows = with_it.new_customers(BROUGHT)
     assert "referrals" not in flows
-    worth = sum(part.expected for part in with_it.discounted(flows).values())
+    worth = discounted(with_it, sum(part.expected for part in flows.values() if part is not flows["retention"]))
+    worth = worth + discounted(with_it, flows["retention"].expected, dated=True)
     mean = orders.expected / -FULL.cost_per_order * own[..., None]
     close(credit.expected, rule.incremental * mean * (worth.mean(axis=1)[:, None, None] - rule.reward), 1e-9)
-    worths = sum(part.realised for part in with_it.discounted(flows).values())
+    worths = discounted(with_it, sum(part.realised for part in flows.values() if part is not flows["retention"]))
+    worths = worths + discounted(with_it, flows["retention"].realised, dated=True)
     close(with_it.newcomers.realised, worths, 1e-12)
     free = made(dataclasses.replace(FULL, referral=dataclasses.replace(rule, reward=0.0))).flows(table)["referrals"]
     brought = (free.realised - credit.realised) / rule.incremental / rule.reward

@@ -39,6 +39,19 @@ def close(value, truth, tolerance: float = EXACT) -> None:
     assert np.all(np.isfinite(value)) and np.all(excess < tolerance), (excess.max(), value, truth)
 
 
+def over_periods(rng: KeyedRandom, n: np.ndarray, *own) -> tuple[np.ndarray | KeyedRandom, ...]:
+    """n [D, C, P] and what is of draws and customers, one after the other, and the customers' streams for as many."""
+    customer = np.broadcast_to(np.arange(n.shape[1])[:, None], n.shape).ravel()
+    wide = [np.broadcast_to(np.atleast_2d(values)[..., None], n.shape).ravel() for values in own]
+    return n.ravel(), *wide, rng.along(customer)
+
+
+def money_of(model, state, n: np.ndarray, rng: KeyedRandom) -> np.ndarray:
+    """Money of n purchases in each period. [D, C, P]"""
+    counts, *own, stream = over_periods(rng, n, *state.values())
+    return model.spend_total(dict(zip(state, own, strict=True)), counts, stream).reshape(n.shape)
+
+
 def each_row(case: Case) -> list[dict[str, float]]:
     return case.table().to_dict("records")
 
@@ -154,7 +167,7 @@ def simulated_purchases_average_to_the_expected(case: Case) -> None:
     posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
     people = individuals.present(posterior, table, DRAWS, 1)
     stream = KeyedRandom(1, "future", list(table.index), DRAWS)
-    counts = forecast.purchase_counts(posterior, table, people.state, EDGES, stream)
+    counts = forecast.purchase_counts(posterior, table, people.state, EDGES, stream).by_period()
     expected = expectations.expected_counts(posterior, table, people.p_alive, EDGES, DRAWS)
     assert counts.min() >= 0 and np.all(counts == np.round(counts))
     mean_is(counts - expected, 0.0, expected.mean(axis=0))
@@ -164,7 +177,7 @@ def count_probabilities_are_frequencies_of_simulated_counts(case: Case) -> None:
     posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
     people = individuals.present(posterior, table, DRAWS, 1)
     stream = KeyedRandom(1, "f", list(table.index), DRAWS)
-    counts = forecast.purchase_counts(posterior, table, people.state, EDGES[:2], stream)
+    counts = forecast.purchase_counts(posterior, table, people.state, EDGES[:2], stream).by_period()
     rows, theta = individuals.rows_of(table, case.model.observes), posterior.theta(table, DRAWS)
     total, few = 0.0, {name: values[:100] for name, values in theta.items()}
     for n in range(60):

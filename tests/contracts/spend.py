@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from contracts.cases import Case, amount_statistics, as_theta, new_customers, row_arrays
-from contracts.purchase import DRAWS, close, each_row, log_prob_is_the_integral_over_individuals, mean_is
+from contracts.purchase import DRAWS, close, each_row, log_prob_is_the_integral_over_individuals, mean_is, money_of
 from scipy import stats
 
 from clvmodels.futures import histories
@@ -72,7 +72,7 @@ def money_of_n_purchases_has_their_mean_and_variance(case: Case) -> None:
     table = case.table()
     state, n = _drawn(case, table, DRAWS), np.array([0.0, 1.0, 7.0])
     rng = KeyedRandom(1, "spend", list(table.index), DRAWS)
-    money = case.model.spend_total(state, np.broadcast_to(n, (DRAWS, len(table), 3)).copy(), rng)
+    money = money_of(case.model, state, np.broadcast_to(n, (DRAWS, len(table), 3)), rng)
     own = {name: state[name][..., None] for name in case.story.individual(case.theta)}
     mean, variance = n * case.story.amount(case.theta, own), n * case.story.variance(case.theta, own)
     assert np.all(money[..., 0] == 0) and np.all(money >= 0)

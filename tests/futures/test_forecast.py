@@ -134,7 +134,7 @@ def test_the_coin_customer_stops_at_the_drawn_purchase():
     rng = KeyedRandom(1, "f", list(table_of().index), 500)
     state = individuals.present(posterior, table_of(), 500, 1).state
     busy = dataclasses.replace(state, purchase_rate=np.full(state.purchase_rate.shape, 1e3))
-    counts = forecast.purchase_counts(posterior, table_of(), busy, np.arange(4.0), rng)
+    counts = forecast.purchase_counts(posterior, table_of(), busy, np.arange(4.0), rng).by_period()
     few = state.residual_purchases < 500
     assert np.array_equal(counts.sum(axis=-1)[few], state.residual_purchases[few])
     assert np.all(counts[~state.alive] == 0)

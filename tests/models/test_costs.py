@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from contracts.cases import as_theta
 from contracts.cost_cases import COST_CASES, CostCase, cost_case_of, customers_of_rows
-from contracts.purchase import close, mean_is
+from contracts.purchase import close, mean_is, money_of, over_periods
 from scipy import stats
 
 from clvmodels.inference.density import compiled_density
@@ -149,7 +149,8 @@ def standard(values, mean, variance) -> None:
 def test_counts_that_come_with_purchases_have_mean_and_variance(name):
     model, own, n = COSTS[name], np.array([0.02, 0.3, 0.9]), np.array([0.0, 1.0, 7.0, 2000.0])
     stream = KeyedRandom(1, "counts", ["a", "b", "c"], DRAWS)
-    drawn = model.draw_counts(np.tile(own, (DRAWS, 1)), np.tile(n, (DRAWS, 3, 1)), stream)
+    counts, rates, along = over_periods(stream, np.tile(n, (DRAWS, 3, 1)), own)
+    drawn = model.draw_counts(rates, counts, along).reshape(DRAWS, 3, -1)
     mean = own[:, None] * n
     variance = mean if name.startswith("gamma_poisson") else mean * (1.0 - own[:, None])
     assert np.array_equal(drawn, np.round(drawn)) and np.all(drawn[..., 0] == 0)
@@ -159,8 +160,8 @@ def test_counts_that_come_with_purchases_have_mean_and_variance(name):
 
 def test_chances_of_0_and_1_draw_none_and_all():
     model = COSTS["beta_binomial_returns"]
-    drawn = model.draw_counts(np.array([[0.0, 1.0]]), np.full((1, 2, 3), 9.0), KeyedRandom(1, "n", ["a", "b"], 1))
-    assert np.array_equal(drawn[0], [[0.0] * 3, [9.0] * 3])
+    drawn = model.draw_counts(np.array([0.0, 1.0]), np.full((3, 2), 9.0), KeyedRandom(1, "n", ["a", "b"], 3))
+    assert np.array_equal(drawn.T, [[0.0] * 3, [9.0] * 3])
 
 
 @pytest.mark.parametrize("theta", COST_CASES["beta_binomial_returns"].thetas)
@@ -168,7 +169,9 @@ def test_shares_of_returned_orders(theta):
     """How many whole; of the others one exactly, several by mean and variance of their mean."""
     model, returned = COSTS["beta_binomial_returns"], np.array([0.0, 1.0, 2.0, 9.0])
     stream = KeyedRandom(1, "shares", ["a"], DRAWS)
-    whole, share = model.draw_shares(as_theta(theta), np.tile(returned, (DRAWS, 1, 1)), stream)
+    counts, *own, along = over_periods(stream, np.tile(returned, (DRAWS, 1, 1)), *as_theta(theta).values())
+    drawn = model.draw_shares(dict(zip(theta, own, strict=True)), counts, along)
+    whole, share = (of_all.reshape(DRAWS, 1, -1) for of_all in drawn)
     w, m, k = theta["whole"], theta["share"], theta["precision"]
     assert np.all(whole <= returned) and np.all(whole[..., 0] == 0) and np.all((share >= 0) & (share <= 1))
     standard(whole[..., 1:], w * returned[1:], returned[1:] * w * (1.0 - w))
@@ -186,9 +189,8 @@ def test_shares_of_returned_orders(theta):
 def test_margin_of_n_purchases(theta):
     n, own = np.array([0.0, 1.0, 9.0]), np.array([0.3, -0.1])
     stream = KeyedRandom(1, "margin", ["a", "b"], DRAWS)
-    drawn = COSTS["normal_margin"].draw_rates(
-        np.tile(own, (DRAWS, 1)), np.tile(n, (DRAWS, 2, 1)), as_theta(theta), stream
-    )
+    counts, rates, sigma, along = over_periods(stream, np.tile(n, (DRAWS, 2, 1)), own, theta["sigma"])
+    drawn = COSTS["normal_margin"].draw_rates(rates, counts, sigma, along).reshape(DRAWS, 2, -1)
     standard(drawn, own[:, None], theta["sigma"] ** 2 / np.maximum(n, 1.0))
     assert np.isfinite(drawn).all()
 
@@ -198,7 +200,7 @@ def test_handling_of_n_contacts(theta):
     n, median = np.array([0.0, 1.0, 7.0, 400.0]), np.array([5.0, 80.0])
     stream = KeyedRandom(1, "handling", ["a", "b"], DRAWS)
     state = {"median_spend": np.tile(median, (DRAWS, 1)), "spread": as_theta(theta)["sigma"]}
-    drawn = COSTS["lognormal_handling"].spend_total(state, np.tile(n, (DRAWS, 2, 1)), stream)
+    drawn = money_of(COSTS["lognormal_handling"], state, np.tile(n, (DRAWS, 2, 1)), stream)
     one = median[:, None] * np.exp(theta["sigma"] ** 2 / 2.0)
     assert np.all(drawn[..., 0] == 0)
     standard(drawn[..., 1:], (one * n)[:, 1:], (one**2 * np.expm1(theta["sigma"] ** 2) * n)[:, 1:])

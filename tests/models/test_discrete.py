@@ -245,6 +245,6 @@ def test_the_future_of_an_ended_contract_is_nothing():
     ended = (table["frequency"] < table["T"]).to_numpy()
     assert np.all(people.p_alive[:, ended] == 0) and np.all(people.p_alive[:, ~ended] == 1)
     stream = KeyedRandom(1, "f", list(table.index), 500)
-    counts = forecast.purchase_counts(posterior, table, people.state, np.arange(6.0), stream)
+    counts = forecast.purchase_counts(posterior, table, people.state, np.arange(6.0), stream).by_period()
     assert np.all(counts[:, ended] == 0) and set(np.unique(counts)) == {0.0, 1.0}
     assert np.all(np.diff(counts, axis=-1) <= 0)

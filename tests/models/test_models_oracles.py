@@ -195,7 +195,7 @@ def test_dert_is_the_mean_of_discounted_futures(name):
     people = individuals.present(posterior, table, draws, 1)
     edges = np.r_[np.arange(0.0, 400.0, 0.5), np.arange(400.0, 801.0, 10.0)]
     stream = KeyedRandom(1, "dert", list(table.index), draws)
-    counts = forecast.purchase_counts(posterior, table, people.state, edges, stream)
+    counts = forecast.purchase_counts(posterior, table, people.state, edges, stream).by_period()
     factors = -np.diff(np.exp(-rate * edges)) / (rate * np.diff(edges))  # the mean factor of each period
     found = expectations.dert(posterior, customers_of(table), discount_rate=rate, draws=draws)
     assert found.shape == (draws, 2) and np.all(found > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import itertools
 import json
 import math
 import tracemalloc
@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 import pytest
 from contracts import stories
 from contracts.cases import CASES, amount_statistics, as_theta, customers_of, pair_of, posterior_of, simulated, table_of
-from contracts.purchase import close, mean_is
+from contracts.purchase import close, mean_is, money_of
 from scipy import stats
 
 from clvmodels.customers.summarize import summarize
@@ -27,7 +27,6 @@ from clvmodels.models.evaluate import log_prob
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.scoring import score
 
-lognormal_spend = importlib.import_module("clvmodels.models.spend.lognormal_spend")
 SPEND = [name for name, model in MODELS.items() if isinstance(model, SpendModel)]
 THETA = {"p": 6.25, "q": 3.74, "v": 15.4}
 MONEY = {"margin": 0.3, "annual_discount_rate": 0.12}
@@ -129,7 +128,7 @@ def test_both_gamma_gammas_have_the_same_individuals():
         rows = {key: table[key].to_numpy(float)[None] for key in model.conditions_on}
         state = model.draw(rows, as_theta(THETA), KeyedRandom(1, "s", list(table.index), draws))
         n = np.full((draws, len(table), 2), 3.0)
-        money = model.spend_total(state, n, KeyedRandom(1, "m", list(table.index), draws))
+        money = money_of(model, state, n, KeyedRandom(1, "m", list(table.index), draws))
         found.append((state["spend_rate"], money, model.expected_spend(rows, as_theta(THETA))))
     for one, other in zip(*found, strict=True):
         close(one / other, np.ones_like(one))
@@ -225,26 +224,25 @@ def _totals(labels: list[str], counts: np.ndarray, theta: dict[str, float], seed
     model, draws = MODELS["lognormal_spend"], len(counts)
     empty = {name: np.zeros((1, len(labels))) for name in model.conditions_on}
     state = model.draw(empty, as_theta(theta), KeyedRandom(seed, "state", labels, draws))
-    return model.spend_total(state, counts, KeyedRandom(seed, "money", labels, draws))
+    return money_of(model, state, counts, KeyedRandom(seed, "money", labels, draws))
 
 
-def test_amounts_are_drawn_in_pieces_of_one_stream(monkeypatch):
-    """The pieces bound the memory and change no draw: sums differ by their last digits at most."""
-    counts = np.random.default_rng(1).poisson(3.0, (40, 5, 6)).astype(float)
-    counts[7, 2, 3] = 5000.0  # more than a piece
-    theta, labels = CASES["lognormal_spend"].theta, [f"c{k}" for k in range(5)]
-    whole = _totals(labels, counts, theta)
-    for piece in (1000, 7, 1):
-        monkeypatch.setattr(lognormal_spend, "PIECE", piece)
-        np.testing.assert_allclose(_totals(labels, counts, theta), whole, rtol=1e-12)
-    assert np.array_equal(whole == 0, counts == 0)
+def test_a_total_is_the_sum_of_its_amounts():
+    """Of one customer and draw: the amounts one after the other are those that a total adds up."""
+    theta, labels = CASES["lognormal_spend"].theta, ["c"]
+    counts = np.random.default_rng(1).poisson(3.0, (1, 1, 40)).astype(float)
+    counts[0, 0, 7] = 5000.0
+    amounts = _totals(labels, np.ones((1, 1, int(counts.sum()))), theta)[0, 0]
+    ends = np.append(0, np.cumsum(counts[0, 0])).astype(int)
+    totals = [amounts[start:end].sum() for start, end in itertools.pairwise(ends)]
+    np.testing.assert_allclose(_totals(labels, counts, theta)[0, 0], totals, rtol=1e-12)
 
 
 def test_a_heavy_buyer_costs_time_and_not_memory():
     counts = np.array([[[4e6, 0.0, 1.0]]])
     tracemalloc.start()
     money = _totals(["heavy"], counts, {"m": 20.0, "tau": 1e-6, "sigma": 0.5})
-    assert tracemalloc.get_traced_memory()[1] < 100 * lognormal_spend.PIECE
+    assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
     tracemalloc.stop()
     error = math.sqrt(math.expm1(0.25) / 4e6)
     assert abs(money[0, 0, 0] / (4e6 * 20 * math.exp(0.125)) - 1) < 4.5 * error and money[0, 0, 1] == 0

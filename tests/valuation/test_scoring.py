@@ -74,7 +74,7 @@ def test_a_row_does_not_depend_on_company_order_or_block(model, base, monkeypatc
         score(posteriors(model), backwards, horizon=26.0, **MONEY).loc[whole.index], whole, check_exact=True
     )
     told = []
-    monkeypatch.setattr("clvmodels.draws.BLOCK_ELEMENTS", DRAWS * 7 * 23)
+    monkeypatch.setattr("clvmodels.draws.BLOCK_ELEMENTS", DRAWS * 7)
     blocked = score(posteriors(model), base, horizon=26.0, progress=lambda *at: told.append(at), **MONEY)
     pd.testing.assert_frame_equal(blocked, whole, check_exact=True)
     assert len(told) > 2 and told[-1] == (60, 60)

@@ -61,5 +61,5 @@ class BetaBinomial(CountModel):
         return (theta["mu"] * theta["phi"] + k) / (theta["phi"] + n)
 
     def draw_counts(self, own: Array, n: Array, rng: KeyedRandom) -> Array:
-        """Binomial(n, p_i). [D, C, P]"""
-        return rng.binomial_periods(n, own)
+        """Binomial(n, p_i)."""
+        return rng.binomial(n, own)

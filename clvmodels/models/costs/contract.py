@@ -12,7 +12,7 @@ A cost is all that the package knows of one thing that comes with purchases (ret
 A further cost is one file here and one line in `COSTS`. It works on tables and arrays that are handed to it, by the
 protocols below, and so imports no stage to its right.
 
-Shapes: R = unique rows, D = draw, C = customer_id, P = period.
+Shapes: R = unique rows, D = draw, C = customer_id, Q = column of weights, E = entry of the orders to come.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
@@ -34,8 +35,16 @@ if TYPE_CHECKING:
 
 
 class Flow(NamedTuple):
-    """Money (or a number, or a rate) of each period: its mean given history and parameters, and one future a draw.
-    [D, C, P] each"""
+    """Money (or a number, or a rate): its mean given history and parameters, and one future a draw.
+
+    Parameters
+    ----------
+    expected : [D, C, Q]
+        Summed over the periods by weights, a column for each weighting, or the same in all: discounted, or as it is in
+        each period.
+    realised : [E]
+        Of the orders that there are: an entry for each period of a draw and customer in which there are any.
+    """
 
     expected: Array
     realised: Array
@@ -54,7 +63,7 @@ class Fate(NamedTuple):
     number
         How many they are.
     money
-        Their amounts, realised. [D, C, P]
+        Their amounts, realised. [E]
     value
         What of these amounts is concerned: the value that is sent back, the bills that are not paid.
     """
@@ -115,7 +124,12 @@ class Statistics(Protocol):
 
 
 class Forecast(Protocol):
-    """Some customers' purchases to come, and what is drawn with them; see `valuation.parts.Block`."""
+    """Some customers' orders to come, and what is drawn with them; see `valuation.parts.Block`.
+
+    `counts` and `draw_of_orders` have an entry for each period of a draw and customer in which there are orders: how
+    many, and the draw. What is of draws and customers is read there by `at_orders`, and numbers are drawn for the
+    entries by `order_stream`.
+    """
 
     @property
     def economics(self) -> Any: ...
@@ -126,6 +140,8 @@ class Forecast(Protocol):
     @property
     def counts(self) -> Array: ...
     @property
+    def draw_of_orders(self) -> NDArray[np.int64]: ...
+    @property
     def mean_counts(self) -> Array: ...
     @property
     def mean_amount(self) -> Array: ...
@@ -135,7 +151,9 @@ class Forecast(Protocol):
     def fates(self) -> Mapping[str, Fate]: ...
     def seen(self, cost: str) -> tuple[Rows, Theta]: ...
     def money(self, n: Array, stage: str) -> Array: ...
+    def at_orders(self, values: Array) -> Array: ...
     def stream(self, stage: str) -> KeyedRandom: ...
+    def order_stream(self, stage: str) -> KeyedRandom: ...
     def modelled(self, key: str) -> Cost | None: ...
 
 
@@ -255,8 +273,8 @@ class CostModel(Cost):
         """E[own rate | history, parameters]. [D, C]"""
 
     def own(self, ahead: Forecast) -> Array:
-        """Own rates of those whose purchases are to come. [D, C]"""
-        return self.draw_own(*ahead.seen(self.cost), ahead.stream(f"own {self.cost}"))
+        """Own rates of those whose orders are to come, at each entry. [E]"""
+        return ahead.at_orders(self.draw_own(*ahead.seen(self.cost), ahead.stream(f"own {self.cost}")))
 
     def mean_own(self, ahead: Forecast) -> Array:
         """Their means given history and parameters. [D, C, 1]"""
@@ -269,11 +287,11 @@ class CountModel(CostModel):
 
     @abstractmethod
     def draw_counts(self, own: Array, n: Array, rng: KeyedRandom) -> Array:
-        """Events that come with n purchases. own: [D, C]; n and result: [D, C, P]"""
+        """Events that come with n purchases; own, n and the result are of the shape that `rng` draws."""
 
     def events(self, ahead: Forecast, n: Array) -> Array:
-        """What comes with n of the purchases to come. [D, C, P]"""
-        return self.draw_counts(self.own(ahead), n, ahead.stream(self.cost))
+        """What comes with n of the orders to come. [E]"""
+        return self.draw_counts(self.own(ahead), n, ahead.order_stream(self.cost))
 
 
 def modelled(costs: Mapping[str, Cost], key: str) -> Cost | None:

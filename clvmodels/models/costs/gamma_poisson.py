@@ -67,5 +67,5 @@ class GammaPoisson(CountModel):
         return (theta["r"] + k) / (theta["r"] / theta["mu"] + n)
 
     def draw_counts(self, own: Array, n: Array, rng: KeyedRandom) -> Array:
-        """Poisson(n c_i). [D, C, P]"""
-        return rng.poisson_periods(own[..., None] * n)
+        """Poisson(n c_i)."""
+        return rng.poisson(own * n)

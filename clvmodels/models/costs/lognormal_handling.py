@@ -81,8 +81,9 @@ class LogNormalHandling(Cost, LogNormalSpend):
     def total(self, ahead: Forecast, number: Flow) -> Flow:
         """What so many contacts cost: each its own."""
         rows, theta = ahead.seen(self.cost)
-        own = self.draw(rows, theta, ahead.stream("own handling"))
-        spent = self.spend_total(own, number.realised, ahead.stream("handling"))
+        variables = self.draw(rows, theta, ahead.stream("own handling"))
+        own = {name: ahead.at_orders(values) for name, values in variables.items()}
+        spent = self.spend_total(own, number.realised, ahead.order_stream("handling"))
         mean = self.expected_spend(rows, theta)[..., None]
         return Flow(number.expected * ahead.amount_unit * mean, ahead.amount_unit * spent)
 

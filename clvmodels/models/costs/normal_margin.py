@@ -99,11 +99,11 @@ class NormalMargin(CostModel):
         """m + w (y - m). [D, C]"""
         return self._own(rows, theta)[0]
 
-    def draw_rates(self, own: Array, n: Array, theta: Theta, rng: KeyedRandom) -> Array:
-        """Margin rate of the money of n purchases: N(g_i, sigma^2 / n). own: [D, C]; n and result: [D, C, P]"""
+    def draw_rates(self, own: Array, n: Array, sigma: Array, rng: KeyedRandom) -> Array:
+        """Margin rate of the money of n purchases: N(g_i, sigma^2 / n). sigma is of the same shape as own, n and the
+        result"""
         bought = np.maximum(n, 1.0)  # where nothing is bought, the rate is of no money
-        noise = rng.normal_periods(n.shape[-1]) / np.sqrt(bought)
-        return own[..., None] + theta["sigma"][..., None] * noise
+        return own + sigma * rng.normal() / np.sqrt(bought)
 
     def untold(self, sources: frozenset[str], order_columns: tuple[str, ...]) -> Problem | None:
         if self.source_column in order_columns:
@@ -119,9 +119,10 @@ class NormalMargin(CostModel):
         return seen.about_mean(rates, "rate", "margin")
 
     def rate(self, ahead: Forecast) -> Flow:
-        """Margin rate of the money of each period."""
-        theta = ahead.seen(self.cost)[1]
-        drawn = self.draw_rates(self.own(ahead), ahead.counts, theta, ahead.stream("margin"))
+        """Margin rate of the money of each order."""
+        _, theta = ahead.seen(self.cost)
+        sigma = ahead.at_orders(theta["sigma"])
+        drawn = self.draw_rates(self.own(ahead), ahead.counts, sigma, ahead.order_stream("margin"))
         return Flow(self.mean_own(ahead), drawn)
 
     def _own(self, rows: Rows, theta: Theta) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.models.costs.contract import Flow, Forecast, Need, Statistics
@@ -49,20 +50,20 @@ class Referrals(GammaPoisson):
             return None
         brought = self.events(ahead, ahead.counts)
         mean = ahead.mean_counts * self.mean_own(ahead)
-        worth = _sum_of_picks(newcomers.realised - rule.reward, brought, ahead.stream("brought"))
+        pool = newcomers.realised - rule.reward
+        worth = _sum_of_picks(pool, brought, ahead.draw_of_orders, ahead.order_stream("brought"))
         mean_worth = newcomers.expected[:, None, None] - rule.reward
         return Flow(rule.incremental * mean * mean_worth, rule.incremental * worth)
 
 
-def _sum_of_picks(pool: Array, n: Array, rng: KeyedRandom) -> Array:
-    """The sum of n members of the draw's own pool, picked at random. pool: [D, M]; n and result: [D, C, P]"""
-    total, periods = np.empty(n.shape), n.shape[-1]
-    for c, generator in enumerate(rng.streams):
-        counts = n[:, c].ravel().astype(np.int64)
-        cell = np.repeat(np.arange(len(counts)), counts)  # the draw and period of each who is brought
-        worth = pool[cell // periods, generator.integers(pool.shape[1], size=len(cell))]
-        total[:, c] = np.bincount(cell, worth, minlength=len(counts)).reshape(-1, periods)
-    return total
+def _sum_of_picks(pool: Array, n: Array, draw: NDArray[np.int64], rng: KeyedRandom) -> Array:
+    """The sum of n members of the draw's own pool, picked at random. pool: [D, M]; n, their draws and the result: [E]
+
+    Most orders bring nobody: the picks of all are drawn as one list, of the orders that do.
+    """
+    order = np.repeat(np.arange(len(n)), n.astype(np.int64))  # of each who is brought
+    pick = (rng.along(rng.columns[order]).uniform() * pool.shape[1]).astype(np.int64)
+    return np.bincount(order, pool[draw[order], pick], minlength=len(n))
 
 
 gamma_poisson_referrals = Referrals(

@@ -71,16 +71,15 @@ class Returns(BetaBinomial):
         return super().log_prob(rows, theta) + wholes + shares
 
     def draw_shares(self, theta: Theta, returned: Array, rng: KeyedRandom) -> tuple[Array, Array]:
-        """Of `returned` orders, how many come back whole, and the mean share of the others. [D, C, P] each
+        """Of `returned` orders, how many come back whole, and the mean share of the others; theta is of their shape.
 
         The mean of several shares is drawn from the beta distribution of its mean and variance; one share is exact.
         """
-        whole = rng.binomial_periods(returned, theta["whole"])
+        whole = rng.binomial(returned, theta["whole"])
         part = np.maximum(returned - whole, 1.0)  # where none comes back in part, the share is of no money
-        precision = part * (theta["precision"][..., None] + 1.0) - 1.0
-        mean = theta["share"][..., None]
-        a, b = np.broadcast_arrays(mean * precision, (1.0 - mean) * precision)
-        return whole, rng.beta_periods(a, b)
+        precision = part * (theta["precision"] + 1.0) - 1.0
+        mean = theta["share"]
+        return whole, rng.beta(mean * precision, (1.0 - mean) * precision)
 
     def observed(self, seen: Statistics) -> dict[str, pd.Series]:
         """Purchases old enough to tell, those sent back, those sent back whole; of the others the logs of the shares
@@ -109,7 +108,8 @@ class Returns(BetaBinomial):
         """Orders sent back whole and in part have amounts of their own."""
         theta = ahead.seen(self.cost)[1]
         back = self.events(ahead, orders.realised)
-        whole, share = self.draw_shares(theta, back, ahead.stream("returned shares"))
+        own_theta = {name: ahead.at_orders(theta[name]) for name in ("whole", "share", "precision")}
+        whole, share = self.draw_shares(own_theta, back, ahead.order_stream("returned shares"))
         of_whole, of_part = ahead.money(whole, "spend whole"), ahead.money(back - whole, "spend part")
         chance = self.mean_own(ahead)
         number = Flow(orders.expected * chance, back)

@@ -122,6 +122,16 @@ class BetaCoin(CoinLifetime):
             total = total + np.asarray(phase.weight)[..., None] * of_phase
         return total
 
+    def chance_of_purchase(
+        self, purchases: OnCalendar[Purchases], rows: Rows[Array], theta: Theta[Array], start: float, end: float
+    ) -> Array:
+        """The sum over n of P(n purchases before `start`, whose coins are all survived) times P(one or more before
+        `end` | n until `start`)."""
+        age = purchases.operational_age(rows, rows["T"], theta)
+        phase = next(iter(purchases.process.phases(rows, age, theta)))  # memoryless purchases have but one
+        numbers = (phase.shape, phase.exposure, theta["a"], theta["b"] + self.tosses(rows), start)
+        return over_times(_chances_after, *numbers, t=np.asarray([end]))[..., 0]
+
 
 def _log_survived(a: Value, b: Value, n: Value, log_gamma: Callable[..., Value]) -> Value:
     """log of B(a, b + n) / B(a, b), by the log gamma function of PyTensor or SciPy."""
@@ -183,3 +193,41 @@ def _until_coins(shape, exposure, a, b, k, j, t, out):  # pragma: no cover - com
     """`_until_coin` of every row."""
     for i in range(len(out)):
         _until_coin(shape[i], exposure[i], a[i], b[i], k[i], j[i], t[i], out[i])
+
+
+@kernel("float64(float64, float64, float64, float64, float64, float64)")
+def _chance_after(shape, exposure, a, b, start, end):  # pragma: no cover - compiled
+    """P(a purchase between `start` and `end`), a stage being a purchase.
+
+    q is the probability of n purchases before `start` relative to that of none, which may underflow and is kept in
+    `log_scale`; `silent` is that of none in the window after n before it.
+    """
+    z = start / (exposure + start)
+    log_scale = -shape * np.log1p(start / exposure)
+    log_silent = -np.log1p((end - start) / (exposure + start))
+    silent, silent_once_more = np.exp(shape * log_silent), np.exp(log_silent)
+    q, survived, total, n = 1.0, 1.0, 0.0, 0.0
+    while n < MOST_STAGES:
+        total += q * survived * (1.0 - silent)
+        ratio = z * (shape + n) / (n + 1.0)
+        q *= ratio
+        survived *= (b + n) / (a + b + n)
+        silent *= silent_once_more
+        n += 1.0
+        # the ratios of terms to come are between this one and z: they are less than a geometric series
+        shrink = max(ratio, z)
+        if shrink < 1.0 and q * survived <= NEGLIGIBLE * total * (1.0 - shrink):
+            break
+        if q > LARGE or total > LARGE:
+            q *= SMALL
+            total *= SMALL
+            log_scale += LOG_LARGE
+    return total * np.exp(log_scale)
+
+
+@kernel(f"void({'float64[::1], ' * 5}float64[:, ::1], float64[:, ::1])")
+def _chances_after(shape, exposure, a, b, start, t, out):  # pragma: no cover - compiled
+    """`_chance_after` of every row and end."""
+    for i in range(len(out)):
+        for p in range(t.shape[1]):
+            out[i, p] = _chance_after(shape[i], exposure[i], a[i], b[i], start[i], t[i, p])

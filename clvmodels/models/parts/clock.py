@@ -42,6 +42,8 @@ CELLS = 64
 """Cells of an ended customer's age at the end: its moments are within 1e-4 of the exact ones."""
 NODES_OF_TIME = 32
 """Of the expected time left, from each of the times and jumps to the next."""
+NODES_OF_CHANCES = 24
+"""Of the chance of a purchase in a window: of 60 hard cases none is wrong by more than 1e-15, with 16 nodes 4e-10."""
 NODES_OF_COUNTS = 64
 """Of the probability of a count whose lifetime ended on the way: its integrand has a peak at each count."""
 
@@ -150,6 +152,27 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
         of_n = purchases.process.count_probability(rows, age, theta, n, ahead)
         lasting = self.survival_ratio(rows["T"], np.asarray(t), theta)
         return of_n * lasting + count_before_the_end(self, purchases, rows, theta, n, t)
+
+    def chance_of_purchase(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], start: float, end: float
+    ) -> Array:
+        """The first purchase after `start` comes before `end`, and before the customer leaves.
+
+        In y = -log P(none in u) = shape log(1 + u / exposure) it is the integral of exp(-y) S(T + start + u) / S(T);
+        nodes are placed in z = log1p(y), and end where y is 45.
+        """
+        age = purchases.operational_age(rows, rows["T"], theta)
+        phase = next(iter(purchases.process.phases(rows, age, theta)))  # memoryless purchases have but one
+        last = phase.shape * np.log1p((end - start) / phase.exposure)
+        top = np.log1p(np.minimum(last, NOTHING_LEFT))
+        total: Array = np.zeros(())
+        nodes, weights = np.polynomial.legendre.leggauss(NODES_OF_CHANCES)
+        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+            z = top * node
+            y = np.expm1(z)
+            u = phase.exposure * np.expm1(y / phase.shape)
+            total = total + weight * np.exp(z - y) * self.survival_ratio(rows["T"], start + u, theta)
+        return top * total
 
 
 # The density of a history that has ended -------------------------------------------------------------------------

@@ -21,7 +21,7 @@ import pytensor.tensor as pt
 from scipy.special import betainc, gammaln, xlogy
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, State, Theta, Value
+from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.randomness import KeyedRandom
 
 NOTHING_LEFT = 45.0
@@ -142,6 +142,9 @@ class Purchases(Component, ABC):
 
     stages = 1
 
+    reads_ahead: tuple[str, ...] = ("frequency", "recency", "T")
+    """The statistics that tell how an active customer goes on, and how long one may last."""
+
     @abstractmethod
     def log_density(self, rows: Rows[Graph], until: Graph, theta: Theta[Graph]) -> Graph:
         """log g(until): the purchases seen, none in (t_x, until). [R]"""
@@ -175,17 +178,6 @@ class Purchases(Component, ABC):
             total = total + phase.weight * phase.stage_tail(self.stages * n - phase.passed, tau)
         return total
 
-    def draw_counts(self, state: State, lengths: Array, rng: KeyedRandom) -> Array:
-        """Purchases in consecutive stretches of operational time, the stages that `state` has passed included.
-
-        lengths and result: [D, C, P]
-        """
-        stages = rng.poisson_periods(self.stages * state.purchase_rate[..., None] * lengths)
-        if self.stages == 1:
-            return stages
-        upto = np.floor((state.extra["phase"][..., None] + np.cumsum(stages, axis=-1)) / self.stages)
-        return np.diff(upto, axis=-1, prepend=0.0)
-
     def draw_ages(self, own: Mapping[str, float], until: float, rng: np.random.Generator) -> Array:
         """Operational ages at the purchases of one new customer in (0, until), increasing."""
         stages = rng.poisson(self.stages * own["purchase_rate"] * until)
@@ -198,6 +190,9 @@ class Memoryless(Purchases):
     They go with any lifetime and any calendar: the density g is one of the operational age alone, and the silence since
     t_x may end anywhere.
     """
+
+    reads_ahead = ("frequency", "T")
+    """When the last purchase was tells nothing more of a customer who is alive."""
 
     @abstractmethod
     def log_ratio(self, rows: Rows[Graph], start: Graph, tau: Graph, theta: Theta[Graph]) -> Graph:
@@ -297,3 +292,10 @@ class Lifetime[P: Purchases](Component, ABC):
         self, purchases: OnCalendar[P], rows: Rows[Array], theta: Theta[Array], n: Array, t: float
     ) -> Array:
         """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""
+
+    @abstractmethod
+    def chance_of_purchase(
+        self, purchases: OnCalendar[P], rows: Rows[Array], theta: Theta[Array], start: float, end: float
+    ) -> Array:
+        """P(a purchase in (T + start, T + end] | history, alive at T), of memoryless purchases without a calendar.
+        [D, C]"""

@@ -52,3 +52,9 @@ class NoEnd(Lifetime[Memoryless]):
         age = purchases.operational_age(rows, rows["T"], theta)
         ahead = purchases.ahead(rows, np.asarray([t]), theta)[..., 0]
         return purchases.process.count_probability(rows, age, theta, n, ahead)
+
+    def chance_of_purchase(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], start: float, end: float
+    ) -> Array:
+        """Whenever the window begins."""
+        return 1.0 - self.count_probability(purchases, rows, theta, np.zeros(()), end - start)

@@ -85,9 +85,8 @@ class GammaGamma(SpendModel):
         return theta["p"] * (theta["v"] + total) / (theta["p"] * n + theta["q"] - 1.0)
 
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
-        """The sum of n amounts is Gamma(p n, nu). [D, C, P]"""
-        shape = np.broadcast_to(state["shape"], rng.shape)[..., None] * n
-        return rng.gamma_periods(shape) / state["spend_rate"][..., None]
+        """The sum of n amounts is Gamma(p n, nu)."""
+        return rng.gamma(state["shape"] * n) / state["spend_rate"]
 
 
 def log_density_of_mean(n: Graph, total: Graph, theta: Theta[Graph]) -> Graph:

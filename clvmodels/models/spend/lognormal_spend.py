@@ -27,6 +27,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytensor.tensor as pt
 
+from clvmodels import variates
 from clvmodels.draws import Array
 from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, SpendModel, Theta
 from clvmodels.models.densities import amounts as loops
@@ -35,8 +36,6 @@ from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
 SPREAD = Prior("HalfNormal", {"sigma": 0.7})
-PIECE = 2**20
-"""Amounts drawn at once: 8 MiB an array."""
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 
@@ -89,16 +88,8 @@ class LogNormalSpend(SpendModel):
         return np.exp(mean + variance / 2 + theta["sigma"] ** 2 / 2)
 
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
-        """n amounts drawn and added, for each customer as many as the draws and periods hold. [D, C, P]"""
-        log_median = np.log(state["median_spend"])
-        spread = np.broadcast_to(state["spread"], log_median.shape)
-        total, periods = np.empty(n.shape), n.shape[-1]
-        for c, generator in enumerate(rng.streams):
-            counts = n[:, c].ravel().astype(np.int64)
-            log_medians = np.repeat(log_median[:, c], periods)
-            spreads = np.repeat(spread[:, c], periods)
-            total[:, c] = _sums(generator, counts, log_medians, spreads).reshape(-1, periods)
-        return total
+        """n amounts drawn and added: a heavy buyer costs time, not memory."""
+        return rng.fill(_sums, n, np.log(state["median_spend"]), state["spread"])
 
 
 def _own_log_mean(rows: Rows[Array], theta: Theta[Array]) -> tuple[Array, Array]:
@@ -111,18 +102,16 @@ def _own_log_mean(rows: Rows[Array], theta: Theta[Array]) -> tuple[Array, Array]
     return mean, variance
 
 
-def _sums(generator: np.random.Generator, counts: np.ndarray, log_median: Array, spread: Array) -> Array:
-    """Sums of `counts` log-normal amounts, a piece of the amounts at a time: a heavy buyer costs time, not memory.
-
-    The pieces depend on the customer's own counts only, so that company changes no digit. Arrays: [D * P]
-    """
-    total, ends = np.zeros(len(counts)), np.cumsum(counts)
-    for start in range(0, int(ends[-1]), PIECE):
-        inside = np.diff(np.clip(ends, start, start + PIECE), prepend=start)
-        cell = np.repeat(np.arange(len(counts)), inside)
-        amounts = np.exp(log_median[cell] + spread[cell] * generator.standard_normal(len(cell)))
-        total += np.bincount(cell, amounts, minlength=len(counts))
-    return total
+@variates.drawing(3)
+def _sums(streams, columns, n, log_median, spread, out):  # pragma: no cover - compiled
+    """Sums of n log-normal amounts."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = 0.0
+            for _ in range(int(n[i, j])):
+                total += np.exp(log_median[i, j] + spread[i, j] * variates.normal(streams, columns[j]))
+            out[i, j] = total
+    return True
 
 
 lognormal_spend = LogNormalSpend()
