@@ -55,8 +55,7 @@ def cdnow(which: str) -> pd.DataFrame:
 
     transactions = DATASETS["cdnow" if which == "sample" else "cdnow_master"].load()
     customers = summarize(transactions, calibration_end=CALIBRATION_END).customers.table.reset_index()
-    columns = ["customer_id", "frequency", "recency", "T", "monetary_value"]
-    return with_groups(customers[columns])
+    return with_groups(customers.drop(columns=["first_purchase", "first_month"]))
 
 
 def donations() -> pd.DataFrame:
@@ -115,7 +114,7 @@ def write_transactions(path: Path, rows: int, customers: int) -> None:
         amount = np.round(rng.gamma(2.0, 20.0, count) * np.where(refunded, -1, 1), 2)
         piece = pa.table(
             {
-                "order_id": pa.array(np.arange(start, start + count)),
+                "order id": pa.array(np.arange(start, start + count)),  # no name that is read unasked
                 "customer_id": pa.array(np.char.add("C", np.char.zfill(customer.astype(str), 9))),
                 "date": pa.array(np.datetime64("2024-01-01", "s") + rng.integers(0, 63_072_000, count)),
                 "amount": pa.array(amount),

@@ -110,9 +110,13 @@ POOLED = {
 NUTS = {"pareto_nbd": ("cdnow_sample", 10), "bg_nbd": ("cdnow_sample", 3), "bg_bb": ("donations", 50)}
 """Model -> table, and how many times PyMC-Marketing's effective draws a second."""
 OUR_CHAINS = {"draws": 1000, "tune": 1000, "chains": 4}
-PEERS_CHAINS = {"draws": 300, "tune": 300, "chains": 2}
-"""Bounded, so that it ends: with its defaults, those above, Pareto/NBD takes half an hour."""
+PEERS_DRAWS = {"pareto_nbd": 300, "bg_nbd": 1000, "bg_bb": 100}
+"""Of each of two chains, after as many to warm up. Bounded, so that it ends: with PyMC's defaults, those of ours,
+Pareto/NBD and BG/BB take half an hour."""
 FEW_DRAWS = {"draws": 20, "tune": 20, "chains": 2}
+VALUE_DRAWS = 4000
+SCORED = {200_000: 60, 1_000_000: 300}
+"""Customers -> largest seconds."""
 ROWS = 100_000_000
 """Of transactions."""
 RUNS = {
@@ -131,7 +135,7 @@ def fits() -> Iterator[Job | Target]:
             name = f"{TITLES[model]}, {base}"
             table = {"table": f"cdnow_{base}"}
             rehearsal = {"table": "cdnow_sample"}
-            posterior = {"task": "fit", "model": model, **table, "draws": DRAWS, "method": "laplace"}
+            posterior = {"task": "fit", "model": model, **table, "draws": DRAWS, "method": "auto"}
             yield Job("fits", name, OURS, posterior, {**rehearsal, "draws": 200})
             if model != "gg_nbd":
                 yield Job("fits", name, PYMC_MARKETING, {"task": "map", "model": model, **table}, rehearsal)
@@ -183,10 +187,35 @@ def nuts() -> Iterator[Job | Target]:
         name = f"{TITLES[model]}, {table.replace('cdnow_', '')}"
         base = {"model": model, "table": table}
         yield Job("nuts", name, OURS, {"task": "nuts", **base, **OUR_CHAINS}, FEW_DRAWS, repeats=3)
-        yield Job("nuts", name, PYMC_MARKETING, {"task": "mcmc", **base, **PEERS_CHAINS}, FEW_DRAWS, repeats=3)
+        chains = {"draws": PEERS_DRAWS[model], "tune": PEERS_DRAWS[model], "chains": 2}
+        yield Job("nuts", name, PYMC_MARKETING, {"task": "mcmc", **base, **chains}, FEW_DRAWS, repeats=2)
         what = f"{name}: effective draws of NUTS a second, over PyMC-Marketing's"
         against = {"at_most": False, "column": "ess_per_second", "against": PYMC_MARKETING}
         yield Target("nuts", what, name, limit, **against)
+
+
+def value() -> Iterator[Job | Target]:
+    """Values of a year and scores, from posteriors that are given."""
+    for model in ("pareto_nbd", "bg_nbd"):
+        base = {"script": "value.py", "model": model, "table": "cdnow_master"}
+        few = {"table": "cdnow_sample", "draws": 200}
+        name = f"{TITLES[model]}, value of a year, {VALUE_DRAWS:,} draws, master"
+        yield Job("value", name, OURS, {"task": "value", **base, "draws": VALUE_DRAWS}, few, repeats=3)
+        costly = f"{TITLES[model]}, the same with all cost models, {DRAWS:,} draws"
+        with_costs = {"task": "value", **base, "draws": DRAWS, "with_costs": True}
+        yield Job("value", costly, OURS, with_costs, few, repeats=3)
+        each = "microseconds a customer and draw"
+        yield Target("value", f"{name}: {each}", name, 0.25, column="microseconds")
+        yield Target("value", f"{name}: peak memory, MiB", name, 1024, column="peak_mib")
+        what = f"{costly}: {each}, over those without"
+        yield Target("value", what, costly, 4, column="microseconds", against=OURS, other=name)
+    for size, seconds in SCORED.items():
+        name = f"score, Pareto/NBD, {size:,} customers, {DRAWS:,} draws"
+        scored = {"script": "value.py", "task": "score", "model": "pareto_nbd", "table": f"fractional_{size}"}
+        few = {"table": "fractional_2000", "draws": 200}
+        yield Job("value", name, OURS, {**scored, "draws": DRAWS}, few, repeats=3, timeout=2 * seconds + 180)
+        yield Target("value", f"{name}: seconds", name, seconds)
+        yield Target("value", f"{name}: peak memory, MiB", name, 2048, column="peak_mib")
 
 
 def transactions() -> Iterator[Job | Target]:
@@ -238,7 +267,7 @@ def _command(group: str, name: str, words: Sequence[str], rehearsal: Sequence[st
     return Job(group, name, OURS, {"task": "command", "argv": ["{python}", *words]}, other, **how)
 
 
-_GROUPS = (fits, second, large, pooled, nuts, transactions, imports, runs, tests)
+_GROUPS = (fits, second, large, pooled, nuts, value, transactions, imports, runs, tests)
 _ITEMS = [item for group in _GROUPS for item in group()]
 JOBS = [item for item in _ITEMS if isinstance(item, Job)]
 TARGETS = [item for item in _ITEMS if isinstance(item, Target)]

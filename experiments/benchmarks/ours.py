@@ -33,13 +33,17 @@ IMPORTS = {
 
 def fit(clock: child.Clock, model: str, table: str, draws: int, method: str, groups: Sequence[str] = ()) -> dict:
     """A posterior, from a table of customers in memory."""
+    from clvmodels.errors import FitError
     from clvmodels.inference.effects import Effect
     from clvmodels.inference.fitting import fit as fit_model
 
     customers = _customers(table, model, groups)
     effects = [Effect("purchases", ("alpha",), group=group) for group in groups]
-    with clock:
-        posterior = fit_model(model, customers, effects=effects, method=method, draws=draws)
+    try:
+        with clock:
+            posterior = fit_model(model, customers, effects=effects, method=method, draws=draws)
+    except FitError as refusal:
+        return {"passed": False, "refused": str(refusal)}
     return _told(posterior)
 
 

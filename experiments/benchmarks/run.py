@@ -53,7 +53,8 @@ RESTS_ON = {
     "transactions": ("clvmodels.sources", "clvmodels.customers"),
 }
 """Group -> the code of ours that its times are of; of the others it is all."""
-SCRIPTS = ("child.py", "ours.py", "peers.py", "inputs.py", "jobs.py")
+STORING = {HERE / script for script in ("run.py", "rows.py", "table.py", "surroundings.py")}
+"""How a measurement is started, kept and told, which changes none."""
 TEXTS = (PEERS_PINNED, HERE / "customers.sql")
 
 
@@ -62,7 +63,7 @@ def code_version(group: str) -> str:
 
     A row of another library bears it too: it is measured again when ours is, so that a ratio is of one run.
     """
-    scripts = {HERE / script for script in SCRIPTS}
+    scripts = set(HERE.glob("*.py")) - STORING
     code = version_of({*files_of_all(RESTS_ON.get(group, ("clvmodels",))), *scripts})
     texts = "".join(path.read_text("utf-8") for path in TEXTS)
     return hashlib.sha256((code + texts).encode()).hexdigest()[:16]

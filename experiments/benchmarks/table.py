@@ -13,7 +13,7 @@ DONE, STOPPED, FAILED = "done", "stopped", "failed"
 SHORTENED_FROM = 1e4
 """Numbers are told in four digits, and from here on whole."""
 NOT_MEASURED = "not measured"
-TOLD = ("method", "importance_ess", "pareto_k", "ess", "sampling_seconds", "sampler", "rows", "customers")
+TOLD = ("method", "refused", "importance_ess", "pareto_k", "ess", "sampling_seconds", "sampler", "rows", "customers")
 """Of what tasks tell, what stands beside their times."""
 
 type Version = Callable[[str], str]
