@@ -10,6 +10,10 @@ from scipy import stats
 
 from clvmodels.errors import FitError
 from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale
+from clvmodels.inference.samplers.counted import Counted
+from clvmodels.inference.samplers.laplace import weigh
+from clvmodels.inference.samplers.mode import find_mode
+from clvmodels.inference.samplers.plane import Plane
 from clvmodels.inference.target import Target
 
 EFFECTS, ERRORS = np.array([0.3, -0.1, 0.5, 0.05]), np.array([0.2, 0.3, 0.15, 0.4])
@@ -64,3 +68,22 @@ def test_a_path_that_leads_nowhere_is_refused():
     flat = Target(("a", "b"), lambda u: -0.5 * u[0] ** 2 - pt.exp(-u[1]), np.zeros((1, 2)))
     with pytest.raises(FitError, match="flat"):
         laplace_along_ridge(flat, 100, 1)
+
+
+def test_a_ridge_that_is_broad_in_two_directions_is_sampled_over_a_plane():
+    """Given both the third coordinate is Gaussian, its place and width moving with them."""
+
+    def graph(u):
+        of_two = 2 * u[0] - pt.exp(u[0]) + 2 * u[1] - pt.exp(u[1])
+        width = 0.3 * pt.exp(0.4 * u[0] - 0.4 * u[1])
+        return of_two - 0.5 * ((u[2] - 0.3 * u[0] * u[1]) / width) ** 2 - pt.log(width)
+
+    target = Counted.of(Target(NAMES, graph, spread_starts(3, scale=0.5)))
+    mode = find_mode(target)
+    plane = Plane.around(target, mode).mixture()
+    weighted = weigh(target, plane, 2000, np.random.default_rng(3), mode)
+    assert weighted.pareto_k < 0.5 and weighted.efficiency > 0.4
+    exact = stats.loggamma(2)
+    for of_coordinate in weighted.u[:, :2].T:
+        below = np.mean(of_coordinate[:, None] < exact.ppf([0.05, 0.5, 0.95]), axis=0)
+        np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.045)

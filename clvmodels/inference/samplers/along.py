@@ -21,6 +21,7 @@ from clvmodels.errors import FitError, Problem
 from clvmodels.inference.samplers.counted import Counted
 from clvmodels.inference.samplers.laplace import LaplaceDraws, Thinning, weigh
 from clvmodels.inference.samplers.mode import Mode, Summit, find_mode, invert, polish
+from clvmodels.inference.samplers.plane import Plane
 from clvmodels.inference.samplers.proposals import Component, Mixture, student_t
 from clvmodels.inference.target import Conditional, Target
 
@@ -37,7 +38,7 @@ OVERLAP = 0.7
 flat to one in ten thousand between the points, and no wider than the points can follow."""
 NEGLIGIBLE = 15.0
 """Log units of mass below the heaviest component at which one is left out: a share of 3e-7."""
-ROUGHLY = 1e-2
+ROUGHLY = 0.1
 """Log units to gain at which a step towards the rest's mode is the last: a proposal needs no more."""
 FEWEST_PLACES = 5
 """Places that a spline takes for a skewed curve."""
@@ -82,13 +83,17 @@ def laplace_along_ridge(target: Target, draws: int, seed: int) -> LaplaceDraws:
     rng = np.random.default_rng(seed)
     thinning = Thinning(target, mode, draws, rng)
     around_mode = student_t(mode.u, mode.covariance)
-    alone = target.size == 1  # nothing is left to be Gaussian
-    if drawn := thinning.draw(around_mode, last=alone):
+    if target.size == 1:  # nothing is left to be Gaussian
+        return thinning.draw(around_mode) or weigh(target, around_mode, draws, rng, mode)
+    if drawn := thinning.draw(around_mode, patience=0):
         return drawn
-    if alone:
-        return weigh(target, around_mode, draws, rng, mode)
-    mixture = _along_ridge(target, mode)
-    return thinning.draw(mixture) or weigh(target, mixture, draws, rng, mode)
+    ridge = _along_ridge(target, mode)
+    if target.size == 2:
+        return thinning.draw(ridge) or weigh(target, ridge, draws, rng, mode)
+    if drawn := thinning.draw(ridge, patience=1):
+        return drawn
+    plane = Plane.around(target, mode).mixture()
+    return thinning.draw(plane) or weigh(target, plane, draws, rng, mode)
 
 
 def _along_ridge(target: Target, mode: Mode) -> Mixture:

@@ -48,8 +48,12 @@ JUDGED = 300
 """Exact weights from which a thinned proposal is judged first."""
 ROUNDS = 3
 """How often a polynomial is fitted anew, with more exact values."""
+PATIENT = 2
+"""Of a proposal that is the last one."""
 TRIES = 2
 """How often draws are judged: points whose weights were too uneven teach a polynomial what it missed."""
+HELPED = 0.7
+"""Share of its error that a polynomial may keep with more values for still more to be worth their while."""
 CLOSE = 0.1
 """Error of a polynomial, in log units, from which on further values are not worth their while."""
 FAR = 0.15
@@ -204,28 +208,35 @@ class Thinning:
         self.target, self.mode, self.draws, self.rng = target, mode, draws, rng
         self.values = Values(np.empty((0, target.size)), np.empty(0))
 
-    def draw(self, proposal: Proposal, *, last: bool = True) -> LaplaceDraws | None:
+    def draw(self, proposal: Proposal, *, patience: int = PATIENT) -> LaplaceDraws | None:
         """Draws that passed; None where thinning does not help, or the weights are too uneven.
 
         Parameters
         ----------
-        last
-            Whether there is no other proposal to turn to, where a polynomial stays far from the density.
+        patience
+            0 where another proposal is near at hand: one polynomial that stays far from the density is enough to turn
+            to it. 1 where another one costs more; 2 where there is none.
         """
         needed = values_needed(self.target.size)
         if needed > MOST_VALUES:
             return None
-        self._exact(proposal.draw(needed, self.rng))
-        if len(self.values.log_density) < FEWEST_FINITE * needed:
+        exact = self._exact(proposal.draw(needed, self.rng))
+        if np.isfinite(exact).mean() < FEWEST_FINITE:
             return None
         thinned = thin(proposal, self.values)
         for _ in range(ROUNDS):
             if thinned.surrogate.error < CLOSE:
                 break
-            if thinned.surrogate.error > FAR and not last:
+            if thinned.surrogate.error > FAR and patience == 0:
                 return None
+            error_before = thinned.surrogate.error
             self._exact(thinned.draw(2 * needed, self.rng))
             thinned = thin(proposal, self.values)
+            if thinned.surrogate.error > HELPED * error_before:
+                break
+        if thinned.surrogate.error > 2 * FAR and patience < PATIENT:
+            return None
+        last = patience == PATIENT
         for _ in range(TRIES if last else 1):
             drawn = self._reject(thinned, FEWEST_KEPT if last else ENOUGH_KEPT)
             if drawn is not None and drawn.passed:
