@@ -270,10 +270,12 @@ def main() -> int:
     run(python, "-c", GENERATE)
     mutants = chosen(list(outcomes()), given.modules, given.share, given.seed)
     forget_what_tests_told()
-    say(f"{len(mutants)} mutants")
-    is_whole = given.share >= 1 and not given.modules
-    names = [] if is_whole else mutants
-    run(python, "-m", "mutmut", "run", "--max-children", str(given.workers), *names)
+    status = outcomes()
+    to_try = [mutant for mutant in mutants if status[mutant] is None]
+    say(f"{len(mutants)} mutants, {len(to_try)} of them to be tried")
+    if to_try:
+        names = [] if len(to_try) == len(status) else to_try
+        run(python, "-m", "mutmut", "run", "--max-children", str(given.workers), *names)
     how = "all" if given.share >= 1 else f"share {given.share:g}, seed {given.seed}"
     return report(mutants, how)
 

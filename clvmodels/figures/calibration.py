@@ -100,7 +100,7 @@ def _names(groups: pd.DataFrame, room: float) -> list[str]:
     """Frequency, on two lines where it needs them, and the number of customers below; all with as many lines."""
     sizes = [words.count(size) for size in groups["customers"]]
     if max(map(style.text_width, sizes)) > room - 6:
-        sizes = [words.compact(size, words.value_step(size, 2)) for size in groups["customers"]]
+        sizes = [words.compact(size, max(1.0, words.value_step(size, 2))) for size in groups["customers"]]
     lines = [style.wrap(frequency, room - 6, 2) for frequency in groups["frequency"]]
     most = max(map(len, lines))
     names = []

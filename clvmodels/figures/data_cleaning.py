@@ -169,8 +169,7 @@ def _by_table(account: pd.DataFrame, about: About) -> Numbers:
 
 def _counts(block: pd.DataFrame, kinds: Sequence[str]) -> tuple[str, ...]:
     used_rows, read = used(block)
-    lost = [_sum(block, kind) for kind in kinds]
-    lost_cells = [words.count(-rows) if rows else "0" for rows in lost]
+    lost_cells = [words.count(-_sum(block, kind)) for kind in kinds]
     return (words.count(read), *lost_cells, words.count(used_rows))
 
 

@@ -106,7 +106,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
 def _money(value: float, about: About) -> str:
     if not np.isfinite(value):
         return "—"
-    return words.money(value, about.currency, words.value_step(value, 3))
+    return words.money(value, about.currency)
 
 
 @style.styled

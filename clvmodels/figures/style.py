@@ -235,7 +235,7 @@ def cells(axes: Axes, boxes: Any, counts: Any) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
-    shades = np.ceil(8 * np.sqrt(counts / counts.max())).clip(1, 8)
+    shades = np.ceil(8 * np.sqrt(counts / counts.max()))
     for shade in np.unique(shades):
         paths = [Path(corners, closed=True) for corners in _joined(boxes[shades == shade])]
         path = Path.make_compound_path(*paths)

@@ -87,8 +87,7 @@ def strategy(stored: Stored) -> str:
     if "kpi_win_keep" in tables:
         base = row_of(tables["kpi_win_keep"], by="all")
         if pd.notna(base.win):
-            cost = words.money(base.win, about.currency, words.value_step(base.win, 3))
-            clauses.append(f"a new customer cost {cost} to win")
+            clauses.append(f"a new customer cost {words.money(base.win, about.currency)} to win")
     return _sentence(clauses or ["what the tables tell of each period, counted and not modelled"])
 
 
@@ -153,7 +152,7 @@ def _compared(entries: int, about: About) -> str:
     if entries > 2:
         judged_by = "on held-out purchases" if about.holdout else "by leave-one-out scores"
         return f", the best of {entries} {judged_by}"
-    return f", better than {words.counted(entries - 1, 'other entry', 'other entries')}"
+    return ", better than 1 other entry"  # a comparison is of two or more
 
 
 LEADS = {

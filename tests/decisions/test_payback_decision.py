@@ -15,10 +15,13 @@ from clvmodels.customers.table import Customers
 from clvmodels.inference.effects import Effect
 from clvmodels.valuation.economics import Economics, Referral
 
+COMPANY: Any = object()
 decision = importlib.import_module("clvmodels.decisions.payback")  # the package has the function under this name
 
 
-def asked(monkeypatch, costs: dict[str, tuple[int, float]], *effects: tuple[str, str], traits=(), newcomers=None):
+def asked(
+    monkeypatch, costs: dict[str, tuple[int, float]], *effects: tuple[str, str], traits=(), newcomers=None, **more
+):
     """The decision on channels with (customers, cost to win), and what the valuation was asked for.
 
     `effects` are (model, group column).
@@ -26,11 +29,16 @@ def asked(monkeypatch, costs: dict[str, tuple[int, float]], *effects: tuple[str,
     told: dict = {}
 
     def value_newcomers(posteriors, customers, economics, *, seed, draws):
-        told.update(models=list(posteriors), economics=economics, seed=seed, draws=draws)
+        told.update(models=list(posteriors), customers=customers, economics=economics, seed=seed, draws=draws)
         return made(np.full(9, 4.0), np.full(9, 52.0)) if newcomers is None else newcomers
 
     monkeypatch.setattr(decision, "valuation", value_newcomers)
-    monkeypatch.setattr(decision, "costs_to_win", lambda company, customers: won(**costs))
+
+    def spent(company, customers):
+        told.update(company=company, of=customers)
+        return won(**costs)
+
+    monkeypatch.setattr(decision, "costs_to_win", spent)
     posteriors = {
         name: SimpleNamespace(
             model=SimpleNamespace(traits=traits),
@@ -40,14 +48,15 @@ def asked(monkeypatch, costs: dict[str, tuple[int, float]], *effects: tuple[str,
     }
     customers = Customers(pd.DataFrame({"channel": ["A"]}), "week", pd.Timestamp("2025-06-30"), "EUR")
     economics = Economics(0.3, 0.12, 52.0, referral=Referral(1.0))
-    nothing: Any = None
-    return decision.payback(posteriors, nothing, customers, economics, seed=7), told
+    return decision.payback(posteriors, COMPANY, customers, economics, seed=7, **more), told
 
 
 def test_newcomers_are_valued_without_those_whom_they_bring(monkeypatch):
     found, told = asked(monkeypatch, {"A": (50, 30.0), "B": (60, 60.0)})
     assert told["economics"] == Economics(0.3, 0.12, 52.0)
     assert (told["models"], told["seed"], told["draws"]) == (["purchases", "spend"], 7, 1000)
+    assert told["company"] is COMPANY and told["customers"] is told["of"]
+    assert told["customers"].table["channel"].tolist() == ["A"]
     channels = found.channels
     assert channels["channel"].tolist() == ["B", "A"] and found.small.empty
     assert channels["q50"].tolist() == pytest.approx([np.inf, 26 / WEEKS_A_MONTH])
@@ -115,3 +124,21 @@ def test_the_time_within_a_period_is_that_of_the_period_itself():
     """8, then 12: 11 is reached after three quarters of it; 10 and 12 in the period before would say otherwise."""
     total = np.array([[0.0, 10.0, 8.0, 12.0], [11.0, 8.0, 8.0, 8.0], [0.0, 1.0, 2.0, 3.0]])
     assert decision.reached(total, 11.0, np.arange(4.0)).tolist() == [2.75, 0.0, np.inf]
+
+
+def test_how_many_customers_a_channel_needs_may_be_said(monkeypatch):
+    found, _ = asked(monkeypatch, {"A": (50, 30.0), "B": (49, 30.0)}, smallest=50)
+    assert found.channels["channel"].tolist() == ["A"] and found.small["customers"].tolist() == [49]
+
+
+def test_each_channel_has_newcomers_of_its_own(monkeypatch):
+    newcomers = made(np.full(9, 4.0), np.full(9, 52.0))
+    of_all, groups = newcomers.new_customers, []
+
+    def new_customers(size, group):
+        groups.append(group["channel"])
+        return of_all(size, group)
+
+    newcomers.new_customers = new_customers
+    asked(monkeypatch, {"A": (50, 30.0), "B": (49, 30.0), "C": (19, 30.0)}, newcomers=newcomers)
+    assert groups == ["A", "B"]

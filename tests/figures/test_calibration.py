@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import forecast_run, judged_as
+
+from clvmodels.figures import FIGURES, style
+from clvmodels.figures.calibration import _names
+from clvmodels.figures.style import NARROW
 
 
 def sure_and_wrong():
@@ -62,3 +67,21 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("calibration", CASES, accept_drawings)
+
+
+def test_numbers_of_customers_are_shortened_where_there_is_no_room():
+    groups = pd.DataFrame({"frequency": ["0", "1"], "customers": [123_456, 7]})
+    assert [name.split("\n")[-1] for name in _names(groups, 100)] == ["123,456", "7"]
+    assert [name.split("\n")[-1] for name in _names(groups, 30)] == ["120k", "7"]
+
+
+def test_the_word_at_the_last_box_ends_with_the_axes():
+    """Of twelve groups a box is narrower than the word above it."""
+    tables = FIGURES["calibration"].table(forecast_run())
+    groups = pd.concat([tables.groups.iloc[[-1]]] * 12, ignore_index=True)
+    canvas = FIGURES["calibration"].draw(tables._replace(groups=groups), forecast_run().about, NARROW)
+    (axes,) = canvas.axes
+    (word,) = (text for text in axes.texts if text.get_text() == "forecast")
+    middle, _ = axes.transData.transform((word.get_position()[0], 0))
+    right, _ = axes.transAxes.transform((1, 0))
+    assert middle + style.text_width("forecast", "bold") / 2 == pytest.approx(right, abs=0.01)

@@ -8,6 +8,7 @@ from fakes.run import CHECK_ROWS, check_row
 from fakes.says import Says, check
 from fakes.tiny import tiny_run
 
+from clvmodels.figures.checks import sentence
 from clvmodels.metrics.checks import CHECKS, CheckRow, as_table
 from clvmodels.results.folder import Run
 
@@ -186,3 +187,9 @@ def test_it_says(case):
 
 def test_every_check_of_the_registry_is_told():
     assert {row.code for row in NUMBERS} == set(CHECKS)
+
+
+@pytest.mark.parametrize("end", [".", "!", "?", "…"])
+def test_a_sentence_that_is_closed_is_not_closed_again(end):
+    assert sentence(f"do it{end}") == f"Do it{end}"
+    assert sentence("do it") == "Do it."

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.run import about
 from fakes.says import Says, check, plain, table_of
+from fakes.tiny import Z
 from fakes.tiny_posterior import posterior_run
 
-from clvmodels.figures import FIGURES
-from clvmodels.figures.group_effects import Tables
+from clvmodels.figures import FIGURES, style
+from clvmodels.figures.group_effects import Tables, _group_rows, _pooled, _raises, _ratio_ticks
+from clvmodels.inference.terms import Coefficient
+from clvmodels.models.contract import Parameter
+from clvmodels.models.prior import Prior
 
 CASES = {
     "two groups": Says(
@@ -199,3 +206,80 @@ def test_a_group_alone_and_a_covariate_alone_are_told_alone():
 def test_ratios_are_told_to_the_hundredth():
     table = effect(("group", "Search", 1.001, 1.002, 1.003), SHOP, MEAN, SD)
     assert FIGURES["group_effects"].numbers(table, about()).rows[0][3:] == ("1.00", "1.00")
+
+
+def made_up(*parameters, **effect):
+    """A posterior with these parameters, and a term on them."""
+    model = SimpleNamespace(parameters=parameters, handles=(), title="made up")
+    told = {"parameters": tuple(p.name for p in parameters)} | effect
+    draws = {p.name: 2.0 + 0.1 * Z for p in parameters}
+    return SimpleNamespace(model=model, stacked=draws.__getitem__), SimpleNamespace(effect=SimpleNamespace(**told))
+
+
+def parameter(name="r", meaning="shape", unit="none", raises="purchase rate", **bounds):
+    return Parameter(name, "purchases", unit, Prior("HalfNormal", {"sigma": 1.0}), 1, raises, meaning, **bounds)
+
+
+def test_of_many_groups_the_highest_and_some_of_the_lowest_are_shown():
+    """Twenty groups of five customers, and one of four: of fifteen that are shown three are the lowest."""
+    names = [f"g{k:02d}" for k in range(21)]
+    found = [Coefficient("sd between groups", "sd", 0.3 + 0.01 * Z)]
+    found += [Coefficient("group", name, np.full(21, -float(k))) for k, name in enumerate(names)]
+    sizes = pd.Series({name: 4 if name == "g05" else 5 for name in names if name != "g20"})
+    groups = pd.DataFrame(_group_rows(found, sizes, 15)).set_index("label")
+    assert groups.index[groups["shown"]].tolist() == [*names[:5], *names[6:13], *names[17:20]]
+    assert groups["customers"].tolist() == [*sizes, 0]
+    assert groups["q50"].tolist() == pytest.approx(np.exp(-np.arange(21.0)))
+    assert sum(row["shown"] for row in _group_rows(found, sizes, 19)) == 19
+
+
+def test_how_sure_the_mean_is_is_told_relative_to_its_median():
+    """Draws of 2 + 0.1 z: for a scale their ratio to 2, for a chance the ratio of odds."""
+    assert _pooled(*made_up(parameter())) == pytest.approx((2 + 0.1 * Z) / 2)
+    share = (2 + 0.1 * Z) / 4
+    assert _pooled(*made_up(parameter(upper=4.0))) == pytest.approx(share / (1 - share))
+    assert _pooled(*made_up(parameter(lower=0.5))) == pytest.approx((1.5 + 0.1 * Z) / 1.5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ([parameter(meaning="how alike customers are: the shape")], "how alike customers are"),
+        ([parameter(unit="time", meaning="scale of rates")], "purchase rate"),
+        ([parameter(meaning="chance that one leaves", upper=1.0)], "the odds that one leaves"),
+        ([parameter(meaning="share of cheap orders", upper=1.0)], "the odds of share of cheap orders"),
+        ([parameter(meaning="first"), parameter("s", meaning="second")], "first and second together"),
+    ],
+)
+def test_what_a_ratio_is_of_is_told_by_what_the_parameter_means(parameters, told):
+    assert _raises(*made_up(*parameters)) == told
+
+
+def test_the_mean_of_an_effect_on_a_handle_is_one():
+    assert set(np.atleast_1d(_pooled(*made_up(parameter(), parameters=("chance",))))) == {1.0}
+
+
+@pytest.mark.parametrize(("letters", "told"), [(40, "c" * 40), (41, "its covariates")])
+def test_a_long_list_of_columns_is_told_as_covariates(letters, told):
+    heading = FIGURES["group_effects"].heading(
+        OF_ONE._replace(effects=OF_ONE.effects.assign(by="c" * letters)), about()
+    )
+    assert heading == f"How purchase rate differs by {told}"
+
+
+STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95]
+STEPS += [1, 1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10, 20, 50, 100]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_ratios_that_read_well_are_ticks(step):
+    axes = style.panel(style.canvas(style.WIDE, 100), 10, 10, 10, 10)
+    assert _ratio_ticks(axes, step / 1.001, step * 1.001, 6) == ([step], [f"{step:g}"])
+
+
+def test_ticks_are_few_and_apart_the_nearest_to_one_first():
+    """668 pixels are eight factors of e and more: 46 of them are a factor of 1.9."""
+    axes = style.panel(style.canvas(style.WIDE, 100), 10, 10, 10, 10)
+    assert _ratio_ticks(axes, 0.01, 100, 6)[0] == [0.1, 0.2, 0.5, 1, 2, 5, 10]
+    assert _ratio_ticks(axes, 0.01, 100, 2)[0] == [0.5, 1, 2]
+    assert _ratio_ticks(axes, 0.012, 0.013, 2)[0] == [1]

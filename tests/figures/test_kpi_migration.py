@@ -8,6 +8,9 @@ from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import kpis, strategy_run
 
+from clvmodels.figures import FIGURES
+from clvmodels.figures.kpi_migration import _long
+
 COLUMNS = ["of", "from_period", "to_period", "from_group", "to_group", "customers", "share", "whole"]
 
 
@@ -106,3 +109,21 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("kpi_migration", CASES, accept_drawings)
+
+
+def test_the_best_are_those_of_the_first_group():
+    found = run()
+    table = FIGURES["kpi_migration"].table(found)
+    table.loc[table["label"] == "2", "customers"] = 50
+    assert "Of the 8 best customers" in FIGURES["kpi_migration"].words(table, found.about).caption
+
+
+def test_one_group_alone_is_neither_the_best_nor_the_least():
+    assert _long("1", ["1"]) == "1"
+    assert [_long(name, ["1", "2", "3"]) for name in ("1", "2", "3", "new", "silent")] == [
+        "1, best",
+        "2",
+        "3, least",
+        "new",
+        "did not buy",
+    ]

@@ -102,3 +102,11 @@ def test_the_dearest_and_the_cheapest_are_of_those_who_won_anybody():
 def test_a_cost_that_nobody_knows_has_no_currency():
     assert _money(np.nan, about()) == "—"
     assert plain(_money(1234.0, about())) == "EUR 1,230"
+
+
+def test_the_channel_is_shown_whatever_other_groups_come_before_it():
+    of_countries = group("country", "UK", 10, 50, 120.0, 150.0)
+    table = FIGURES["kpi_win_keep"].table(run(ALL, of_countries, *OF_CHANNELS))
+    assert table["label"].tolist() == ["Shop", "Search", "all"]
+    table = FIGURES["kpi_win_keep"].table(run(ALL, group("cohort", "2024", 9, 9, 9.0, 9.0), of_countries))
+    assert table["label"].tolist() == ["UK", "all"]

@@ -29,14 +29,14 @@ def test_labels_are_pushed_apart_inside_their_room():
 
 def test_cells_of_one_shade_are_one_path_in_which_neighbours_in_a_row_are_one_box():
     """Two rows whose right ends lie at 1,000: neighbours may miss each other by dust of floating point."""
-    left = np.array([500.0, 0.0, 400.0 + 1e-7, 700.0, 0.0, 900.0, 450.0])
-    right = np.array([600.0, 400.0, 450.0, 1000.0, 400.0, 1000.0, 500.0 - 1e-7])
-    bottom = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0])
-    counts = np.array([16, 16, 16, 16, 16, 64, 16])
+    left = np.array([500.0, 0.0, 400.0 + 1e-7, 700.0, 0.0, 900.0, 450.0, 400.0])
+    right = np.array([600.0, 400.0, 450.0, 1000.0, 400.0, 1000.0, 500.0 - 1e-7, 450.0])
+    bottom = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    counts = np.array([16, 16, 16, 16, 16, 64, 16, 16])
     axes = style.panel(style.canvas(300, 200), 10, 10, 10, 10)
     style.cells(axes, np.column_stack([left, right, bottom, bottom + 1]), counts)
     half, most = axes.patches
-    corners = [[0, 0, 600, 1], [700, 0, 1000, 1], [0, 1, 400, 2]]
+    corners = [[0, 0, 600, 1], [700, 0, 1000, 1], [0, 1, 450, 2]]
     assert np.round(rectangles(half), 3).tolist() == corners
     assert rectangles(most).tolist() == [[900, 1, 1000, 2]]
     # a quarter of the customers have half of the eight shades

@@ -12,8 +12,10 @@ from fakes.run import fake_run
 from fakes.says import Says, check
 from fakes.tiny import forecast_run, judged_as
 
-from clvmodels.figures import FIGURES
+from clvmodels.figures import FIGURES, style
+from clvmodels.figures.figure import inside_table
 from clvmodels.figures.style import NARROW, WIDE
+from clvmodels.figures.tracking import _months
 
 
 def too_low():
@@ -150,3 +152,38 @@ def test_opportunities_are_named_by_their_time(unit, width, periods, places, nam
     axes = FIGURES["tracking"].draw(tables._replace(periods=table), forecast_run().about, width).axes[0]
     assert axes.get_xticks().tolist() == places
     assert [label.get_text() for label in axes.get_xticklabels()] == names
+
+
+def test_whether_enough_periods_lie_inside_is_a_yes_or_no_even_where_there_is_no_row():
+    types = {"actual": "int64", "expected": "float64", "lower_limit": "float64", "of": "int64", "holds": "bool"}
+    for table in (FIGURES["tracking"].table(forecast_run()).inside, inside_table(None)):
+        assert table.dtypes.astype(str).to_dict() == types
+
+
+@pytest.mark.parametrize(
+    ("months", "names"),
+    [
+        (9, ["Jan 2001", "Feb", "Mar"]),
+        (10, ["Jan 2001", "Mar", "May"]),
+        (18, ["Jan 2001", "Mar", "May"]),
+        (19, ["Jan 2001", "Apr", "Jul"]),
+        (27, ["Jan 2001", "Apr", "Jul"]),
+        (28, ["Jan 2001", "Jul", "Jan 2002"]),
+        (54, ["Jan 2001", "Jul", "Jan 2002"]),
+        (55, ["2001", "2002", "2003"]),
+        (108, ["2001", "2002", "2003"]),
+        (109, ["2002", "2004", "2006"]),
+        (217, ["2005", "2010", "2015"]),
+        (541, ["2010", "2020", "2030"]),
+    ],
+)
+def test_months_are_named_as_many_as_there_is_room_for(months, names):
+    """From the first of January 2001 on, by the week."""
+    end = pd.Timestamp("2001-01-01") + pd.DateOffset(months=months)
+    starts = pd.Series(pd.date_range("2001-01-01", end - pd.Timedelta(weeks=1) - pd.Timedelta(days=1), freq="7D"))
+    axes = style.panel(style.canvas(WIDE, 300), 46, 16, 50, 28)
+    _months(axes, pd.DataFrame({"start": starts, "unit": "week", "units": 1}), True)
+    told = [label.get_text() for label in axes.get_xticklabels()]
+    assert told[:3] == names and len(told) <= 9
+    years = [axes.get_xticks()[told.index(name)] / (365.25 / 7) for name in told if name in ("2005", "2010")]
+    assert years == pytest.approx([int(name) - 2001 for name in told if name in ("2005", "2010")], abs=0.01)

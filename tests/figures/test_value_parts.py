@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from fakes.company_run import SHARES
 from fakes.drawn import check_drawings
-from fakes.run import fake_run
-from fakes.says import Says, caption_of, check, table_of
+from fakes.run import about, fake_run
+from fakes.says import Says, caption_of, check, plain, table_of
 from fakes.tiny import worth_run
 
 from clvmodels import words
 from clvmodels.figures import FIGURES, phrases
+from clvmodels.figures.value_parts import _row
 from clvmodels.results.folder import totals
 
 
@@ -192,3 +194,17 @@ def test_the_caption_tells_what_remains_and_the_largest_cost_from_the_table(comp
 
 def test_a_run_with_the_gross_margin_alone_has_no_parts():
     assert FIGURES["value_parts"].table(fake_run(60, 100)) is None
+
+
+@pytest.mark.parametrize("lost", [0.0, -1.0])
+def test_shares_of_a_gross_margin_that_some_draw_loses_are_unknown(lost):
+    gross = np.array([lost, *[100.0] * 20])
+    table = pd.DataFrame([_row("part", phrases.GROSS, gross, gross), _row("whole", "profit", 0.5 * gross, gross)])
+    assert [row[3] for row in FIGURES["value_parts"].numbers(table, about()).rows] == ["—", "—"]
+    assert FIGURES["value_parts"].words(table, about()).caption.startswith("Medians of parts do not add up")
+
+
+def test_a_part_has_the_digits_of_its_range():
+    part = _row("part", phrases.GROSS, 123.456 + 0.01 * np.arange(-10, 11), np.ones(21))
+    (row,) = FIGURES["value_parts"].numbers(pd.DataFrame([part]), about()).rows
+    assert [plain(cell) for cell in row[1:3]] == ["EUR 123.46", "EUR 123.37 to 123.55"]

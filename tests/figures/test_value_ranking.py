@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
+from fakes.run import about
 from fakes.says import Says, check
-from fakes.tiny import worth_run
+from fakes.tiny import entry, tiny_run, worth_run
 
+from clvmodels.figures import FIGURES
+from clvmodels.figures.style import NARROW, WIDE
 from clvmodels.figures.value_ranking import places
 
 CASES = {
@@ -98,3 +103,28 @@ def test_places_below_the_best_follow_the_size_of_the_base():
 )
 def test_the_last_three_round_places_before_the_end_of_the_top_are_shown(customers, top, shown):
     assert places(customers, top) == shown
+
+
+def test_a_large_base_shows_its_best_twelve_and_places_below():
+    """Seven hundred customers, of whom 140 are the top; whoever is listed at a place stands within a tenth of it."""
+    place = np.arange(1.0, 701.0)
+    quantiles = {"q5": 0.9 * place, "q25": 0.95 * place, "q50": place, "q75": 1.05 * place, "q95": 1.1 * place}
+    ranking = {f"{kind}_rank_{q}": values for kind in ("expected", "realised") for q, values in quantiles.items()}
+    worth = {f"realised_{q}": 1000.0 - values for q, values in quantiles.items()}
+    frame = pd.DataFrame({**ranking, **worth, "expected_mean": -place, "expected_odds_top": 0.5})
+    frame.index = pd.Index([f"c{k:03d}" for k in range(700)], name="customer_id")
+    found = tiny_run(about=about(customers=700), valued=entry(ranking=frame.sample(frac=1.0, random_state=1)))
+    table = FIGURES["value_ranking"].table(found)
+    assert table["place"].tolist() == [*range(1, 13), 100, 140]
+    assert table["customer"].tolist() == [f"c{k - 1:03d}" for k in table["place"]]
+    words = FIGURES["value_ranking"].words(table, found.about)
+    assert " Below the line: the customers at places 100 and 140. Right, or" in words.sub
+    assert "listed 10th stands **from 9 to 11**" in words.caption
+    for width, dashes in ((WIDE, 1), (NARROW, 1)):
+        (axes,) = FIGURES["value_ranking"].draw(table, found.about, width).axes
+        assert axes.get_xscale() == "log" and axes.get_xlabel() == "rank by expected profit (log scale)"
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "10", "30", "100"]
+        assert axes.get_xlim() == pytest.approx((0.93, 1.12 * 154))
+        (line,) = (line for line in axes.lines if line.get_linestyle() == "--")
+        assert line.get_ydata() == pytest.approx([-11.95, -11.95]) and dashes
+        assert axes.get_yticks().tolist() == [*(-k for k in range(12)), pytest.approx(-12.9), pytest.approx(-13.9)]

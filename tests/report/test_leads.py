@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -390,3 +391,58 @@ def test_limits_know_every_part_that_a_registered_cost_can_have():
     known = {phrases.GROSS, phrases.CREDIT, *leads.COSTS}
     assert known == set(PARTS), f"write {sorted(set(PARTS) - known)} into COSTS of report/leads.py"
     assert phrases.CREDIT == CREDIT
+
+
+@pytest.mark.parametrize(
+    ("q5", "q95", "told"),
+    [
+        (111.0, 130.0, "grew"),
+        (110.0, 130.0, "stayed within its range"),
+        (95.0, 105.0, "stayed within its range"),
+        (70.0, 90.0, "stayed within its range"),
+        (70.0, 89.0, "shrank"),
+    ],
+)
+def test_a_change_is_named_where_the_intervals_do_not_meet(q5, q95, told):
+    """From 90 to 110 on the first date."""
+    values = pd.DataFrame(
+        {"level": "total", "date": ["2025-06-30", "2025-12-29"], "q5": [90.0, q5], "q95": [110.0, q95]}
+    )
+    found = nothing()
+    found.tables["kpi_base_value"] = SimpleNamespace(values=values)
+    sentence = f"From 30 June 2025 to 29 December 2025 the expected worth of the base {told}."
+    assert plain(leads.strategy(found)) == sentence
+
+
+@pytest.mark.parametrize(("name", "told"), [("gone", "gone"), ("n" * 40, "n" * 40), ("n" * 41, "n" * 39 + "…")])
+def test_an_entry_without_a_label_has_its_name(name, told):
+    assert first_screen.entry_label(about(recommended=name)) == told
+
+
+def test_the_numbers_of_the_first_screen_are_those_of_their_figures():
+    """Of each figure alone, the first number; which model is the best, of three, of two and where none is as good."""
+
+    def first(found: Stored) -> tuple[str, ...]:
+        return tuple(map(plain, first_screen.answers(found)[0]))
+
+    pareto = ("Pareto/NBD, by channel", "1 other as good within noise.", "model_comparison", "Compare")
+    assert first(of_case("model_comparison", "three models")) == ("Best forecast", *pareto)
+    assert first(of_case("model_comparison", "nothing held out")) == ("Best prediction", *pareto)
+    alone = of_case("model_comparison", "three models")
+    alone.tables["model_comparison"].loc[1, "verdict"] = "worse"
+    assert first(alone)[1:3] == ("Pareto/NBD, by channel", "The others predict worse.")
+    assert first(of_case("data_cleaning", "one table")) == (
+        "Rows used",
+        "99.0%",
+        "990 of 1,000.",
+        "data_cleaning",
+        "Why",
+    )
+    look = check_row("loo_pareto_k", "look", "pareto", value=1, at_most=0)
+    assert first(failing(BAD, FINE, FINE, look)) == (
+        "Checks passed",
+        "2 of 4",
+        "1 failed, 1 to look at.",
+        "checks",
+        "All",
+    )

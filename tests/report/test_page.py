@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import jinja2
 import pytest
 from fakes.run import CHECK_ROWS, store
 from fakes.says import stored
@@ -14,7 +16,7 @@ from fakes.tiny import forecast_run, tiny_run, worth_run
 from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
-from clvmodels.report.page import build, prose
+from clvmodels.report.page import _environment, _is_numeric, build, prose
 from clvmodels.report.stored import Stored, read
 
 PAGE = Path(__file__).with_name("tiny_page.txt")
@@ -79,3 +81,77 @@ def test_names_of_files_are_set_as_code_whole():
     text = prose("See group_effects.groups.csv, customers.parquet and **config.yaml**; a < b.")
     files = "<code>group_effects.groups.csv</code>, <code>customers.parquet</code> and <b><code>config.yaml</code></b>"
     assert text == f"See {files}; a &lt; b."
+
+
+def test_files_are_the_same_on_every_machine(tmp_path, monkeypatch):
+    """Whatever its locale and its ends of lines."""
+    store(worth_run(), tmp_path)
+    kinds = []
+    monkeypatch.setattr(Path, "write_text", lambda path, text, **how: kinds.append((path.suffix, how)))
+    write_report(tmp_path)
+    plain_utf8 = {"encoding": "utf-8", "newline": "\n"}
+    assert kinds[-1] == (".html", plain_utf8) and len(kinds) > 4
+    assert {suffix for suffix, _ in kinds[:-1]} == {".svg"} and all(how == plain_utf8 for _, how in kinds)
+
+
+def test_a_name_that_a_template_does_not_know_is_an_error():
+    template = _environment().from_string("{{ gone }}")
+    with pytest.raises(jinja2.UndefinedError):
+        template.render()
+
+
+def test_checks_stand_in_the_order_of_their_results(tmp_path):
+    passed_first = CHECK_ROWS.sort_values("result", ascending=False, kind="stable")
+    store(tiny_run(checks=passed_first), tmp_path)
+    results = read(tmp_path).tables["checks"]["result"].tolist()
+    assert results[0] == "failed" and results != passed_first["result"].tolist()
+
+
+def refused(folder):
+    with pytest.raises(ResultsError) as raised:
+        read(folder)
+    return str(raised.value).strip().replace(str(folder), "folder")
+
+
+def test_what_is_wrong_with_a_folder_is_said_whole(tmp_path):
+    assert refused(tmp_path) == (
+        "folder/run.json: Cannot read the run's description. "
+        "A report is made from the folder that `clvmodels run` writes"
+    )
+    store(forecast_run(), tmp_path)
+    stored_about = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "tables" / "tracking.total.csv").unlink()
+    assert refused(tmp_path) == (
+        "folder: no table 'tables/tracking.total'. Run the experiment again; what was fitted is kept"
+    )
+    del stored_about["title"]
+    (tmp_path / "run.json").write_text(json.dumps(stored_about), encoding="utf-8")
+    assert refused(tmp_path) == "folder/run.json: 'title' is missing"
+
+
+def test_a_folder_without_tables_is_refused(tmp_path):
+    store(worth_run(), tmp_path)
+    for path in [*(tmp_path / "tables").iterdir(), *tmp_path.glob("*.csv")]:
+        path.unlink()
+    assert refused(tmp_path) == "folder/tables: no table of a figure. Run the experiment again"
+
+
+@pytest.mark.parametrize(
+    ("cells", "numeric"),
+    [
+        (["12", "—", ""], True),
+        (["1" * 40], True),
+        (["1" * 41], False),
+        (["12", "none"], False),
+        (["—", ""], False),
+    ],
+)
+def test_a_column_of_numbers_is_one_of_short_cells_with_digits(cells, numeric):
+    assert _is_numeric(cells) is numeric
+
+
+def test_only_paths_lose_the_spaces_around_their_letters():
+    path = '<path d="M 1 2 L 3 4" transform="translate(1 2) scale(3)"/>'
+    raw = f'<svg xmlns="http://www.w3.org/2000/svg"><g id="a">{path}</g></svg>'
+    text = svg.for_page(raw, "name", "small", "alt")
+    assert 'd="M1 2L3 4"' in text and 'transform="translate(1 2) scale(3)"' in text
