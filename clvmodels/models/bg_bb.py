@@ -16,6 +16,8 @@ eq. 6 (the likelihood), eq. 14 (discounted expected residual transactions).
 
 from __future__ import annotations
 
+from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.densities.opportunities import beta_bernoulli_until_beta_geometric
 from clvmodels.models.discrete import Discrete
 from clvmodels.models.parts.beta_bernoulli import BetaBernoulli
 from clvmodels.models.parts.beta_geometric import BetaGeometric
@@ -26,4 +28,5 @@ bg_bb = Discrete(
     reference="Fader, Hardie & Shang (2010), Marketing Science 29(6), eq. 6",
     chances=BetaBernoulli(),
     lifetime=BetaGeometric(("gamma", "delta")),
+    kernel=Kernel(beta_bernoulli_until_beta_geometric),
 )

@@ -9,6 +9,7 @@ lives in both takes `xp`, the one library or the other.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,9 +64,9 @@ class Parameter(NamedTuple):
     @property
     def support(self) -> Literal["positive", "interval", "real"]:
         """Where the prior's quantity lives: above 0, between 0 and 1, or anywhere."""
-        if np.isfinite(self.upper):
+        if math.isfinite(self.upper):
             return "interval"
-        return "positive" if np.isfinite(self.lower) else "real"
+        return "positive" if math.isfinite(self.lower) else "real"
 
     @property
     def free_name(self) -> str:

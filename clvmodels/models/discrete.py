@@ -20,6 +20,7 @@ from clvmodels.draws import Array
 from clvmodels.errors import Problem
 from clvmodels.models.contract import Graph, PurchaseModel, Rows, State, Theta, Value
 from clvmodels.models.counts import Counts, bernoulli_counts
+from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.parts.contract import Component, widened
 from clvmodels.randomness import KeyedRandom
 
@@ -114,8 +115,17 @@ class Discrete(PurchaseModel):
     left after x.
     """
 
-    def __init__(self, name: str, title: str, reference: str, chances: Chances, lifetime: DiscreteLifetime):
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        reference: str,
+        chances: Chances,
+        lifetime: DiscreteLifetime,
+        kernel: Kernel | None = None,
+    ):
         self.name, self.title, self.reference = name, title, reference
+        self.kernel = kernel
         self.chances, self.lifetime = chances, lifetime
         self.observes = ("frequency", "T") if chances.certain else ("frequency", "recency", "T")
         self.parameters = (*chances.parameters, *lifetime.parameters)

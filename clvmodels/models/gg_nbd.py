@@ -20,6 +20,8 @@ Bemmaor & Glady (2012), Modeling Purchasing Behavior with Sudden "Death", Manage
 from __future__ import annotations
 
 from clvmodels.models.compose import Composed
+from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.densities.histories import poisson_gamma_until_gompertz_gamma
 from clvmodels.models.parts.gompertz_gamma import GompertzGamma
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 
@@ -29,4 +31,5 @@ gg_nbd = Composed(
     reference="Bemmaor & Glady (2012), Management Science 58(5)",
     purchases=PoissonGamma(),
     lifetime=GompertzGamma(),
+    kernel=Kernel(poisson_gamma_until_gompertz_gamma),
 )

@@ -385,3 +385,150 @@ def over_lanes(sums, number):  # pragma: no cover - compiled
     first = (sums[start] + sums[start + 1]) + (sums[start + 2] + sums[start + 3])
     second = (sums[start + 4] + sums[start + 5]) + (sums[start + 6] + sums[start + 7])
     return first + second
+
+
+# GG/NBD ---------------------------------------------------------------------------------------------------------
+
+HUGE = 500.0
+"""As in `gompertz_gamma`: e^500 is still a number, and log(1 + e^500 / w) is 500 - log w to the last bit."""
+SMALLEST_EXPONENT = -700.0
+
+
+@inlined
+def clock_moved(z, w):  # pragma: no cover - compiled
+    """log(1 + (e^z - 1) / w) for z >= 0, w > 0: `gompertz_gamma.grown`."""
+    return log1p(expm1(min(z, HUGE)) / w) + max(z - HUGE, 0.0)
+
+
+@inlined
+def nodes_of_gompertz(top):  # pragma: no cover - compiled
+    """Nodes, in eights, for GG/NBD's integrand over a way of this length.
+
+    Of 15,000 hard histories the worst integral is wrong by 2e-13, 2e-15, 3e-15, 2e-12 and 2e-13 for these rules, and as
+    before by 2e-9 for 64 nodes; of ordinary histories by 1e-14 for 56 and 64.
+    """
+    if top < 1.0:
+        return 1
+    if top < 1.5:
+        return 2
+    if top < 2.0:
+        return 3
+    if top < 2.5:
+        return 4
+    if top < 3.0:
+        return 7
+    return 8
+
+
+@loop
+def poisson_gamma_until_gompertz_gamma(rows, theta, variant, out):  # pragma: no cover - compiled
+    """GG/NBD. With A = alpha + t_x, w = w(t_x), and tau(u) the time in which the natural clock moves by u, the
+    integrand is relative to its value at t_x
+
+        e^y (1 + tau / A)^-(r + x) e^(-s u).
+
+    Derivatives of the ended branch are means under it of those of log(g f) at the age t_x + tau, where
+
+        e^(-b age) = e^(-b t_x) / (1 + (e^u - 1) w),        w(age) = w e^u / (1 + (e^u - 1) w).
+    """
+    with_slopes = out.shape[2] > 2
+    shared = theta.shape[1] == 1
+    sums = np.zeros(6 * LANES)
+    for d in range(theta.shape[0]):
+        last_x = last_r = math.nan
+        log_rise = psi_rise = reach_of_purchases = 0.0
+        for i in range(rows.shape[0]):
+            x, t_x, T = rows[i, 0], rows[i, 1], rows[i, 2]
+            m = 0 if shared else i
+            r, alpha = theta[d, m, 0], theta[d, m, 1]
+            b, s, beta = theta[d, m, 2], theta[d, m, 3], theta[d, m, 4]
+            if i == 0 or not shared:
+                log_alpha, log_s = math.log(alpha), math.log(s)
+            if x != last_x or r != last_r:
+                log_rise, psi_rise = rise(r, x)
+                reach_of_purchases = math.expm1(min(NOTHING_LEFT / (r + x), FARTHEST))
+                last_x, last_r = x, r
+            growth_T, hazard_T = log1p(T / alpha), clock_moved(b * T, beta)
+            fixed = log_rise - x * log_alpha
+            alive = fixed - (r + x) * growth_T - s * hazard_T
+            passed_T = -expm1(max(-b * T, SMALLEST_EXPONENT))  # 1 - e^(-b T)
+            w_T = beta * (1.0 - passed_T) + passed_T
+            log_prob, p_alive = alive, 1.0
+            if t_x < T:
+                A = alpha + t_x
+                growth_t, hazard_t = log1p(t_x / alpha), clock_moved(b * t_x, beta)
+                passed_t = -expm1(max(-b * t_x, SMALLEST_EXPONENT))
+                w = beta * (1.0 - passed_t) + passed_t
+                fall = max(r + x, 1.0) / A
+                decay = 1.0 / clock_moved(b / fall, w) + s + max(w, 1.0)
+                length = min(clock_moved(b * (T - t_x), w), clock_moved(b * A * reach_of_purchases, w))
+                top = log1p(min(length, NOTHING_LEFT / s) * decay)
+                eights = nodes_of_gompertz(top)
+                if with_slopes:
+                    gompertz_sums(eights, top, decay, A, w, t_x, passed_t, r + x, b, s, beta, sums)
+                else:
+                    gompertz_sum(eights, top, decay, A, w, r + x, b, s, sums)
+                integral = over_lanes(sums, 0)
+                at_last = fixed - (r + x) * growth_t + log_s - s * hazard_t
+                log_prob, p_alive = joined(alive, at_last + math.log(top / decay * integral))
+            out[d, i, 0], out[d, i, 1] = log_prob, p_alive
+            if with_slopes:
+                out[d, i, 2] = psi_rise - p_alive * growth_T
+                out[d, i, 3] = p_alive * (r * T / alpha - x) / (alpha + T)
+                out[d, i, 4] = -p_alive * s * T / w_T
+                out[d, i, 5] = -p_alive * hazard_T
+                out[d, i, 6] = p_alive * s * passed_T / (beta * w_T)
+                if t_x < T:
+                    share = (1.0 - p_alive) / integral  # of an ended history, for each of its nodes
+                    out[d, i, 2] -= share * (integral * growth_t + over_lanes(sums, 1))
+                    own = integral * (r * t_x / alpha - x) + (r + x) * over_lanes(sums, 2)
+                    out[d, i, 3] += share * own / A
+                    out[d, i, 4] += share * (integral / b + over_lanes(sums, 3))
+                    out[d, i, 5] += share * (integral * (1.0 / s - hazard_t) - over_lanes(sums, 4))
+                    out[d, i, 6] += share * over_lanes(sums, 5)
+
+
+@inlined
+def gompertz_sum(eights, top, decay, A, w, shape, b, s, sums):  # pragma: no cover - compiled
+    """The integral over y / top, its nodes dealt out to eight sums."""
+    by_decay, by_A = 1.0 / decay, 1.0 / (b * A)
+    for lane in range(LANES):
+        sums[lane] = 0.0
+    for eight in range(eights):
+        for lane in range(LANES):
+            node = eight * LANES + lane
+            y = top * PLACES[eights - 1, node]
+            u = expm1(y) * by_decay
+            b_tau = log1p(expm1(min(u, HUGE)) * w) + max(u - HUGE, 0.0)
+            exponent = y - shape * log1p(b_tau * by_A) - s * u
+            sums[lane] += WEIGHTS[eights - 1, node] * (1.0 + expm1(exponent))
+
+
+@inlined
+def gompertz_sums(eights, top, decay, A, w, t_x, passed_t, shape, b, s, beta, sums):  # pragma: no cover - compiled
+    """With it those of log(1 + tau / A), of tau / (A + tau), of the derivative by b less 1 / b, of u, and of that by
+    beta."""
+    by_decay, by_A, by_b, by_beta = 1.0 / decay, 1.0 / (b * A), 1.0 / b, 1.0 / beta
+    for place in range(6 * LANES):
+        sums[place] = 0.0
+    for eight in range(eights):
+        for lane in range(LANES):
+            node = eight * LANES + lane
+            y = top * PLACES[eights - 1, node]
+            u = expm1(y) * by_decay
+            clock = expm1(min(u, HUGE))
+            grown = clock * w
+            b_tau = log1p(grown) + max(u - HUGE, 0.0)
+            in_A = b_tau * by_A
+            log_A = log1p(in_A)
+            e = WEIGHTS[eights - 1, node] * (1.0 + expm1(y - shape * log_A - s * u))
+            fallen = 1.0 / (1.0 + grown)  # e^(-b tau)
+            by_w = (1.0 + grown) / (w * (1.0 + clock))  # 1 / w(age)
+            passed = passed_t + (1.0 - passed_t) * (grown * fallen)  # 1 - e^(-b age)
+            left = (1.0 - passed_t) * fallen
+            sums[lane] += e
+            sums[LANES + lane] += e * log_A
+            sums[2 * LANES + lane] += e * (in_A / (1.0 + in_A))
+            sums[3 * LANES + lane] += e * ((t_x + b_tau * by_b) * (1.0 - (1.0 + s) * by_w))
+            sums[4 * LANES + lane] += e * u
+            sums[5 * LANES + lane] += e * ((s * passed * by_beta - left) * by_w)
