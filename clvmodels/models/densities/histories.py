@@ -29,6 +29,8 @@ NOTHING_LEFT = 45.0
 """As in `parts.contract`: exp(-45) changes no digit of a whole."""
 FARTHEST = 600.0
 """An exponent far enough for any reach, whose exponential is still a number."""
+SMALLEST_EXPONENT = -700.0
+"""e^-700 is still a number, and nothing beside 1."""
 LANES = 8
 """Nodes that are worked on at once: a processor's widest registers hold eight doubles."""
 
@@ -133,8 +135,8 @@ def joined(alive, ended):  # pragma: no cover - compiled
     smaller = math.exp(-abs(alive - ended))
     share_of_larger = 1.0 / (1.0 + smaller)
     if alive >= ended:
-        return alive + math.log1p(smaller), share_of_larger
-    return ended + math.log1p(smaller), smaller * share_of_larger
+        return alive + log1p(smaller), share_of_larger
+    return ended + log1p(smaller), smaller * share_of_larger
 
 
 # Lifetimes without an end ---------------------------------------------------------------------------------------
@@ -155,8 +157,10 @@ def poisson_gamma_without_end(rows, theta, variant, out):  # pragma: no cover - 
             if x != last_x or r != last_r:
                 log_rise, psi_rise = rise(r, x)
                 last_x, last_r = x, r
+            if i == 0 or not shared:
+                log_alpha = math.log(alpha)
             growth = log1p(T / alpha)
-            out[d, i, 0] = log_rise - (r + x) * growth - x * math.log(alpha)
+            out[d, i, 0] = log_rise - (r + x) * growth - x * log_alpha
             out[d, i, 1] = 1.0
             if with_slopes:
                 out[d, i, 2] = psi_rise - growth
@@ -207,7 +211,8 @@ def erlang_gamma_until_coin(rows, theta, variant, out):  # pragma: no cover - co
                     fell = math.log(a) + log_stay - log_all
                     fell_by_a, fell_by_b = 1.0 / a - psi_all, psi_stay - psi_all
                 last_x, last_r, last_a, last_b = x, r, a, b
-            log_alpha = math.log(alpha)
+            if i == 0 or not shared:
+                log_alpha = math.log(alpha)
             growth_T, growth_t = log1p(T / alpha), log1p(t_x / alpha)
             fixed = log_rise - stages * log_alpha
             silence = silence_by_r = silence_by_alpha = 0.0
@@ -391,7 +396,6 @@ def over_lanes(sums, number):  # pragma: no cover - compiled
 
 HUGE = 500.0
 """As in `gompertz_gamma`: e^500 is still a number, and log(1 + e^500 / w) is 500 - log w to the last bit."""
-SMALLEST_EXPONENT = -700.0
 
 
 @inlined
