@@ -6,6 +6,7 @@ Shapes: R = rows, O = statistics of a row, K = parameters, D = draws, M = R or 1
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from clvmodels.draws import Array, slices
+from clvmodels.draws import Array, cores, slices
 
 ROWS_AT_ONCE = 2048
 """A third of a millisecond of Pareto/NBD's: what handing a block to a thread costs is a tenth of that. Sums over rows
@@ -131,17 +132,15 @@ def _weighted(each, weights):  # pragma: no cover - compiled
 def in_threads[T, S](work: Callable[[T], S], tasks: Sequence[T]) -> list[S]:
     """What `work` makes of each task, in their order; on all cores, where there is more than one of both.
 
-    Threads and not Numba's own loops in parallel, whose layers of threads end a process that forks, or that calls them
-    from two threads at once.
+    A pool that stays (`draws.in_threads` makes one anew): tasks are of a third of a millisecond here, and a search asks
+    a thousand times. A thread that works beside others already does all of its tasks itself. Threads and not Numba's
+    own loops in parallel, whose layers of threads end a process that forks, or that calls them from two threads at
+    once.
     """
-    if len(tasks) == 1 or cores() == 1:
+    beside_others = threading.current_thread() is not threading.main_thread()
+    if len(tasks) == 1 or cores() == 1 or beside_others:
         return [work(task) for task in tasks]
     return list(_pool(os.getpid()).map(work, tasks))
-
-
-def cores() -> int:
-    """How many of the machine's cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
