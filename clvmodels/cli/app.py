@@ -80,6 +80,10 @@ Columns = Annotated[
 DateFormat = Annotated[str | None, typer.Option(help="How dates are written, such as %d/%m/%Y.")]
 Timezone = Annotated[str, typer.Option(help="Whose calendar days count, such as Europe/Berlin.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same answer.")]
+AllowFailed = Annotated[
+    list[str] | None,
+    typer.Option("--allow-failed", help="A sampling check that posteriors may have failed, such as R-hat; repeatable."),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of going on where a run stopped.")]
 
 
@@ -229,6 +233,7 @@ def fit(
         text = f"Failed: {check.check} is {check.found}, limit {check.limit}. {check.consequence}"
         err.print(Text(text, style="red"), soft_wrap=True)
     if failed:
+        err.print("No value or score is made of this posterior, unless allowed: --allow-failed, with the check's name.")
         raise typer.Exit(FAILED_CHECK)
 
 
@@ -251,6 +256,7 @@ def score(
     margin: Annotated[float | None, typer.Option(help="Share of revenue: 0.3 is 30%.")] = None,
     annual_discount_rate: Annotated[float | None, typer.Option(help="0.12 is 12% a year.")] = None,
     draws: Annotated[int, typer.Option(min=2, help="Posterior draws to score with, where there are as many.")] = 1000,
+    allow_failed: AllowFailed = None,
     seed: Seed = 42,
 ) -> None:
     """Score customers from stored posteriors: one row a customer, as CSV or Parquet by the name of --out.
@@ -258,6 +264,7 @@ def score(
     In CSV, text that begins with = + - @ gets an apostrophe, so that no spreadsheet runs it; Parquet is unaltered.
     """
     from clvmodels.inference.posterior import load
+    from clvmodels.inference.posteriors import allowed_failures
     from clvmodels.results.export import check_format, write_table
     from clvmodels.valuation.scoring import score as score_customers
 
@@ -266,6 +273,7 @@ def score(
     posteriors = {"purchases": load(posterior)}
     if spend_posterior is not None:
         posteriors["spend"] = load(spend_posterior)
+    allowed_failures(posteriors, allow_failed or ())  # before a table is read
     unit = common_unit(rfm, time_unit, {posterior.time_unit for posterior in posteriors.values()})
     effects = [effect for posterior in posteriors.values() for effect in posterior.effects]
     with _stages() as stage:
@@ -291,6 +299,7 @@ def score(
             seed=seed,
             draws=draws,
             progress=progress,
+            allow_failed=allow_failed or (),
         )
         write_table(scores, file)
     _print_notes(notes)

@@ -84,6 +84,6 @@ def _sampler(raw: Mapping[str, Any]) -> Iterator[Problem]:
     if sampler.get("method") == "laplace":
         for name, entry in as_mapping(raw.get("models")).items():
             yield from laplace_problems(("models", name), as_mapping(entry))
-    for place, name in enumerate(as_list(sampler.get("allow"))):
+    for place, name in enumerate(as_list(sampler.get("allow_failed"))):
         if isinstance(name, str) and name not in SAMPLING_CHECKS:
-            yield at(("sampler", "allow", place), unknown("sampling check", name, SAMPLING_CHECKS))
+            yield at(("sampler", "allow_failed", place), unknown("sampling check", name, SAMPLING_CHECKS))

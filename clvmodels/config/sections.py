@@ -193,14 +193,15 @@ class EntrySection(Section):
 
 
 class SamplerSection(Section):
-    """How posteriors are found. `allow` names sampling checks whose failure does not fail the command."""
+    """How posteriors are found. `allow_failed` names sampling checks whose failure does not fail the command, nor keep
+    values from being made of a posterior that failed them."""
 
     method: Annotated[Literal["auto", "laplace", "nuts"], BeforeValidator(_gives_draws)] = "auto"
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
     chains: Annotated[int, Field(ge=2, le=64)] = 4
     tune: Annotated[int, Field(ge=100, le=100_000)] = 1000
     timeout_minutes: Annotated[float, Field(gt=0, le=10_000)] = 60.0
-    allow: tuple[Text, ...] = ()
+    allow_failed: tuple[Text, ...] = ()
 
 
 class SatisfactionSection(Section):

@@ -8,7 +8,7 @@ of an average customer of the channel, draw by draw: the doubt is that of the pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -58,6 +58,7 @@ def payback(
     seed: int,
     draws: int = 1000,
     smallest: int = SMALLEST,
+    allow_failed: Collection[str] = (),
 ) -> Payback | None:
     """Of each channel; None where there are no channels or nothing tells what it costs to win.
 
@@ -69,6 +70,8 @@ def payback(
         With the group column `channel`.
     smallest
         Channels with fewer customers, and those after the 20th, are counted together and not judged.
+    allow_failed
+        Sampling checks that posteriors may have failed, by name: a FitError tells of others.
     """
     on_calendar = any(posterior.model.traits for posterior in posteriors.values())
     if CHANNEL not in customers.table or on_calendar:
@@ -76,7 +79,9 @@ def payback(
     won = costs_to_win(company, customers)
     if not (won["cost"] > 0).any():
         return None
-    of_newcomers = valuation(posteriors, customers, replace(economics, referral=None), seed=seed, draws=draws)
+    of_newcomers = valuation(
+        posteriors, customers, replace(economics, referral=None), seed=seed, draws=draws, allow_failed=allow_failed
+    )
     large, small = by_size(won, smallest)
     alike = pd.DataFrame({"process": _alike_in_all_channels(posteriors)}, dtype="str")
     return Payback(payback_rows(of_newcomers, large, customers.time_unit), _together(small), alike)

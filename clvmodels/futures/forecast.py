@@ -5,6 +5,7 @@ Shapes: D = draw, C = customer_id, P = period.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from clvmodels.futures.individuals import among, blocks_of_alike, drawn_alive, p
 from clvmodels.futures.windows import past_bounds, week_edges, whole_weeks
 from clvmodels.inference.effects import check_columns
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.posteriors import allowed_failures
 from clvmodels.models import State
 from clvmodels.models.counts import Counts
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
@@ -46,6 +48,8 @@ class Futures:
         P(at least one purchase in the window), exact given each drawn state, averaged over draws.
     log_prob : [C] or None
         Log probability of the count that came, exact given each drawn state, averaged over draws.
+    failed_checks
+        Sampling checks that the posterior failed, and was allowed to.
     """
 
     customer_id: np.ndarray
@@ -56,11 +60,13 @@ class Futures:
     p_alive: np.ndarray
     p_any: np.ndarray
     log_prob: np.ndarray | None = None
+    failed_checks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         draws, size = self.purchases.shape
         periods = self.period_purchases.shape[1]
-        return f"Futures({size:,} customers, {draws:,} draws, {periods:,} periods)"
+        failed = f", FAILED: {', '.join(self.failed_checks)}" if self.failed_checks else ""
+        return f"Futures({size:,} customers, {draws:,} draws, {periods:,} periods{failed})"
 
     def _repr_html_(self) -> str:
         of_the_base = {
@@ -87,6 +93,7 @@ def forecast(
     actual: Holdout | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
+    allow_failed: Collection[str] = (),
 ) -> Futures:
     """The purchases of each customer in the `length` time units after the origin.
 
@@ -96,8 +103,16 @@ def forecast(
         What came, for `log_prob`; nothing else reads it.
     folder
         Where the [D, C] arrays are kept; None keeps them in memory.
+    allow_failed
+        Sampling checks that the posterior may have failed.
+
+    Raises
+    ------
+    FitError
+        The posterior failed another sampling check.
     """
     purchase_model(posterior)  # or refuse
+    failed = allowed_failures({"purchases": posterior}, allow_failed)
     table, size = customers.table, len(customers.table)
     check_columns(posterior.effects, table)
     edges = week_edges(length, customers.time_unit, customers.time)
@@ -140,6 +155,7 @@ def forecast(
         p_alive=p_alive,
         p_any=p_any,
         log_prob=None if actual is None else log_prob,
+        failed_checks=failed,
     )
 
 

@@ -68,7 +68,12 @@ def fit(
     DataError, ConfigError
         Customers or effects that the model cannot use; all problems at once, before anything is compiled.
     FitError
-        No posterior that can be trusted.
+        No posterior at all: no sampler comes to an end, or laplace, where nothing may follow it, misses the posterior.
+
+    Notes
+    -----
+    A posterior whose sampling checks failed is returned, so that it can be looked at. It says so (`passed`,
+    `failed_checks`), and `forecast`, `value` and `score` refuse it unless `allow_failed` names the checks.
     """
     model = get_model(model) if isinstance(model, str) else model
     if method not in METHODS:

@@ -86,7 +86,12 @@ class Posterior[M: Model]:
     @property
     def passed(self) -> bool:
         """Whether every sampling check passed."""
-        return all(check.passed for check in self.checks)
+        return not self.failed_checks
+
+    @property
+    def failed_checks(self) -> tuple[str, ...]:
+        """Names of the sampling checks that failed."""
+        return tuple(check.check for check in self.checks if not check.passed)
 
     def stacked(self, name: str, draws: int | None = None) -> Array:
         """All chains of a variable one after the other, thinned evenly to at most `draws`. [D, ...]"""

@@ -1,13 +1,15 @@
-"""The posteriors that together tell what customers will bring, each of the kind of model that it must be."""
+"""The posteriors that together tell what customers will bring, each of the kind of model that it must be; and whether
+they may be used, where a sampling check of one has failed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from clvmodels.errors import ConfigError, Problem
+from clvmodels.errors import ConfigError, FitError, Problem, unknown
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.samplers.checks import CHECK_NAMES
 from clvmodels.models import Cost, PurchaseModel, SpendModel, in_order
 
 
@@ -47,3 +49,33 @@ class Posteriors:
 
     def by_name(self) -> dict[str, Posterior]:
         return {"purchases": self.purchases, "spend": self.spend, **self.costs}
+
+
+def allowed_failures(posteriors: Mapping[str, Posterior], allow_failed: Collection[str]) -> tuple[str, ...]:
+    """Names of the sampling checks that failed, each of them allowed; what is made of these posteriors carries them.
+
+    Raises
+    ------
+    FitError
+        A posterior failed a check that is not allowed by its name: with every such check.
+    ConfigError
+        A name of `allow_failed` that no check has.
+    """
+    allowed = (allow_failed,) if isinstance(allow_failed, str) else tuple(allow_failed)
+    strange = [name for name in allowed if name not in CHECK_NAMES]
+    if strange:
+        raise ConfigError([unknown("sampling check", name, CHECK_NAMES, "allow_failed") for name in strange])
+    if problems := list(_failures(posteriors, allowed)):
+        raise FitError(problems)
+    failed = [check for posterior in posteriors.values() for check in posterior.failed_checks]
+    return tuple(dict.fromkeys(failed))
+
+
+def _failures(posteriors: Mapping[str, Posterior], allowed: Collection[str]) -> Iterator[Problem]:
+    for role, posterior in posteriors.items():
+        for check in posterior.checks:
+            if check.passed or check.check in allowed:
+                continue
+            what = f"{check.check} of {posterior.model.title} is {check.found:.4g}, and its limit {check.limit:g}"
+            remedy = f"Fit with more draws or method='nuts', or allow it by name: allow_failed: [{check.check}]"
+            yield Problem(f"{what}: {check.consequence}", f"{role} posterior", known=remedy)

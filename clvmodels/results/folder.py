@@ -88,6 +88,8 @@ class EntryResult:
     """Purchases of the whole base in the fitted weeks, as the model would have them from the start. [D, weeks]"""
     p_alive: np.ndarray | None = None
     """Mean over draws, in the order of the customers' table at the entry's own origin. [C]"""
+    withheld: tuple[str, ...] = ()
+    """Sampling checks that failed, for which value is withheld although economics ask for it."""
     elpd: pd.DataFrame | None = None
     """Leave-one-out scores of the purchase model, where nothing is held out to judge it on; as `Judged.elpd`."""
 

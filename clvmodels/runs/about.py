@@ -30,7 +30,8 @@ def about_run(
 ) -> About:
     """The record of a run. `command`: what was typed; `started`: the monotonic clock at its beginning, in seconds."""
     experiment, folder = context.experiment, context.folder
-    economics, holdout = experiment.economics, split.holdout
+    holdout = split.holdout
+    economics = None if valued.withheld else experiment.economics
     commit, is_dirty = _commit()
     report_again = f"clvmodels report {shlex.quote(str(folder))}"
     return About(

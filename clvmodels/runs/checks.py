@@ -25,6 +25,9 @@ def sampling(run: Run) -> Iterator[CheckRow]:
             met.add(id(posterior.data))
             for carried in posterior.checks:
                 row = check_rows.sampling(carried, posterior.model.title, posterior.method, when)
+                if carried.check in run.valued.withheld and not carried.passed:
+                    consequence = f"{row.consequence}; no value is told, unless sampler: allow_failed names the check"
+                    row = row._replace(consequence=consequence)
                 yield row._replace(entry=entry.name)
 
 

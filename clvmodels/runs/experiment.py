@@ -124,7 +124,7 @@ def run(
         tables = {name: FIGURES[name].table(result) for name in experiment.figures}
         result = replace(result, about=replace(result.about, **machine(started)))
         store(folder, result, tables, customers, dump(experiment))
-    return Outcome(result, folder, int(sampling_failed(result, experiment.sampler.allow)))
+    return Outcome(result, folder, int(sampling_failed(result, experiment.sampler.allow_failed)))
 
 
 def _say_nothing(_text: str) -> None:
@@ -167,6 +167,7 @@ def _with_profit_made(context: Context, company: Company, result: Run) -> Run:
         values.economics,
         seed=experiment.seed,
         draws=experiment.sampler.draws,
+        allow_failed=experiment.sampler.allow_failed,
     )
     return replace(result, made=made, payback=channels)
 

@@ -160,7 +160,7 @@ def posterior_path(context: Context, plan: FitPlan, split: Split) -> Path:
         {name: prior.to_mapping() for name, prior in plan.priors.items()},
         [effect.to_mapping() for effect in plan.effects],
         # What is allowed to fail, and how long a fit may take, change no draw of one that was found.
-        experiment.sampler.model_dump(exclude={"allow", "timeout_minutes"}),
+        experiment.sampler.model_dump(exclude={"allow_failed", "timeout_minutes"}),
         experiment.seed,
     )
     text = json.dumps(dependencies, sort_keys=True, default=str)

@@ -43,6 +43,7 @@ def judge_entry(context: Context, name: str, posteriors: dict[str, Posterior], s
         draws=context.experiment.sampler.draws,
         actual=split.holdout,
         folder=context.scratch / name,
+        allow_failed=purchases.failed_checks,  # which the checks of the run tell: it is judged like the others
     )
     judged = Judged(
         split.customers,

@@ -9,6 +9,7 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.config.experiment import Experiment
 from clvmodels.customers.table import Split
+from clvmodels.inference.samplers.checks import CHECK_NAMES
 from clvmodels.metrics import METRICS, Row
 from clvmodels.metrics.elpd import rows_of
 from clvmodels.results.folder import EntryResult
@@ -60,6 +61,8 @@ def customer_table(context: Context, entry: EntryResult, split: Split, ahead: fl
         horizon=ahead,
         seed=context.experiment.seed,
         draws=context.experiment.sampler.draws,
+        # each row says what failed: without a value, what is expected of purchases is still looked at
+        allow_failed=CHECK_NAMES,
     )
     if places is not None:
         table = table.join(places.rename(columns=_value_column))

@@ -163,6 +163,7 @@ def _values_as_of(context: Context, section: KpiSection, name: str, split: Split
         seed=experiment.seed,
         draws=section.draws,
         folder=context.scratch / f"base-{day}",
+        allow_failed=experiment.sampler.allow_failed,
     )
     return values, f"failed: {', '.join(failed)}" if failed else ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.futures import expectations, forecast, individuals
 from clvmodels.inference.effects import check_columns, columns_of
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.posteriors import allowed_failures
 from clvmodels.models import PurchaseModel, SpendModel
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.economics import Economics
@@ -35,6 +36,7 @@ def score(
     seed: int = 42,
     draws: int = 1000,
     progress: Progress | None = None,
+    allow_failed: Collection[str] = (),
 ) -> pd.DataFrame:
     """Score customers: what each is expected to do and bring within the horizon, and what may happen.
 
@@ -51,16 +53,20 @@ def score(
         Time units ahead.
     margin, annual_discount_rate
         Needed with a spend posterior, and only then: 0.3 is 30%.
+    allow_failed
+        Sampling checks that posteriors may have failed, by name.
 
     Returns
     -------
     DataFrame
         By customer_id: p_alive, p_purchase (at least one within the horizon), expected_purchases, purchases_q5 to
         q95 (realised); with spend, expected_spend (of a purchase) and mean, sd, q5 to q95 of expected_value and
-        realised_value.
+        realised_value. Where a sampling check failed that is allowed to, failed_checks names it in every row.
 
     Raises
     ------
+    FitError
+        A posterior failed a sampling check that is not allowed to.
     ConfigError
         Units that differ, a horizon that is not positive and finite, spend without margin or discount rate or these
         without spend, or a posterior of one point (mle), which has no ranges.
@@ -70,9 +76,10 @@ def score(
     """
     economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
     draws = _check(posteriors, customers, draws)
+    failed = allowed_failures(posteriors, allow_failed)
     valuer = None
     if economics is not None:
-        valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+        valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws, allow_failed=allow_failed)
 
     def columns(part: pd.DataFrame) -> dict[str, Array]:
         if valuer is None:
@@ -82,21 +89,34 @@ def score(
         behaviour = _behaviour_columns(posteriors, part, block.people, horizon, seed, customers.amount_unit)
         return behaviour | _value_columns(block)
 
-    return _by_block(posteriors["purchases"], customers.table, draws, columns, progress)
+    scores = _by_block(posteriors["purchases"], customers.table, draws, columns, progress)
+    return _with_failures(scores, failed)
 
 
 def behaviour(
-    posteriors: Mapping[str, Posterior], customers: Customers, *, horizon: float, seed: int, draws: int
+    posteriors: Mapping[str, Posterior],
+    customers: Customers,
+    *,
+    horizon: float,
+    seed: int,
+    draws: int,
+    allow_failed: Collection[str] = (),
 ) -> pd.DataFrame:
     """The columns of `score` that need no economics: up to purchases_q95, and expected_spend where spend is given."""
     _economics(False, horizon, None, None)
     draws = _check(posteriors, customers, draws)
+    failed = allowed_failures(posteriors, allow_failed)
 
     def columns(part: pd.DataFrame) -> dict[str, Array]:
         people = individuals.present(posteriors["purchases"], part, draws, seed)
         return _behaviour_columns(posteriors, part, people, horizon, seed, customers.amount_unit)
 
-    return _by_block(posteriors["purchases"], customers.table, draws, columns)
+    return _with_failures(_by_block(posteriors["purchases"], customers.table, draws, columns), failed)
+
+
+def _with_failures(scores: pd.DataFrame, failed: Sequence[str]) -> pd.DataFrame:
+    """The scores, with what failed in every row: a file of them goes where no report does."""
+    return scores.assign(failed_checks=", ".join(failed)) if failed else scores
 
 
 def _by_block(

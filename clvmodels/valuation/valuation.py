@@ -8,7 +8,7 @@ P = period, M = simulated newcomer.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from clvmodels.futures.individuals import blocks_of_alike
 from clvmodels.futures.newcomers import newcomer_table
 from clvmodels.inference.effects import check_columns
 from clvmodels.inference.posterior import Posterior
-from clvmodels.inference.posteriors import Posteriors
+from clvmodels.inference.posteriors import Posteriors, allowed_failures
 from clvmodels.models import Cost, known_costs
 from clvmodels.models.costs.contract import modelled
 from clvmodels.valuation.discounting import discount_at, discount_factors, period_edges
@@ -50,7 +50,8 @@ class Values:
     `expected` is E[value | history, parameters] [D, C]: uncertain about the mean, the measure of what maximises
     average profit. `realised` is one future a draw [D, C]: what will happen; the same mean, and wider. Both are the
     sum of the `parts`, by name, in every draw. What the base is worth (`base`) leaves the credit for referrals out:
-    the customers who are brought are, or will be, customers themselves.
+    the customers who are brought are, or will be, customers themselves. `failed_checks` names sampling checks that a
+    posterior failed, and was allowed to.
     """
 
     customer_id: np.ndarray
@@ -61,6 +62,7 @@ class Values:
     currency: str | None
     valued_at: pd.Timestamp
     parts: Mapping[str, Discounted] = field(default_factory=dict)
+    failed_checks: tuple[str, ...] = ()
 
     @property
     def horizon(self) -> float:
@@ -85,6 +87,8 @@ class Values:
             f"annual discount rate {rate:.4g}",
             self.currency or "no currency",
         ]
+        if self.failed_checks:
+            contents.append(f"FAILED: {', '.join(self.failed_checks)}")
         return f"Values({', '.join(contents)})"
 
     def _repr_html_(self) -> str:
@@ -115,6 +119,7 @@ class Valuation:
     weights: Array
     starts: Array
     newcomers: Newcomers | None = None
+    failed_checks: tuple[str, ...] = ()
 
     def flows(self, table: pd.DataFrame) -> dict[str, Summed]:
         """The parts of some customers, period by period, not discounted. [D, C, P]"""
@@ -180,11 +185,19 @@ def valuation(
     *,
     seed: int,
     draws: int = 1000,
+    allow_failed: Collection[str] = (),
 ) -> Valuation:
     """Check that models, customers and economics go together, and simulate the new customers that are brought.
 
+    Parameters
+    ----------
+    allow_failed
+        Sampling checks that posteriors may have failed.
+
     Raises
     ------
+    FitError
+        A posterior failed another sampling check.
     ConfigError
         No posterior of purchases or of spend, or one of a model that tells nothing of it; posteriors in other units
         than the customers, or with different numbers of draws; economics that need a model that there is none of; a
@@ -194,6 +207,7 @@ def valuation(
     """
     posteriors = Posteriors.of(posteriors)
     by_name = posteriors.by_name()
+    failed = allowed_failures(by_name, allow_failed)
     _check_observed(by_name, customers)
     check_units(by_name, customers, draws)
     check_economics(posteriors, economics)
@@ -205,7 +219,9 @@ def valuation(
     weights = discount_factors(edges, rate, unit, time)
     starts = weights if time == "opportunities" else discount_at(edges[:-1], rate, unit)
     draw_count = _draws_of(posteriors.purchases, draws)
-    without_newcomers = Valuation(posteriors, economics, customers, draw_count, seed, edges, weights, starts)
+    without_newcomers = Valuation(
+        posteriors, economics, customers, draw_count, seed, edges, weights, starts, failed_checks=failed
+    )
     if economics.referral is None:
         return without_newcomers
     return replace(without_newcomers, newcomers=_brought(without_newcomers, economics.referral))
@@ -238,6 +254,7 @@ def value(
     draws: int = 1000,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    allow_failed: Collection[str] = (),
 ) -> Values:
     """The value of each customer over the horizon, expected and realised, and its parts.
 
@@ -247,13 +264,17 @@ def value(
         By name: purchases, spend, and of the costs those that there are (returns, contacts, ...).
     folder
         Where the [D, C] arrays are kept; None keeps them in memory.
+    allow_failed
+        Sampling checks that posteriors may have failed, by name; the values say which have.
 
     Raises
     ------
     ConfigError
         See `valuation`.
+    FitError
+        A posterior failed another sampling check.
     """
-    valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws)
+    valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws, allow_failed=allow_failed)
     table = customers.table
     shape = (valuer.draws, len(table))
     total = _store(folder, "value", shape)
@@ -283,6 +304,7 @@ def value(
         currency=customers.currency,
         valued_at=customers.observation_end,
         parts=parts,
+        failed_checks=valuer.failed_checks,
     )
 
 

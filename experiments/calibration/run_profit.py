@@ -56,6 +56,7 @@ from clvmodels.errors import FitError
 from clvmodels.futures.individuals import rows_of
 from clvmodels.inference.fitting import fit
 from clvmodels.inference.posterior import Posterior
+from clvmodels.inference.samplers.checks import CHECK_NAMES
 from clvmodels.models import CostModel, SpendModel
 from clvmodels.models.contract import Array
 from clvmodels.models.prior import Prior
@@ -169,7 +170,8 @@ def drawn_own(posterior: Posterior, table: pd.DataFrame, seed: int) -> Array:
 def of_value(posteriors: Mapping[str, Posterior], truth: Truth, customers: Customers, seed: int) -> dict[str, Quantity]:
     """Expected totals of the base, whole and by part, and of the watched customers. The truth is the last draw."""
     together = {role: with_truth(role, posteriors.get(role), truth[role]) for role in ROLES}
-    values = value(together, customers, ECONOMICS, seed=seed, draws=DRAWS + 1)
+    # what a fit is worth is what the study judges, whatever its checks said
+    values = value(together, customers, ECONOMICS, seed=seed, draws=DRAWS + 1, allow_failed=CHECK_NAMES)
     totals = {"total": values.expected.sum(axis=1, dtype=float), "base total": values.base("expected")}
     for name, part in values.parts.items():
         totals[name] = part.expected.sum(axis=1, dtype=float)

@@ -204,7 +204,7 @@ def test_a_rerun_fits_nothing_and_gives_equal_files(done, tmp_path, monkeypatch)
     monkeypatch.setattr(fitting, "fit", no_fit)
     folder = shutil.copytree(done.folder, tmp_path / "again")
     (folder / "tables" / "of_an_older_run.csv").write_text("a\n1\n", encoding="utf-8")
-    allowed = {**MAPPING["sampler"], "allow": ["R-hat"], "timeout_minutes": 5}
+    allowed = {**MAPPING["sampler"], "allow_failed": ["R-hat"], "timeout_minutes": 5}
     said = []
     run(experiment(sampler=allowed), folder, progress=said.append)
     tables = ("schema.json", "scores.csv", "checks.csv", "account.csv")

@@ -181,7 +181,7 @@ def test_a_failed_sampling_check_of_a_run_is_its_status(tmp_path, monkeypatch):
     assert (row.code, row.result, row.entry, row.kind) == ("rhat", "failed", "bg", "sampling")
     assert (row["value"], row.at_most) == (1.3, 1.01)
     assert row.consequence == "the chains disagree"
-    allowed = {**small, "sampler": {**MAPPING["sampler"], "allow": ["R-hat"]}}
+    allowed = {**small, "sampler": {**MAPPING["sampler"], "allow_failed": ["R-hat"]}}
     monkeypatch.setattr(fitting, "fit", no_fit)
     assert run(experiment(**allowed), tmp_path / "r").exit_status == 0
 
@@ -239,3 +239,34 @@ def test_data_that_is_not_there_is_refused(tmp_path, monkeypatch, fits):
     with pytest.raises(ClvError, match="CLVMODELS_DATA"):
         run(experiment(data={"dataset": "cdnow"}), tmp_path / "r")
     assert fits.asked == []
+
+
+def failing(model, customers, **options):
+    """A fit whose purchases did not pass."""
+    made = made_up(model, customers, **options)
+    if "purchases" not in model.provides:
+        return made
+    return dataclasses.replace(made, checks=[made.checks[0]._replace(found=1.3, passed=False)])
+
+
+def test_no_value_is_made_of_a_posterior_that_failed_unless_allowed_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "fit", failing)
+    told = []
+    outcome = run(experiment(), tmp_path / "r", progress=told.append)
+    assert outcome.exit_status == 1
+    assert "BG/NBD: no value is made of what failed its checks (R-hat)" in told
+    customers = pd.read_parquet(tmp_path / "r" / "customers.parquet")
+    assert (customers["failed_checks"] == "R-hat").all() and "expected_value_mean" not in customers
+    checks = pd.read_csv(tmp_path / "r" / "checks.csv")
+    failed = checks[checks["code"] == "rhat"].query("result == 'failed'")
+    assert failed["consequence"].str.endswith("no value is told, unless sampler: allow_failed names the check").all()
+    stored = {path.name.partition(".")[0] for path in (tmp_path / "r" / "tables").iterdir()}
+    assert "total_value" not in stored and "tracking" in stored
+    write_report(outcome.folder)
+
+    monkeypatch.setattr(fitting, "fit", no_fit)
+    allowed = run(experiment(sampler={**MAPPING["sampler"], "allow_failed": ["R-hat"]}), tmp_path / "r")
+    assert allowed.exit_status == 0 and allowed.run.valued.values.failed_checks == ("R-hat",)
+    customers = pd.read_parquet(tmp_path / "r" / "customers.parquet")
+    assert (customers["failed_checks"] == "R-hat").all() and "expected_value_mean" in customers
+    write_report(allowed.folder)

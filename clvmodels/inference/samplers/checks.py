@@ -18,6 +18,8 @@ ESS_PER_CHAIN = 100
 """Effective draws a chain from which R-hat and the quantiles of a chain are themselves known well enough."""
 MAXIMUM = "maximum found"
 """The one check of method "mle"."""
+CHECK_NAMES = ("R-hat", "bulk ESS", "tail ESS", "divergences", "Pareto k-hat", "importance ESS", MAXIMUM)
+"""What posteriors may fail, and may be allowed to have failed."""
 
 
 class Check(NamedTuple):
