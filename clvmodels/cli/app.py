@@ -107,8 +107,8 @@ def demo_experiment(customers: int) -> dict[str, Any]:
         "title": "Which customers of the simulated retailer earn money?",
         "data": {"dataset": "retailer", "customers": customers},
         "models": {
-            "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
             "mbg_nbd": {"purchases": "mbg_nbd", "spend": "gamma_gamma"},
+            "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
         },
         "costs": {
             "returns": {"model": "beta_binomial_returns", "window": 21},
@@ -168,7 +168,7 @@ def report(
 
 
 @app.command(
-    epilog="Example: clvmodels fit orders.csv --model bg_nbd --time-unit week "
+    epilog="Example: clvmodels fit orders.csv --model mbg_nbd --time-unit week "
     "--columns customer_id=cust,date=day --effect alpha:channel --out posterior.nc"
 )
 def fit(

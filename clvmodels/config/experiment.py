@@ -37,7 +37,8 @@ from clvmodels.valuation.economics import Economics
 
 
 class Experiment(Section):
-    """One experiment: the whole file, defaults filled in."""
+    """One experiment: the whole file, defaults filled in. `value_at: data_end` judges on the holdout, then fits and
+    values again on all data; `calibration_end` values what was judged."""
 
     title: Text
     data: DataSection

@@ -5,7 +5,7 @@ Cells count customers; the lines are where the mean probability of the customers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,8 @@ class Tables(NamedTuple):
     """Who is still a customer."""
 
     shares: pd.DataFrame
-    """One row: how many customers are surely there (alive), in doubt, and surely gone."""
+    """One row: how many customers are surely there (alive), in doubt, and surely gone; and of how many the model cannot
+    tell (unknown), because by its construction nobody of their history has left."""
     cells: pd.DataFrame
     """At most 25 x 13 cells of silence and frequency with their customers and the mean of their probabilities; the row
     of the highest frequency is open: it holds all above as well."""
@@ -38,9 +39,9 @@ class Tables(NamedTuple):
     """Of each frequency, the silence at which the probability crosses a level."""
 
 
-def _known(run: Run) -> pd.DataFrame | None:
-    """Silence, frequency and mean probability of being alive of each customer, as late as the run knows it; None of
-    contracts, of which it is known who is there."""
+def _customers(run: Run) -> pd.DataFrame | None:
+    """Silence, frequency and mean probability of being alive of each customer, as late as the run knows it, and nan
+    where it cannot; None of contracts, of which it is known who is there."""
     judged = run.entries[run.recommended].judged
     if run.about.time == "renewals":
         return None
@@ -57,8 +58,11 @@ def _known(run: Run) -> pd.DataFrame | None:
 
 def table(run: Run) -> Tables | None:
     """Customers by silence and frequency; crossings of the levels; shares of customers in doubt and not."""
-    known = _known(run)
-    if known is None:
+    everyone = _customers(run)
+    if everyone is None:
+        return None
+    known = everyone.dropna(subset="alive").reset_index(drop=True)
+    if known.empty:
         return None
     top = _last_row(known["frequency"].to_numpy())
     known["row"] = np.minimum(known["frequency"], top)
@@ -82,7 +86,7 @@ def table(run: Run) -> Tables | None:
     for row, group in known.groupby("row"):
         crossings += _crossings(int(row), group)
     return Tables(
-        pd.DataFrame([_shares(known["alive"].to_numpy())]),
+        pd.DataFrame([{**_shares(known["alive"].to_numpy()), "unknown": len(everyone) - len(known)}]),
         pd.DataFrame(rows),
         typed(crossings, frequency=int, silence=float, p_alive=float),
     )
@@ -126,22 +130,50 @@ def heading(tables: Tables, about: About) -> str:
 
 
 def share_in_doubt(tables: Tables) -> str:
-    """The share of customers of whom it is not clear whether they are still there."""
-    return words.share(row_of(tables.shares).doubt, row_of(tables.shares).sum())
+    """The share of customers of whom it is not clear whether they are still there, among those of whom a model can tell
+    anything."""
+    n = row_of(tables.shares)
+    return words.share(n.doubt, _told(n))
+
+
+def _told(n: Any) -> int:
+    """Of how many customers the model can tell."""
+    return int(n["alive"] + n["doubt"] + n["gone"])
+
+
+def _unknown(tables: Tables) -> int:
+    """Of how many customers it cannot; runs of older versions did not ask."""
+    return int(row_of(tables.shares).get("unknown", 0))
+
+
+def of_whom(tables: Tables) -> str:
+    """Whom the shares are of, where that is not everyone."""
+    unknown = _unknown(tables)
+    return "customers who bought again" if unknown else "customers"
+
+
+def without_answer(tables: Tables) -> str:
+    """Of how many the model cannot tell; empty where there is nobody."""
+    unknown = _unknown(tables)
+    if not unknown:
+        return ""
+    customers = words.counted(unknown, "customer", "customers")
+    return f" Of {customers} without a repeat purchase this model cannot tell: before one, it lets nobody leave."
 
 
 def describe(tables: Tables, about: About) -> Words:
     n = row_of(tables.shares)
-    whole = n.sum()
+    whole = _told(n)
     shown, more = ("Dots: customers", "larger") if whole <= SMALL else ("Cells: customers", "stronger blue")
     sub = (
         f"{shown} by repeat purchases and {about.time_unit}s since the last one; {more}: more of them. "
         "Lines: where the probability of still being a customer is 90%, 50% and 10%."
     )
     caption = (
-        f"**{words.share(n['doubt'], whole)} of customers are in doubt**: between 10% and 90% likely to be still "
-        f"there. {words.share(n['alive'], whole)} have at least 90%, {words.share(n['gone'], whole)} at most 10%. "
-        "Leaving is never seen: this is the model's inference from silence."
+        f"**{words.share(n['doubt'], whole)} of {of_whom(tables)} are in doubt**: between 10% and 90% likely to be "
+        f"still there. {words.share(n['alive'], whole)} have at least 90%, "
+        f"{words.share(n['gone'], whole)} at most 10%. "
+        f"Leaving is never seen: this is the model's inference from silence.{without_answer(tables)}"
     )
     alt = (
         f"Density of customers by silence and frequency with lines of equal probability of being alive; "

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
@@ -109,6 +110,12 @@ class Composed[P: Purchases](PurchaseModel):
         was_ended = pt.eq(rows["status"], STATUS["ended"])
         ended = pt.switch(was_ended, at_T, ended)
         return pt.switch(was_ended, -np.inf, alive), pt.switch(was_alive, -np.inf, ended)
+
+    def may_have_left(self, rows: Rows[Array]) -> NDArray[np.bool_]:
+        may_have_ended = self.lifetime.may_have_ended(rows)
+        if not self.observes_end:
+            return may_have_ended
+        return may_have_ended | (rows["status"] != STATUS["unknown"])  # who was seen to be there is known to be
 
     def draw_alive(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         age = self.on_calendar.operational_age(rows, rows["T"], theta)

@@ -268,6 +268,11 @@ class PurchaseModel(Model):
         larger, smaller = pt.switch(alive_larger, alive, ended), pt.switch(alive_larger, ended, alive)
         return larger + pt.softplus(smaller - larger)
 
+    def may_have_left(self, rows: Rows[Array]) -> NDArray[np.bool_]:
+        """Whether a customer of each history can have left by T, in this model. Where none can, P(alive) is 1 by
+        construction, and tells nothing of the customer. [C], or one for all"""
+        return np.asarray(True)
+
     @abstractmethod
     def draw_alive(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> State:
         """Each customer's own parameters and future end, given the history and being alive at T."""

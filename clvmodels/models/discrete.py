@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
@@ -136,6 +137,9 @@ class Discrete(PurchaseModel):
     @property
     def reads_ahead(self) -> tuple[str, ...]:
         return ("frequency", "T")
+
+    def may_have_left(self, rows: Rows[Array]) -> NDArray[np.bool_]:
+        return np.asarray(self.lifetime.ends)
 
     def branches(self, rows: Rows[Graph], theta: Theta[Graph]) -> tuple[Graph, Graph]:
         x, T = rows["frequency"], rows["T"]

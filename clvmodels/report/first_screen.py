@@ -125,7 +125,9 @@ def _sentences(stored: Stored) -> Iterator[str]:
         forecast = words.count_span(purchases.q5, purchases.q95)
         yield f"In {phrases.window(about)} held out, {came} came; the forecast was {forecast}."
     if "p_alive" in tables:
-        yield f"{p_alive.share_in_doubt(tables['p_alive'])} of customers are in doubt: gone, or only silent."
+        alive = tables["p_alive"]
+        share, customers = p_alive.share_in_doubt(alive), p_alive.of_whom(alive)
+        yield f"{share} of {customers} are in doubt: gone, or only silent.{p_alive.without_answer(alive)}"
 
 
 def total_value(tables: dict[str, Any]) -> pd.Series | None:
@@ -190,8 +192,10 @@ def _best_model(stored: Stored) -> Answer | None:
 def _in_doubt(stored: Stored) -> Answer | None:
     if "p_alive" not in stored.tables:
         return None
-    share = p_alive.share_in_doubt(stored.tables["p_alive"])
-    return Answer("Customers in doubt", share, "10 to 90% likely to be there.", "p_alive", "Who")
+    table = stored.tables["p_alive"]
+    customers = p_alive.of_whom(table)
+    note = "10 to 90% likely to be there." if customers == "customers" else f"Of {customers}: 10 to 90% likely there."
+    return Answer("Customers in doubt", p_alive.share_in_doubt(table), note, "p_alive", "Who")
 
 
 def _rows_used(stored: Stored) -> Answer | None:

@@ -87,7 +87,8 @@ class EntryResult:
     calibration_weeks: np.ndarray | None = None
     """Purchases of the whole base in the fitted weeks, as the model would have them from the start. [D, weeks]"""
     p_alive: np.ndarray | None = None
-    """Mean over draws, in the order of the customers' table at the entry's own origin. [C]"""
+    """Mean over draws, in the order of the customers' table at the entry's own origin; nan where the model lets nobody
+    of that history leave. [C]"""
     withheld: tuple[str, ...] = ()
     """Sampling checks that failed, for which value is withheld although economics ask for it."""
     elpd: pd.DataFrame | None = None

@@ -19,7 +19,7 @@ from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
 from clvmodels.runs.fits import loo_scores
 from clvmodels.runs.inputs import effects_of
-from clvmodels.valuation.scoring import by_customer
+from clvmodels.valuation.scoring import known_p_alive
 
 PAST_DRAWS = 400
 """Simulated pasts behind the band of the fitted weeks: enough for its 5% and 95% quantiles, and drawn for nothing
@@ -56,7 +56,7 @@ def judge_entry(context: Context, name: str, posteriors: dict[str, Posterior], s
     if spend is not None and isinstance(spend.model, SpendModel):
         density_of = spend.model.density_of
         judged = replace(judged, spend_elpd=loo_scores(context, spend, split), spend_density_of=density_of)
-    return replace(entry, judged=judged, p_alive=by_customer(futures.p_alive))
+    return replace(entry, judged=judged, p_alive=known_p_alive(purchases, split.customers.table, futures.p_alive))
 
 
 def compare_entries(entries: Mapping[str, EntryResult]) -> pd.DataFrame:

@@ -135,21 +135,25 @@ def with_usual_windows(experiment: Experiment, company: Company) -> Experiment:
 
 
 def splits(experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar]) -> tuple[Split, Split]:
-    """The customers at the calibration's end with the holdout, and those at the date of value; each with what cost
-    models observe of them up to then, and the experience that effects read."""
+    """The customers at the calibration's end with the holdout, and those at the date of value: the data's end, or the
+    calibration's. Each with what cost models observe of them up to then, and the experience that effects read. Where
+    both dates are one, so are both splits."""
     data = experiment.data
     holdout = data.holdout.isoformat() if isinstance(data.holdout, date) else data.holdout
     end = _iso(data.calibration_end)
     split = _customers(experiment, company, calendars, calibration_end=end, holdout=holdout)
-    if split.holdout is None or experiment.value_at == "calibration_end":
+    if data.calibration_end is None or experiment.value_at == "calibration_end":
         return split, split
-    return split, customers_at(experiment, company, calendars, split.holdout.end)
+    value_split = customers_at(experiment, company, calendars, None)
+    if value_split.customers.observation_end == split.customers.observation_end:
+        return split, split
+    return split, value_split
 
 
 def customers_at(
-    experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar], day: Day
+    experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar], day: Day | None
 ) -> Split:
-    """The customers known at a day, as of that day."""
+    """The customers known at a day, as of that day; None: the last of the data."""
     return _customers(experiment, company, calendars, calibration_end=day)
 
 

@@ -16,6 +16,7 @@ from clvmodels.customers.table import Customers, Split
 from clvmodels.dates import DAYS_PER_UNIT, period_end, period_of
 from clvmodels.draws import Array
 from clvmodels.inference.later_amounts import log_density_of_later
+from clvmodels.inference.samplers.checks import CHECK_NAMES
 from clvmodels.metrics.judged import Judged
 from clvmodels.metrics.money import Money
 from clvmodels.models import get_costs
@@ -60,7 +61,7 @@ def with_money(
     if split.holdout is None or not split.customers.has_spend:
         return dict(entries)
     later = value_split
-    if later is split:  # value is at the calibration's end: what came later is not summarised yet
+    if later.customers.observation_end != split.holdout.end:  # value is of another day than what came
         later = customers_at(context.experiment, company, context.calendars, split.holdout.end)
     came = what_came(context, company, split)
     with_spend = dict(entries)
@@ -115,6 +116,7 @@ def _with_money(context: Context, entry: EntryResult, judged: Judged, later: Spl
         seed=experiment.seed,
         draws=experiment.sampler.draws,
         folder=context.scratch / entry.name,
+        allow_failed=CHECK_NAMES,  # what failed, the checks of the run tell: it is judged like the others
     )
     density = log_density_of_later(
         entry.posteriors["spend"], customers.table, later.customers.table, experiment.sampler.draws

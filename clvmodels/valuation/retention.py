@@ -38,7 +38,7 @@ def check_rule(posterior: Posterior) -> None:
     """
     model = posterior.model
     if model.time != "continuous" or model.options.get("k", 1) != 1 or model.traits:
-        remedy = "Take a model of Poisson purchases without a calendar, such as pareto_nbd or bg_nbd"
+        remedy = "Take a model of Poisson purchases without a calendar, such as pareto_nbd or mbg_nbd"
         raise ConfigError(Problem("retention by silence does not go with this model", "economics", model.title, remedy))
 
 

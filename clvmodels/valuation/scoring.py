@@ -59,9 +59,11 @@ def score(
     Returns
     -------
     DataFrame
-        By customer_id: p_alive, p_purchase (at least one within the horizon), expected_purchases, purchases_q5 to
-        q95 (realised); with spend, expected_spend (of a purchase) and mean, sd, q5 to q95 of expected_value and
-        realised_value. Where a sampling check failed that is allowed to, failed_checks names it in every row.
+        By customer_id: p_alive (missing where the model lets nobody of that history leave: in BG/NBD nobody who has
+        not bought again has left, whatever the silence), p_purchase (at least one within the horizon),
+        expected_purchases, purchases_q5 to q95 (realised); with spend, expected_spend (of a purchase) and mean, sd, q5
+        to q95 of expected_value and realised_value. Where a sampling check failed that is allowed to, failed_checks
+        names it in every row.
 
     Raises
     ------
@@ -224,7 +226,7 @@ def _behaviour_columns(
     expected = expectations.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
     p_none = expectations.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
     columns = {
-        "p_alive": by_customer(people.p_alive),
+        "p_alive": known_p_alive(posterior, table, people.p_alive),
         "p_purchase": 1.0 - p_none,
         "expected_purchases": by_customer(expected),
         **_quantiles("purchases", counts),
@@ -236,6 +238,17 @@ def _behaviour_columns(
         amount = spend.model.expected_spend(rows, theta)
         columns["expected_spend"] = by_customer(amount) * amount_unit
     return columns
+
+
+def known_p_alive(posterior: Posterior[PurchaseModel], table: pd.DataFrame, p_alive: Array) -> Array:
+    """The mean over draws of P(alive), and nan where it is 1 by the model's construction: there it tells nothing.
+
+    p_alive: [D, C]; result [C]
+    """
+    model = posterior.model
+    rows = individuals.rows_of(table, model.observes)
+    can_have_left = np.broadcast_to(model.may_have_left(rows), (1, len(table)))[0]
+    return np.where(can_have_left, by_customer(p_alive), np.nan)
 
 
 def _value_columns(block: Block) -> dict[str, Array]:

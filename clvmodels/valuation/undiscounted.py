@@ -52,6 +52,7 @@ def money_ahead(
     seed: int,
     draws: int = 1000,
     folder: Path | None = None,
+    allow_failed: Collection[str] = (),
 ) -> dict[str, Ahead]:
     """Sums of parts of the money of purchases in the `window` time units after the origin.
 
@@ -66,6 +67,8 @@ def money_ahead(
         Kinds that are costs, and are told as positive numbers.
     folder
         Where the [D, C] arrays are kept; None keeps them in memory.
+    allow_failed
+        Sampling checks that posteriors may have failed, by name: a FitError tells of others.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def money_ahead(
         See `valuation`.
     """
     in_window = replace(economics, horizon=window, referral=None)
-    valuer = valuation(posteriors, customers, in_window, seed=seed, draws=draws)
+    valuer = valuation(posteriors, customers, in_window, seed=seed, draws=draws, allow_failed=allow_failed)
     ends = [end for parts in kinds.values() for end in parts.values()]
     known = {SALES, *valuer.part_names()}
     valuer = replace(valuer, edges=_with_ends(valuer.edges, ends))

@@ -28,7 +28,7 @@ def asked(
     """
     told: dict = {}
 
-    def value_newcomers(posteriors, customers, economics, *, seed, draws):
+    def value_newcomers(posteriors, customers, economics, *, seed, draws, allow_failed):
         told.update(models=list(posteriors), customers=customers, economics=economics, seed=seed, draws=draws)
         return made(np.full(9, 4.0), np.full(9, 52.0)) if newcomers is None else newcomers
 

@@ -101,6 +101,50 @@ CASES["two frequencies, joined by lines"] = Says(
 )
 
 
+def half_without_answer():
+    """The eleven of whom it can be told, and nine who never bought again: of them a model like BG/NBD cannot tell."""
+    table = falling().value_split.customers.table
+    once = pd.DataFrame({"frequency": 0, "recency": 0.0, "T": 120.0}, index=[f"d{k}" for k in range(9)])
+    customers = Customers(pd.concat([table, once]), "week", END, "EUR")
+    valued = entry(p_alive=np.r_[1 - np.arange(11) / 10, np.full(9, np.nan)])
+    return tiny_run(about=about(customers=20), valued=valued, value_split=Split(customers, None, None))
+
+
+CASES["of some it cannot be told"] = Says(
+    half_without_answer,
+    heading="Who is still a customer",
+    sub=(
+        "Dots: customers by repeat purchases and weeks since the last one; larger: more of them. "
+        "Lines: where the probability of still being a customer is 90%, 50% and 10%."
+    ),
+    caption=(
+        "**63.6% of customers who bought again are in doubt**: between 10% and 90% likely to be still there. 18.2% "
+        "have at least 90%, 18.2% at most 10%. Leaving is never seen: this is the model's inference "
+        "from silence. Of 9 customers without a repeat purchase this model cannot tell: before one, it lets nobody "
+        "leave."
+    ),
+    alt=(
+        "Density of customers by silence and frequency with lines of equal probability of being "
+        "alive; 63.6% lie between 10% and 90%, 18.2% above."
+    ),
+    titles=("Repeat purchases", "Customers", "90% after, weeks of silence", "50% after", "10% after"),
+    rows=[("3", "11", "10.0", "50.0", "90.0")],
+)
+
+
+def test_they_are_counted_and_not_among_those_who_are_surely_there():
+    (shares,) = FIGURES["p_alive"].table(half_without_answer()).shares.to_dict("records")
+    assert shares == {"alive": 2, "doubt": 7, "gone": 2, "unknown": 9}
+
+
+def test_where_it_can_be_told_of_nobody_there_is_no_figure():
+    found = falling()
+    assert (
+        FIGURES["p_alive"].table(tiny_run(valued=entry(p_alive=np.full(11, np.nan)), value_split=found.value_split))
+        is None
+    )
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("p_alive", case)

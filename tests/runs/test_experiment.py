@@ -194,7 +194,7 @@ def test_the_folder_says_what_it_is(done):
 
 def test_p_alive_is_told_as_of_the_date_of_value(done, customers):
     base = customers[customers["valued_at"] == "2025-12-28"]
-    assert np.array_equal(done.run.valued.p_alive, base["p_alive"])
+    assert np.array_equal(done.run.valued.p_alive, base["p_alive"], equal_nan=True)
 
 
 # ---------------------------------------------------------------------------------------------- again

@@ -64,6 +64,27 @@ def test_without_a_holdout_customers_are_valued_and_nothing_is_judged(fits, tmp_
     write_report(outcome.folder)
 
 
+def test_value_at_the_datas_end_is_that_and_not_the_holdouts(fits, tmp_path):
+    """Half a year after the calibration are in the data, three months of it held out: values were three months old."""
+    data = {**MAPPING["data"], "calibration_end": "2025-06-29", "holdout": 13}
+    outcome = run(experiment(data=data), tmp_path / "r")
+    assert fits.asked == [(name, day) for day in ("2025-06-29", "2025-12-28") for name in ("bg_nbd", "gamma_gamma")]
+    stored = json.loads((tmp_path / "r" / "run.json").read_text(encoding="utf-8"))
+    assert (stored["holdout_end"], stored["value_at"], stored["data_end"]) == ("2025-09-28", "2025-12-28", "2025-12-28")
+    assert outcome.run.valued.values.valued_at == pd.Timestamp("2025-12-28")
+    table = pd.read_parquet(tmp_path / "r" / "customers.parquet")
+    assert set(table["valued_at"]) == {"2025-06-29", "2025-12-28"}
+    held_out = outcome.run.split.holdout
+    assert held_out.end == pd.Timestamp("2025-09-28") and len(held_out) == len(outcome.run.split.customers)
+    write_report(outcome.folder)
+
+
+def test_without_a_holdout_a_calibrations_end_is_no_date_of_value(fits, tmp_path):
+    data = {**MAPPING["data"], "calibration_end": "2025-06-29", "holdout": None}
+    run(experiment(data=data), tmp_path / "r")
+    assert {day for _, day in fits.asked} == {"2025-06-29", "2025-12-28"}
+
+
 def test_value_at_the_calibrations_end_is_fitted_once_and_scored_once(fits, tmp_path):
     run(experiment(value_at="calibration_end"), tmp_path / "r")
     assert fits.asked == [("bg_nbd", "2025-06-29"), ("gamma_gamma", "2025-06-29")]

@@ -46,12 +46,23 @@ def scored(base) -> pd.DataFrame:
 def test_one_row_a_customer_with_every_column(base, scored):
     assert scored.index.tolist() == base.table.index.tolist() and scored.index.name == "customer_id"
     assert list(scored.columns) == [*PURCHASES, "expected_spend", *VALUES]
-    assert scored.notna().all().all() and np.isfinite(scored.to_numpy()).all()
-    assert scored[["p_alive", "p_purchase"]].stack().between(0, 1).all()
-    assert (scored["p_purchase"] <= scored["p_alive"] + 1e-12).all()
+    numbers, p_alive = scored.drop(columns="p_alive"), scored["p_alive"].dropna()
+    assert numbers.notna().all().all() and np.isfinite(numbers.to_numpy()).all()
+    assert p_alive.between(0, 1).all() and scored["p_purchase"].between(0, 1).all()
+    assert (scored["p_purchase"] <= scored["p_alive"].fillna(1.0) + 1e-12).all()
     for name in ("purchases", "expected_value", "realised_value"):
         levels = scored[[f"{name}_q{p}" for p in (5, 25, 50, 75, 95)]]
         assert (levels.diff(axis=1).iloc[:, 1:] >= 0).all().all()
+
+
+def test_p_alive_is_told_where_it_can_be_known(base, scored):
+    """In BG/NBD nobody leaves before a repeat purchase: 1 was told of all who bought once, however long ago."""
+    bought_once = base.table["frequency"] == 0
+    assert 10 < bought_once.sum() < 50
+    assert scored.loc[bought_once, "p_alive"].isna().all() and scored.loc[~bought_once, "p_alive"].notna().all()
+    of_mbg = score({"purchases": posteriors("mbg_nbd")["purchases"]}, base, horizon=26.0)
+    assert of_mbg["p_alive"].notna().all() and of_mbg.loc[bought_once, "p_alive"].max() < 1
+    assert score({"purchases": posteriors("nbd")["purchases"]}, base, horizon=26.0)["p_alive"].isna().all()
 
 
 def test_purchases_alone_are_the_same_columns(base, scored):
@@ -140,7 +151,7 @@ def test_silence_until_a_later_day_lowers_p_alive():
     assert (after["recency"] == before["recency"]).all()
     again = before["frequency"] > 0  # BG/NBD cannot end before a repeat purchase
     assert (later.loc[again, "p_alive"] < now.loc[again, "p_alive"]).all()
-    assert (later.loc[~again, "p_alive"] == 1).all()
+    assert later.loc[~again, "p_alive"].isna().all()
 
 
 def grouped(sd: float = 0.7) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.models.contract import Graph, Rows, Theta, Value
@@ -53,6 +54,10 @@ class CoinLifetime(Lifetime[Purchases], ABC):
     @abstractmethod
     def draw_ended(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """Own variables of a customer whose last coin fell. [D, C]"""
+
+    def may_have_ended(self, rows: Rows[Array]) -> NDArray[np.bool_]:
+        """Where a coin was tossed: of BG/NBD not before a repeat purchase."""
+        return np.asarray(self.tosses(rows)) > 0
 
     # What follows -----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from scipy.special import betainc, gammaln, xlogy
 
 from clvmodels.draws import Array
@@ -272,6 +273,10 @@ class Lifetime[P: Purchases](Component, ABC):
     @abstractmethod
     def log_ended_at_T(self, purchases: OnCalendar[P], rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """Log density of the history and of an end that was seen, at T. [R]"""
+
+    def may_have_ended(self, rows: Rows[Array]) -> NDArray[np.bool_]:
+        """Whether a customer of each history can have left by T."""
+        return np.asarray(True)
 
     @abstractmethod
     def draw_left(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Residual:

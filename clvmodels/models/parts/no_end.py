@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.models.contract import Graph, Rows, Theta
@@ -21,6 +22,10 @@ class NoEnd(Lifetime[Memoryless]):
     ) -> tuple[Graph, Graph]:
         alive = purchases.log_density(rows, rows["T"], theta) + purchases.calendar.log_intensity(rows, theta)
         return alive, pt.full_like(alive, -np.inf)
+
+    def may_have_ended(self, rows: Rows[Array]) -> NDArray[np.bool_]:
+        """Never."""
+        return np.asarray(False)
 
     def log_ended_at_T(self, purchases: OnCalendar[Memoryless], rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """Minus infinity."""
