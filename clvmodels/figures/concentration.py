@@ -38,17 +38,17 @@ def table(run: Run) -> Tables | None:
     values = run.valued.values
     if values is None:
         return None
-    found = concentration(values, points=POINTS, top_share=run.about.top_share)
-    best = found["customers"] == math.ceil(round(run.about.top_share * len(values.customer_id), 9))
-    rows = []
-    for series in ("expected", "realised"):
-        block = found[[f"{series}_{name}" for name in QUANTILES]].set_axis(list(QUANTILES), axis=1)
-        block.insert(0, "share_of_customers", found["share_of_customers"])
-        block.insert(0, "series", series)
-        block.insert(0, "top", best)
-        rows.append(block)
+    shares = concentration(values, points=POINTS, top_share=run.about.top_share)
+    is_top = shares["customers"] == math.ceil(round(run.about.top_share * len(values.customer_id), 9))
+    curves = []
+    for series in SERIES:
+        curve = shares[[f"{series}_{name}" for name in QUANTILES]].set_axis(list(QUANTILES), axis=1)
+        curve.insert(0, "share_of_customers", shares["share_of_customers"])
+        curve.insert(0, "series", series)
+        curve.insert(0, "top", is_top)
+        curves.append(curve)
     losing = np.array([np.count_nonzero(draw < 0) for draw in own_draws(values, "expected")])
-    return Tables(pd.concat(rows, ignore_index=True), pd.DataFrame([quantiles(losing)]))
+    return Tables(pd.concat(curves, ignore_index=True), pd.DataFrame([quantiles(losing)]))
 
 
 def top_of(tables: Tables, series: str) -> pd.Series:
@@ -63,20 +63,22 @@ def heading(tables: Tables, about: About) -> str:
 def describe(tables: Tables, about: About) -> Words:
     expected, realised = (top_of(tables, series) for series in SERIES)
     losing, best = row_of(tables.losing), f"best {words.rate(about.top_share)}"
-    gain, one, two = phrases.gain(about), share_range(expected), share_range(realised)
+    gain, share, share_later = phrases.gain(about), share_range(expected), share_range(realised)
     sub = "Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."
     caption = (
-        f"The {best} of customers carry **{one}** of expected {gain} (90%). Looking back after "
-        f"{phrases.horizon(about)}, the share of whoever then turned out best will be {two}: part of that is luck, and "
-        "luck cannot be targeted."
+        f"The {best} of customers carry **{share}** of expected {gain} (90%). Looking back after "
+        f"{phrases.horizon(about)}, the share of whoever then turned out best will be {share_later}: part of that is "
+        "luck, and luck cannot be targeted."
     )
     if losing.q95 >= 1:
         customers = words.count_span(losing.q5, losing.q95)
         caption += f" The curves pass 100% and fall back: {words.counted(customers, 'customer is', 'customers are')} "
         caption += f"expected to cost more than {words.agreeing(customers, 'it brings', 'they bring')}."
-    caption += " Credit for customers they bring is left out." if phrases.CREDIT in about.parts else ""
+    if phrases.CREDIT in about.parts:
+        caption += " Credit for customers they bring is left out."
     alt = (
-        f"Two concentration curves over customers, best first. At the {best}: {one} of expected {gain}, {two} realised."
+        f"Two concentration curves over customers, best first. At the {best}: {share} of expected {gain}, "
+        f"{share_later} realised."
     )
     return Words(sub, caption, alt)
 
@@ -84,7 +86,8 @@ def describe(tables: Tables, about: About) -> Words:
 def share_range(row: pd.Series) -> str:
     """A share of the whole value; it may pass 100% where some customers lose money."""
     step = max(0.01, words.width_step(row.q5, row.q95))
-    low, high = (words.number(100 * row[name], 100 * step) for name in ("q5", "q95"))
+    low = words.number(100 * row["q5"], 100 * step)
+    high = words.number(100 * row["q95"], 100 * step)
     return f"{low}%" if low == high else f"{low} to {high}%"
 
 
@@ -118,30 +121,19 @@ def _mark_top(axes: Axes, tables: Tables, about: About) -> None:
         row = top_of(tables, series)
         axes.plot(about.top_share, row.q50, "o", color=colour, markeredgecolor=style.PAPER, markersize=7, zorder=5)
         labels.append((f"{share_range(row)} {series}", colour, "bold"))
+    options: dict = {"ha": "right", "va": "bottom", "transform": axes.transAxes}
     for place, (text, colour, weight) in enumerate(labels):
-        style.say(
-            axes,
-            0.985,
-            (9 + 18 * place) / up,
-            text,
-            colour,
-            weight=weight,
-            ha="right",
-            va="bottom",
-            transform=axes.transAxes,
-        )
+        style.say(axes, 0.985, (9 + 18 * place) / up, text, colour, weight=weight, **options)
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
     curve = tables.curves
-    known = np.unique(curve["share_of_customers"])
-    shares = dict.fromkeys(
-        float(known[np.abs(known - share).argmin()]) for share in (0.02, 0.05, 0.1, about.top_share, 0.5)
-    )
-    rows = [
-        (words.rate(round(share, 3)), *(share_range(row_of(curve, share_of_customers=share, series=s)) for s in SERIES))
-        for share in sorted(shares)
-    ]
+    stored = np.unique(curve["share_of_customers"])
+    nearest = [float(stored[np.abs(stored - share).argmin()]) for share in (0.02, 0.05, 0.1, about.top_share, 0.5)]
+    rows = []
+    for share in sorted(set(nearest)):
+        cells = [share_range(row_of(curve, share_of_customers=share, series=series)) for series in SERIES]
+        rows.append((words.rate(round(share, 3)), *cells))
     gain = phrases.gain(about)
     titles = ("Best share of customers", f"Share of expected {gain}, 90%", f"Share of realised {gain}, 90%")
     return Numbers(titles, rows)

@@ -77,32 +77,32 @@ def used(account: pd.DataFrame) -> tuple[int, int]:
 
 def lead(tables: Tables, about: About) -> str:
     """The chapter's first sentence."""
-    kept, read = used(tables.account)
-    several = len(_sources(tables.account))
-    dropped = "The dropped rows, each with its reason, are in dropped.csv." if kept < read else "No row was dropped."
-    if several > 1 and kept < read:
-        dropped = "The others, each with its reason, are in dropped.csv."
-    of = f" of {several} tables" if several > 1 else ""
-    were = words.agreeing(kept, "was", "were")
-    rows = f"{words.count(kept)} of {words.counted(read, 'row')}{of}"
-    return f"{rows} {were} used ({words.share(kept, read)}). {dropped}"
+    rows_used, rows_read = used(tables.account)
+    table_count = len(_sources(tables.account))
+    has_several = table_count > 1
+    dropped = "No row was dropped."
+    if rows_used < rows_read:
+        dropped = f"The {'others' if has_several else 'dropped rows'}, each with its reason, are in dropped.csv."
+    of_tables = f" of {table_count} tables" if has_several else ""
+    were = words.agreeing(rows_used, "was", "were")
+    rows = f"{words.count(rows_used)} of {words.counted(rows_read, 'row')}{of_tables}"
+    return f"{rows} {were} used ({words.share(rows_used, rows_read)}). {dropped}"
 
 
 def describe(tables: Tables, about: About) -> Words:
-    changed, kept, read = _sum(tables.account, "changed"), *used(tables.account)
-    caption = (
-        f"{words.counted(changed, 'row was', 'rows were')} changed and kept: changed is not dropped."
-        if changed
-        else "No row was changed."
-    )
+    changed = _sum(tables.account, "changed")
+    rows_used, rows_read = used(tables.account)
+    caption = "No row was changed."
+    if changed:
+        caption = f"{words.counted(changed, 'row was', 'rows were')} changed and kept: changed is not dropped."
     if len(_sources(tables.account)) > 1:
         unusable = ""
         if _sum(tables.account, "unusable"):
             unusable = " + of no part of the value (sound, but too late, of no purchase, or above what was paid)"
         caption = f"In each table, rows in = used + orphaned (of nobody that is known) + dropped{unusable}. {caption}"
         caption += _decided(tables)
-    were = words.agreeing(kept, "was", "were")
-    return Words("", caption, f"{words.count(kept)} of {words.counted(read, 'row')} {were} used.")
+    were = words.agreeing(rows_used, "was", "were")
+    return Words("", caption, f"{words.count(rows_used)} of {words.counted(rows_read, 'row')} {were} used.")
 
 
 def _decided(tables: Tables) -> str:

@@ -36,16 +36,18 @@ def table(run: Run) -> Tables | None:
     """The last dates: expected value of the base and of a customer in it, and the dates that are left out."""
     if run.kpis is None or run.kpis.base_value.empty:
         return None
-    told = run.kpis.base_value
-    told = told[(told["kind"] == "expected") | told["kind"].isna()]
-    if not (told["of"] == "total").any():
+    rows = run.kpis.base_value
+    rows = rows[(rows["kind"] == "expected") | rows["kind"].isna()]
+    if not (rows["of"] == "total").any():
         return None
-    told = told[told["date"].isin(sorted(told["date"].unique())[-MOST:])]
-    told = whole(told.assign(date=pd.to_datetime(told["date"])), "customers", "repeat_purchases")
-    told = told.rename(columns={"of": "level", "left_out": "reason", "note": "found"}).fillna({"found": ""})
+    last_dates = sorted(rows["date"].unique())[-MOST:]
+    rows = rows[rows["date"].isin(last_dates)]
+    rows = whole(rows.assign(date=pd.to_datetime(rows["date"])), "customers", "repeat_purchases")
+    rows = rows.rename(columns={"of": "level", "left_out": "reason", "note": "found"}).fillna({"found": ""})
+    has_value = rows["level"].notna()
     customers = ["customers", "repeat_purchases"]
-    values = told[told["level"].notna()][["date", "level", *customers, *QUANTILES, "found"]]
-    left_out = told[told["level"].isna()][["date", *customers, "reason"]]
+    values = rows.loc[has_value, ["date", "level", *customers, *QUANTILES, "found"]]
+    left_out = rows.loc[~has_value, ["date", *customers, "reason"]]
     return Tables(values.reset_index(drop=True), left_out.astype({"reason": str}).reset_index(drop=True))
 
 
@@ -139,25 +141,23 @@ def _brief(date: pd.Timestamp) -> str:
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
-    each = rows_of(tables.values, level=EACH).set_index("date")
+    of_customers = rows_of(tables.values, level=EACH).set_index("date")
     dates = pd.concat([rows_of(tables.values, level=TOTAL), tables.left_out]).sort_values("date", kind="stable")
     rows = []
     for _, row in dates.iterrows():
-        told = [words.count(row.customers) if pd.notna(row.customers) else "—"]
+        customers = words.count(row.customers) if pd.notna(row.customers) else "—"
         if pd.isna(row.level):
-            rows.append((words.date(row.date), *told, words.label(row.reason, 60), "—", "—"))
-            continue
-        one, step = each.loc[row.date], words.width_step(row.q5, row.q95)
-        rows.append(
-            (
-                words.date(row.date),
-                *told,
-                words.money(row.q50, about.currency, step),
-                words.span(row.q5, row.q95, currency=about.currency),
-                words.span(one.q5, one.q95, currency=about.currency),
-            )
-        )
+            cells = (words.label(row.reason, 60), "—", "—")
+        else:
+            cells = _value_cells(row, of_customers.loc[row.date], about)
+        rows.append((words.date(row.date), customers, *cells))
     return Numbers(("As of", "Customers", "Middle", "90% interval", "A customer, 90%"), rows)
+
+
+def _value_cells(total: pd.Series, customer: pd.Series, about: About) -> tuple[str, str, str]:
+    middle = words.money(total.q50, about.currency, words.width_step(total.q5, total.q95))
+    ends = words.span(total.q5, total.q95, currency=about.currency)
+    return middle, ends, words.span(customer.q5, customer.q95, currency=about.currency)
 
 
 FIGURE = Figure(

@@ -25,11 +25,11 @@ def table(run: Run) -> pd.DataFrame | None:
     """The last two whole periods, by profit: the customers of each group and where they were next."""
     if run.kpis is None or run.kpis.migration.empty:
         return None
-    told = run.kpis.migration
-    told = told[(told["of"] == "profit") & told["whole"].astype(bool)]
-    if told.empty:
+    migration = run.kpis.migration
+    migration = migration[(migration["of"] == "profit") & migration["whole"].astype(bool)]
+    if migration.empty:
         return None
-    last = told[told["to_period"] == told["to_period"].max()]
+    last = migration[migration["to_period"] == migration["to_period"].max()]
     return last.rename(columns={"from_group": "label", "to_group": "group"})[COLUMNS].reset_index(drop=True)
 
 
@@ -42,8 +42,10 @@ def _groups(table: pd.DataFrame) -> list[str]:
 
 
 def _long(name: str, groups: list[str]) -> str:
-    ends = {groups[0]: "1, best", groups[-1]: f"{groups[-1]}, least"} if len(groups) > 1 else {}
-    return {NEW: "new", SILENT: "did not buy", **ends}.get(name, name)
+    long_names = {NEW: "new", SILENT: "did not buy"}
+    if len(groups) > 1:
+        long_names |= {groups[0]: "1, best", groups[-1]: f"{groups[-1]}, least"}
+    return long_names.get(name, name)
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
@@ -116,7 +118,11 @@ def _cell(axes: Axes, x: float, y: float, share: float) -> None:
     if share > 0:
         shade = round(0.06 + 0.5 * share, 2)
         axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=style.BLUE, alpha=shade, linewidth=0))
-    text = "" if share == 0 else "<1" if share < 0.005 else f"{100 * share:.0f}"
+    text = f"{100 * share:.0f}"
+    if share == 0:
+        text = ""
+    elif share < 0.005:
+        text = "<1"
     style.say(axes, x, y, text, ha="center", va="center")
 
 

@@ -24,17 +24,19 @@ def table(run: Run) -> pd.DataFrame | None:
     rows = []
     for posterior in run.valued.posteriors.values():
         for parameter in posterior.model.parameters:
-            said = parameter.name, parameter.meaning, stated(posterior, parameter)
-            rows.append(_row(posterior, *said, posterior.stacked(parameter.name)))
+            prior, draws = stated(posterior, parameter), posterior.stacked(parameter.name)
+            rows.append(_row(posterior, parameter.name, parameter.meaning, prior, draws))
         for term in posterior.terms:
-            rows += [_row(posterior, *said) for said in _of_effect(posterior, term)]
+            rows += [_row(posterior, *coefficient) for coefficient in _of_effect(posterior, term)]
     return pd.DataFrame(rows) if rows else None
 
 
 def _row(posterior: Posterior, name: str, meaning: str, prior: str, draws: np.ndarray) -> dict[str, object]:
-    q5, q50, q95 = (float(q) for q in np.quantile(draws, [0.05, 0.5, 0.95]))
-    head = {"model": posterior.model.title, "source": posterior.model.reference, "parameter": name}
-    return {**head, "meaning": meaning, "prior": prior, "draws": len(draws), "q5": q5, "q50": q50, "q95": q95}
+    model = posterior.model
+    row = {"model": model.title, "source": model.reference, "parameter": name, "meaning": meaning}
+    row |= {"prior": prior, "draws": len(draws)}
+    q5, q50, q95 = np.quantile(draws, [0.05, 0.5, 0.95]).tolist()
+    return row | {"q5": q5, "q50": q50, "q95": q95}
 
 
 def _of_effect(posterior: Posterior, term: Term) -> Iterator[tuple[str, str, str, np.ndarray]]:
@@ -60,14 +62,17 @@ def _of_effect(posterior: Posterior, term: Term) -> Iterator[tuple[str, str, str
 def stated(posterior: Posterior, parameter: Parameter) -> str:
     """The prior as it was stated: `LogNormal(mu 1.10, sigma 1.50), in weeks`."""
     prior = posterior.priors[parameter.name]
-    unit = {"time": f", in {prior.time_unit}s", "1/time": f", per {prior.time_unit}", "money": ", in the currency"}
-    shifted = f", of the excess over {parameter.lower:g}" if np.isfinite(parameter.lower) and parameter.lower else ""
-    return f"{distribution(prior)}{unit.get(parameter.unit, '')}{shifted}"
+    units = {"time": f", in {prior.time_unit}s", "1/time": f", per {prior.time_unit}", "money": ", in the currency"}
+    text = distribution(prior) + units.get(parameter.unit, "")
+    if np.isfinite(parameter.lower) and parameter.lower:
+        text += f", of the excess over {parameter.lower:g}"
+    return text
 
 
 def distribution(prior: Prior) -> str:
     """`LogNormal(mu 1.10, sigma 1.50)`."""
-    return f"{prior.dist}({', '.join(f'{name} {value:.3g}' for name, value in prior.args.items())})"
+    arguments = [f"{name} {value:.3g}" for name, value in prior.args.items()]
+    return f"{prior.dist}({', '.join(arguments)})"
 
 
 def heading(table: pd.DataFrame, about: About) -> str:

@@ -250,8 +250,10 @@ def _joined(boxes: Any) -> list[list[tuple[float, float]]]:
     is_apart = np.abs(left[1:] - right[:-1]) > 1e-9 * right.max()
     begins = np.concatenate([[True], (bottom[1:] != bottom[:-1]) | is_apart])
     ends = np.concatenate([begins[1:], [True]])
-    outlines = zip(left[begins], right[ends], bottom[begins], top[begins], strict=True)
-    return [[(a, c), (b, c), (b, d), (a, d), (a, c)] for a, b, c, d in outlines]
+    outlines = []
+    for x, x_end, y, y_end in zip(left[begins], right[ends], bottom[begins], top[begins], strict=True):
+        outlines.append([(x, y), (x_end, y), (x_end, y_end), (x, y_end), (x, y)])
+    return outlines
 
 
 def spread(centres: Sequence[float], widths: Sequence[float], low: float, high: float, gap: float = 10) -> list[float]:

@@ -205,7 +205,8 @@ def _profit(about: About) -> str:
     """What profit is, what is subtracted, and what is not."""
     margin = "each customer's own share" if about.margin is None else words.rate(about.margin)
     subtracted = [COSTS.get(name, name) for name in phrases.subtracted(about)]
-    left_out = [title for name, title in COSTS.items() if name not in about.parts] + [WINNING]
     less = f" less {words.listing(subtracted)}" if subtracted else ""
+    left_out = [title for name, title in COSTS.items() if name not in about.parts]
+    left_out.append(WINNING)
     are = words.agreeing(len(left_out), "is", "are")
     return f"Profit is {margin} of sales{less}: {words.listing(left_out)} {are} not subtracted."

@@ -22,6 +22,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _COORDINATES = {"d", "x", "y", "transform", "width", "height", "points", "viewBox"}
 _NUMBER = re.compile(r"-?\d+\.\d+")
+_REFERENCE = re.compile(r"(^|url\()#([\w.-]+)")
 _COLOURS = re.compile("|".join(style.COLOURS.values()), re.IGNORECASE)
 _VARIABLES = {value: f"var(--{role})" for role, value in style.COLOURS.items()}
 _INHERITED = {"stroke-linejoin: miter", "stroke-linecap: butt", f"font-size: {style.SIZE}px", f"fill: {style.MUTED}"}
@@ -62,17 +63,23 @@ def for_page(text: str, name: str, css_class: str, labelled_by: str) -> str:
 
 def _rename_ids(root: ElementTree.Element, name: str) -> None:
     """Short ids that begin with the drawing's name; ids that nothing refers to go."""
-    text = [value for element in root.iter() for value in element.attrib.values()]
-    used = dict.fromkeys(ref for value in text for ref in re.findall(r"(?:^|url\()#([\w.-]+)", value))
-    new = {old: f"{name}-{number}" for number, old in enumerate(used)}
+    used: list[str] = []
     for element in root.iter():
-        if "id" in element.attrib:
-            own = element.attrib.pop("id")
-            if own in new:
-                element.set("id", new[own])
+        for value in element.attrib.values():
+            used += [reference[2] for reference in _REFERENCE.finditer(value)]
+    new = {old: f"{name}-{number}" for number, old in enumerate(dict.fromkeys(used))}
+
+    def renamed(reference: re.Match[str]) -> str:
+        start, old = reference[1], reference[2]
+        return f"{start}#{new.get(old, old)}"
+
+    for element in root.iter():
+        element_id = element.attrib.pop("id", None)
+        if element_id in new:
+            element.set("id", new[element_id])
         for key, value in list(element.attrib.items()):
-            if "#" in value:
-                element.set(key, re.sub(r"(^|url\()#([\w.-]+)", lambda m: f"{m[1]}#{new.get(m[2], m[2])}", value))
+            if key != "id":
+                element.set(key, _REFERENCE.sub(renamed, value))
 
 
 def _rounded(value: str) -> str:
@@ -111,7 +118,9 @@ def _style(value: str, words: bool) -> str:
 
 
 def _rounded_opacity(content: str) -> str:
-    return f"{float(content):.2f}".rstrip("0").rstrip(".") if re.fullmatch(r"\d+\.\d{3,}", content) else content
+    if not re.fullmatch(r"\d+\.\d{3,}", content):
+        return content
+    return f"{float(content):.2f}".rstrip("0").rstrip(".")
 
 
 def _drop_empty(root: ElementTree.Element) -> None:
@@ -119,8 +128,9 @@ def _drop_empty(root: ElementTree.Element) -> None:
     for parent in list(root.iter())[::-1]:
         for child in list(parent):
             tag = child.tag.removeprefix(_SVG)
-            hidden = tag == "path" and child.get("style", "") in ("fill:none", "fill:none;opacity:0")
-            if hidden or (tag in ("g", "defs") and len(child) == 0 and not child.get("id")):
+            is_unpainted = tag == "path" and child.get("style", "") in ("fill:none", "fill:none;opacity:0")
+            is_empty = tag in ("g", "defs") and len(child) == 0 and not child.get("id")
+            if is_unpainted or is_empty:
                 parent.remove(child)
 
 
@@ -131,7 +141,8 @@ def _written(element: ElementTree.Element) -> str:
     inside += "".join(_written(child) for child in element)
     if tag == "g" and not element.attrib:
         return inside
-    attributes = "".join(
-        f' {"href" if key == _LINK else key}="{html.escape(value)}"' for key, value in element.attrib.items()
-    )
-    return f"<{tag}{attributes}>{inside}</{tag}>" if inside else f"<{tag}{attributes}/>"
+    start = f"<{tag}"
+    for key, value in element.attrib.items():
+        name = "href" if key == _LINK else key
+        start += f' {name}="{html.escape(value)}"'
+    return f"{start}>{inside}</{tag}>" if inside else f"{start}/>"

@@ -181,7 +181,9 @@ def _store_kpis(folder: Path, kpis: Kpis | None) -> None:
     """The tables of the strategy, in place of an older run's."""
     for name in ("kpis", "migration", "programmes", "base_value"):
         (folder / f"{name}.csv").unlink(missing_ok=True)
-    for name, table in ({} if kpis is None else kpis.tables()).items():
+    if kpis is None:
+        return
+    for name, table in kpis.tables().items():
         write_table(table.set_index(table.columns[0]), folder / f"{name}.csv")
 
 
@@ -210,11 +212,11 @@ def totals(run: Run) -> pd.DataFrame:
             sums = {"value": values.base(kind)}
             if run.made is not None:
                 sums["lifetime value"] = lifetime_total(run.made, values, kind)
-            several = values.parts if len(values.parts) > 1 else {}  # of one part alone, the part is the whole
-            sums |= {name: getattr(part, kind).sum(axis=1, dtype=float) for name, part in several.items()}
-            parts += [
-                pd.DataFrame({"entry": run.recommended, "total": f"{kind} {name}", "value": draws})
-                for name, draws in sums.items()
-            ]
+            if len(values.parts) > 1:  # of one part alone, the part is the whole
+                for name, part in values.parts.items():
+                    sums[name] = getattr(part, kind).sum(axis=1, dtype=float)
+            for name, draws in sums.items():
+                rows = {"entry": run.recommended, "total": f"{kind} {name}", "value": draws}
+                parts.append(pd.DataFrame(rows))
     table = pd.concat(parts) if parts else pd.DataFrame({"entry": [], "total": [], "value": []})
     return table.rename_axis("draw")
