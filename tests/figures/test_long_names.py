@@ -39,7 +39,7 @@ LENGTHS = {
     "kpi_win_keep": Cut(("label",), caption=[40], cells=[40], wide=[16], narrow=[8]),
     "kpi_programmes": Cut(("name", "reason"), caption=[40], cells=[60, 120]),
     "kpi_base_value": Cut(("reason", "found"), caption=[60, 80], cells=[60]),
-    "data_cleaning": Cut(("source", "where", "reason", "what"), cells=[40, 80]),
+    "data_cleaning": Cut(("source", "where", "reason", "what"), caption=[80], cells=[40, 60, 80]),
     "origins": Cut(("source", "column", "own_column"), cells=[40, 120, 240]),
     "prior_posterior": Cut(("title",), cells=[80], wide=[12], narrow=[11]),
     "checks": Cut(("check", "consequence", "entry"), cells=[28, 200, 240]),
