@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal, get_args
 
 import arviz as az
 import xarray as xr
+from threadpoolctl import ThreadpoolController
 
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, FitError, Problem, unknown
@@ -91,7 +93,8 @@ def fit(
     structure.set_data(condense(table, model.observes, effects), table, scales)
     effort = Effort(draws, chains, tune, timeout_seconds, progress)
     try:
-        sampled = sample(structure, method, effort, _sampler_seed(model, seed))
+        with _linear_algebra().limit(limits=1, user_api="blas"):
+            sampled = sample(structure, method, effort, _sampler_seed(model, seed))
         tree = _tree(structure, sampled)
     finally:
         structure.release_data()
@@ -110,6 +113,16 @@ def fit(
         attempts=sampled.attempts,
         scales=scales,
     )
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """What says on how many threads NumPy and SciPy multiply matrices: on one while a posterior is searched for.
+
+    Its matrices are of a handful of coordinates. Two threads that wait for each other at each of them made a fit three
+    to ten times as long on a busy machine, and the number of threads part of its last digits.
+    """
+    return ThreadpoolController()
 
 
 def _sampler_seed(model: Model, seed: int) -> int:

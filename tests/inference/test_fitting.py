@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import threadpoolctl
 from contracts.cases import (
     CASES,
     case_of,
@@ -19,7 +20,8 @@ from contracts.cases import (
 from contracts.purchase import close
 from scipy import stats
 
-from clvmodels.errors import ConfigError, FitError
+from clvmodels.errors import ConfigError, FitError, Problem
+from clvmodels.inference import fitting
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.fitting import fit
 from clvmodels.models import MODELS
@@ -47,6 +49,19 @@ def fit_of_150(request):
 
 def draws_of(posterior):
     return np.array([posterior.stacked(p.name) for p in posterior.model.parameters])
+
+
+def test_matrices_are_multiplied_on_one_thread_while_a_posterior_is_searched_for(monkeypatch):
+    threads = []
+
+    def note(*of):
+        threads.extend(library["num_threads"] for library in threadpoolctl.threadpool_info())
+        raise FitError(Problem("nothing was sampled"))
+
+    monkeypatch.setattr(fitting, "sample", note)
+    with pytest.raises(FitError, match="nothing was sampled"):
+        fit("nbd", customers_of(simulated(CASES["nbd"], 40)))
+    assert threads and set(threads) == {1}
 
 
 def test_the_order_of_rows_changes_nothing(fit_of_150):
