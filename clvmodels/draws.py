@@ -6,6 +6,7 @@ Shapes: D = draw, C = customer_id, P = period.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -120,3 +121,11 @@ def array_store(folder: Path | None, name: str, shape: tuple[int, int], dtype: s
         return np.empty(shape, dtype=dtype)
     folder.mkdir(parents=True, exist_ok=True)
     return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+
+def let_go(*stores: np.ndarray) -> None:
+    """Give back the memory of what was written to the files of `array_store`: the files keep it, and it comes back when
+    it is read. Of an array in memory nothing is given back."""
+    for store in stores:
+        if isinstance(store, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+            store._mmap.madvise(mmap.MADV_DONTNEED)

@@ -59,6 +59,16 @@ def _add_up_periods(values, weights, total):  # pragma: no cover - compiled
                     total[d, c, q] += values[d, c, p] * weights[p, q]
 
 
+def chance_of_any(posterior: Posterior, table: pd.DataFrame, p_alive: Array, length: float) -> Array:
+    """P(a purchase in the window), exact given each draw's parameters, averaged over draws. [C]"""
+    model = purchase_model(posterior)
+
+    def of_alive(rows: Rows[Array], theta: Theta[Array]) -> Array:
+        return model.chance_of_purchase(rows, theta, 0.0, length)
+
+    return _mean_over_draws(p_alive * by_history(posterior, table, len(p_alive), of_alive, model.reads_ahead))
+
+
 def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n: Array, length: float) -> Array:
     """P(n purchases in the window), averaged over draws. n and result: [C]
 
@@ -70,8 +80,12 @@ def probability_of(posterior: Posterior, table: pd.DataFrame, p_alive: Array, n:
         return model.count_probability(rows, theta, rows["_n"][0], length)
 
     if_alive = by_history(posterior, table.assign(_n=n), len(p_alive), of_n, (*model.reads_ahead, "_n"))
-    by_draw = p_alive * if_alive + (1.0 - p_alive) * (n == 0)
-    # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
+    return _mean_over_draws(p_alive * if_alive + (1.0 - p_alive) * (n == 0))
+
+
+def _mean_over_draws(by_draw: Array) -> Array:
+    """A mean along contiguous draws: its last digit does not depend on how many customers are in the block. [D, C] ->
+    [C]"""
     return np.ascontiguousarray(by_draw.T).mean(axis=1)
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers, Holdout
-from clvmodels.draws import Array, Progress, array_store, blocks, in_threads, totals_html
-from clvmodels.futures.expectations import expected_counts, probability_of
+from clvmodels.draws import Array, Progress, array_store, blocks, in_threads, let_go, totals_html
+from clvmodels.futures.expectations import chance_of_any, expected_counts, probability_of
 from clvmodels.futures.individuals import among, blocks_of_alike, drawn_alive, present, purchase_model, rows_of
 from clvmodels.futures.windows import past_bounds, week_edges, whole_weeks
 from clvmodels.inference.effects import check_columns
@@ -133,7 +133,7 @@ def forecast(
         purchases[:, block] = counts.total()
         p_alive[:, block] = people.p_alive
         expected[:, block] = expected_counts(posterior, part, people.p_alive, edges[[0, -1]], draws)[..., 0]
-        p_any[block] = 1.0 - probability_of(posterior, part, people.p_alive, np.zeros(len(part)), length)
+        p_any[block] = chance_of_any(posterior, part, people.p_alive, length)
         if came is not None:
             with np.errstate(divide="ignore"):  # minus infinity is refused by the metric, by name
                 log_prob[block] = np.log(probability_of(posterior, part, people.p_alive, came[block], length))
@@ -144,6 +144,7 @@ def forecast(
     for block, of_block in zip(of_alike, in_threads(forecast_of, of_alike), strict=True):
         by_week += of_block
         done += len(block)
+        let_go(purchases, expected, p_alive)
         if progress is not None:
             progress(done, size)
     return Futures(

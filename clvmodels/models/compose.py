@@ -139,6 +139,8 @@ class Composed[P: Purchases](PurchaseModel):
         return self.lifetime.count_probability(self.on_calendar, rows, theta, np.asarray(n, dtype=float), t)
 
     def chance_of_purchase(self, rows: Rows[Array], theta: Theta[Array], start: float, end: float) -> Array:
+        if self.purchases.stages > 1 or type(self.calendar) is not Calendar:
+            return super().chance_of_purchase(rows, theta, start, end)
         return self.lifetime.chance_of_purchase(self.on_calendar, rows, theta, start, end)
 
     def draw_counts(

@@ -290,9 +290,17 @@ class PurchaseModel(Model):
         """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""
 
     def chance_of_purchase(self, rows: Rows[Array], theta: Theta[Array], start: float, end: float) -> Array:
-        """P(a purchase in (T + start, T + end] | history, alive at T), where purchases are a Poisson process while the
-        customer stays. [D, C]"""
-        raise NotImplementedError(f"{self.title} tells no chance of a purchase in a window")
+        """P(a purchase in (T + start, T + end] | history, alive at T). [D, C]
+
+        Raises
+        ------
+        NotImplementedError
+            The window does not begin at T, and purchases are no Poisson process in calendar time while the customer
+            stays.
+        """
+        if start:
+            raise NotImplementedError(f"{self.title} tells no chance of a purchase in a later window")
+        return 1.0 - self.count_probability(rows, theta, np.zeros(()), end)
 
     def dert_if_alive(self, rows: Rows[Array], theta: Theta[Array], discount_rate: float) -> Array:
         """Discounted expected residual transactions of a customer alive at T (`evaluate.dert`). [D, C]

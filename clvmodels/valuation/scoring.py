@@ -224,10 +224,9 @@ def _behaviour_columns(
     rng = KeyedRandom(seed, "score future", list(table.index), draws)
     counts = forecast.purchase_counts(posterior, table, people.state, window, rng).total()
     expected = expectations.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
-    p_none = expectations.probability_of(posterior, table, people.p_alive, np.zeros(len(table)), horizon)
     columns = {
         "p_alive": known_p_alive(posterior, table, people.p_alive),
-        "p_purchase": 1.0 - p_none,
+        "p_purchase": expectations.chance_of_any(posterior, table, people.p_alive, horizon),
         "expected_purchases": by_customer(expected),
         **_quantiles("purchases", counts),
     }

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers
-from clvmodels.draws import Array, array_store, in_threads
+from clvmodels.draws import Array, array_store, in_threads, let_go
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors
 from clvmodels.valuation.economics import Economics
@@ -106,7 +106,7 @@ def money_ahead(
             of_kind.realised[:, places] = sign * np.asarray(drawn)
 
     for _ in in_threads(fill, valuer.blocks(table)):
-        pass
+        let_go(*(of_kind.realised for of_kind in ahead.values()))
     return ahead
 
 

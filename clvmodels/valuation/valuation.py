@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers
-from clvmodels.draws import Array, array_store, blocks, in_threads, totals_html
+from clvmodels.draws import Array, array_store, blocks, in_threads, let_go, totals_html
 from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.futures.individuals import blocks_of_alike
 from clvmodels.futures.newcomers import newcomer_table
@@ -293,6 +293,8 @@ def value(
     done = 0
     for size in in_threads(fill, valuer.blocks(table)):
         done += size
+        for store in (total, *parts.values()):
+            let_go(*store)
         if progress is not None:
             progress(done, len(table))
     return Values(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
+import pytest
 
 from clvmodels import draws
 
@@ -27,3 +30,33 @@ def test_slices_cover_everything_once():
 
 def test_quantiles_bear_their_names():
     assert draws.quantiles(np.arange(101.0)) == {"q5": 5.0, "q25": 25.0, "q50": 50.0, "q75": 75.0, "q95": 95.0}
+
+
+def test_threads_give_results_in_the_order_of_their_tasks():
+    started = []
+
+    def slow_at_first(task: int) -> int:
+        started.append(task)
+        time.sleep(0.02 / (1 + task))
+        return task * task
+
+    results = draws.in_threads(slow_at_first, range(40))
+    assert [next(results) for _ in range(3)] == [0, 1, 4]
+    assert max(started) <= 3 + draws.cores() + 1  # only a few ahead of what is taken
+    assert list(results) == [task * task for task in range(3, 40)]
+
+
+def test_a_task_that_fails_is_told():
+    with pytest.raises(ZeroDivisionError):
+        list(draws.in_threads(lambda task: 1 // task, [2, 1, 0, 3]))
+
+
+def test_what_was_let_go_is_still_in_its_file(tmp_path):
+    store = draws.array_store(tmp_path, "numbers", (3, 4), "float32")
+    store[:, [2, 0]] = np.arange(6).reshape(3, 2)
+    draws.let_go(store, draws.array_store(None, "none", (2, 2), "float32"))
+    assert store[:, [2, 0]].tolist() == [[0, 1], [2, 3], [4, 5]]
+    store[1, 1] = 7.0
+    draws.let_go(store)
+    store.flush()
+    assert np.load(tmp_path / "numbers.npy")[1].tolist() == [3, 7, 2, 0]

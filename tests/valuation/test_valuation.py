@@ -74,6 +74,17 @@ def test_arrays_may_lie_in_a_folder(tmp_path):
     assert np.array_equal(stored.realised, value(pair, customers, YEAR, seed=1, draws=20).realised)
 
 
+def test_threads_change_no_number(monkeypatch):
+    pair, people = roles_of(CASES["pareto_nbd"], 40), customers_of(table_of())
+    monkeypatch.setattr("clvmodels.draws.BLOCK_ELEMENTS", 40)
+    found = []
+    for cores in (1, 2, 5):
+        monkeypatch.setattr("clvmodels.draws.cores", lambda cores=cores: cores)
+        found.append(value(pair, people, YEAR, seed=1, draws=40))
+    for other in found[1:]:
+        assert np.array_equal(other.expected, found[0].expected) and np.array_equal(other.realised, found[0].realised)
+
+
 def test_progress_is_told():
     heard = []
     pair = roles_of(CASES["bg_nbd"], 5)
