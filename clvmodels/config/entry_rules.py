@@ -234,7 +234,7 @@ def _time(path: KeyPath, name: str | None, data: Mapping[str, Any]) -> Iterator[
 
 
 def laplace_problems(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Problem]:
-    """laplace follows one between-group sd of a model; purchases and lifetime are one model, spend is another."""
+    """laplace follows two between-group sds of a model; purchases and lifetime are one model, spend is another."""
     effects = [as_mapping(effect) for effect in as_list(entry.get("effects"))]
     counts: Counter[str] = Counter()
     for effect in effects:
@@ -243,7 +243,7 @@ def laplace_problems(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Proble
         part = str(effect.get("part"))
         counts["purchases" if part == "lifetime" else part] += 1
     for role, count in counts.items():
-        if count > 1:
-            message = f"laplace can follow one pooled group of a model, and the {role} model has {count}"
+        if count > 2:
+            message = f"laplace can follow two pooled groups of a model, and the {role} model has {count}"
             remedy = "Use method: auto or nuts, or list parameters that may share their coefficients in one effect"
             yield at((*path, "effects"), Problem(message, known=remedy), key=True)

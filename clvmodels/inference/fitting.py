@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -58,8 +59,9 @@ def fit(
     method
         laplace: importance resampling around the mode. nuts: chains by nutpie, whitened by the mode's curvature.
         auto: laplace, and nuts where laplace is refused; both are recorded. mle: the maximum of the likelihood.
-        With one pooled group laplace follows its between-group sd, at whose 0 the joint mode lies; with more than one
-        laplace is refused. mle takes covariates (without a prior), and no pooled groups.
+        With one or two pooled groups laplace follows their between-group sds, at whose 0 the joint mode lies; with
+        more, or beyond a hundred coordinates, laplace is refused. mle takes covariates (without a prior), and no pooled
+        groups.
     draws, chains, tune
         Draws in all for laplace; per chain for nuts.
     timeout_seconds
@@ -143,4 +145,7 @@ def _tree(structure: Density, sampled: Sampled) -> xr.DataTree:
         contents["importance"] = {name: of_proposals[None] for name, of_proposals in weights.items()}
     dims = {term.name: [term.dimension] for term in structure.terms}
     coords = {term.dimension: list(term.labels) for term in structure.terms}
-    return az.from_dict(contents, dims=dims, coords=coords)
+    tree = az.from_dict(contents, dims=dims, coords=coords)
+    if isinstance(outcome, LaplaceDraws):
+        tree["importance"].attrs |= asdict(outcome.cost)
+    return tree

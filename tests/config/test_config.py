@@ -318,7 +318,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path, old, new, place, phrase):
     assert any(f": {place}" in one and phrase in one for one in told), told
 
 
-def test_laplace_follows_one_effect_of_a_model_and_no_more(tmp_path):
+def test_laplace_follows_two_effects_of_a_model_and_no_more(tmp_path):
     by_laplace = DESIGN.replace("method: auto", "method: laplace")
     effect = "{part: purchases, parameters: [alpha], group: first_month}"
     assert load(tmp_path, by_laplace).sampler.method == "laplace"
@@ -326,14 +326,16 @@ def test_laplace_follows_one_effect_of_a_model_and_no_more(tmp_path):
     assert load(tmp_path, by_laplace.replace(effect, f"{effect}, {spend}")).sampler.method == "laplace"
     lifetime = effect.replace("purchases", "lifetime").replace("alpha", "a")
     two = f"{effect}, {lifetime}"
-    told = problems(tmp_path, by_laplace.replace(effect, two))
+    assert load(tmp_path, by_laplace.replace(effect, two)).sampler.method == "laplace"
+    three = f"{two}, {effect.replace('alpha', 'r')}"
+    told = problems(tmp_path, by_laplace.replace(effect, three))
     assert len(told) == 1
     assert (
-        "models.by_month.effects: laplace can follow one pooled group of a model, and the purchases model has 2"
+        "models.by_month.effects: laplace can follow two pooled groups of a model, and the purchases model has 3"
         in told[0]
     )
     assert "Use method: auto or nuts" in told[0]
-    assert load(tmp_path, DESIGN.replace(effect, two)).sampler.method == "auto"
+    assert load(tmp_path, DESIGN.replace(effect, three)).sampler.method == "auto"
 
 
 def test_a_calendar_that_no_entry_is_on_is_told(tmp_path):

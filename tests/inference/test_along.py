@@ -9,7 +9,7 @@ from fakes.targets import NAMES, spread_starts
 from scipy import stats
 
 from clvmodels.errors import FitError
-from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale
+from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale, laplace_over_scales
 from clvmodels.inference.samplers.counted import Counted
 from clvmodels.inference.samplers.laplace import weigh
 from clvmodels.inference.samplers.mode import find_mode
@@ -87,3 +87,28 @@ def test_a_ridge_that_is_broad_in_two_directions_is_sampled_over_a_plane():
     for of_coordinate in weighted.u[:, :2].T:
         below = np.mean(of_coordinate[:, None] < exact.ppf([0.05, 0.5, 0.95]), axis=0)
         np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.045)
+
+
+def two_funnels_graph(u):
+    """Two sets of effects around 0, each with its own sd: what is known of one is of the other too."""
+    log_density = 0.0
+    for log_sd, c in ((u[0], u[2:6]), (u[1], u[6:10])):
+        log_density += log_sd - 0.5 * (pt.exp(log_sd) / 0.5) ** 2 - 0.5 * pt.sum((c / pt.exp(log_sd)) ** 2)
+        log_density += -len(EFFECTS) * log_sd - 0.5 * pt.sum(((EFFECTS - c) / ERRORS) ** 2)
+    return log_density
+
+
+def test_two_funnels_at_once_are_sampled_over_both_scales():
+    names = ("log sd a", "log sd b", *(f"a{g}" for g in range(4)), *(f"b{g}" for g in range(4)))
+    near = np.r_[np.log([0.3, 0.3]), EFFECTS / 2, EFFECTS / 2]
+    weighted = laplace_over_scales(Target(names, two_funnels_graph, near[None]), [0, 1], near, 2000, 4)
+    assert weighted.pareto_k < 0.5 and weighted.passed
+    x = np.linspace(-11.0, 1.5, 2501)
+    variance = ERRORS**2 + np.exp(2 * x[:, None])
+    log_density = stats.norm.logpdf(EFFECTS, 0.0, np.sqrt(variance)).sum(axis=1) + x - 0.5 * (np.exp(x) / 0.5) ** 2
+    weight = np.exp(log_density - log_density.max())
+    cumulative = np.cumsum(weight) / weight.sum()
+    for of_scale in weighted.u[:, :2].T:
+        for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
+            at = np.interp(probability, cumulative, x)
+            assert abs(np.mean(of_scale < at) - probability) < 4 * np.sqrt(probability * (1 - probability) / 2000)

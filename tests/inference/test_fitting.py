@@ -75,6 +75,8 @@ def test_the_fit_is_seeded_checked_and_shown(fit_of_150):
     again = fit(posterior.model, customers_of(table), priors=posterior.priors, method="laplace", draws=DRAWS, seed=4)
     assert not np.isin(draws_of(again), draws_of(posterior)).any()
     assert posterior.passed and posterior.method == "laplace" and {check.check for check in posterior.checks}
+    cost = posterior.data["importance"].attrs
+    assert cost["values"] >= 400 and cost["gradients"] > 0
     assert list(posterior.summary().index) == [p.name for p in posterior.model.parameters]
     assert posterior.model.title in posterior._repr_html_()
     truth = np.array(list(case_of(name).theta.values()))

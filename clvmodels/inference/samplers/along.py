@@ -11,7 +11,7 @@ Shapes: K = coordinates, S = proposals, M = components.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,9 @@ LOG_SD_POINTS = np.linspace(np.log(0.001), np.log(3.0), 9)
 prior."""
 LOG_SD_GRID = np.linspace(np.log(0.001), np.log(3.0), 17)
 """Where the components are, between those places too."""
+LOG_SD_STEP, LOG_SD_NEGLIGIBLE = 1.0, 7.0
+"""Steps of the lattice over the logs of two between-group sds, and the log units of mass below which it ends: towards 0
+a log sd loses one with each step only, and nothing there depends on it."""
 RIDGE_POINTS = np.arange(-6.0, 6.01, 1.5)
 """Places along a ridge, in standard deviations from the mode: a skewed tail reaches further than the curvature says."""
 RIDGE_GRID = np.arange(-6.5, 6.51, 0.5)
@@ -62,6 +65,35 @@ def laplace_along_scale(target: Target, scale: int, draws: int, seed: int) -> La
     summit = Summit(mode.u, mode.value, np.linalg.inv(mode.covariance), 0.0)
     path = _follow(target, scale, LOG_SD_POINTS, middle, summit, np.zeros(len(free)))
     mixture = _mixture(scale, path, LOG_SD_GRID)
+    rng = np.random.default_rng(seed)
+    joint = _mode_of(mixture)
+    return Thinning(target, joint, draws, rng).draw(mixture) or weigh(target, mixture, draws, rng, joint)
+
+
+def laplace_over_scales(target: Target, scales: Sequence[int], near: np.ndarray, draws: int, seed: int) -> LaplaceDraws:
+    """Draws from a target of which two coordinates are the logs of between-group sds.
+
+    Parameters
+    ----------
+    near : [K]
+        Where the lattice begins: the sds of the EM algorithm, say, and the rest's mode given them.
+
+    Raises
+    ------
+    FitError
+        No mode given the sds.
+    LaplaceRefused
+        Weights too uneven to trust.
+    """
+    target = Counted.of(target)
+    pair = np.array(scales)
+    free = np.delete(np.arange(target.size), pair)
+    summit = polish(Conditional.of(target, near, free), near[free], near[free])
+    if problem := summit.problem(target.names):
+        raise FitError(Problem(f"no mode was found given the between-group sds: {problem}", known="Use method='nuts'"))
+    axes = LOG_SD_STEP * np.eye(len(pair))
+    slope = np.zeros((len(free), len(pair)))
+    mixture = Plane(target, pair, near[pair], axes, summit, slope, LOG_SD_NEGLIGIBLE).mixture()
     rng = np.random.default_rng(seed)
     joint = _mode_of(mixture)
     return Thinning(target, joint, draws, rng).draw(mixture) or weigh(target, mixture, draws, rng, joint)

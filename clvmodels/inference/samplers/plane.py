@@ -25,7 +25,7 @@ STEP = 1.0
 OVERLAP = 0.7
 """Width of a component along an axis, in steps: so wide they add up to a density that is flat between the points."""
 NEGLIGIBLE = 10.0
-"""Log units of mass below the heaviest point from which on the lattice is not followed further."""
+"""A share of 5e-5; the components' heavy tails reach further."""
 FARTHEST = 8
 """Steps from the middle at which the lattice ends anyway."""
 ROUGHLY = 0.1
@@ -51,6 +51,8 @@ class Plane:
         The rest's mode at the middle.
     slope : [K - 2, A]
         How the rest's mode moves there with the two.
+    negligible
+        Log units of mass below the heaviest point from which on the lattice is not followed further.
     """
 
     target: Target
@@ -59,6 +61,7 @@ class Plane:
     axes: np.ndarray
     summit: Summit
     slope: np.ndarray
+    negligible: float = NEGLIGIBLE
 
     @classmethod
     def around(cls, target: Target, mode: Mode) -> Plane:
@@ -90,7 +93,7 @@ class Plane:
         """
         summits = self._summits()
         heaviest = max(summit.log_mass() for summit in summits.values())
-        weighty = {at: summit for at, summit in summits.items() if summit.log_mass() > heaviest - NEGLIGIBLE}
+        weighty = {at: summit for at, summit in summits.items() if summit.log_mass() > heaviest - self.negligible}
         return Mixture(tuple(self._component(place, summits) for place in weighty))
 
     def _summits(self) -> dict[Place, Summit]:
@@ -100,7 +103,7 @@ class Plane:
         border = deque([(0, 0)])
         while border:
             here = border.popleft()
-            if summits[here].log_mass() < heaviest - NEGLIGIBLE:
+            if summits[here].log_mass() < heaviest - self.negligible:
                 continue
             for direction in DIRECTIONS:
                 there = _moved(here, direction)
