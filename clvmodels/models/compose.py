@@ -37,7 +37,8 @@ class Composed[P: Purchases](PurchaseModel):
     observes_end
         The customers' table has a `status`: unknown, alive, or ended, and then T is the age at the end.
     kernel
-        Its density as a compiled loop, where one is written for these components.
+        Its density as a compiled loop, where one is written for these components; a loop knows neither calendars nor
+        ends that were seen, and is not taken with them.
 
     Raises
     ------
@@ -57,7 +58,7 @@ class Composed[P: Purchases](PurchaseModel):
         kernel: Kernel | None = None,
     ):
         self.name, self.title, self.reference = name, title, reference
-        self.kernel = kernel
+        self.kernel = None if calendar or observes_end else kernel
         self.lifetime, self.observes_end = lifetime, observes_end
         self._put_together(purchases, calendar or Calendar())
 
