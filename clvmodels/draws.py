@@ -128,4 +128,4 @@ def let_go(*stores: np.ndarray) -> None:
     it is read. Of an array in memory nothing is given back."""
     for store in stores:
         if isinstance(store, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-            store._mmap.madvise(mmap.MADV_DONTNEED)
+            store._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
