@@ -1,5 +1,5 @@
-"""Which model predicts held-out purchases best: paired differences of the log score from the best; where nothing is
-held out, of the leave-one-out scores (elpd).
+"""Which model predicts held-out purchases and money best: paired differences of the log score from the best; where
+nothing is held out, of the leave-one-out scores (elpd).
 
 Differences under 4 are small whatever their error (Sivula et al. 2020; the loo package's FAQ).
 """
@@ -15,6 +15,7 @@ from clvmodels import words
 from clvmodels.figures import style
 from clvmodels.figures.figure import Figure, Numbers, Words, rows_of
 from clvmodels.metrics import METRICS, Headline
+from clvmodels.metrics.compare import PURCHASES_AND_MONEY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -41,7 +42,10 @@ def table(run: Run) -> pd.DataFrame | None:
 
 
 def heading(table: pd.DataFrame, about: About) -> str:
-    return f"Which model predicts {'histories' if about.holdout is None else 'held-out purchases'} best"
+    predicted = "histories" if about.holdout is None else "held-out purchases"
+    if is_of_money(table):
+        predicted = "held-out purchases and money"
+    return f"Which model predicts {predicted} best"
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -54,6 +58,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     score = "log probability of the held-out count"
     if about.holdout is None:
         score = "log probability of the history given all other customers (elpd by leave-one-out)"
+    if is_of_money(table):
+        score = "log density of the held-out purchases and their amounts"
     sub = (
         f"Sum over customers of the {score}, minus that of the first model; paired. Bars: 50% and 90% intervals. "
         "Left is worse."
@@ -68,6 +74,7 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     if worse:
         caption += f"{words.listing(worse)} {'predicts' if len(worse) == 1 else 'predict'} worse. "
     caption += "A difference under 4 would not matter even if it were certain."
+    caption += _disagreement(table)
     if about.customers < FEW:
         caption += f" With {words.counted(about.customers, 'customer')} the comparison is weak."
     last = table.iloc[-1]
@@ -76,6 +83,25 @@ def describe(table: pd.DataFrame, about: About) -> Words:
         f"{words.span(last.lower90, last.upper90)}; {len(same)} cannot be told from the first."
     )
     return Words(sub, caption, alt)
+
+
+def is_of_money(table: pd.DataFrame) -> bool:
+    """Whether the entries were compared by the log score of purchases and money together."""
+    return "compared_by" in table and table["compared_by"].iloc[0] == PURCHASES_AND_MONEY
+
+
+def _disagreement(table: pd.DataFrame) -> str:
+    """The entry that leave-one-out scores put clearly above the recommended one, where there is one."""
+    if "elpd_disagrees" not in table:
+        return ""
+    disagreeing = table[table["elpd_disagrees"].astype(bool)]
+    if disagreeing.empty:
+        return ""
+    other = disagreeing.loc[disagreeing["elpd_difference"].idxmax()]
+    by = words.span(other.elpd_lower90, other.elpd_upper90)
+    return (
+        f" **Leave-one-out scores disagree**: {words.label(other.label, 40)} predicts the fitted time better, by {by}."
+    )
 
 
 def _near(table: pd.DataFrame) -> pd.Series:

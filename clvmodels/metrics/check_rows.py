@@ -7,7 +7,7 @@ put to is said in `runs/checks.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,6 +133,18 @@ def loo_pareto_k(elpd: pd.DataFrame, *, held_out: bool) -> CheckRow:
     so = "the held-out score is not affected" if held_out else "entries are compared by it"
     result = decided(count == 0, otherwise="look")
     return CHECKS["loo_pareto_k"].row(result, {"so": so}, value=count, at_most=0)
+
+
+def elpd_agrees(comparison: pd.DataFrame, label: Callable[[str], str]) -> CheckRow:
+    """Do leave-one-out scores name no other entry as clearly better than the recommended one?
+
+    `comparison` has the columns of `compare.elpd_against`; `label` says what an entry is called.
+    """
+    best = comparison.loc[comparison["elpd_difference"].idxmax()]
+    disagreeing = comparison[comparison["elpd_disagrees"]]
+    result = decided(disagreeing.empty, otherwise="look")
+    value = 0.0 if disagreeing.empty else float(best["elpd_difference"])
+    return CHECKS["elpd_agrees"].row(result, {"other": label(best["entry"])}, value=value, at_most=0)
 
 
 def chosen_k(k: int, others: Sequence[OtherK]) -> CheckRow:

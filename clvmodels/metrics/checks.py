@@ -340,6 +340,16 @@ _MEMBERS = (
         limit_text=_count_at_most,
     ),
     Check(
+        code="elpd_agrees",
+        kind="forecast",
+        title="How much better another entry predicts the fitted time (elpd)",
+        consequence="{other} predicts the fitted time better than the entry that forecast the holdout best: one window "
+        "of time decided",
+        remedy="Hold out another window too, and see which of the two is right there",
+        value_text=_number,
+        limit_text=_or_less,
+    ),
+    Check(
         code="chosen_k",
         kind="forecast",
         title="Regularity k of the purchases, by elpd (difference ± its standard error)",

@@ -14,6 +14,7 @@ from clvmodels.figures.top_odds import counts
 from clvmodels.figures.total_value import value_of
 from clvmodels.metrics.checks import value_and_limit
 from clvmodels.metrics.compare import SAME
+from clvmodels.report import totals
 from clvmodels.report.stored import Stored
 from clvmodels.results.folder import About
 
@@ -110,7 +111,11 @@ def answer(stored: Stored) -> str:
 def _sentences(stored: Stored) -> Iterator[str]:
     tables, about = stored.tables, stored.about
     value = total_value(tables)
-    if value is not None:
+    total_is_broken = value is not None and totals.is_broken(stored)
+    if total_is_broken:
+        who = words.counted(about.customers, "customer")
+        yield f"What the {who} will earn {totals.NOT_TOLD}: {totals.instead(stored)}."
+    elif value is not None:
         ends = words.span(value.q5, value.q95, currency=about.currency)
         yield (
             f"The {words.counted(about.customers, 'customer')} will earn **{ends}** of {phrases.gain(about)} in "
@@ -119,7 +124,7 @@ def _sentences(stored: Stored) -> Iterator[str]:
     if "top_odds" in tables:
         best = counts(tables["top_odds"])
         yield f"{words.counted(best['sure'], 'is', 'are')} surely among the best {words.count(best['top'])}."
-    if "tracking" in tables:
+    if "tracking" in tables and not total_is_broken:  # the holdout's money was told already
         purchases = row_of(tables["tracking"].total)
         came = words.counted(purchases.actual, "purchase")
         forecast = words.count_span(purchases.q5, purchases.q95)
@@ -151,7 +156,7 @@ def answers(stored: Stored) -> list[Answer]:
 
 def _worth(stored: Stored) -> Answer | None:
     value, about = total_value(stored.tables), stored.about
-    if value is None:
+    if value is None or totals.is_broken(stored):
         return None
     middle = words.money(value.q50, about.currency, words.width_step(value.q5, value.q95))
     title = f"{words.capital(phrases.gain(about))} in {phrases.horizon(about)}"
@@ -166,6 +171,17 @@ def _sure(stored: Stored) -> Answer | None:
     title = f"Surely in the {phrases.top(stored.about)}"
     note = f"{words.count(best['doubt'])} more cannot be told apart."
     return Answer(title, f"{words.count(best['sure'])} of {words.count(best['top'])}", note, "top_odds", "Who")
+
+
+def _held_out_money(stored: Stored) -> Answer | None:
+    row = totals.sold(stored)
+    if row is None:
+        return None
+    side = "inside" if row.side == "inside" else "outside"
+    step = words.width_step(row.q5, row.q95)
+    came = words.with_currency(words.compact(row.actual, step), stored.about.currency)
+    note = f"forecast {words.compact_span(row.q5, row.q95)} (90%): {side}."
+    return Answer(f"Held-out {row.money}", came, note, "money_total", "Money")
 
 
 def _held_out(stored: Stored) -> Answer | None:
@@ -219,5 +235,5 @@ def _customers(stored: Stored) -> Answer:
     return Answer("Customers", words.count(stored.about.customers), note, "reproduce", "Run")
 
 
-NUMBERS = (_worth, _sure, _held_out, _best_model, _in_doubt, _rows_used, _checks_passed, _customers)
+NUMBERS = (_worth, _sure, _held_out_money, _held_out, _best_model, _in_doubt, _rows_used, _checks_passed, _customers)
 """The first four that a run has are shown."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures import concentration, data_cleaning, payback, phrases, tracking, value_parts
+from clvmodels.figures import concentration, data_cleaning, model_comparison, payback, phrases, tracking, value_parts
 from clvmodels.figures.concentration import share_range
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
+from clvmodels.report import totals
 from clvmodels.report.first_screen import entry_label, total_value
 from clvmodels.report.stored import Stored
 from clvmodels.results.folder import About
 
 JUDGED = (
-    ("tracking", "held_out_total", "the total"),
-    ("tracking", "periods_inside", "the {unit}s"),
-    ("calibration", "groups_inside", "groups by past frequency"),
-    ("pit", "pit_band", "single customers"),
+    ("tracking", ("held_out_total",), "the total"),
+    ("tracking", ("periods_inside",), "the {unit}s"),
+    ("calibration", ("groups_inside",), "groups by past frequency"),
+    ("pit", ("pit_band", "pit_share", "pit_groups"), "single customers"),
+    ("money_total", ("money_total",), "money in total"),
+    ("money_fifths", ("money_fifths",), "money by fifths"),
+    ("money_pit", ("money_pit", "money_pit_share"), "a customer's money"),
 )
-"""What the forecast is judged for: the figure that shows it, the check that decides, its name in a sentence."""
+"""What the forecast is judged for: the figure that shows it, the checks that decide, its name in a sentence. It holds
+where none of them failed."""
 COSTS = {
     "returns": "returns",
     "fulfilment": "fulfilment",
@@ -37,7 +42,9 @@ def worth(stored: Stored) -> str:
     tables, about = stored.tables, stored.about
     clauses = []
     value = total_value(tables)
-    if value is not None:
+    if value is not None and totals.is_broken(stored):
+        clauses.append(f"what the base will earn {totals.NOT_TOLD}: {totals.instead(stored)}")
+    elif value is not None:
         ends = words.span(value.q5, value.q95, currency=about.currency)
         clauses.append(f"the base will earn {ends} in {phrases.horizon(about)} (90%)")
     if "concentration" in tables:
@@ -122,12 +129,13 @@ def _results(stored: Stored) -> list[tuple[str, str]]:
     """Of the chapter's figures, what each is about and the result of its check of the recommended entry."""
     tables = stored.tables
     table = tables.get("checks", pd.DataFrame(columns=["code", "entry", "result"]))
-    by_code = rows_of(table, entry=stored.about.recommended).set_index("code")["result"]
+    of_entry = rows_of(table, entry=stored.about.recommended)
     results = []
-    for figure, code, name in JUDGED:
-        if figure in tables and by_code.get(code) in ("passed", "failed"):
+    for figure, codes, name in JUDGED:
+        found = set(of_entry.loc[of_entry["code"].isin(codes), "result"])
+        if figure in tables and found & {"passed", "failed"}:
             unit = tracking.period_name(tables[figure]) if figure == "tracking" else ""
-            results.append((name.format(unit=unit), by_code[code]))
+            results.append((name.format(unit=unit), "failed" if "failed" in found else "passed"))
     return results
 
 
@@ -142,15 +150,16 @@ def model(stored: Stored) -> str:
     lead = f"The numbers come from {entry_label(about)}"
     table = stored.tables.get("model_comparison")
     if table is not None:
-        lead += _compared(len(table), about)
+        lead += _compared(len(table), about, model_comparison.is_of_money(table))
     if about.value_at and about.holdout and about.value_at != about.calibration_end:
         lead += f", fitted again on all data to {words.date(about.value_at)}"
     return lead + "."
 
 
-def _compared(entries: int, about: About) -> str:
+def _compared(entries: int, about: About, with_money: bool) -> str:
     if entries > 2:
         judged_by = "on held-out purchases" if about.holdout else "by leave-one-out scores"
+        judged_by += " and money" if with_money else ""
         return f", the best of {entries} {judged_by}"
     return ", better than 1 other entry"  # a comparison is of two or more
 

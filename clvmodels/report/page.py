@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from clvmodels import words
 from clvmodels.figures import FIGURES, Figure, Numbers, Words, checks, style
-from clvmodels.report import first_screen, leads, svg
+from clvmodels.report import first_screen, leads, svg, totals
 from clvmodels.report.stored import Stored
 
 CHAPTERS = {
@@ -90,7 +90,8 @@ def _ready(name: str, stored: Stored, files: dict[str, str]) -> ReadyFigure:
             files[f"{name}-{width}.svg"] = svg.for_file(raw)
             inline = svg.for_page(raw, f"{name}{width}", screen, f"{name}-alt")
             drawings.append(Markup(inline))
-    heading, texts = figure.heading(table, about), figure.words(table, about)
+    heading = figure.heading(table, about)
+    texts = totals.guarded(name, figure.words(table, about), stored)
     numbers = None if figure.numbers is None else figure.numbers(table, about)
     return ReadyFigure(figure, heading, texts, numbers, drawings)
 

@@ -97,6 +97,14 @@ def loo(run: Run) -> Iterator[CheckRow]:
             yield check_rows.loo_pareto_k(elpd, held_out=entry.judged is not None)._replace(entry=entry.name)
 
 
+def elpd_agrees(run: Run) -> Iterator[CheckRow]:
+    """Of several entries that were judged on a holdout and have leave-one-out scores."""
+    comparison = run.comparison
+    if comparison is None or len(comparison) < 2 or "elpd_disagrees" not in comparison:
+        return
+    yield from _recommended(run, [check_rows.elpd_agrees(comparison, lambda name: run.entries[name].label)])
+
+
 def chosen_k(run: Run) -> Iterator[CheckRow]:
     """Of every entry whose k was chosen."""
     for entry in run.entries.values():
@@ -126,6 +134,7 @@ ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {
     "bands": bands,
     "money": money,
     "loo": loo,
+    "elpd_agrees": elpd_agrees,
     "chosen_k": chosen_k,
     "frequency_and_spend": frequency_and_spend,
     "data": data,

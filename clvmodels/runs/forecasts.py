@@ -13,7 +13,7 @@ from clvmodels.futures import forecast
 from clvmodels.inference.effects import columns_of
 from clvmodels.inference.posterior import Posterior
 from clvmodels.metrics import Judged
-from clvmodels.metrics.compare import compare, compare_elpd
+from clvmodels.metrics.compare import compare, compare_elpd, compared_by, elpd_against
 from clvmodels.models import Model, SpendModel
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
@@ -60,10 +60,15 @@ def judge_entry(context: Context, name: str, posteriors: dict[str, Posterior], s
 
 
 def compare_entries(entries: Mapping[str, EntryResult]) -> pd.DataFrame:
-    """The entries, the one that forecasts best first: by what was held out, else by leave-one-out scores."""
+    """The entries, the one that forecasts best first: by what was held out, else by leave-one-out scores.
+
+    Beside what was held out it says what that was (`compared_by`), and what leave-one-out scores say of the entries.
+    """
     judged = {name: entry.judged for name, entry in entries.items() if entry.judged is not None}
     if judged:
-        return compare(judged)
+        comparison = compare(judged).assign(compared_by=compared_by(judged))
+        elpd = elpd_against(judged, str(comparison["entry"].iloc[0]))
+        return comparison if elpd is None else comparison.merge(elpd, on="entry", how="left")
     return compare_elpd({name: entry.elpd for name, entry in entries.items() if entry.elpd is not None})
 
 

@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special
 
 from clvmodels.datasets import retailer
 from clvmodels.datasets.retailer import habits, marketing, story
@@ -345,3 +346,29 @@ def test_channels_cost_what_their_customers_cost(company):
     each = spent / joined
     assert all(each[name] == pytest.approx(own.cost_to_win, rel=0.1) for name, own in retailer.HABITS.items())
     assert costs["customers"].sum() == N
+
+
+def test_with_dependence_large_buyers_send_more_back_and_leave_less_and_nothing_else_differs():
+    independent, dependent = (retailer.generate(2000, 5, dependence) for dependence in (0.0, 1.0))
+    before, after = independent.truth, dependent.truth
+    pd.testing.assert_frame_equal(retailer.generate(2000, 5).truth, before)
+    moved = ["return_rate", "margin_rate"]
+    pd.testing.assert_frame_equal(after.drop(columns=moved), before.drop(columns=moved))
+    median = before["channel"].map({name: channel.spend for name, channel in story.CHANNELS.items()})
+    surplus = np.log(before["mean_spend"] / median) / story.SPEND_SD
+    logit_before, logit_after = (special.logit(truth["return_rate"]) for truth in (before, after))
+    np.testing.assert_allclose(logit_after - logit_before, surplus, atol=1e-9)
+    np.testing.assert_allclose(after["margin_rate"] - before["margin_rate"], -0.06 * surplus, atol=1e-12)
+
+    def large_over_small(company: retailer.Retailer) -> dict[str, float]:
+        """Share of the amounts sent back, and margin, of large buyers less those of small ones."""
+        orders = company.facts["orders"]
+        back = company.facts["returns"].groupby("order_no")["amount"].sum().reindex(orders["order_no"], fill_value=0.0)
+        is_large = (surplus > 0).loc[orders["customer_id"]].to_numpy()
+        money = {"returned": back.to_numpy(), "margin": (orders["amount"] * orders["margin_rate"]).to_numpy()}
+        paid = orders["amount"].to_numpy()
+        shares = {name: [m[of].sum() / paid[of].sum() for of in (is_large, ~is_large)] for name, m in money.items()}
+        return {name: large - small for name, (large, small) in shares.items()}
+
+    assert abs(large_over_small(independent)["returned"]) < 0.01 < 0.03 < large_over_small(dependent)["returned"]
+    assert abs(large_over_small(independent)["margin"]) < 0.02 < 0.06 < -large_over_small(dependent)["margin"]

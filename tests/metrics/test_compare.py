@@ -10,7 +10,7 @@ import pytest
 from fakes.judging import make_judged, poisson_judged, reordered, with_log_prob
 
 from clvmodels.errors import DataError
-from clvmodels.metrics.compare import PURCHASES, PURCHASES_AND_MONEY, compare, compared_by
+from clvmodels.metrics.compare import PURCHASES, PURCHASES_AND_MONEY, compare, compared_by, elpd_against
 
 
 def test_comparison_by_hand():
@@ -91,3 +91,31 @@ def test_entries_are_compared_by_purchases_and_money_where_all_tell_of_both():
     got = compare({"counts": counts, "untold": untold})
     assert got["entry"].tolist() == ["counts", "untold"] and compared_by({"a": counts, "b": untold}) == PURCHASES
     assert got["difference"][1] == pytest.approx(-5)
+
+
+def with_elpd(judged, histories, amounts=None, density_of="amounts"):
+    index = judged.futures.customer_id
+    tables = [
+        None if scores is None else pd.DataFrame({"elpd_i": scores}, index=index) for scores in (histories, amounts)
+    ]
+    return dataclasses.replace(judged, elpd=tables[0], spend_elpd=tables[1], spend_density_of=density_of)
+
+
+def test_leave_one_out_scores_that_name_another_entry_are_told():
+    judged = poisson_judged(100, 5)
+    step = np.where(np.arange(100) % 2, 0.3, 0.1)
+    best, same = with_elpd(judged, np.full(100, -2.0), np.full(100, -5.0)), np.full(100, -5.0)
+    other = with_elpd(judged, -2.0 + step, same)
+    got = elpd_against({"best": best, "other": other}, "best").set_index("entry")
+    reach = 1.6448536 * np.sqrt(100 * step.var(ddof=1))
+    columns = ["elpd_difference", "elpd_lower90", "elpd_upper90"]
+    assert got.loc["other", columns].tolist() == pytest.approx([20.0, 20 - reach, 20 + reach])
+    assert got["elpd_disagrees"].tolist() == [False, True]
+    # with the amounts the other is 10 worse; not told where one of the two has a density of means
+    worse = with_elpd(judged, -2.0 + step, same - 0.3)
+    assert elpd_against({"best": best, "other": worse}, "best")["elpd_difference"].tolist() == pytest.approx([0, -10])
+    means = with_elpd(judged, -2.0 + step, same - 0.3, "means")
+    assert elpd_against({"best": best, "other": means}, "best")["elpd_difference"].tolist() == pytest.approx([0, 20])
+    near = with_elpd(judged, np.full(100, -1.97), same)  # 3 better, for certain
+    assert not elpd_against({"best": best, "near": near}, "best")["elpd_disagrees"].any()
+    assert elpd_against({"best": best, "none": with_elpd(judged, None)}, "best") is None

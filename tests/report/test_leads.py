@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from fakes.run import about, check_row
 from fakes.says import cases_of, plain, stored
-from fakes.tiny import forecast_run, worth_run
+from fakes.tiny import forecast_run, money, money_run, worth_run
 
 from clvmodels.figures import FIGURES, phrases
-from clvmodels.metrics import check_rows, checks
-from clvmodels.report import first_screen, leads
+from clvmodels.metrics import check_rows, checks, money_check_rows
+from clvmodels.report import first_screen, leads, totals
 from clvmodels.report.stored import Stored
 from clvmodels.valuation.parts import CREDIT, PARTS
 
@@ -45,6 +45,9 @@ def judged(run, *names: str) -> Stored:
         check_rows.groups_inside(judgement),
         check_rows.pit_band(judgement),
     ]
+    for kind in judgement.judged.money.values():
+        rows += [money_check_rows.money_total(kind), money_check_rows.money_fifths(kind)]
+        rows += money_check_rows.of_customers(kind)
     found = of(run, *names)
     found.tables["checks"] = checks.as_table([row._replace(entry=run.recommended) for row in rows])
     return found
@@ -59,6 +62,9 @@ def failing(*rows: checks.CheckRow) -> Stored:
     return Stored(about(), {"checks": stored(checks.as_table(rows))})
 
 
+MONEY, HELD = of(money_run(), "money_total"), of(money_run({"spend": money()["spend"]}), "money_total")
+"""Money that missed its forecast, and money that did not."""
+LOST = check_row("money_total", "failed", "pareto", "do not plan profit with it", value=1.0, at_least=2.0, at_most=3.0)
 WORTH, FORECAST = of(worth_run(), "total_value", "top_odds", "concentration"), of(forecast_run(), "tracking")
 SURE = of_case("top_odds", "seventy, by curves")
 ALIVE = of(forecast_run(), "p_alive")
@@ -74,6 +80,38 @@ ANSWERS = {  # what is stored, the answer, and the numbers of the first screen
             ("Profit in 52 weeks", "EUR 460 to 640", "90% interval; middle EUR 550.", "total_value", "Chances"),
             ("Surely in the top 20%", "1 of 2", "2 more cannot be told apart.", "top_odds", "Who"),
             ("Held-out purchases", "72", "forecast 42 to 78 (90%): inside.", "tracking", "Weeks"),
+            ("Customers", "10", "31,842 purchases.", "reproduce", "Run"),
+        ],
+    ),
+    "a total that failed its check": (
+        both(WORTH, FORECAST, MONEY, holdout=4.0),
+        (
+            "What the 10 customers will earn cannot be told: in 4 weeks held out EUR 2,480 of profit came, 4,370 to "
+            "5,230 was forecast. 1 is surely among the best 2."
+        ),
+        [
+            ("Surely in the top 20%", "1 of 2", "2 more cannot be told apart.", "top_odds", "Who"),
+            ("Held-out profit", "EUR 2,480", "forecast 4,370 to 5,230 (90%): outside.", "money_total", "Money"),
+            ("Held-out purchases", "72", "forecast 42 to 78 (90%): inside.", "tracking", "Weeks"),
+            ("Customers", "10", "31,842 purchases.", "reproduce", "Run"),
+        ],
+    ),
+    "a total that held": (
+        both(WORTH, HELD, holdout=4.0),
+        "The 10 customers will earn **EUR 460 to 640** of profit in 52 weeks (90% probability). 1 is surely among "
+        "the best 2.",
+        [
+            ("Profit in 52 weeks", "EUR 460 to 640", "90% interval; middle EUR 550.", "total_value", "Chances"),
+            ("Surely in the top 20%", "1 of 2", "2 more cannot be told apart.", "top_odds", "Who"),
+            ("Held-out spend", "EUR 12.4k", "forecast 10.9k to 13.1k (90%): inside.", "money_total", "Money"),
+            ("Customers", "10", "31,842 purchases.", "reproduce", "Run"),
+        ],
+    ),
+    "a total whose check failed, its money not stored": (
+        both(of(worth_run(), "total_value"), failing(LOST), holdout=4.0),
+        "What the 10 customers will earn cannot be told: the forecast of held-out money failed its check.",
+        [
+            ("Checks passed", "0 of 1", "1 failed, 0 to look at.", "checks", "All"),
             ("Customers", "10", "31,842 purchases.", "reproduce", "Run"),
         ],
     ),
@@ -132,6 +170,13 @@ LEADS = {  # of each chapter: what is stored, and its sentence
         of(worth_run(), "total_value"),
         "The base will earn EUR 460 to 640 in 52 weeks (90%).",
     ),
+    ("worth", "a total that failed its check"): (
+        both(of(worth_run(), "total_value", "concentration"), MONEY, holdout=4.0),
+        (
+            "What the base will earn cannot be told: in 4 weeks held out EUR 2,480 of profit came, 4,370 to 5,230 was "
+            "forecast; the best 20% of customers carry 48 to 62% of what is expected."
+        ),
+    ),
     ("worth", "nothing"): (nothing(), ""),
     ("best", "one is sure"): (
         WORTH,
@@ -168,6 +213,13 @@ LEADS = {  # of each chapter: what is stored, and its sentence
         (
             "On 4 weeks that no model saw, the forecast holds for the total, the weeks and groups by "
             "past frequency; it fails for single customers."
+        ),
+    ),
+    ("trust", "of money, too"): (
+        judged(money_run(), "tracking", "money_total", "money_fifths", "money_pit"),
+        (
+            "On 4 weeks that no model saw, the forecast holds for the total, the weeks and money by fifths; it fails "
+            "for money in total and a customer's money."
         ),
     ),
     ("trust", "holds for all"): (
@@ -286,6 +338,19 @@ LIMITS = {  # what is stored, and what its numbers do not say
         ],
     ),
 }
+
+
+def test_nothing_of_a_total_that_failed_its_check_stands_out():
+    said = FIGURES["total_value"].words(WORTH.tables["total_value"], WORTH.about)
+    assert totals.guarded("total_value", said, both(WORTH, HELD)) == said
+    found = both(WORTH, MONEY, holdout=4.0)
+    assert totals.guarded("top_odds", said, found) == said  # no total is told there
+    caption = plain(totals.guarded("total_value", said, found).caption)
+    assert caption.startswith(
+        "**This forecast failed its check: in 4 weeks held out EUR 2,480 of profit came, 4,370 to 5,230 was "
+        "forecast.** What follows is what the model says. The base will earn EUR 460 to 640 in 52 weeks"
+    )
+    assert caption.count("**") == 2
 
 
 @pytest.mark.parametrize(("found", "limits"), LIMITS.values(), ids=LIMITS)

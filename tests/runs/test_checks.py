@@ -96,7 +96,7 @@ def test_the_registry_holds_every_check_and_all_of_them_are_told():
     assert sorted(said) == sorted(all_checks(run)["check"])
     for name in ORDER:
         # nothing was left out of the fake run but PSIS-LOO, and no k was to be chosen
-        assert rows(run, name) or name in ("loo", "chosen_k"), name
+        assert rows(run, name) or name in ("loo", "elpd_agrees", "chosen_k"), name
 
 
 def test_without_a_holdout_forecasts_are_not_applicable():
@@ -235,6 +235,35 @@ def test_customers_whose_loo_is_unsure_are_looked_at():
         assert [(row.entry, row.result, row.value, *value_and_limit(row)) for row in found] == [
             (name, result, bad, str(bad), "0") for name in ("pareto", "bg", "last")
         ]
+
+
+def test_an_entry_that_leave_one_out_scores_put_above_the_recommended_one_is_looked_at():
+    run = the_run(100)
+    assert rows(run, "elpd_agrees") == []  # nothing is known of the scores
+    of = {"elpd_difference": [0.0, 30.0, 50.0], "elpd_lower90": 0.0, "elpd_upper90": 60.0}
+    for disagrees, expected in (([False, True, True], ("look", 50.0)), ([False] * 3, ("passed", 0.0))):
+        comparison = run.comparison.assign(**of, elpd_disagrees=disagrees)
+        (row,) = rows(dataclasses.replace(run, comparison=comparison), "elpd_agrees")
+        assert (row.result, row.value, row.entry) == (*expected, run.recommended)
+        assert row.result == "passed" or run.entries[comparison["entry"][2]].label in row.consequence
+
+
+def test_money_is_judged_kind_by_kind_and_three_tenths_of_it_turn_red():
+    run = the_run(2000)
+    sound = rows(run, "money_totals")
+    assert [(row.entry, row.check) for row in sound] == [
+        (name, f"Held-out {kind} in its 90% interval") for name in run.entries for kind in ("spend", "profit")
+    ]
+    cut = {}
+    for name, kind in run.entries["pareto"].judged.money.items():
+        cut[name] = dataclasses.replace(kind, actual=0.3 * kind.actual)
+    less = judged_otherwise(run, money=cut)
+    assert {row.result for row in rows(less, "money_totals")} == {"failed"}
+    assert all("below the forecast" in row.consequence for row in rows(less, "money_totals"))
+    by_code = {row.code: row.result for row in rows(less, "money")}
+    assert {by_code[code] for code in ("money_fifths", "money_pit")} == {"failed"}
+    assert set(by_code) == {"money_fifths", "money_crps", "money_pit", "money_pit_share", "money_capture"}
+    assert rows(judged_otherwise(run, money={}), "money_totals") == []
 
 
 # ---------------------------------------------------------------------------------------------- data

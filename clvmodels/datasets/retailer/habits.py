@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvmodels.datasets.retailer.story import CHANNELS, HAZARD_SHAPE, stream
+from clvmodels.datasets.retailer.story import CHANNELS, HAZARD_SHAPE, SPEND_SD, stream
 
 
 class Habits(NamedTuple):
@@ -42,13 +42,32 @@ CONTACTS_SHAPE, REFERRALS, REFERRALS_SHAPE = 1.2, 0.03, 0.5
 MINUTES, MINUTES_SD, CONTACT_MINUTES_SD = 8.0, 0.5, 0.6  # median; sd of logs between customers, and within
 LEAVING = 0.4  # minus the correlation of contentment and log hazard within a channel
 COMPLAINT_LOGIT, COMPLAINT_SLOPE = -0.9, -0.6  # of the share of complaints, in contentment
+RETURNS_BY_SPEND, MARGIN_BY_SPEND = 1.0, -0.06
+"""With dependence, by standard deviation of the log of mean spend about the channel's: of the logit of own return
+rates, and of own margin rates."""
 
 # Mean and standard deviation of the log of a gamma variable of shape HAZARD_SHAPE and mean one.
 _LOG_GAMMA = {1.6: (-0.3439561764722593, 0.9265159972307978)}
 
 
-def with_habits(customers: pd.DataFrame, seed: int) -> pd.DataFrame:
+def with_habits(customers: pd.DataFrame, seed: int, dependence: float = 0.0) -> pd.DataFrame:
     """The customers with the parameters of their own; `retailer.generate` says what they mean."""
+    independent = _independent_habits(customers, seed)
+    return _by_spend(independent, dependence) if dependence else independent
+
+
+def _by_spend(customers: pd.DataFrame, dependence: float) -> pd.DataFrame:
+    """Who spends more sends more back, and leaves a smaller margin; no further random number is drawn."""
+    usual = customers["channel"].map({name: channel.spend for name, channel in CHANNELS.items()})
+    surplus = dependence * np.log(customers["mean_spend"] / usual) / SPEND_SD
+    odds = customers["return_rate"] / (1 - customers["return_rate"]) * np.exp(RETURNS_BY_SPEND * surplus)
+    return customers.assign(
+        return_rate=odds / (1 + odds), margin_rate=customers["margin_rate"] + MARGIN_BY_SPEND * surplus
+    )
+
+
+def _independent_habits(customers: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Own parameters that have nothing to do with each other, but for contentment."""
     rng, n = stream(seed, "habits"), len(customers)
     usual = pd.DataFrame(HABITS, index=Habits._fields).T.loc[customers["channel"]].set_axis(customers.index)
     contentment = _contentment(customers, rng)
