@@ -132,6 +132,10 @@ def _count_of(row: Any) -> str:
     return f"{words.count(row.value)} of {words.count(row.of)}"
 
 
+def _count_of_with_note(row: Any) -> str:
+    return f"{_count_of(row)} ({words.label(row.note, 60)})"
+
+
 def _count_at_most(row: Any) -> str:
     return words.count(row.at_most)
 
@@ -357,6 +361,25 @@ _MEMBERS = (
         remedy="Try larger k",
         value_text=_k_and_others,
         limit_text=_below_largest_k,
+    ),
+    Check(
+        code="part_share",
+        kind="forecast",
+        title="Share of revenue in the forecast beside the last year's accounts: {part}",
+        consequence="The forecast has {side} of {part} in each sum of revenue than the last year had: rates that go "
+        "with spend, or that have changed, are not in it",
+        remedy="Let the rate differ by a group that tells high spend apart, or state what has changed",
+        value_text=_share,
+        limit_text=_shares_between,
+    ),
+    Check(
+        code="cohorts",
+        kind="forecast",
+        title="Cohorts that are to bring more a year than they brought in the last",
+        consequence="Customers leave and none joins a cohort: such a forecast is hardly met",
+        remedy="See whether purchases grew with a season or a campaign; give the model the calendar of all customers",
+        value_text=_count_of_with_note,
+        limit_text=_count_at_most,
     ),
     Check(
         code="frequency_and_spend",

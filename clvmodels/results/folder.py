@@ -122,6 +122,8 @@ class Run:
     """One row a customer at the date of value: statistics, groups, and all that the tables tell beside the orders."""
     made: pd.DataFrame | None = None
     """Revenue and profit of each customer up to the date of value, by part; see `accounts.profit_made`."""
+    last_year: pd.DataFrame | None = None
+    """The same of the last year of which all is known; see `accounts.last_year`."""
     payback: Payback | None = None
     """What a new customer of each channel costs and brings."""
     kpis: Kpis | None = None

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 
 import pandas as pd
 
+from clvmodels.dates import DAYS_PER_UNIT, DAYS_PER_YEAR
+from clvmodels.draws import mean_by_customer
 from clvmodels.inference import choice_of_k
-from clvmodels.metrics import check_rows, money_check_rows
+from clvmodels.metrics import account_check_rows, check_rows, money_check_rows
 from clvmodels.metrics.checks import CHECKS, SAMPLING_CODES, CheckRow, as_table
 from clvmodels.metrics.judgement import Judgement
 from clvmodels.results.folder import Run
@@ -120,6 +122,21 @@ def frequency_and_spend(run: Run) -> Iterator[CheckRow]:
     yield check_rows.frequency_and_spend(customers.table if customers.has_spend else None)
 
 
+def accounts(run: Run) -> Iterator[CheckRow]:
+    """The value that is told beside the accounts of the last year: its parts, where there are several, and cohorts."""
+    values, last_year = run.valued.values, run.last_year
+    if values is None or values.sales is None or last_year is None:
+        return
+    made = last_year.loc[values.customer_id]
+    several = values.parts if len(values.parts) > 1 else {}
+    means = {name: mean_by_customer(part.expected) for name, part in several.items()}
+    years = values.horizon * DAYS_PER_UNIT[values.time_unit] / DAYS_PER_YEAR
+    first = run.value_split.customers.table.loc[values.customer_id, "first_purchase"]
+    rows = account_check_rows.part_shares(means, values.sales, made)
+    rows.append(account_check_rows.cohorts(values.sales, years, first, made))
+    yield from _recommended(run, rows)
+
+
 def data(run: Run) -> Iterator[CheckRow]:
     """What both summaries of the data warned of."""
     yield from check_rows.data_warnings((*run.split.customers.warnings, *run.value_split.customers.warnings))
@@ -136,6 +153,7 @@ ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {
     "loo": loo,
     "elpd_agrees": elpd_agrees,
     "chosen_k": chosen_k,
+    "accounts": accounts,
     "frequency_and_spend": frequency_and_spend,
     "data": data,
 }

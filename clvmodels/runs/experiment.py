@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from clvmodels.accounts.last_year import last_year
 from clvmodels.accounts.lifetime import lifetime_table
 from clvmodels.accounts.profit_made import profit_made
 from clvmodels.config.experiment import Experiment, dump
@@ -169,7 +170,8 @@ def _with_profit_made(context: Context, company: Company, result: Run) -> Run:
         draws=experiment.sampler.draws,
         allow_failed=experiment.sampler.allow_failed,
     )
-    return replace(result, made=made, payback=channels)
+    before = last_year(company, customers, values.economics, costs=experiment.costs, windows=windows_of(experiment))
+    return replace(result, made=made, last_year=before, payback=channels)
 
 
 def _with_lifetime_value(customers: pd.DataFrame, result: Run) -> pd.DataFrame:

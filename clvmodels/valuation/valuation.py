@@ -51,7 +51,8 @@ class Values:
     average profit. `realised` is one future a draw [D, C]: what will happen; the same mean, and wider. Both are the
     sum of the `parts`, by name, in every draw. What the base is worth (`base`) leaves the credit for referrals out:
     the customers who are brought are, or will be, customers themselves. `failed_checks` names sampling checks that a
-    posterior failed, and was allowed to.
+    posterior failed, and was allowed to. `sales` is the mean of what each customer is to spend, discounted as its margin
+    is [C]: parts are told as shares of it.
     """
 
     customer_id: np.ndarray
@@ -63,6 +64,7 @@ class Values:
     valued_at: pd.Timestamp
     parts: Mapping[str, Discounted] = field(default_factory=dict)
     failed_checks: tuple[str, ...] = ()
+    sales: Array | None = None
 
     @property
     def horizon(self) -> float:
@@ -278,15 +280,20 @@ def value(
     table = customers.table
     shape = (valuer.draws, len(table))
     total = _store(folder, "value", shape)
+    sales = np.empty(len(table))
     names = valuer.part_names()
     # one part alone is the value: it needs no arrays of its own
     parts = {name: total if len(names) == 1 else _store(folder, name, shape) for name in names}
 
     def fill(block: NDArray[np.intp]) -> int:
         """The columns of some customers; how many they are."""
-        of_block = valuer.parts(table.iloc[block])
+        priced = valuer.block(table.iloc[block])
+        of_block = discounted(priced)
         for name, part in of_block.items():
             _fill(parts[name], block, part)
+        expected_sales = np.broadcast_to(priced.amounts.expected, priced.mean_counts.shape)[..., 0]
+        # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
+        sales[block] = np.ascontiguousarray(expected_sales.T).mean(axis=1)
         _fill(total, block, _sum_of_parts(of_block))
         return len(block)
 
@@ -307,6 +314,7 @@ def value(
         valued_at=customers.observation_end,
         parts=parts,
         failed_checks=valuer.failed_checks,
+        sales=sales,
     )
 
 

@@ -260,6 +260,7 @@ GAPS = {
     "money": "spend",
     "end": "lowest",
     "top": "fifth",
+    "part": "returns",
 }
 """What a check of a fake run was put to."""
 

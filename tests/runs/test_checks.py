@@ -96,7 +96,7 @@ def test_the_registry_holds_every_check_and_all_of_them_are_told():
     assert sorted(said) == sorted(all_checks(run)["check"])
     for name in ORDER:
         # nothing was left out of the fake run but PSIS-LOO, and no k was to be chosen
-        assert rows(run, name) or name in ("loo", "elpd_agrees", "chosen_k"), name
+        assert rows(run, name) or name in ("loo", "elpd_agrees", "chosen_k", "accounts"), name
 
 
 def test_without_a_holdout_forecasts_are_not_applicable():

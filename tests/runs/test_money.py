@@ -179,6 +179,26 @@ def test_goods_of_large_buyers_that_come_back_more_and_leave_less_show(sound, tm
     assert "money_total: Held-out cost of returns in its 90% interval" in red
 
 
+def test_the_value_is_held_against_the_accounts_of_the_last_year(sound):
+    """The parts of a sound forecast are those of the year before, and no cohort is to bring more than it did."""
+    checks = sound.run.checks.set_index("check")
+    parts = [
+        f"Share of revenue in the forecast beside the last year's accounts: {part}" for part in sound.run.about.parts
+    ]
+    assert set(parts) <= set(checks.index)
+    tables, until = simulated(), sound.run.valued.values.valued_at - pd.Timedelta(days=21)
+    orders = tables["orders"]
+    orders = orders[orders["date"].between(until - pd.Timedelta(days=364), until)]
+    margin = 1 - orders["cost"].sum() / orders["amount"].sum()
+    row = checks.loc[parts[0]]
+    assert (row.at_least + row.at_most) / 2 == pytest.approx(margin, abs=1e-6)
+    values = sound.run.valued.values
+    assert row.value == pytest.approx(
+        values.parts["gross margin"].expected.mean(axis=0).sum() / values.sales.sum(), rel=1e-5
+    )
+    assert "cohorts" in set(checks["code"])
+
+
 def test_what_may_still_come_back_is_not_judged(tmp_path, monkeypatch):
     """With a window of 60 days, purchases of the last 60 days of the data tell nothing of returns yet."""
     costs = COSTS | {"returns": {"model": "beta_binomial_returns", "window": 60}}
