@@ -51,8 +51,8 @@ class Values:
     average profit. `realised` is one future a draw [D, C]: what will happen; the same mean, and wider. Both are the
     sum of the `parts`, by name, in every draw. What the base is worth (`base`) leaves the credit for referrals out:
     the customers who are brought are, or will be, customers themselves. `failed_checks` names sampling checks that a
-    posterior failed, and was allowed to. `sales` is the mean of what each customer is to spend, discounted as its margin
-    is [C]: parts are told as shares of it.
+    posterior failed, and was allowed to. `sales` is the mean of what each customer is to spend, discounted as its
+    margin is [C]: parts are told as shares of it.
     """
 
     customer_id: np.ndarray
