@@ -54,6 +54,8 @@ def by_customer(days: ibis.Table, window: Window, groups: Sequence[str], statist
     columns = ["customer_id", "first_purchase", "held_purchases"]
     if "held_spend" in customers.columns:
         columns.append("held_spend")
+        # Here and not by whoever reads it: decimals come as Python's, one object each.
+        customers = customers.mutate(held_spend=customers.held_spend.cast("float64"))
     for i in range(len(groups)):
         columns += [f"g{i}", f"conflict{i}"]
     values = {name: statistic.of(customers, window) for name, statistic in computable.items()}
@@ -81,8 +83,8 @@ def _purchase_aggregates(days: ibis.Table) -> dict[str, ibis.Value]:
     aggregates = {
         "first_purchase": days.date.min(),
         "last": days.date.max(where=days.observed),
-        "purchases": days.observed.sum(),
-        "held_purchases": (~days.observed).sum(),
+        "purchases": days.count(where=days.observed),
+        "held_purchases": days.count(where=~days.observed),
     }
     if "spend" in days.columns:
         aggregates |= {

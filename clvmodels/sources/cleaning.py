@@ -18,6 +18,8 @@ EXACT = "decimal(38, 6)"
 """Money as whole millionths: sums of decimals do not depend on the order of the rows, sums of doubles do."""
 EXACT_LOG = "decimal(38, 15)"
 """Logarithms as doubles hold them, for the same reason."""
+FIRST_PRINTED = "!"
+"""All white space of ASCII sorts before it."""
 DAYS = ("date", "ended")
 MONEY = ("amount", "cost", "discount")
 NUMBERS = (*MONEY, "count", "minutes", "score", "rate")
@@ -62,7 +64,14 @@ def id_text(column: ibis.Value) -> ibis.Value:
         text = (whole == column).ifelse(whole.cast("string"), text)
     if kind.is_floating():
         text = column.isnan().ifelse(ibis.null("string"), text)
-    return text.strip().nullif("")
+    return _stripped(text).nullif("")
+
+
+def _stripped(text: ibis.Value) -> ibis.Value:
+    """Without white space around: it is looked for at both ends first, since the engine's own trim, which goes through
+    every text, takes three times as long."""
+    is_padded = (text < FIRST_PRINTED) | (text.right(1) < FIRST_PRINTED)
+    return is_padded.ifelse(text.strip(), text)
 
 
 def calendar_day(column: ibis.Value, date_format: str | None, timezone: str) -> ibis.Value:

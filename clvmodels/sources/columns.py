@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import ibis
 import numpy as np
+import pandas as pd
+from ibis import _
 
 from clvmodels import words
 from clvmodels.errors import Problem
@@ -17,7 +19,16 @@ LONGEST_ID = 500
 WHOLE_FLOATS = 2**53
 """Beyond it two whole numbers may be one float, and two customers one id."""
 HTML, FORMULA, PHONE = r"<\s*[A-Za-z/!][^<>]*>", r"^\s*(=|[-+@].*[(|])", r"^\+?[\d\s()./-]+$"
+SIGNS = "<=(|"
+"""Each of `HTML` and `FORMULA` has one of these in it."""
 PLAIN = "Ids are plain text: correct the table, or name another column"
+LONG, IN_HTML, AS_FORMULA = (
+    f"an id of over {LONGEST_ID} characters",
+    "an id that is HTML",
+    "an id that is a spreadsheet's formula",
+)
+WRONG_IDS = {LONG: "Ids are short: is it another column?", IN_HTML: PLAIN, AS_FORMULA: PLAIN}
+"""What no id is, and what to do about it."""
 STATISTICS = (
     "frequency",
     "recency",
@@ -113,20 +124,26 @@ def id_problems(raw: Raw, names: Mapping[str, str], where: str, extra: Collectio
         column = raw.table[engine_column(names, meaning)]
         if meaning not in IDS or meaning in extra or not column.type().is_string():
             continue
-        for what, is_wrong, known in (
-            (
-                f"an id of over {LONGEST_ID} characters",
-                column.length() > LONGEST_ID,
-                "Ids are short: is it another column?",
-            ),
-            ("an id that is HTML", column.re_search(HTML), PLAIN),
-            # A phone number may begin as a formula does: +49 (0)30 12.
-            ("an id that is a spreadsheet's formula", column.re_search(FORMULA) & ~column.re_search(PHONE), PLAIN),
-        ):
-            rows = raw.table.filter(is_wrong).order_by("row").limit(1)
-            first = rows.select("row", text=column.substr(0, 40)).execute()
-            if len(first):
-                line = int(raw.line_of(first["row"].to_numpy())[0])
-                place = f"in column '{name}', first at {raw.place} {line}"
-                problems.append(Problem(f"{what} {place}", where, repr(first["text"][0]), known))
+        first_rows = _first_wrong_ids(raw, column)
+        for what, known in WRONG_IDS.items():
+            if pd.isna(first_rows[what]):
+                continue
+            row = int(first_rows[what])
+            text = raw.table.filter(raw.table.row == row).select(text=column.substr(0, 40)).execute()["text"][0]
+            line = int(raw.line_of(np.array([row]))[0])
+            place = f"in column '{name}', first at {raw.place} {line}"
+            problems.append(Problem(f"{what} {place}", where, repr(text), known))
     return problems
+
+
+def _first_wrong_ids(raw: Raw, column: ibis.Value) -> pd.Series:
+    """The first row of each kind of `WRONG_IDS`, in one pass; patterns are tried where one of their signs is."""
+    is_long = column.length() > LONGEST_ID
+    suspects = raw.table.filter(ibis.or_(is_long, *(column.contains(sign) for sign in SIGNS)))
+    is_wrong = {
+        LONG: is_long,
+        IN_HTML: column.re_search(HTML),
+        # A phone number may begin as a formula does: +49 (0)30 12.
+        AS_FORMULA: column.re_search(FORMULA) & ~column.re_search(PHONE),
+    }
+    return suspects.aggregate(**{what: _.row.min(where=wrong) for what, wrong in is_wrong.items()}).execute().iloc[0]

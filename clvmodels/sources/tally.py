@@ -35,8 +35,11 @@ def in_engine[T](where: str, step: Callable[[], T]) -> T:
 
 
 def stored(backend: ibis.BaseBackend, name: str, table: ibis.Table) -> ibis.Table:
-    """The table in the engine, under a name of its own: what follows reads it as often as it likes."""
-    return backend.create_table(ibis.util.gen_name(name), table)
+    """The table in the engine, under a name of its own: what follows reads it as often as it likes.
+
+    A temporary one is not compressed, which would take longer than the rows take to be judged.
+    """
+    return backend.create_table(ibis.util.gen_name(name), table, temp=True)
 
 
 def count(judged: ibis.Table, raw: Raw) -> pd.Series:

@@ -27,7 +27,7 @@ def open_frame(frame: pd.DataFrame, where: str) -> Source:
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
         selected = pa.table([table.column(columns.index(name)) for name in selection], names=internal(selection))
         selected = selected.append_column("row", pa.array(np.arange(len(table))))
-        rows = backend.create_table(ibis.util.gen_name("raw"), selected)
+        rows = backend.create_table(ibis.util.gen_name("raw"), selected, temp=True)
         return Raw(rows, no_rejects(), "row", lambda row: row + 1, sha256)
 
     return Source(where, columns, scan)

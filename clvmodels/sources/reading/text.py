@@ -114,7 +114,7 @@ def _scan_csv(
         rejects_limit=0,
     )
     try:
-        table = backend.create_table(ibis.util.gen_name("raw"), view.mutate(row=ibis.row_number()))
+        table = backend.create_table(ibis.util.gen_name("raw"), view.mutate(row=ibis.row_number()), temp=True)
     except duckdb.Error as error:
         raise DataError(Problem("cannot be read as CSV", where, got=str(error).splitlines()[0])) from error
     rejects = backend.raw_sql(
