@@ -155,3 +155,13 @@ def test_only_paths_lose_the_spaces_around_their_letters():
     raw = f'<svg xmlns="http://www.w3.org/2000/svg"><g id="a">{path}</g></svg>'
     text = svg.for_page(raw, "name", "small", "alt")
     assert 'd="M1 2L3 4"' in text and 'transform="translate(1 2) scale(3)"' in text
+
+
+def test_checks_and_the_account_of_rows_are_told_whatever_figures_were_asked_for(tmp_path):
+    store(tiny_run(checks=CHECK_ROWS), tmp_path)
+    for path in (tmp_path / "tables").iterdir():
+        path.unlink()
+    tables = read(tmp_path).tables
+    assert sorted(tables) == ["checks", "data_cleaning"]
+    assert len(tables["checks"]) == len(CHECK_ROWS)
+    assert tables["data_cleaning"].account["rows"].tolist() == tiny_run().account["rows"].tolist()
