@@ -162,7 +162,7 @@ def test_amounts_of_the_holdout_cut_to_three_tenths_turn_the_checks_of_money_red
 
 
 def test_goods_of_large_buyers_that_come_back_more_and_leave_less_show(sound, tmp_path, monkeypatch):
-    """Who pays more sends more back, at a smaller margin: spend is right, profit is not."""
+    """In the holdout who pays more sends more back, at a smaller margin: spend is right, profit is not."""
     tables = simulated()
     orders = tables["orders"]
     usual = orders.groupby("customer")["amount"].transform("mean")
