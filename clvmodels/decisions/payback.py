@@ -32,7 +32,7 @@ MOST = 20
 RULE = 12.0
 """Months within which a channel should have paid."""
 NEWCOMERS = 25
-"""Whose expected profits are averaged; they differ by the simulated states of retention only."""
+"""Whose expected profits are averaged; they are alike but for rounding."""
 
 
 class Payback(NamedTuple):

@@ -11,10 +11,7 @@ every part of the economics. Ranked among 400 posterior draws, uniform if all is
 - each model: its parameters and, of the cost models, the own rates of those three customers.
 
 The true expected total is what `value` makes of the true parameters and the same histories: the truth is valued as one
-more draw of the same call. The retention part (and the credit for referrals, that a newcomer's retention lowers) is
-expected as an average over a few simulated states, fresh ones in each draw. Its noise is in the truth's as it is in
-the draws', alike and independent: ranks stay exactly uniform, but see less. A truth averaged over more states than the
-draws would be too central, one that shares a draw's randomness too close to it.
+more draw of the same call. Every part is expected exactly, given the parameters.
 
 What these ranks cannot see is a formula of `value` that is wrong for truth and draws alike: that is for tests against
 brute force. They see fits, joint draws and histories that do not go together. `returns_shifted` is the study's own
