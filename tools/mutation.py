@@ -8,9 +8,14 @@ The tests are the fast ones (`[tool.mutmut]` in pyproject.toml): no model is sam
     python tools/mutation.py decisions words          the modules whose names begin so
     python tools/mutation.py --share 0.06             of each module this share of its mutants, drawn with --seed
 
-There are 13,600 mutants. On a core of its own one worker tried 5 to 7 a second, after two minutes in which the mutants
-are written and it is learnt which tests pass where: a whole run is some forty minutes, a share of 0.05 four. What was
+There are 15,000 mutants. On a core of its own one worker tried 5 to 7 a second, after two minutes in which the mutants
+are written and it is learnt which tests pass where: a whole run is some fifty minutes, a share of 0.05 five. What was
 killed is not tried again until its function changes, survivors when a test does; `rm -r mutants` begins anew.
+
+What is stored is a share of 0.05 with seed 11, stopped before its end on a busy machine: of 669 mutants 579 were tried
+and 527 killed, 91.0% (binomial 95% interval 88.4 to 93.2%). The 90 that were not tried are those with the most tests,
+most of them in words, ranking, style and page. For 39 of the 52 survivors a test was written since, which fails where
+their fault is planted; 13 are argued. A whole run has not been made.
 
 It writes reports/mutation/kills.csv, the kills of each module, and survivors.csv, each survivor with the argument why
 it may live. Arguments are kept from run to run by module, function and change; those of reports/mutation/arguments.csv
@@ -26,24 +31,28 @@ import difflib
 import fnmatch
 import hashlib
 import json
+import math
 import os
 import random
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 OWN = ROOT / ".venv-mutation"
 STORED = ROOT / "reports" / "mutation"
 NEEDED = 0.85
-KILLS = ("module", "mutants", "killed", "rate", "lower", "upper")
+KILLS = ("module", "mutants", "killed", "survived", "not_tried", "rate", "lower", "upper")
 COLUMNS = ("module", "function", "was", "becomes", "argument")
 OUTCOMES = {0: "survived", 5: "survived", 33: "no test", 34: "skipped", 35: "suspicious", 37: "caught"}
 OUTCOMES |= dict.fromkeys((36, 24, -24, 152, 255), "timeout")
 """What mutmut's exit statuses mean; all others are kills."""
 ALIVE = ("survived", "no test")
+CLOSED = "a test since:"
+"""In place of an argument: by this test the mutant would not survive again. If it does, it has no argument."""
 
 
 def say(text: str) -> None:
@@ -176,7 +185,7 @@ def arguments() -> list[dict[str, str]]:
     for name in ("survivors.csv", "arguments.csv"):
         if (STORED / name).is_file():
             with (STORED / name).open(encoding="utf-8", newline="") as file:
-                rows += [row for row in csv.DictReader(file) if row["argument"]]
+                rows += [row for row in csv.DictReader(file) if row["argument"] and CLOSED not in row["argument"]]
     return rows
 
 
@@ -189,50 +198,55 @@ def argued(row: dict[str, str], known: list[dict[str, str]]) -> str:
 
 
 def report(mutants: list[str], how: str) -> int:
-    """Print and store the kills module by module and the survivors; the exit status."""
-    status = outcomes()
-    killed: dict[str, int] = defaultdict(int)
-    of: dict[str, int] = defaultdict(int)
-    survivors = []
+    """Print and store the kills module by module and the survivors; the exit status.
+
+    Where a run was stopped, the share that was killed is of those that were tried: mutmut tries cheap ones first.
+    """
+    outcome = {
+        mutant: "not tried" if status is None else OUTCOMES.get(status, "killed")
+        for mutant, status in outcomes().items()
+    }
+    by_module: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant in mutants:
-        module, _ = place(mutant)
-        is_alive = status[mutant] is None or OUTCOMES.get(status[mutant]) in ALIVE
-        of[module] += 1
-        killed[module] += not is_alive
-        if is_alive:
-            survivors.append(mutant)
-    rows = [{"module": module, "mutants": of[module], "killed": killed[module]} for module in sorted(of)]
-    together = sum(killed.values())
-    rows.append({"module": how, "mutants": len(mutants), "killed": together})
+        by_module[place(mutant)[0]][outcome[mutant]] += 1
+    rows = [kills(module, by_module[module]) for module in sorted(by_module)]
+    together = sum(by_module.values(), Counter())
+    rows.append(kills(how, together) | interval(together))
     for row in rows:
-        say(f"{row['module']:32} {row['killed']:5} of {row['mutants']:5} killed, {row['killed'] / row['mutants']:6.1%}")
-    low, high = interval(together, len(mutants))
-    if how.startswith("share"):
-        say(f"of all mutants {low:.1%} to {high:.1%}, the binomial 95% interval")
-    rows = [row | {"rate": round(row["killed"] / row["mutants"], 4)} for row in rows]
-    if how.startswith("share"):
-        rows[-1] |= {"lower": round(low, 4), "upper": round(high, 4)}
+        say(f"{row['module']:32} {row['killed']:5} of {row['killed'] + row['survived']:5} killed, {row['rate']:6.1%}")
+    say(f"binomial 95% interval of those that were tried: {rows[-1]['lower']:.1%} to {rows[-1]['upper']:.1%}")
+    say(
+        f"{together['timeout']} of the killed ran out of time; {together['not tried']} of {len(mutants)} were not tried"
+    )
     write("kills.csv", KILLS, rows)
     known = arguments()
     told = []
-    for mutant, (was, becomes) in changes(survivors).items():
+    for mutant, (was, becomes) in changes([mutant for mutant in mutants if outcome[mutant] in ALIVE]).items():
         module, function = place(mutant)
         row = {"module": module, "function": function, "was": was, "becomes": becomes}
         told.append({**row, "argument": argued(row, known)})
     write("survivors.csv", COLUMNS, sorted(told, key=lambda row: tuple(row.values())))
     open_ones = sum(not row["argument"] for row in told)
-    endless = sum(OUTCOMES.get(status[mutant]) == "timeout" for mutant in mutants)
-    say(f"{endless} of the killed ran out of time")
     say(f"{len(told)} survivors in reports/mutation/survivors.csv, {open_ones} of them without an argument")
-    return int(together < NEEDED * len(mutants) or open_ones > 0)
+    return int(rows[-1]["rate"] < NEEDED or open_ones > 0 or together["not tried"] > 0)
 
 
-def interval(killed: int, mutants: int) -> tuple[float, float]:
+def kills(module: str, counts: Counter[str]) -> dict[str, Any]:
+    """A row of kills.csv."""
+    survived = sum(counts[name] for name in ALIVE)
+    tried = counts.total() - counts["not tried"]
+    killed = tried - survived
+    row = {"module": module, "mutants": counts.total(), "killed": killed, "survived": survived}
+    return row | {"not_tried": counts["not tried"], "rate": round(killed / tried, 4) if tried else math.nan}
+
+
+def interval(counts: Counter[str]) -> dict[str, float]:
     """The exact binomial 95% interval of the share that is killed (Clopper and Pearson, 1934)."""
     from scipy.stats import binomtest
 
-    exact = binomtest(killed, mutants).proportion_ci(method="exact")
-    return float(exact.low), float(exact.high)
+    row = kills("", counts)
+    exact = binomtest(row["killed"], row["killed"] + row["survived"]).proportion_ci(method="exact")
+    return {"lower": round(float(exact.low), 4), "upper": round(float(exact.high), 4)}
 
 
 def write(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
