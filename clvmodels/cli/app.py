@@ -82,7 +82,7 @@ Timezone = Annotated[str, typer.Option(help="Whose calendar days count, such as 
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same answer.")]
 AllowFailed = Annotated[
     list[str] | None,
-    typer.Option("--allow-failed", help="A sampling check that posteriors may have failed, such as R-hat; repeatable."),
+    typer.Option("--allow-failed", help="A sampling check that may have failed: R-hat."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of going on where a run stopped.")]
 
@@ -253,9 +253,9 @@ def score(
     date_format: DateFormat = None,
     timezone: Timezone = "UTC",
     spend_posterior: Annotated[Path | None, typer.Option(help="A stored posterior of a spend model.")] = None,
-    margin: Annotated[float | None, typer.Option(help="Share of revenue: 0.3 is 30%.")] = None,
+    margin: Annotated[float | None, typer.Option(help="Of revenue: 0.3 is 30%.")] = None,
     annual_discount_rate: Annotated[float | None, typer.Option(help="0.12 is 12% a year.")] = None,
-    draws: Annotated[int, typer.Option(min=2, help="Posterior draws to score with, where there are as many.")] = 1000,
+    draws: Annotated[int, typer.Option(min=2, help="Posterior draws, at most.")] = 1000,
     allow_failed: AllowFailed = None,
     seed: Seed = 42,
 ) -> None:

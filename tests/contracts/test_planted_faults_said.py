@@ -147,7 +147,7 @@ FAULTS = [
         "all that is judged is judged by the total",
         leads,
         "JUDGED",
-        lambda judged: [(figure, "held_out_total", name) for figure, _, name in judged],
+        lambda judged: [(figure, ("held_out_total",), name) for figure, _, name in judged],
         chapters,
     ),
     Fault("failed checks last", checks, "ordered", lambda f: lambda t, r: f(t, r).iloc[::-1], says("checks")),

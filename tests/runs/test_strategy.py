@@ -115,7 +115,10 @@ def test_a_fit_that_fails_leaves_its_date_out(company, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "fit", fails)
     table = followed(context_of(tmp_path), company, LAST).base_value
     assert table.loc[table["date"] == "2025-06-30", "left_out"].to_list() == ["no mode"]
-    assert set(table.loc[table["date"] == "2025-09-30", "note"]) == {"failed: R-hat"}
+    (refusal,) = table.loc[table["date"] == "2025-09-30", "left_out"]
+    assert "R-hat" in refusal
+    allowed = followed(context_of(tmp_path, sampler={"allow_failed": ["R-hat"]}), company, LAST).base_value
+    assert set(allowed.loc[allowed["date"] == "2025-09-30", "note"]) == {"failed: R-hat"}
 
 
 def test_without_economics_only_what_can_be_counted(company, tmp_path, monkeypatch):
