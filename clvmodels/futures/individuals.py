@@ -21,8 +21,9 @@ from clvmodels.models.contract import Rows, Theta
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
 from clvmodels.randomness import KeyedRandom
 
-STRETCH = 8192
-"""Customers of a table among whom those with equal histories are looked for."""
+STRETCH = 1024
+"""Customers of a table among whom those with equal histories are looked for: a row of their numbers in a file is one
+page of memory, so that a block, which is of some of them, touches few."""
 
 
 @dataclass(frozen=True)
