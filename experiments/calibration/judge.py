@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from clvmodels.metrics.bands import uniform_band as band
 
@@ -18,8 +19,10 @@ import matplotlib.pyplot as plt
 PLACES = np.linspace(0.0, 1.0, 101)
 FALSE_ALARM = 0.01
 """Chance that a calibrated model fails in any of its quantities."""
-HELD = (82, 96)
-"""Of 100 nominal 90% intervals (seeds 1 to 100), how many may hold the truth."""
+NOMINAL = 0.9
+"""Of the intervals that are counted: between the places 0.05 and 0.95."""
+FEWEST_INTERVALS = 100
+"""Of fewer seeds a count of intervals says next to nothing, and ranks alone are judged."""
 TITLE = "Blue: population parameters. Brown: customers' own variables. Grey: chance alone, 99%."
 
 
@@ -33,23 +36,23 @@ def _band(size: int, level: float = 0.99) -> tuple[np.ndarray, np.ndarray]:
     return band(size, PLACES[1:-1], level)
 
 
-def judge(rows: pd.DataFrame, seeds: int, held: tuple[int, int] | None = HELD) -> pd.DataFrame:
+def judge(rows: pd.DataFrame, seeds: int, intervals: bool = True) -> pd.DataFrame:
     """One row a quantity: seeds, refusals, whether its ranks are in the band, and 90% intervals that hold.
 
     The own variables of the watched customers make one row by name: each customer's ranks have to be in the band, and
-    of the intervals the fewest that hold are told. `held` bounds those of population quantities; None judges by ranks
-    alone.
+    of the intervals the fewest that hold are told. `intervals`: the number of a population quantity's intervals that
+    hold is judged, too, by the binomial band of the same level.
     """
     kind = rows["quantity"].str.replace(r" of c\d+$", " of customers", regex=True)
     # The bands of all quantities together are left by chance no more often than FALSE_ALARM says.
     level = 1.0 - FALSE_ALARM / rows["quantity"].nunique()
     verdicts = [_verdict(str(name), of_kind, level) for name, of_kind in rows.groupby(kind, sort=False)]
-    table = pd.DataFrame(verdicts, columns=["quantity", "seeds", "refused", "in_band", "held_of_first_100"])
+    table = pd.DataFrame(verdicts, columns=["quantity", "seeds", "refused", "in_band", "held"])
     complete = table["seeds"] == seeds
-    if held is None or seeds < 100:
+    if not intervals or seeds < FEWEST_INTERVALS:
         return table.assign(passed=complete & table["in_band"])
     of_customers = table["quantity"].str.endswith(" of customers")
-    well_held = table["held_of_first_100"].between(*held)
+    well_held = table["held"].between(*stats.binom.interval(level, seeds, NOMINAL))
     return table.assign(passed=complete & table["in_band"] & (well_held | of_customers))
 
 
@@ -57,7 +60,7 @@ def _verdict(name: str, rows: pd.DataFrame, level: float) -> tuple[str, int, int
     """Seeds, refusals, whether every curve of ranks lies in its band, and the fewest 90% intervals that hold."""
     quantities = [quantity for _, quantity in rows.groupby("quantity")]
     in_band = all(_in_band(quantity["rank"].to_numpy(), level) for quantity in quantities)
-    held = [quantity.loc[quantity["seed"] <= 100, "rank"].between(0.05, 0.95).sum() for quantity in quantities]
+    held = [quantity["rank"].between(0.05, 0.95).sum() for quantity in quantities]
     refused = rows.loc[rows["refused"] != "", "seed"].nunique()
     return name, rows["seed"].nunique(), refused, in_band, int(min(held))
 
@@ -72,11 +75,11 @@ def verdicts(
     folder: Path,
     runs: Mapping[str, tuple[pd.DataFrame, int]],
     must_fail: Collection[str],
-    held: tuple[int, int] | None = HELD,
+    intervals: bool = True,
     title: str = TITLE,
 ) -> pd.DataFrame:
     """Judge rows of ranks against the seeds that they should have, by study; write summary.csv and calibration.svg."""
-    tables = {name: judge(rows, seeds, held) for name, (rows, seeds) in runs.items()}
+    tables = {name: judge(rows, seeds, intervals) for name, (rows, seeds) in runs.items()}
     table = pd.concat(tables, names=["study"]).droplevel(1).reset_index()
     failed = ~table.groupby("study")["passed"].transform("all")
     table["as_expected"] = np.where(table["study"].isin(must_fail), failed, table["passed"])

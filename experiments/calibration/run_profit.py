@@ -243,7 +243,7 @@ def judge_stored() -> pd.DataFrame:
         rows = present_rows(path_of(name), code_version())
         runs |= by_part(name, rows) if len(rows) else {}
     must_fail = [run for run in runs if run.startswith(MUST_FAIL)]
-    return verdicts(FOLDER, runs, must_fail, held=None, title=TITLE)
+    return verdicts(FOLDER, runs, must_fail, intervals=False, title=TITLE)
 
 
 def main() -> int:
