@@ -14,7 +14,7 @@ from fakes.tiny import Z
 from fakes.tiny_posterior import posterior_run
 
 from clvmodels.figures import FIGURES, style
-from clvmodels.figures.group_effects import Tables, _group_rows, _pooled, _raises, _ratio_ticks
+from clvmodels.figures.group_effects import Tables, _covariate_name, _group_rows, _pooled, _raises, _ratio_ticks
 from clvmodels.inference.terms import Coefficient
 from clvmodels.models.contract import Parameter
 from clvmodels.models.prior import Prior
@@ -283,3 +283,15 @@ def test_ticks_are_few_and_apart_the_nearest_to_one_first():
     assert _ratio_ticks(axes, 0.01, 100, 6)[0] == [0.1, 0.2, 0.5, 1, 2, 5, 10]
     assert _ratio_ticks(axes, 0.01, 100, 2)[0] == [0.5, 1, 2]
     assert _ratio_ticks(axes, 0.012, 0.013, 2)[0] == [1]
+
+
+def test_ratios_at_the_very_ends_are_ticks():
+    axes = style.panel(style.canvas(style.WIDE, 100), 10, 10, 10, 10)
+    ticks, _ = _ratio_ticks(axes, 0.01, 100, 20)
+    assert (ticks[0], ticks[-1]) == (0.01, 100)
+
+
+def test_a_long_name_of_a_covariate_is_cut_and_keeps_its_step():
+    name = "number_of_product_groups"
+    assert _covariate_name(pd.Series({"label": name[:18], "step": "yes"})) == "number of product, yes"
+    assert _covariate_name(pd.Series({"label": name, "step": "yes"})) == "number of product\N{HORIZONTAL ELLIPSIS}, yes"

@@ -8,6 +8,8 @@ from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import kpis, strategy_run
 
+from clvmodels.figures import FIGURES
+
 COLUMNS = ["date", "kind", "of", "customers", "repeat_purchases", "q5", "q25", "q50", "q75", "q95", "left_out", "note"]
 
 
@@ -104,3 +106,11 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("kpi_base_value", CASES, accept_drawings)
+
+
+def test_dates_beyond_the_first_two_that_are_left_out_are_counted():
+    few = [left_out(f"2024-0{month}-28", "few") for month in (1, 4, 7, 9)]
+    found = run(*few, at("2025-12-29", 200, 3000.0))
+    figure = FIGURES["kpi_base_value"]
+    caption = figure.words(figure.table(found), found.about).caption
+    assert caption.endswith("28 April 2024 is left out (few). 2 more dates are left out.")

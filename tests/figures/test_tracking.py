@@ -187,3 +187,18 @@ def test_months_are_named_as_many_as_there_is_room_for(months, names):
     assert told[:3] == names and len(told) <= 9
     years = [axes.get_xticks()[told.index(name)] / (365.25 / 7) for name in told if name in ("2005", "2010")]
     assert years == pytest.approx([int(name) - 2001 for name in told if name in ("2005", "2010")], abs=0.01)
+
+
+def test_one_week_lies_where_two_lie():
+    """In the words for those who see, and for those who hear."""
+    run = forecast_run()
+    figure = FIGURES["tracking"]
+    tables = figure.table(run)
+    outside = tables.periods.index[tables.periods["side"].isin(["above", "below"])]
+    tables.periods.loc[outside[1:], "side"] = "inside"
+    tables.periods.loc[outside[0], "side"] = "above"
+    said = figure.words(tables._replace(inside=tables.inside.assign(actual=1, lower_limit=1, holds=False)), run.about)
+    assert "1 lies inside the 90% band" in said.caption
+    assert "1 lies above it, 0 below" in said.caption
+    assert "at least 1 lies inside" in said.caption
+    assert said.alt.endswith("1 of 4 held-out points lies outside the 90% band.")

@@ -13,7 +13,7 @@ from fakes.tiny import worth_run
 
 from clvmodels import words
 from clvmodels.figures import FIGURES, phrases
-from clvmodels.figures.value_parts import _row
+from clvmodels.figures.value_parts import _row, cents
 from clvmodels.results.folder import totals
 
 
@@ -208,3 +208,9 @@ def test_a_part_has_the_digits_of_its_range():
     part = _row("part", phrases.GROSS, 123.456 + 0.01 * np.arange(-10, 11), np.ones(21))
     (row,) = FIGURES["value_parts"].numbers(pd.DataFrame([part]), about()).rows
     assert [plain(cell) for cell in row[1:3]] == ["EUR 123.46", "EUR 123.37 to 123.55"]
+
+
+@pytest.mark.parametrize(("high", "said"), [(0.0199, "1.0 to 2.0"), (0.02, "1 to 2")])
+def test_cents_below_two_have_a_tenth(high, said):
+    row = pd.Series({"share_q5": 0.0100, "share_q95": high})
+    assert cents(row) == said
