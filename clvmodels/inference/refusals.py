@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from clvmodels import words
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.inference.effects import Effect, answers_problems, check_effects
@@ -84,7 +85,8 @@ def check_covered(model: Model, table: pd.DataFrame) -> None:
     outside = table.index[(born < first - SAME_INSTANT) | (observed_until > last + SAME_INSTANT)]
     if len(outside):
         name = calendar["name"]
-        what = f"{len(outside):,} customers were observed on days that the calendar '{name}' has no rows for"
+        observed = words.counted(len(outside), "customer was", "customers were")
+        what = f"{observed} observed on days that the calendar '{name}' has no rows for"
         advice = f"It ends on {calendar['until']}: make the model from a calendar that covers these customers"
         raise DataError(Problem(what, "customers", f"first '{outside[0]}'", advice))
 
@@ -113,7 +115,8 @@ def _not_finite(model: Model, table: pd.DataFrame) -> Iterator[Problem]:
             continue
         bad = table.index[~np.isfinite(numbers(table, name))]
         if len(bad):
-            yield Problem(f"{len(bad)} customers have no finite {name}", "customers", f"first '{bad[0]}'")
+            have = words.counted(len(bad), "customer has", "customers have")
+            yield Problem(f"{have} no finite {name}", "customers", f"first '{bad[0]}'")
 
 
 def _no_money(model: Model, table: pd.DataFrame) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ import pandas as pd
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
+from clvmodels import words
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
 from clvmodels.models.contract import Graph, PurchaseModel, Rows, State, Theta, Value
@@ -179,10 +180,11 @@ class Discrete(PurchaseModel):
         problems = []
         if len(impossible):
             what = "frequency <= recency <= T must be numbers of opportunities; "
-            what += f"of {len(impossible)} customers they are not"
+            what += f"of {words.counted(len(impossible), 'customer')} they are not"
             problems.append(Problem(what, "customers", f"first '{impossible[0]}'"))
         if len(returned):
-            what = f"{self.title}: an end is for good, and {len(returned)} customers came back after a missed renewal"
+            back = words.counted(len(returned), "customer")
+            what = f"{self.title}: an end is for good, and {back} came back after a missed renewal"
             known = "Take them for two contracts, each with its own id; or take bg_bb"
             problems.append(Problem(what, "customers", f"first '{returned[0]}'", known))
         if terms > MOST_TERMS:

@@ -30,13 +30,13 @@ def contract(**columns):
         (
             "sbg",
             {"recency": [4.0, 5.0]},
-            "1 customers came back after a missed renewal; got first 'a'. Take them for two",
+            "1 customer came back after a missed renewal; got first 'a'. Take them for two",
         ),
-        ("sbg", {"T": [5.5, 5.0]}, "must be numbers of opportunities; of 1 customers they are not; got first 'a'"),
+        ("sbg", {"T": [5.5, 5.0]}, "must be numbers of opportunities; of 1 customer they are not; got first 'a'"),
         (
             "bg_bb",
             {"frequency": [3, 5]},
-            "must be numbers of opportunities; of 1 customers they are not; got first 'a'",
+            "must be numbers of opportunities; of 1 customer they are not; got first 'a'",
         ),
         (
             "bg_nbd",
