@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clvmodels import words
 from clvmodels.customers.table import Customers, Holdout
 from clvmodels.draws import Array, Progress, array_store, blocks, in_threads, let_go, totals_html
 from clvmodels.futures.expectations import chance_of_any, expected_counts, probability_of
@@ -72,8 +73,13 @@ class Futures:
         of_the_base = {
             "purchases, realised": self.purchases,
             "purchases, expected": self.expected_purchases,
-            "customers alive at the origin, expected": self.p_alive,
         }
+        # a model that lets nobody leave before a second purchase says nothing of those who bought once
+        may_have_left = (self.p_alive < 1.0).any(axis=0)
+        if may_have_left.any():
+            whose = words.counted(may_have_left.sum(), "customer")
+            alive = f"alive at the origin, of {whose} who may have left, expected"
+            of_the_base[alive] = self.p_alive[:, may_have_left]
         return f"<p><b>{self!r}</b></p>" + totals_html(of_the_base)
 
 

@@ -82,8 +82,21 @@ def test_futures_show_themselves_in_a_line_and_their_totals_in_a_notebook():
     futures = _futures()
     assert repr(futures) == "Futures(40 customers, 50 draws, 3 periods)"
     page = "".join(futures._repr_html_().split())  # 5, 50 and 95% of sums over 40 customers
-    for name, total in (("purchases,realised", 120), ("purchases,expected", 80), ("aliveattheorigin,expected", 20)):
+    for name, total in (
+        ("purchases,realised", 120),
+        ("purchases,expected", 80),
+        ("aliveattheorigin,of40customerswhomayhaveleft,expected", 20),
+    ):
         assert f"{name}</th>" + 3 * f"<td>{total}</td>" in page
+
+
+def test_whom_the_model_lets_not_leave_yet_is_no_customer_that_is_alive():
+    futures = _futures()
+    futures.p_alive[:, :30] = 1.0
+    page = "".join(futures._repr_html_().split())
+    assert "aliveattheorigin,of10customerswhomayhaveleft,expected</th><td>5</td>" in page
+    futures.p_alive[:] = 1.0
+    assert "aliveattheorigin" not in futures._repr_html_()
 
 
 def test_values_show_themselves_in_a_line_and_their_totals_in_a_notebook():
