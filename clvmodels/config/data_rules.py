@@ -16,6 +16,7 @@ from clvmodels.customers.experience import at_first_purchase, available
 from clvmodels.customers.table import DERIVED_GROUPS
 from clvmodels.dates import DAYS_PER_UNIT, period_end
 from clvmodels.errors import Problem, unknown
+from clvmodels.strict import KeyPath
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
 """Columns for effects, by kind: those that are made from the transactions and need no name."""
@@ -30,7 +31,7 @@ def data_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _source(data, as_mapping(raw.get("sources")))
     for kind in DERIVED:
         yield from _effect_columns(data, kind)
-    for rule in (_columns, _dates, _timezone, _split_of_dataset, _opportunities):
+    for rule in (_columns, _dates, _timezone, _split_of_dataset, _opportunities, _origins):
         yield from rule(data)
 
 
@@ -154,28 +155,54 @@ def _split_of_dataset(data: Mapping[str, Any]) -> Iterator[Problem]:
     """A data set may know of no time of each purchase."""
     name = as_text(data.get("dataset"))
     reason = datasets.DATASETS[name].no_split if name in datasets.DATASETS else ""
-    if reason and _day(data.get("calibration_end")):
-        remedy = "Remove calibration_end: entries are compared by elpd on all of the data"
-        yield at(("data", "calibration_end"), Problem(reason, known=remedy), key=True)
+    if not reason:
+        return
+    remedy = "Remove {}: entries are compared by elpd on all of the data"
+    for key in ("calibration_end", "origins"):
+        if data.get(key):
+            yield at(("data", key), Problem(reason, known=remedy.format(key)), key=True)
 
 
 def _opportunities(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Where time counts opportunities nothing may cut one in two."""
     if data.get("time") != "opportunities":
         return
-    unit, end = data.get("time_unit", "week"), _day(data.get("calibration_end"))
-    if end and unit in list(DAYS_PER_UNIT):
-        last_day = period_end(pd.Timestamp(end), unit).date()
-        if last_day != end:
-            message = f"Must be the last day of a {unit}, where time counts opportunities"
-            yield at(("data", "calibration_end"), Problem(message, got=str(end), known=f"The next is {last_day}"))
-    holdout = data.get("holdout")
-    if isinstance(holdout, int | float) and holdout % 1:
-        yield at(("data", "holdout"), Problem(f"Opportunities are whole {unit}s", got=str(holdout)))
+    unit = data.get("time_unit", "week")
+    yield from _last_day_of_period(("data", "calibration_end"), data.get("calibration_end"), unit)
+    for place, origin in enumerate(as_list(data.get("origins"))):
+        yield from _last_day_of_period(("data", "origins", place), origin, unit)
+    lengths: dict[KeyPath, Any] = {("data", "holdout"): data.get("holdout")}
+    for place, holdout in enumerate(as_list(data.get("holdouts"))):
+        lengths["data", "holdouts", place] = holdout
+    for path, length in lengths.items():
+        if isinstance(length, int | float) and length % 1:
+            yield at(path, Problem(f"Opportunities are whole {unit}s", got=str(length)))
     if as_mapping(data.get("columns")).get("ended") is not None:
         message = "The day of an end needs continuous time"
         remedy = "Remove it: of renewals, a period without one tells the end"
         yield at(("data", "columns", "ended"), Problem(message, known=remedy), key=True)
+
+
+def _last_day_of_period(path: KeyPath, value: Any, unit: Any) -> Iterator[Problem]:
+    day = _day(value)
+    if day is None or unit not in list(DAYS_PER_UNIT):
+        return
+    last_day = period_end(pd.Timestamp(day), unit).date()
+    if last_day != day:
+        message = f"Must be the last day of a {unit}, where time counts opportunities"
+        yield at(path, Problem(message, got=str(day), known=f"The next is {last_day}"))
+
+
+def _origins(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Origins and their holdouts, each once; whether the data reach so far is seen when they are read."""
+    for key in ("origins", "holdouts"):
+        values = as_list(data.get(key))
+        for place, value in enumerate(values):
+            if isinstance(value, str | int | float) and value in values[:place]:
+                yield at(("data", key, place), Problem(f"'{value}' is listed twice"))
+    if data.get("holdouts") and not data.get("origins"):
+        remedy = "Add origins: [1997-06-30, ...], or how many: origins: 9; or write holdout: 39 for the only one"
+        yield at(("data", "holdouts"), Problem("'holdouts' are of origins, and there are none", known=remedy), key=True)
 
 
 def _timezone(data: Mapping[str, Any]) -> Iterator[Problem]:

@@ -51,6 +51,22 @@ def _duration_or_day(value: object) -> float | date | None:
     return float(value)
 
 
+def _days_or_count(value: object) -> tuple[date, ...] | int:
+    if type(value) is int and 1 <= value <= MOST_ORIGINS:
+        return value
+    if not isinstance(value, list) or len(value) > MOST_ORIGINS:
+        raise ValueError(f"must be days, as in [1997-06-30, 1997-09-30], or how many: 1 to {MOST_ORIGINS}")
+    return tuple(_day(day) for day in value)
+
+
+def _duration_or_end(value: object) -> float | str:
+    if value == TO_THE_END:
+        return TO_THE_END
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"must be a number of time units above 0, or {TO_THE_END}: up to the last day of the data")
+    return float(value)
+
+
 def _one_or_several(value: object) -> int | tuple[int, ...] | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
@@ -60,6 +76,8 @@ def _one_or_several(value: object) -> int | tuple[int, ...] | None:
     raise ValueError("must be a whole number, or a list of those to choose from, as in [1, 2, 3, 4]")
 
 
+MOST_ORIGINS = 60
+TO_THE_END = "end"
 CURRENCY = "Three capital letters, such as EUR or USD"
 NO_POINT = "mle gives one point and no posterior, so no ranges: use it in Python or with clvmodels fit"
 
@@ -110,6 +128,10 @@ class DataSection(Section):
     What a data set knows about itself (time unit, split, currency) need not be said. `data_end` is the last day that
     a file covers where that is not the day of its last order; `customers` the size of a simulated data set. `time` says
     whether purchases may come at any time or once in a time unit, as the models of opportunities and contracts want it.
+
+    `origins` are further days from which forecasts are made and judged, all of them with the same entries: days, or
+    how many, evenly over the data. From each the forecast looks as far as each of the `holdouts` says: time units, or
+    `end`, up to the last day of the data, which is what no holdouts mean.
     """
 
     dataset: str | None = None
@@ -132,6 +154,8 @@ class DataSection(Section):
     time_unit: Literal["day", "week", "month", "year"] = "week"
     calibration_end: Day | None = None
     holdout: Annotated[float | date | None, PlainValidator(_duration_or_day)] = None
+    origins: Annotated[tuple[date, ...] | int, PlainValidator(_days_or_count)] = ()
+    holdouts: tuple[Annotated[float | str, PlainValidator(_duration_or_end)], ...] = ()
 
 
 class CalendarSection(Section):

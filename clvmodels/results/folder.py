@@ -102,6 +102,16 @@ class EntryResult:
         return None if self.judged is None else Judgement(self.judged, self.calibration_weeks)
 
 
+class Rolling(NamedTuple):
+    """What rolling origins gave: rows of one entry, origin and holdout."""
+
+    scores: pd.DataFrame
+    """As the scores of a run, with until (the holdout's last day) and holdout (its length in time units)."""
+    totals: pd.DataFrame
+    """entry, label, quantity (purchases, or a kind of money), totals (how they were forecast), actual, q5 to q95, side,
+    interval_score, origin, until, holdout."""
+
+
 @dataclass(frozen=True)
 class Run:
     """All that a run has computed; what figures' tables are made from."""
@@ -127,6 +137,7 @@ class Run:
     payback: Payback | None = None
     """What a new customer of each channel costs and brings."""
     kpis: Kpis | None = None
+    rolling: Rolling | None = None
 
     @property
     def judgement(self) -> Judgement | None:
@@ -168,6 +179,9 @@ def store(
     store_tables(folder, of_figures | of_the_run)
     write_atomically(folder / "config.yaml", config)
     _store_kpis(folder, run.kpis)
+    (folder / "rolling.csv").unlink(missing_ok=True)
+    if run.rolling is not None:
+        write_table(run.rolling.scores.set_index("entry"), folder / "rolling.csv")
     if run.company is not None:
         _store_company(folder, run.company)
     by_customer = {"customers": customers.set_index("customer_id"), "consolidated": run.consolidated}

@@ -11,6 +11,7 @@ computed already:
 - `values`: the recommended entry's posteriors to values at the date of value
 - `scores`: forecasts and values to flat rows, of entries and of customers
 - `strategy`: KPIs of the past, and what the base was worth at the ends of quarters
+- `origins`: the same forecasts from other days, each held against what came after its day
 - `checks`: what must hold for the results to be believed
 - `about`: who ran what, when, on which data
 - `experiment`: the steps in their order

@@ -26,6 +26,7 @@ from clvmodels.runs.fits import fit_entries
 from clvmodels.runs.forecasts import compare_entries, judge_entry, with_calibration_weeks
 from clvmodels.runs.inputs import read, read_calendars, splits, windows_of, with_usual_windows
 from clvmodels.runs.money import with_money
+from clvmodels.runs.origins import origins_of, roll, with_days_of_origins
 from clvmodels.runs.plans import check_calendars, check_plans, horizon
 from clvmodels.runs.scores import customer_table, customer_tables, metric_rows
 from clvmodels.runs.strategy import strategy_tables
@@ -79,7 +80,7 @@ def run(
         # tables -> customers
         say("Reading the data")
         company = read(experiment, Path(config_dir), Path(scratch))
-        experiment = with_usual_windows(experiment, company)
+        experiment = with_days_of_origins(with_usual_windows(experiment, company), company)
         if experiment.costs:
             company = with_unusable(company, windows_of(experiment), experiment.costs)
         calendars = read_calendars(experiment, Path(config_dir))
@@ -87,6 +88,7 @@ def run(
         context = Context(experiment, folder, Path(scratch), company.transactions.sha256, say, fresh, calendars)
         check_calendars(context, split, value_split)
         check_plans(context, split)
+        origins = origins_of(context, company)
 
         # -> posteriors -> futures: every entry is fitted before the first is judged, so that no fit waits for one
         posteriors = fit_entries(context, split)
@@ -95,6 +97,7 @@ def run(
         comparison = compare_entries(entries)
         recommended = str(comparison["entry"].iloc[0])
         entries[recommended] = with_calibration_weeks(context, entries[recommended], split)
+        rolling = roll(context, company, origins)
 
         # -> value -> scores, of the recommended entry at the date of value too
         valued = value_entry(context, entries[recommended], split, value_split)
@@ -114,6 +117,7 @@ def run(
             scores=metric_rows(experiment, entries, split),
             company=company,
             consolidated=consolidated(company, value_split.customers),
+            rolling=rolling,
         )
 
         # -> decisions -> report: what these need is the run so far

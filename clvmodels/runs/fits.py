@@ -150,7 +150,7 @@ def posterior_path(context: Context, plan: FitPlan, split: Split) -> Path:
         posterior.SCHEMA_VERSION,
         context.data_sha256,
         # `end` below says what is fitted; a calibration's end that is another's date of value is the same fit.
-        experiment.data.model_dump(exclude={"calibration_end", "holdout"}),
+        experiment.data.model_dump(exclude={"calibration_end", "holdout", "origins", "holdouts"}),
         {name: source.model_dump() for name, source in experiment.sources.items()},
         windows,
         cost_per_minute,

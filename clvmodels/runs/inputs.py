@@ -157,6 +157,18 @@ def customers_at(
     return _customers(experiment, company, calendars, calibration_end=day)
 
 
+def customers_from(
+    experiment: Experiment,
+    company: Company,
+    calendars: Mapping[str, SuppliedCalendar],
+    day: Day,
+    holdout: float | Day,
+) -> Split:
+    """The customers known at a day, as of that day, and what came in a holdout of so many time units, or up to its
+    last day."""
+    return _customers(experiment, company, calendars, calibration_end=day, holdout=holdout)
+
+
 def _customers(
     experiment: Experiment, company: Company, calendars: Mapping[str, SuppliedCalendar], **days: Any
 ) -> Split:

@@ -102,6 +102,13 @@ def check_plans(context: Context, split: Split) -> None:
     DataError
         With the problems of all of them, each under the name of its entry.
     """
+    problems = problems_of_plans(context, split)
+    if problems:
+        raise DataError(problems)
+
+
+def problems_of_plans(context: Context, split: Split) -> list[Problem]:
+    """Why entries and cost models cannot be fitted to these customers, each under the name of its entry."""
     plans = [(name, plan) for name in context.experiment.models for plan in entry_plans(context, name, split)]
     plans += [(f"costs, {plan.role}", plan) for plan in cost_plans(context.experiment)]
     problems: list[Problem] = []
@@ -110,8 +117,7 @@ def check_plans(context: Context, split: Split) -> None:
             check_data(plan.model, split.customers, plan.effects)
         except ClvError as error:
             problems += problems_of_entry(name, error)
-    if problems:
-        raise DataError(problems)
+    return problems
 
 
 def check_calendars(context: Context, split: Split, value_split: Split) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from fakes.rolling import fake_rolling
 
 from clvmodels.decisions.payback import Payback
 from clvmodels.decisions.rank import rank
@@ -179,4 +180,5 @@ def with_company(run: Run, seed: int = 3) -> Run:
         consolidated=known,
         payback=paybacks(groups),
         made=pd.DataFrame({"revenue": revenue, "profit": 0.3 * revenue}),
+        rolling=fake_rolling(),
     )

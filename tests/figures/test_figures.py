@@ -62,7 +62,7 @@ def test_a_run_without_results_for_a_figure_has_none():
     of_value_or_forecast = {
         name for name, figure in FIGURES.items() if figure.chapter in ("worth", "best", "spend", "strategy", "trust")
     }
-    assert absent == of_value_or_forecast | {"origins"}  # one table has no origins to tell
+    assert absent == of_value_or_forecast | {"origins"}  # one table has no origins of columns to tell
 
 
 def test_public_tables_name_customers_by_place_only():
