@@ -297,3 +297,12 @@ def test_merges_and_contradictions_are_counted(company_run):
     assert "1 customer id was merged into another" in said
     assert "key of several customers: 2" in said
     assert "48 rows were changed and kept: changed is not dropped" in said
+
+
+def test_reasons_of_as_many_rows_stand_in_their_own_order():
+    """Twenty reasons of three rows each, the tenth of four: enough for a sort that is not stable to mix them."""
+    lines = [("orders", 1, "rows read", "o.csv", 100, "read")]
+    lines += [("orders", 2, f"reason {k}", "o.csv", 4 if k == 10 else 3, "dropped") for k in range(20)]
+    account = pd.DataFrame(lines, columns=list(ACCOUNT_OF_SEVERAL))
+    told = data_cleaning._reasons(account, about())
+    assert "reason 10 (4); reason 0 (3); reason 1 (3); reason 2 (3); other reasons (48)" in told

@@ -110,3 +110,9 @@ def test_the_channel_is_shown_whatever_other_groups_come_before_it():
     assert table["label"].tolist() == ["Shop", "Search", "all"]
     table = FIGURES["kpi_win_keep"].table(run(ALL, group("cohort", "2024", 9, 9, 9.0, 9.0), of_countries))
     assert table["label"].tolist() == ["UK", "all"]
+
+
+def test_where_nobody_is_active_there_is_no_cost_to_keep_one():
+    nobody = group("channel", "Closed", 5, 0, 10.0, 3.0)
+    table = FIGURES["kpi_win_keep"].table(run(ALL, nobody))
+    assert np.isnan(table.loc[table["label"] == "Closed", "keep"]).all()

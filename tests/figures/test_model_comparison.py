@@ -14,6 +14,7 @@ from fakes.tiny import entry, tiny_run
 
 from clvmodels import words
 from clvmodels.figures import FIGURES
+from clvmodels.figures.model_comparison import _near
 
 
 def run(**told):
@@ -184,3 +185,17 @@ def test_several_that_are_worse_predict_worse():
     caption = FIGURES["model_comparison"].words(table, found.about).caption
     assert "BG/NBD and Last half-year again predict worse." in caption
     assert caption.endswith("even if it were certain.")  # a hundred customers are enough
+
+
+@pytest.mark.parametrize(("farthest", "near"), [(-180.0, True), (-180.1, False)])
+def test_a_rival_three_times_as_far_as_all_others_is_told_in_words(farthest, near):
+    """The other two reach to -60: what reaches nearer than -180 is drawn beside them."""
+    lower = pd.Series([0.0, -60.0, farthest - 100.0])
+    table = pd.DataFrame({"lower90": lower, "upper90": [0.0, -20.0, farthest]})
+    assert _near(table).tolist() == [True, True, near]
+
+
+def test_those_that_were_left_out_do_not_widen_the_axis_of_the_rest():
+    """The last is far beyond -1000; the third is far beyond -8 and was not, were the last still counted."""
+    table = pd.DataFrame({"lower90": [0.0, -2.0, -900.0, -9000.0], "upper90": [0.0, 1.0, -500.0, -8000.0]})
+    assert _near(table).tolist() == [True, True, False, False]

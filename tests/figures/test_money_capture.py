@@ -10,6 +10,8 @@ from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import money, money_run
 
+from clvmodels.figures import FIGURES
+
 
 def losing():
     """The lowest two fifths cost more than they bring, in what came and in the forecast."""
@@ -67,3 +69,12 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("money_capture", CASES, accept_drawings)
+
+
+def test_where_it_holds_nothing_is_said_of_a_failure():
+    figure, run = FIGURES["money_capture"], money_run()
+    tables = figure.table(run)
+    holds = figure.words(tables._replace(tops=tables.tops.assign(holds=True)), run.about).caption
+    fails = figure.words(tables._replace(tops=tables.tops.assign(holds=False)), run.about).caption
+    assert "(99%). Whoever turned out best" in holds
+    assert "(99%): **this check fails**. Whoever turned out best" in fails

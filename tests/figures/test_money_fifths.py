@@ -10,6 +10,8 @@ from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import money, money_run
 
+from clvmodels.figures import FIGURES
+
 
 def sure():
     """The same forecast in every draw: all fifths are inside in the model's own futures, and two of five are not."""
@@ -75,3 +77,12 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("money_fifths", CASES, accept_drawings)
+
+
+def test_kinds_that_are_not_drawn_and_fail_are_named():
+    figure, run = FIGURES["money_fifths"], money_run()
+    tables = figure.table(run)
+    spend_fails = tables._replace(inside=tables.inside.assign(holds=[False, True]))
+    spend_holds = tables._replace(inside=tables.inside.assign(holds=[True, False]))
+    assert figure.words(spend_fails, run.about).caption.endswith(" Too few groups hold for spend as well.")
+    assert "as well" not in figure.words(spend_holds, run.about).caption

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
-from fakes.says import Says, check
+from fakes.says import Says, check, plain
 from fakes.tiny import money, money_run
+
+from clvmodels.figures import FIGURES
+from clvmodels.figures.money_total import bias
 
 
 def far():
@@ -66,3 +70,13 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("money_total", CASES, accept_drawings)
+
+
+def test_what_came_has_the_digits_of_its_forecast():
+    """Of a forecast as wide as 3,000 the last digit told is the hundreds."""
+    figure, run = FIGURES["money_total"], money_run()
+    row = figure.table(run).iloc[0].copy()
+    row["actual"], row["q5"], row["q95"] = 12_345.6, 9_000.0, 12_000.0
+    assert bias(row, run.about).startswith("EUR\N{NO-BREAK SPACE}12,300 came, ")
+    (cells,) = figure.numbers(pd.DataFrame([row]), run.about).rows
+    assert plain(cells[2]) == "EUR 12,300"

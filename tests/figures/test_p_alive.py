@@ -12,6 +12,7 @@ from fakes.tiny import END, entry, forecast_run, tiny_run
 
 from clvmodels.customers.table import Customers, Split
 from clvmodels.figures import FIGURES
+from clvmodels.figures.p_alive import ROWS, _last_row
 from clvmodels.figures.style import NARROW
 
 
@@ -203,3 +204,16 @@ def test_each_frequency_has_its_own_silences_and_the_last_is_open():
     lines = pd.DataFrame({"frequency": [2, 2, 3], "silence": [5.04, 123.44, 20.0], "p_alive": [0.9, 0.5, 0.9]})
     rows = FIGURES["p_alive"].numbers(tables._replace(cells=cells, lines=lines), falling().about).rows
     assert rows == [("2", "5", "5.0", "123.4", "—"), ("3+", "6", "20.0", "—", "—")]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "last"),
+    [
+        ([0] * 98 + [7, 7], 8),  # two of a hundred are not under 2%
+        ([0] * 99 + [7], 1),
+        ([0, 1, 2], 3),
+        (list(range(100)), ROWS - 1),
+    ],
+)
+def test_the_last_row_is_the_first_beyond_which_hardly_anybody_lies(frequency, last):
+    assert _last_row(np.array(frequency)) == last

@@ -112,3 +112,11 @@ def test_a_good_forecast_is_inside_its_bands_and_a_bad_one_is_not(company_run, c
     narrow = company_tables["pit"].copy()
     narrow["surplus"] = 0.1 * np.sin(2 * np.pi * narrow["place"])
     assert "leaves the band" in FIGURES["pit"].words(narrow, company_run.about).caption
+
+
+@pytest.mark.parametrize(("sign", "side"), [(1, "above"), (-1, "below")])
+def test_where_the_curve_leaves_its_band_is_told_to_a_tenth(company_run, company_tables, sign, side):
+    table = company_tables["pit"].copy()
+    table["surplus"] = sign * 0.12345 * np.sin(np.pi * table["place"])
+    caption = FIGURES["pit"].words(table, company_run.about).caption
+    assert f"farthest 12.3 points {side} zero" in caption

@@ -14,7 +14,7 @@ from fakes.says import Says, check, table_of
 from fakes.tiny_posterior import posterior_run
 
 from clvmodels.figures import FIGURES
-from clvmodels.figures.prior_posterior import Tables, _unit, _window, quantities
+from clvmodels.figures.prior_posterior import Tables, _density, _unit, _window, quantities
 from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 
@@ -168,3 +168,9 @@ def test_four_quantities_on_which_data_add_little_are_named(few, more):
 def test_how_much_narrower_is_told_and_never_more(least, told):
     caption = FIGURES["prior_posterior"].words(narrowed(1000.0, least, drawn=2), about()).caption
     assert f"at least **{told} times narrower** than its prior (90% intervals; the least: q1)" in caption
+
+
+def test_draws_that_are_all_one_are_a_spike_where_they_are():
+    x = np.linspace(-2.0, 4.0, 7)
+    density = _density(np.full(50, 3.0), x)
+    assert x[density > 0.5].tolist() == [3.0]

@@ -15,7 +15,7 @@ from fakes.tiny import forecast_run, judged_as
 from clvmodels.figures import FIGURES, style
 from clvmodels.figures.figure import inside_table
 from clvmodels.figures.style import NARROW, WIDE
-from clvmodels.figures.tracking import _months
+from clvmodels.figures.tracking import _misses, _months
 
 
 def too_low():
@@ -202,3 +202,19 @@ def test_one_week_lies_where_two_lie():
     assert "1 lies above it, 0 below" in said.caption
     assert "at least 1 lies inside" in said.caption
     assert said.alt.endswith("1 of 4 held-out points lies outside the 90% band.")
+
+
+def test_what_stands_outside_is_told_above_the_dots_that_its_words_pass():
+    """Words about as wide as two periods: the peak beside them counts, the one beyond them does not."""
+    axes = style.panel(style.canvas(WIDE, 300), 46, 16, 50, 28)
+    actual = pd.Series([1.0, 1.0, 1.0, 5.0, 1.0, 1.0, 1.0, 9.0])
+    outside = np.array([False] * 3 + [True] + [False] * 4)
+    _misses(axes, actual, outside, "2", 0, style.text_width("2", "bold"))
+    (text,) = axes.texts
+    assert text.get_position() == (3.5, 5.0)
+    actual[4] = 9.0
+    _misses(axes, actual, outside, "2", 0, style.text_width("2", "bold"))
+    assert axes.texts[-1].get_position() == (3.5, 9.0)
+    actual[4], actual[5] = 1.0, 9.0
+    _misses(axes, actual, outside, "2", 0, style.text_width("2", "bold"))
+    assert axes.texts[-1].get_position() == (3.5, 5.0)

@@ -10,9 +10,9 @@ from fakes.run import about
 from fakes.says import Says, check
 from fakes.tiny import entry, tiny_run, worth_run
 
-from clvmodels.figures import FIGURES
+from clvmodels.figures import FIGURES, style
 from clvmodels.figures.style import NARROW, WIDE
-from clvmodels.figures.value_ranking import places
+from clvmodels.figures.value_ranking import SMALL, _rank_axis, places
 
 CASES = {
     "ten customers": Says(
@@ -128,3 +128,18 @@ def test_a_large_base_shows_its_best_twelve_and_places_below():
         (line,) = (line for line in axes.lines if line.get_linestyle() == "--")
         assert line.get_ydata() == pytest.approx([-11.95, -11.95]) and dashes
         assert axes.get_yticks().tolist() == [*(-k for k in range(12)), pytest.approx(-12.9), pytest.approx(-13.9)]
+
+
+@pytest.mark.parametrize(
+    ("most", "marks"),
+    [
+        (285.0, [1, 3, 10, 30, 100]),
+        (286.0, [1, 3, 10, 30, 100, 300]),
+        (95.0, [1, 3, 10, 30]),
+        (95.3, [1, 3, 10, 30, 100]),
+    ],
+)
+def test_round_ranks_are_marked_as_far_as_ranks_reach(most, marks):
+    axes = style.panel(style.canvas(NARROW, 300), 46, 16, 50, 28)
+    _rank_axis(axes, pd.DataFrame({"rank_q95": [most]}), about(customers=SMALL + 1), False)
+    assert axes.get_xticks().tolist() == marks
