@@ -16,7 +16,7 @@ from fakes.tiny import forecast_run, tiny_run, worth_run
 from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
-from clvmodels.report.page import _environment, _is_numeric, build, prose
+from clvmodels.report.page import _environment, _is_numeric, _kicker, build, prose
 from clvmodels.report.stored import Stored, read
 
 PAGE = Path(__file__).with_name("tiny_page.txt")
@@ -63,6 +63,7 @@ def test_a_report_is_written_from_what_its_folder_holds(tmp_path):
     page, drawings = build(read(tmp_path))
     assert "The 10 customers will earn" in page and len(drawings) > 4
     assert write_report(str(tmp_path)) == tmp_path / "report.html"
+    assert write_report(tmp_path) == tmp_path / "report.html"  # again, over what is there
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
     assert {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "figures").iterdir()} == drawings
 
@@ -167,3 +168,30 @@ def test_checks_and_the_account_of_rows_are_told_whatever_figures_were_asked_for
     assert sorted(tables) == ["checks", "data_cleaning"]
     assert len(tables["checks"]) == len(CHECK_ROWS)
     assert tables["data_cleaning"].account["rows"].tolist() == tiny_run().account["rows"].tolist()
+
+
+def test_the_page_carries_its_style():
+    (style,) = re.findall(r"<style>(.*?)</style>", build(tiny())[0], flags=re.DOTALL)
+    assert style.strip() == Path(svg.__file__).with_name("style.css").read_text(encoding="utf-8").strip()
+
+
+def test_neither_metadata_nor_styles_of_a_drawing_reach_the_page():
+    inside = "<metadata>made by</metadata><style>* {}</style>"
+    raw = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 5">{inside}<text x="1">kept</text></svg>'
+    text = svg.for_page(raw, "name", "small", "alt")
+    assert "kept" in text and "made by" not in text and "*" not in text
+
+
+@pytest.mark.parametrize(
+    ("value_at", "dates"),
+    [
+        ("2025-12-29", "data to and value at 29 December 2025 · "),
+        ("2025-06-30", "data to 29 December 2025 · value at 30 June 2025 · "),
+        (None, "data to 29 December 2025 · "),
+    ],
+)
+def test_the_line_of_origin_has_both_dates(value_at, dates):
+    page = tiny()
+    about = replace(page.about, dataset="x" * 70, data_end="2025-12-29", value_at=value_at, holdout_end=None)
+    line = _kicker(replace(page, about=about)).replace("\N{NO-BREAK SPACE}", " ")
+    assert line.startswith("x" * 59 + "\N{HORIZONTAL ELLIPSIS} · " + dates + "made ")
