@@ -78,11 +78,11 @@ def profit_made(
 
 
 def usual_margin(company: Company, first: pd.Timestamp, last: pd.Timestamp, until: pd.Timestamp) -> float:
-    """What the goods' cost leaves of all purchases between two days together, where it is known; else 0."""
+    """What the goods' cost leaves of all paid purchases between two days together, where it is known; else 0."""
     _orders, days = orders_and_days(company, until)
-    days_of_known_cost = days.filter(_between(_.date, first, last), _.cost.notnull())
+    days_of_known_cost = days.filter(_between(_.date, first, last), _.cost.notnull(), _.amount > 0)
     sums = days_of_known_cost.aggregate(amount=_.amount.sum(), cost=_.cost.sum()).execute().iloc[0]
-    if not sums.amount > 0:  # no such purchase, whose sum is empty, or only gifts
+    if not sums.amount > 0:  # no such purchase, whose sum is empty
         return 0.0
     return 1.0 - float(sums.cost) / float(sums.amount)
 

@@ -59,7 +59,7 @@ def _cost(path: KeyPath, cost: str, section: Mapping[str, Any], columns: Columns
 
 def _targets(cost: str, model: str) -> Targets:
     """The parameters of a cost model, all of one part."""
-    supports = {parameter.name: parameter.support for parameter in models.COSTS[model].parameters}
+    supports = {parameter.name: parameter.support for parameter in models.COSTS[model].widest.parameters}
     return Targets(dict.fromkeys(supports, cost), supports, {})
 
 

@@ -92,7 +92,7 @@ def _targets(entry: Mapping[str, Any], calendars: Mapping[str, Any]) -> Targets:
             continue
         if name not in _having(role):
             return NO_TARGETS
-        model = models.MODELS[name]
+        model = models.MODELS[name].widest
         parts |= {parameter.name: parameter.part for parameter in model.parameters}
         supports |= {parameter.name: parameter.support for parameter in model.parameters}
         handles |= {handle.name: handle.part for handle in model.handles}

@@ -118,7 +118,7 @@ def _ages_of(model: PurchaseModel, label: str, own: Mapping[str, float], until: 
 def simulate_amounts(
     model: SpendModel, theta: Mapping[str, ArrayLike], purchases: pd.DataFrame, seed: int
 ) -> pd.Series:
-    """What each purchase brings. One number a row of `purchases`, in the amounts' unit of theta."""
+    """What each purchase brings, 0 where it is free. One number a row of `purchases`, in the amounts' unit of theta."""
     groups = purchases.groupby("customer_id", sort=False).size()
     labels, counts = list(groups.index), groups.to_numpy()
     empty = {name: np.zeros((1, len(labels))) for name in model.conditions_on}
@@ -126,7 +126,8 @@ def simulate_amounts(
     customer = np.repeat(np.arange(len(labels)), counts)
     stream = KeyedRandom(seed, "history amounts", labels, 1).along(customer)
     own = {name: np.broadcast_to(values, (1, len(labels)))[0, customer] for name, values in state.items()}
-    amounts = model.spend_total(own, np.ones(len(customer)), stream)
+    paid = model.draw_paid(own, np.ones(len(customer)), stream)
+    amounts = model.spend_total(own, paid, stream)
     return pd.Series(amounts, index=purchases.index, name="amount")
 
 

@@ -76,14 +76,18 @@ def fit(
 
     Notes
     -----
+    Where some repeat purchases brought no money, a spend model is fitted with a share of those that do (`FreeOrders`),
+    and the model of the margins with what the goods of a free order cost: the posterior's model is that variant.
+
     A posterior whose sampling checks failed is returned, so that it can be looked at. It says so (`passed`,
     `failed_checks`), and `forecast`, `value` and `score` refuse it unless `allow_failed` names the checks.
     """
     model = get_model(model) if isinstance(model, str) else model
     if method not in METHODS:
         raise ConfigError(unknown("method", method, METHODS))
-    priors = resolve_priors(model, priors)
     table = customers.table
+    model = model.suited(table)
+    priors = resolve_priors(model, priors)
     check_data(model, customers, effects)
     check_covered(model, table)
     if method == "mle" and any(effect.group is not None for effect in effects):

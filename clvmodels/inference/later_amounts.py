@@ -24,17 +24,15 @@ from clvmodels.models import SpendModel
 from clvmodels.models.contract import Rows, Theta
 from clvmodels.models.evaluate import log_prob
 
-PAID = "amount_count"
-"""How many purchases brought money."""
-
 
 def log_density_of_later(
     posterior: Posterior[SpendModel], earlier: pd.DataFrame, later: pd.DataFrame, draws: int
 ) -> pd.Series | None:
-    """Log density of each customer's amounts after the posterior's data, given those in it.
+    """Log density of each customer's amounts after the posterior's data, given those in it; and of which purchases
+    brought money, where the model tells that.
 
-    0 for customers who paid nothing since. Amounts are in the data's unit: in another one all densities of a data set
-    move by the same constant.
+    0 for customers of whom nothing came since that the model tells of. Amounts are in the data's unit: in another one
+    all densities of a data set move by the same constant.
 
     Parameters
     ----------
@@ -51,10 +49,11 @@ def log_density_of_later(
     if model is None:
         return None
     later = later.loc[earlier.index]
-    has_paid = (later[PAID] > earlier[PAID]).to_numpy()
-    before, after = earlier[has_paid], later[has_paid]
+    observes = list(model.observes)
+    has_more = (later[observes] != earlier[observes]).any(axis=1).to_numpy()
+    before, after = earlier[has_more], later[has_more]
     densities = np.zeros(len(earlier))
-    densities[has_paid] = _log_densities(posterior, model, before, after, draws)
+    densities[has_more] = _log_densities(posterior, model, before, after, draws)
     return pd.Series(densities, earlier.index)
 
 

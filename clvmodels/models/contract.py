@@ -22,7 +22,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from clvmodels.draws import Array
-from clvmodels.errors import ConfigError, Problem
+from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.counts import Counts, poisson_counts
 from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.prior import Prior
@@ -219,6 +219,16 @@ class Model(ABC):
         """The rows of new customers with the traits of these."""
         return {name: rows[name] if name in self.traits else 0.0 * rows[name] for name in self.observes}
 
+    def suited(self, table: pd.DataFrame) -> Model:
+        """The variant of the model that customers of such a table need: itself, unless they tell of more than it
+        reads."""
+        return self
+
+    @property
+    def widest(self) -> Model:
+        """The variant with every parameter that some customers may need: what priors and effects may name."""
+        return self
+
     def given(self, **options: Any) -> Model:
         """The variant of the model with these options.
 
@@ -342,12 +352,47 @@ class PurchaseModel(Model):
 class SpendModel(Model):
     """What customers pay.
 
+    A model of the family tells of purchases that bring money. Where some bring none it is made part of `FreeOrders`,
+    which tells how many do; a member has nothing to write for that.
+
     `density_of` says of which data `log_prob` is a density: of the individual amounts, or of each customer's mean.
     Log likelihoods and elpd compare between models of the same data only.
     """
 
     provides = frozenset({"spend"})
     density_of: Literal["amounts", "means"] = "amounts"
+    free_orders = False
+    """Whether some purchases bring no money."""
+
+    def suited(self, table: pd.DataFrame) -> SpendModel:
+        """With a share of purchases that bring money, where some of these customers' repeat purchases brought none."""
+        if {"frequency", "amount_count"} <= set(table) and (table["amount_count"] < table["frequency"]).any():
+            return self.given(free_orders=True)
+        return self
+
+    @property
+    def widest(self) -> SpendModel:
+        return self.given(free_orders=True)
+
+    def given(self, **options: Any) -> SpendModel:
+        """The variant with free orders (`free_orders=True`), or itself.
+
+        Raises
+        ------
+        ConfigError
+            The model has no such option.
+        """
+        from clvmodels.models.spend.free_orders import with_free_orders  # which is made of this class
+
+        others = {name: stated for name, stated in options.items() if name != "free_orders"}
+        if others:
+            raise ConfigError(unknown("option", next(iter(others)), ["free_orders"], self.title))
+        return with_free_orders(self) if options.get("free_orders") else self
+
+    @property
+    def of_paid(self) -> SpendModel:
+        """The model with the same parameters that reads of purchases only what is told of those that brought money."""
+        return self
 
     @property
     def of_amounts(self) -> SpendModel | None:
@@ -360,9 +405,22 @@ class SpendModel(Model):
 
     @abstractmethod
     def expected_spend(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
-        """E[amount of a future purchase | history, parameters]. [D, C]"""
+        """E[amount of a future purchase that brings money | history, parameters]. [D, C]"""
 
     @abstractmethod
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
-        """Money of n purchases. n, the variables and the result are of the shape that `rng` draws: of each customer in
-        each draw, or of entries of the purchases to come."""
+        """Money of n purchases that bring some. n, the variables and the result are of the shape that `rng` draws: of
+        each customer in each draw, or of entries of the purchases to come."""
+
+    def expected_paid(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
+        """E[share of future purchases that bring money | history, parameters]. [D, C], or broadcast to it"""
+        return np.ones((1, 1))
+
+    def own_paid(self, state: Mapping[str, Array]) -> Array:
+        """The share of purchases that bring money, of customers whose own variables are known. As these, or broadcast
+        to them"""
+        return np.ones((1, 1))
+
+    def draw_paid(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
+        """How many of n purchases bring money; of the shapes of `spend_total`."""
+        return n

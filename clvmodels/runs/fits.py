@@ -69,7 +69,7 @@ def fit_costs(context: Context, split: Split) -> dict[str, Posterior]:
     occasion = f"{split.customers.observation_end:%Y-%m-%d}"
     posteriors: dict[str, Posterior] = {}
     problems: list[Problem] = []
-    for plan in cost_plans(context.experiment):
+    for plan in cost_plans(context.experiment, split):
         try:
             posteriors[plan.role] = _fit(context, plan, split, occasion)
         except FitError as error:

@@ -41,17 +41,18 @@ def entry_plans(context: Context, name: str, split: Split) -> list[FitPlan]:
     if entry.spend is not None:
         models.append(("spend", MODELS[entry.spend]))
     plans = []
-    for role, model in models:
+    for role, registered in models:
+        model = registered.suited(split.customers.table)
         effects = tuple(effect for effect in effects_of(entry) if effect.part in ENTRY_PARTS[role])
         plans.append(FitPlan(role, model, _priors(context.experiment, entry.priors, model, name), effects))
     return plans
 
 
-def cost_plans(experiment: Experiment) -> list[FitPlan]:
+def cost_plans(experiment: Experiment, split: Split) -> list[FitPlan]:
     """The fits of the cost models, which all entries share."""
     plans = []
     for role, section in experiment.costs.items():
-        model = COSTS[section.model]
+        model = COSTS[section.model].suited(split.customers.table)
         priors = _priors(experiment, section.priors, model, f"costs.{role}")
         plans.append(FitPlan(role, model, priors, effects_of(section, role)))
     return plans
@@ -110,7 +111,7 @@ def check_plans(context: Context, split: Split) -> None:
 def problems_of_plans(context: Context, split: Split) -> list[Problem]:
     """Why entries and cost models cannot be fitted to these customers, each under the name of its entry."""
     plans = [(name, plan) for name in context.experiment.models for plan in entry_plans(context, name, split)]
-    plans += [(f"costs, {plan.role}", plan) for plan in cost_plans(context.experiment)]
+    plans += [(f"costs, {plan.role}", plan) for plan in cost_plans(context.experiment, split)]
     problems: list[Problem] = []
     for name, plan in plans:
         try:

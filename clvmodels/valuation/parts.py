@@ -140,15 +140,25 @@ class Block:
         return counts + self.weights[0] if self.first_order else counts
 
     @cached_property
+    def paid(self) -> Flow:
+        """Orders that bring money: all of them, unless the model of spend says that some bring none."""
+        spend = self.posteriors.spend
+        if not spend.model.free_orders:
+            return self.number
+        share = spend.model.expected_paid(*self._rows_and_theta(spend))
+        drawn = spend.model.draw_paid(self._own_amounts, self.counts, self.order_stream("paid"))
+        return Flow(self.mean_counts * share[..., None], drawn)
+
+    @cached_property
     def mean_amount(self) -> Array:
-        """E[amount of a purchase | history, parameters], in the currency. [D, C, 1]"""
+        """E[amount of a purchase that brings money | history, parameters], in the currency. [D, C, 1]"""
         spend = self.posteriors.spend
         rows, theta = self._rows_and_theta(spend)
         amount = spend.model.expected_spend(rows, theta) * self.amount_unit
         return amount[..., None]
 
     def money(self, n: Array, stage: str) -> Array:
-        """Money of n of the orders, in the currency. [E]"""
+        """Money of n of the orders that bring some, in the currency. [E]"""
         model = self.posteriors.spend.model
         return model.spend_total(self._own_amounts, n, self.order_stream(stage)) * self.amount_unit
 
@@ -188,6 +198,15 @@ class Block:
         return Flow(stated, stated)
 
     @property
+    def given_away(self) -> Flow | None:
+        """What the goods of free orders cost, where there are such orders and a cost model tells it."""
+        cost = self.modelled("margin")
+        if cost is None or not self.posteriors.spend.model.free_orders:
+            return None
+        free = Flow(self.mean_counts - self.paid.expected, self.counts - self.paid.realised)
+        return cost.given_away(self, free)
+
+    @property
     def number(self) -> Flow:
         """Orders."""
         return Flow(self.mean_counts, self.counts)
@@ -200,8 +219,9 @@ class Block:
 
     @cached_property
     def _fates_and_rest(self) -> tuple[dict[str, Fate], Flow]:
-        """Costs take their orders one after the other, each of those that are left."""
-        orders_left = self.number
+        """Costs take their orders one after the other, each of those that are left; what was free is not sent back
+        for money, nor owed."""
+        orders_left = self.paid
         fates: dict[str, Fate] = {}
         for name, cost in self.costs.items():
             fate = cost.fate(self, orders_left)
@@ -221,7 +241,7 @@ class Block:
         for fate in fates.values():
             of_fates = of_fates + fate.money
         money_left = self.money(orders_left.realised, "spend")
-        return Flow(self.mean_counts * self.mean_amount, of_fates + money_left)
+        return Flow(self.paid.expected * self.mean_amount, of_fates + money_left)
 
     def summed(self, flow: Flow) -> Summed:
         """Over the orders, by the weights of their periods."""
@@ -233,9 +253,13 @@ class Block:
 
 
 def gross_margin(block: Block) -> Flow:
-    """Margin of all money, before returns and any cost of the relation."""
+    """Margin of all money less the goods of free orders, before returns and any cost of the relation."""
     money, margin = block.amounts, block.margin
-    return Flow(money.expected * margin.expected, money.realised * margin.realised)
+    earned = Flow(money.expected * margin.expected, money.realised * margin.realised)
+    given_away = block.given_away
+    if given_away is None:
+        return earned
+    return Flow(earned.expected - given_away.expected, earned.realised - given_away.realised)
 
 
 def fulfilment(block: Block) -> Flow | None:

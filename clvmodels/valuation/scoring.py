@@ -234,7 +234,7 @@ def _behaviour_columns(
     if spend is not None:
         rows = individuals.rows_of(table, spend.model.conditions_on)
         theta = spend.theta(table, draws)
-        amount = spend.model.expected_spend(rows, theta)
+        amount = spend.model.expected_paid(rows, theta) * spend.model.expected_spend(rows, theta)
         columns["expected_spend"] = by_customer(amount) * amount_unit
     return columns
 

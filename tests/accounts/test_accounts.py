@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
+from contracts.cases import CASES, posterior_of
+from contracts.purchase import mean_is
 from fakes.companies import company_of, customers_of
 
 from clvmodels.accounts.entries import Terms
-from clvmodels.accounts.profit_made import profit_made
+from clvmodels.accounts.profit_made import profit_made, usual_margin
 from clvmodels.customers.experience import experience
 from clvmodels.customers.observed import with_costs
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
+from clvmodels.inference.fitting import fit
 from clvmodels.kpis.indicators import kpis
+from clvmodels.models import COSTS, MODELS, get_model
+from clvmodels.models.prior import log_normal
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics
+from clvmodels.valuation.valuation import valuation
 
 HALF = Economics(0.5, 0.1, 52.0)
 ORDERS = [
@@ -80,6 +87,55 @@ def test_goods_that_were_given_away_have_cost_something():
     assert made["profit"].to_dict() == pytest.approx({"a": 40.0 - 25.0, "b": 50.0})
     assert booked(company, customers, Terms(modelled, ("margin",))) == pytest.approx(65.0)
     assert profit_made(company, customers, HALF)["profit"]["a"] == pytest.approx(50.0)  # a stated margin is of revenue
+
+
+def test_goods_to_be_given_away_will_cost_what_they_did():
+    """Gross margin to come: of the money that is paid, less the goods of free orders at their own mean cost."""
+    free = [
+        ("a", "2025-02-10", 0.0, 25.0, "8"),
+        ("b", "2025-02-11", 0.0, 15.0, "9"),
+        ("b", "2025-03-02", 0.0, None, "10"),
+    ]
+    owed = [("3", "2025-03-25", "bad_debt", 60.0)]
+    company = company_of("2025-12-31", orders=[*ORDERS, *free], payments=owed)
+    observed = with_costs(company, customers_of(company), ["margin", "bad_debt"])
+    columns = observed.table[["free_cost_count", "free_cost_sum"]]
+    assert columns.loc["a"].tolist() == [1.0, 25.0] and columns.loc["b"].tolist() == [1.0, 15.0]
+    paid = company_of("2025-12-31", orders=ORDERS, payments=owed)
+    alone = with_costs(paid, customers_of(paid), ["margin", "bad_debt"])
+    assert COSTS["normal_margin"].suited(alone.table) is COSTS["normal_margin"]
+    # what is free is not owed
+    assert observed.table["billed"].to_dict() == alone.table["billed"].to_dict()
+    margin = COSTS["normal_margin"].suited(observed.table)
+    priors = {"free_cost": log_normal(20.0, 0.01), "sigma": log_normal(0.1, 0.3), "tau": log_normal(0.1, 0.3)}
+    fitted = fit(margin, observed, priors=priors, method="laplace", draws=50, seed=1)
+    assert get_model("normal_margin", fitted.model.options) is margin
+    assert abs(fitted.stacked("free_cost").mean() - 20.0) < 0.5
+    spend = MODELS["lognormal_spend"].suited(observed.table)
+    posteriors = {
+        "purchases": posterior_of(MODELS["nbd"], CASES["nbd"].theta, 2000),
+        "spend": posterior_of(spend, CASES["lognormal_spend"].theta | {"paid": 0.7, "paid_precision": 9.0}, 2000),
+        "margin": posterior_of(margin, {"m": 0.4, "tau": 0.1, "sigma": 0.1, "free_cost": 20.0}, 2000),
+    }
+    economics = Economics(margin=None, annual_discount_rate=0.0, horizon=100.0)
+    valuer = valuation(posteriors, observed, economics, seed=1, draws=2000)
+    block = valuer.block(observed.table)
+    found = valuer.parts(observed.table)["gross margin"]
+    mean_is(found.realised - found.expected, 0.0)
+    number, paid_number = block.number.expected[..., 0], block.paid.expected[..., 0]
+    assert np.all(paid_number < number)
+    given_away = (number - paid_number) * posteriors["margin"].stacked("free_cost")[:, None]
+    earned = block.amounts.expected[..., 0] * block.margin.expected[..., 0]
+    np.testing.assert_allclose(found.expected, earned - given_away, rtol=1e-9)
+    assert given_away.mean() > 0.1
+
+
+def test_the_usual_margin_is_that_of_what_is_paid():
+    """Goods that are given away are booked for themselves, not once more in the margin of orders of unknown cost."""
+    company = company_of(orders=[*ORDERS, ("a", "2025-03-01", 0.0, 25.0, "9")])
+    span = (pd.Timestamp("2025-01-01"), pd.Timestamp("2025-12-31"))
+    of_paid = usual_margin(company_of(orders=ORDERS), *span, span[1])
+    assert usual_margin(company, *span, span[1]) == of_paid > 0.0
 
 
 def test_what_comes_back_later_is_not_known_yet():

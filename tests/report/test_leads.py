@@ -511,3 +511,15 @@ def test_the_numbers_of_the_first_screen_are_those_of_their_figures():
         "checks",
         "All",
     )
+
+
+def test_what_is_taken_to_be_paid_is_told_where_some_purchases_were_free():
+    row = {"model": "Log-normal spend with free orders", "parameter": "paid", "q5": 0.853, "q50": 0.899, "q95": 0.931}
+    paid = Stored(nothing().about, {"parameters": pd.DataFrame([row])})
+    without = Stored(nothing().about, {"parameters": pd.DataFrame([row | {"parameter": "p"}])})
+    told = leads.model(paid).removeprefix(leads.model(nothing()))
+    assert told == (
+        " Some past purchases brought no money: of those to come 90% are taken to bring some "
+        "(90% interval 85 to 93%), and free ones cost what they cost."
+    )
+    assert leads.model(without) == leads.model(nothing())

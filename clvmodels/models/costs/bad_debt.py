@@ -32,8 +32,10 @@ class BadDebt(BetaBinomial):
     keys = ("recovered",)
 
     def observed(self, seen: Statistics) -> dict[str, pd.Series]:
-        """Of purchases not sent back, where a returns model says how many these are; else of all."""
+        """Of purchases that brought money and were not sent back, where a returns model says how many these are; else
+        of all that did: what was free is not owed."""
         bills = seen.old_enough(self.cost)
+        bills = bills.filter(bills.amount > 0)
         bills = bills.mutate(unpaid=bills.unpaid & (bills.returned == 0))
         if "returns" in seen.costs:
             bills = bills.filter(bills.returned == 0)

@@ -18,15 +18,9 @@ import pytensor.tensor as pt
 from clvmodels.draws import Array
 from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
 from clvmodels.models.costs.contract import CountModel
-from clvmodels.models.parts.beta_ratio import log_beta_ratio
+from clvmodels.models.parts.beta_ratio import log_beta_binomial
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
-
-
-def log_beta_binomial(k, n, mu, phi):
-    """log of B(mu phi + k, (1 - mu) phi + n - k) / B(mu phi, (1 - mu) phi), as E[p^k] E[(1 - p)^(n - k) | k events]."""
-    a, b = mu * phi, (1.0 - mu) * phi
-    return log_beta_ratio(b, a, k, pt) + log_beta_ratio(a + k, b, n - k, pt)
 
 
 class BetaBinomial(CountModel):

@@ -127,8 +127,8 @@ class Forecast(Protocol):
     """Some customers' orders to come, and what is drawn with them; see `valuation.parts.Block`.
 
     `counts` and `draw_of_orders` have an entry for each period of a draw and customer in which there are orders: how
-    many, and the draw. What is of draws and customers is read there by `at_orders`, and numbers are drawn for the
-    entries by `order_stream`.
+    many, and the draw; `paid` are those of them that bring money. What is of draws and customers is read there by
+    `at_orders`, and numbers are drawn for the entries by `order_stream`.
     """
 
     @property
@@ -143,6 +143,8 @@ class Forecast(Protocol):
     def draw_of_orders(self) -> NDArray[np.int64]: ...
     @property
     def mean_counts(self) -> Array: ...
+    @property
+    def paid(self) -> Flow: ...
     @property
     def mean_amount(self) -> Array: ...
     @property
@@ -247,6 +249,10 @@ class Cost(Model):
     def rate(self, ahead: Forecast) -> Flow:
         """What the key that it is in place of would say, of each period."""
         raise NotImplementedError(f"{self.title} tells no rate")
+
+    def given_away(self, ahead: Forecast, free: Flow) -> Flow | None:
+        """What the goods of orders that bring no money cost, in the currency; None: it tells nothing of them."""
+        return None
 
     def total(self, ahead: Forecast, number: Flow) -> Flow:
         """What that key would make of `number`, where each has an amount of its own."""

@@ -11,23 +11,32 @@ All purchases that brought money count, the first too. A margin may be negative.
 drawn as that of one with a share of the variance, sigma^2 / n: their amounts are taken as equal. It tells each
 customer's own rate in place of the stated `margin`.
 
+Free orders have no rate: their goods cost an amount of its own. Where there are such orders of known cost, the model
+tells that too (`free_orders`): each costs an amount from an exponential distribution of mean c, alike for all
+customers, so that of n free orders that cost y together log f = -n log c - y / c.
+
 Gelman et al. (2013), Bayesian Data Analysis, section 5.4.
 """
 
 from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.errors import Problem
+from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
 from clvmodels.models.costs.contract import CostModel, Flow, Forecast, Statistics
-from clvmodels.models.prior import Prior
+from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+FREE_COUNT, FREE_SUM = "free_cost_count", "free_cost_sum"
+"""Free orders whose goods' cost is known, and that cost."""
 
 
 class NormalMargin(CostModel):
@@ -42,9 +51,9 @@ class NormalMargin(CostModel):
     title = "Normal margins"
     reference = "Gelman et al. (2013), Bayesian Data Analysis, section 5.4"
     provides = frozenset({"margin"})
-    observes = ("margin_count", "margin_sum", "margin_ss")
-    meanings = (Meaning("mean margin rate", "", lambda theta: theta["m"]),)
-    parameters = (
+    observes: tuple[str, ...] = ("margin_count", "margin_sum", "margin_ss")
+    meanings: tuple[Meaning, ...] = (Meaning("mean margin rate", "", lambda theta: theta["m"]),)
+    parameters: tuple[Parameter, ...] = (
         Parameter(
             "m",
             "margin",
@@ -74,6 +83,22 @@ class NormalMargin(CostModel):
             "sd of a customer's rates",
         ),
     )
+
+    def suited(self, table: pd.DataFrame) -> NormalMargin:
+        """With what goods of free orders cost, where the tables tell it of some."""
+        if FREE_COUNT in table and (table[FREE_COUNT] > 0).any():
+            return self.given(free_orders=True)
+        return self
+
+    @property
+    def widest(self) -> NormalMargin:
+        return self.given(free_orders=True)
+
+    def given(self, **options: Any) -> NormalMargin:
+        others = {name: stated for name, stated in options.items() if name != "free_orders"}
+        if others:
+            raise ConfigError(unknown("option", next(iter(others)), ["free_orders"], self.title))
+        return margin_with_free_orders if options.get("free_orders") else self
 
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
         """log f; 0 where no margin is known. [R]"""
@@ -112,17 +137,18 @@ class NormalMargin(CostModel):
         return Problem("no margin can be made", "costs: margin", "no cost of the goods", known)
 
     def observed(self, seen: Statistics) -> dict[str, pd.Series]:
-        """Purchases whose margin rate is known, the rates and their squares about the mean."""
+        """Purchases whose margin rate is known, the rates and their squares about the mean; free ones of known cost,
+        and the cost."""
         bought = seen.purchases
         bought = bought.filter(bought.amount > 0, bought.cost.notnull())
         rates = bought.select("customer_id", rate=1.0 - bought.cost / bought.amount)
-        return seen.about_mean(rates, "rate", "margin")
+        return seen.about_mean(rates, "rate", "margin") | _of_free_orders(seen)
 
     def rate(self, ahead: Forecast) -> Flow:
         """Margin rate of the money of each order."""
         _, theta = ahead.seen(self.cost)
         sigma = ahead.at_orders(theta["sigma"])
-        drawn = self.draw_rates(self.own(ahead), ahead.counts, sigma, ahead.order_stream("margin"))
+        drawn = self.draw_rates(self.own(ahead), ahead.paid.realised, sigma, ahead.order_stream("margin"))
         return Flow(self.mean_own(ahead), drawn)
 
     def _own(self, rows: Rows, theta: Theta) -> tuple[Array, Array]:
@@ -133,4 +159,50 @@ class NormalMargin(CostModel):
         return mean, between * within / all_in_all
 
 
+def _of_free_orders(seen: Statistics) -> dict[str, pd.Series]:
+    """How many free orders there are whose goods' cost is known, and what they cost together."""
+    bought = seen.purchases
+    free = bought.filter(bought.amount == 0, bought.cost.notnull())
+    columns = seen.about_mean(free.select("customer_id", cost=free.cost.cast("float64")), "cost", "free_cost")
+    return {name: columns[name] for name in (FREE_COUNT, FREE_SUM)}
+
+
+class MarginWithFreeOrders(NormalMargin):
+    """The same with the goods' cost of free orders."""
+
+    title = "Normal margins with free orders"
+    options = MappingProxyType({"free_orders": True})
+    observes = (*NormalMargin.observes, FREE_COUNT, FREE_SUM)
+    conditions_on = NormalMargin.observes
+    meanings = (
+        *NormalMargin.meanings,
+        Meaning("goods of a free order", "{currency}", lambda theta: theta["free_cost"]),
+    )
+    parameters = (
+        *NormalMargin.parameters,
+        Parameter(
+            "free_cost",
+            "margin",
+            "money",
+            log_normal(10.0, 3.0),
+            1,
+            "cost of free orders",
+            "mean cost of the goods of a free order",
+        ),
+    )
+
+    def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:
+        """log f of the margins and of what the goods of free orders cost. [R]"""
+        cost = theta["free_cost"]
+        return super().log_prob(rows, theta) - rows[FREE_COUNT] * pt.log(cost) - rows[FREE_SUM] / cost
+
+    def given_away(self, ahead: Forecast, free: Flow) -> Flow:
+        """The sum of n such costs is Gamma(n, 1 / c)."""
+        _, theta = ahead.seen(self.cost)
+        mean = ahead.amount_unit * theta["free_cost"]
+        drawn = ahead.order_stream("free goods").gamma(free.realised)
+        return Flow(free.expected * mean[..., None], ahead.at_orders(mean) * drawn)
+
+
 normal_margin = NormalMargin()
+margin_with_free_orders = MarginWithFreeOrders()

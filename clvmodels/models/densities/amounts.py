@@ -71,7 +71,7 @@ def of_number(n, p, q):  # pragma: no cover - compiled
 @loop
 def gamma_gamma(rows, theta, variant, out):  # pragma: no cover - compiled
     """Both Gamma-Gammas: rows are n, s and the sum of logs for the density `of_amounts` (1), x and the mean for that of
-    the mean (0).
+    the mean (0), n and s for that of the mean of those purchases that brought money (2).
 
     Rows come sorted by n: what depends on that alone is computed once for each.
     """
@@ -86,7 +86,7 @@ def gamma_gamma(rows, theta, variant, out):  # pragma: no cover - compiled
             m = 0 if shared else i
             p, q, v = theta[d, m, 0], theta[d, m, 1], theta[d, m, 2]
             n, total = rows[i, 0], rows[i, 1]
-            paid = n > 0.0 and (of_amounts == 1 or total > 0.0)
+            paid = n > 0.0 and (of_amounts > 0 or total > 0.0)
             out[d, i, 1] = 1.0
             if not paid:
                 out[d, i, 0] = 0.0
@@ -149,3 +149,51 @@ def lognormal_spend(rows, theta, variant, out):  # pragma: no cover - compiled
                 out[d, i, 2] = n * away / (variance * m)
                 out[d, i, 3] = by_variance * 2.0 * n * tau
                 out[d, i, 4] = by_variance * 2.0 * sigma + (within - (n - 1.0)) / sigma
+
+
+@loop
+def add_paid_share(rows, theta, out):  # pragma: no cover - compiled
+    """Adds the density of which purchases brought money (`free_orders`): of the rows the last column is all purchases,
+    the first those that brought some; the last parameters are the mean share and the precision.
+
+    The chance of each purchase given those before it: k paid ones, then n - k free ones.
+    """
+    with_slopes = out.shape[2] > 2
+    shared = theta.shape[1] == 1
+    for d in range(theta.shape[0]):
+        for i in range(rows.shape[0]):
+            m = 0 if shared else i
+            n, k = int(rows[i, -1]), int(rows[i, 0])
+            mu, phi = theta[d, m, -2], theta[d, m, -1]
+            log_share, by_a, by_b, by_both = 0.0, 0.0, 0.0, 0.0
+            for j in range(n):
+                before = float(j if j < k else j - k)
+                mass = (mu if j < k else 1.0 - mu) * phi + before
+                log_share += math.log(mass / (phi + j))
+                by_both += 1.0 / (phi + j)
+                if j < k:
+                    by_a += 1.0 / mass
+                else:
+                    by_b += 1.0 / mass
+            out[d, i, 0] += log_share
+            if with_slopes:
+                out[d, i, -2] = phi * (by_a - by_b)
+                out[d, i, -1] = mu * by_a + (1.0 - mu) * by_b - by_both
+
+
+@loop
+def gamma_gamma_with_share(rows, theta, variant, out):  # pragma: no cover - compiled
+    """`gamma_gamma`, which reads its own columns, and the share of purchases that brought money."""
+    gamma_gamma(rows, theta, variant, out)
+    add_paid_share(rows, theta, out)
+
+
+@loop
+def lognormal_spend_with_share(rows, theta, variant, out):  # pragma: no cover - compiled
+    """`lognormal_spend` and the share of purchases that brought money."""
+    lognormal_spend(rows, theta, variant, out)
+    add_paid_share(rows, theta, out)
+
+
+WITH_SHARE = {gamma_gamma: gamma_gamma_with_share, lognormal_spend: lognormal_spend_with_share}
+"""The loop of a model's amounts beside that of the same with a share of purchases that bring money."""

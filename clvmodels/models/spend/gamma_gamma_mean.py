@@ -41,6 +41,11 @@ class GammaGammaMean(GammaGamma):
         """The story is that of individual amounts."""
         return gamma_gamma
 
+    @property
+    def of_paid(self) -> SpendModel:
+        """The mean of the purchases that brought money: `monetary_value` is that of all."""
+        return _mean_of_paid
+
     def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log f(m_x | x); 0 where nothing was bought again or for nothing. [R]"""
         paid = pt.gt(rows["frequency"], 0) & pt.gt(rows["monetary_value"], 0)
@@ -55,4 +60,24 @@ class GammaGammaMean(GammaGamma):
         return np.where(m > 0, x, 0.0), x * m
 
 
+class MeanOfPaid(GammaGammaMean):
+    """The same of the number and the sum of those purchases that brought money."""
+
+    observes = ("amount_count", "amount_sum")
+    conditions_on = observes
+    kernel = Kernel(loops.gamma_gamma, (2,))
+
+    def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
+        """log f(s / n | n); 0 where nothing was bought again or for nothing. [R]"""
+        paid = pt.gt(rows["amount_count"], 0)
+        n = pt.switch(paid, rows["amount_count"], 1.0)
+        total = pt.switch(paid, rows["amount_sum"], 1.0)
+        return pt.switch(paid, log_density_of_mean(n, total, theta), 0.0)
+
+    def amounts(self, rows: Rows[Array]) -> tuple[Array, Array]:
+        """n and s, both 0 where no repeat purchase had an amount. [C] each"""
+        return np.asarray(rows["amount_count"]), np.asarray(rows["amount_sum"])
+
+
 gamma_gamma_mean = GammaGammaMean()
+_mean_of_paid = MeanOfPaid()
