@@ -5,20 +5,21 @@ Shapes: D = draw, C = customer_id, P = period.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from numba import types
+from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers
 from clvmodels.draws import Array, blocks
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.futures.individuals import by_history, purchase_model
+from clvmodels.futures.individuals import by_history, purchase_model, rows_of
 from clvmodels.futures.windows import moments
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.unique_rows import condense
-from clvmodels.models.contract import Rows, Theta
+from clvmodels.models.contract import Rows, State, Theta
 from clvmodels.models.counts import BOUNDS
 from clvmodels.models.evaluate import dert as evaluate_dert
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
@@ -37,8 +38,7 @@ def weighted_counts(
 
     With X_p the purchases until the end of period p, the sum of (X_p - X_{p-1}) w_p is that of X_p (w_p - w_{p+1}).
     """
-    model = purchase_model(posterior)
-    falls = weights - np.append(weights[1:], np.zeros_like(weights[:1]), axis=0)
+    model, falls = purchase_model(posterior), _falls(weights)
 
     def of_alive(rows: Rows[Array], theta: Theta[Array]) -> Array:
         until = model.expected_if_alive(rows, theta, edges[1:])
@@ -47,6 +47,82 @@ def weighted_counts(
         return total
 
     return p_alive[..., None] * by_history(posterior, table, draws, of_alive, model.reads_ahead)
+
+
+def counts_given_own(posterior: Posterior, table: pd.DataFrame, state: State, edges: Array, weights: Array) -> Array:
+    """E[purchases | the customer's own parameters], summed over the periods by weights: 0 of those who have ended.
+    edges: [P+1] from 0, weights: [P, Q]; result [D, C, Q]"""
+    model, falls = purchase_model(posterior), _falls(weights)
+
+    def of_living(rows: Rows[Array], theta: Theta[Array], own: State, place: Places) -> Array:
+        until = model.purchases_given_own(rows, theta, own, edges[1:])
+        total = np.zeros((*until.shape[:-1], falls.shape[1]))
+        _add_up_periods(until, falls, total)
+        return total
+
+    return by_living(posterior, table, state, of_living, weights.shape)
+
+
+type Places = NDArray[np.intp]
+"""Which customers of a block, one for each living draw of one."""
+
+
+def by_living(
+    posterior: Posterior,
+    table: pd.DataFrame,
+    state: State,
+    function: Callable[[Rows[Array], Theta[Array], State, Places], Array],
+    shape: tuple[int, int],
+) -> Array:
+    """A function of rows, theta and own parameters of those who are alive, 0 of the others. [D, C, Q]
+
+    Each draw of a customer stands for itself: what the function gets has the shape [1, E], E the draws of customers
+    that are alive, or some of them, so that its arrays of the `shape` [P, Q] of periods stay bounded.
+    """
+    model = purchase_model(posterior)
+    rows = rows_of(table, model.observes)
+    theta = posterior.theta(table, len(state.alive))
+    total = np.zeros((*state.alive.shape, shape[1]))
+    draw, customer = np.nonzero(state.alive)
+    for part in blocks(len(draw), 1, max(shape)):
+        at = draw[part], customer[part]
+        own = State(
+            alive=np.ones((1, len(at[0])), dtype=bool),
+            purchase_rate=state.purchase_rate[at][None],
+            residual_lifetime=LUCK,
+            residual_purchases=LUCK,
+            extra={name: values[at][None] for name, values in state.extra.items()},
+        )
+        total[at] = function(ReadAt(rows, at), ReadAt(theta, at), own, at[1])[0]
+    return total
+
+
+LUCK = np.full((1, 1), np.nan)
+"""In place of what is left of a customer: what is true given the own parameters must not read it."""
+
+
+class ReadAt(Mapping[str, Array]):
+    """Values by name, [D, C] or broadcast to it, read at draws of customers when they are asked for. [1, E]"""
+
+    def __init__(self, values: Mapping[str, Array], at: tuple[Places, Places]):
+        self.values_of_block, self.at = values, at
+
+    def __getitem__(self, name: str) -> Array:
+        values, (draw, customer) = self.values_of_block[name], self.at
+        first = draw if values.shape[0] > 1 else 0
+        second = customer if values.shape[1] > 1 else 0
+        return np.broadcast_to(values[first, second], draw.shape)[None]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_of_block)
+
+    def __len__(self) -> int:
+        return len(self.values_of_block)
+
+
+def _falls(weights: Array) -> Array:
+    """By how much each weight is larger than that of the next period, the last one's whole. [P, Q]"""
+    return weights - np.append(weights[1:], np.zeros_like(weights[:1]), axis=0)
 
 
 @loop(BOUNDS, GIVEN, types.Array(types.float64, 3, "C"), returns=types.void)

@@ -136,6 +136,15 @@ class Composed[P: Purchases](PurchaseModel):
     def expected_if_alive(self, rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
         return self.lifetime.expected_purchases(self.on_calendar, rows, theta, np.asarray(t, dtype=float))
 
+    def purchases_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, t: Array) -> Array:
+        times = np.asarray(t, dtype=float)
+        return self.lifetime.purchases_given_own(self.on_calendar, rows, theta, state, times)
+
+    def chance_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, start: float, end: float) -> Array:
+        if self.purchases.stages > 1 or type(self.calendar) is not Calendar:
+            return super().chance_given_own(rows, theta, state, start, end)
+        return self.lifetime.chance_given_own(rows, theta, state, start, end)
+
     def count_probability(self, rows: Rows[Array], theta: Theta[Array], n: Array, t: float) -> Array:
         return self.lifetime.count_probability(self.on_calendar, rows, theta, np.asarray(n, dtype=float), t)
 

@@ -296,6 +296,24 @@ class PurchaseModel(Model):
         """E[purchases in (T, T + t] | history, alive at T]. t: [P] or [C, P]; result [D, C, P]."""
 
     @abstractmethod
+    def purchases_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, t: Array) -> Array:
+        """E[purchases in (T, T + t] | the customer's own parameters, alive at T]. t: [P] or [C, P]; result [D, C, P]
+
+        Of the state it reads who the customer is (the rate, the phase, the own chance or hazard of leaving), not how
+        much is left: that is luck. Averaged over the customer's own parameters it is `expected_if_alive`.
+        """
+
+    def chance_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, start: float, end: float) -> Array:
+        """P(a purchase in (T + start, T + end] | the customer's own parameters, alive at T). [D, C]
+
+        Raises
+        ------
+        NotImplementedError
+            Purchases are no Poisson process in calendar time while the customer stays.
+        """
+        raise NotImplementedError(f"{self.title} tells no chance of a purchase given the own parameters")
+
+    @abstractmethod
     def count_probability(self, rows: Rows[Array], theta: Theta[Array], n: Array, t: float) -> Array:
         """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""
 
@@ -406,6 +424,10 @@ class SpendModel(Model):
     @abstractmethod
     def expected_spend(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
         """E[amount of a future purchase that brings money | history, parameters]. [D, C]"""
+
+    @abstractmethod
+    def spend_given_own(self, state: Mapping[str, Array]) -> Array:
+        """E[amount of a future purchase | the customer's own spend variables]. [D, C]"""
 
     @abstractmethod
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:

@@ -8,7 +8,7 @@ P period.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Literal
 
@@ -89,12 +89,17 @@ class DiscreteLifetime(Component, ABC):
     def draw_ended(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """Own variables of a customer that left after t opportunities. [D, C]"""
 
+    @abstractmethod
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+        """P(takes part in the next k opportunities | the customer's own variables, has not left at t)."""
+
     def expected_time(self, t: Array, theta: Theta[Array], k: Array) -> Array:
         """Sum over j = 1 to k of S(t + j) / S(t): opportunities that are taken part in, of the next k. [D, C, P]"""
-        total = np.zeros(np.broadcast(t, k).shape)
-        for j in range(1, int(np.max(k, initial=0)) + 1):
-            total = total + np.where(j <= k, self.survival_ratio(t, np.asarray(float(j)), theta), 0.0)
-        return total
+        return _added_up(t, k, lambda j: self.survival_ratio(t, j, theta))
+
+    def own_time(self, t: Array, theta: Theta[Array], own: Mapping[str, Array], k: Array) -> Array:
+        """The same given the customer's own variables. [D, C, P]"""
+        return _added_up(t, k, lambda j: self.own_survival(t, j, theta, own))
 
     def discounted_time(self, t: Array, theta: Theta[Array], discount: float) -> Array:
         """Sum over j >= 1 of S(t + j) / S(t) (1 + discount)^-j, to the last digits of a double. [D, C]"""
@@ -103,6 +108,14 @@ class DiscreteLifetime(Component, ABC):
         for j in range(1, last + 1):
             total = total + self.survival_ratio(t, np.asarray(float(j)), theta) * (1.0 + discount) ** -j
         return total
+
+
+def _added_up(t: Array, k: Array, survival: Callable[[Array], Array]) -> Array:
+    """Sum over j = 1 to k of the survival from t on."""
+    total = np.zeros(np.broadcast(t, k).shape)
+    for j in range(1, int(np.max(k, initial=0)) + 1):
+        total = total + np.where(j <= k, survival(np.asarray(float(j))), 0.0)
+    return total
 
 
 class Discrete(PurchaseModel):
@@ -242,6 +255,12 @@ class Discrete(PurchaseModel):
         T = np.asarray(rows["T"], dtype=float)
         chance = np.asarray(self.chances.mean_chance(rows, T, theta))
         return chance[..., None] * self.lifetime.expected_time(T[..., None], widened(theta), whole(t))
+
+    def purchases_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, t: Array) -> Array:
+        """The own chance times the opportunities that are taken part in."""
+        T = np.asarray(rows["T"], dtype=float)[..., None]
+        taken = self.lifetime.own_time(T, widened(theta), widened(state.extra), whole(t))
+        return state.purchase_rate[..., None] * taken
 
     def dert_if_alive(self, rows: Rows[Array], theta: Theta[Array], discount_rate: float) -> Array:
         """Discounted expected residual purchases of a customer alive at T, over all time to come. [D, C]

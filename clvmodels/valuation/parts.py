@@ -1,13 +1,14 @@
 """What purchases to come bring and cost, part by part and period by period, for a block of customers.
 
-Each part has its mean given the history and the draw's parameters, and one realised future a draw. Parts are in the
+Each part has three readings: its mean given the history and the draw's parameters (expected), its mean given the
+customer's own parameters (worth), and one future a draw (realised). The customer's own parameters are those that the
+future is drawn of, so that in each draw the worth is the mean of all futures that might have been. Parts are in the
 currency, costs negative. Some follow from the economics alone (`STATED`), the others are those of the costs, which say
 theirs themselves. What is realised is of the orders that there are; it becomes one number a draw and customer, or one
 in each period, only when it is summed (`Block.summed`).
 Shapes: D = draw, C = customer_id, P = period, Q = column of weights, E = entry of the orders.
 
-Purchases, amounts and what comes with them are independent given the parameters, so that the mean of a product is the
-product of the means. What comes with a purchase (a return, a contact, a referral) counts in the purchase's period.
+What comes with a purchase (a return, a contact, a referral) counts in the purchase's period.
 Where several purchases of a customer fall in one period, what comes back of those returned in part, and what is left of
 the margins' own spread, are drawn as if their amounts were equal: the mean is exact, the spread a little too small.
 """
@@ -29,17 +30,21 @@ from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors
 from clvmodels.models import COSTS, Cost
 from clvmodels.models.contract import Rows, State, Theta
-from clvmodels.models.costs.contract import Fate, Flow, modelled
+from clvmodels.models.costs.contract import Fate, Flow, Means, modelled
 from clvmodels.models.counts import Counts
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.retention import contacts_of, expected_contacts
+from clvmodels.valuation.retention import contacts_given_own, contacts_of, expected_contacts
+
+NOT_ASKED_FOR = np.full((1, 1, 1), np.nan)
+"""In place of a worth that nobody asks for."""
 
 
 class Summed(NamedTuple):
     """A part of the value, summed over the periods by weights, a column for each weighting. [D, C, Q] each"""
 
     expected: Array
+    worth: Array
     realised: Array
 
 
@@ -70,6 +75,8 @@ class Block:
         Those that customers bring.
     first_order
         Whether these are new customers, whose first purchase, at T, is counted: the first period is that moment.
+    with_worth
+        Whether the worth is asked for; it is no number otherwise.
     """
 
     posteriors: Posteriors
@@ -83,6 +90,7 @@ class Block:
     starts: Array
     newcomers: Newcomers | None = None
     first_order: bool = False
+    with_worth: bool = True
 
     def stream(self, stage: str) -> KeyedRandom:
         return KeyedRandom(self.seed, stage, list(self.table.index), self.draws)
@@ -135,9 +143,22 @@ class Block:
     def mean_counts(self) -> Array:
         """E[purchases | history, parameters], summed by the weights. [D, C, Q]"""
         posterior, p_alive = self.posteriors.purchases, self.people.p_alive
-        later = self.weights[1:] if self.first_order else self.weights
-        counts = expectations.weighted_counts(posterior, self.table, p_alive, self.edges, later, self.draws)
+        counts = expectations.weighted_counts(posterior, self.table, p_alive, self.edges, self._later, self.draws)
         return counts + self.weights[0] if self.first_order else counts
+
+    @cached_property
+    def own_counts(self) -> Array:
+        """E[purchases | the customer's own parameters], summed by the weights. [D, C, Q]"""
+        if not self.with_worth:
+            return NOT_ASKED_FOR
+        posterior = self.posteriors.purchases
+        counts = expectations.counts_given_own(posterior, self.table, self.state, self.edges, self._later)
+        return counts + self.weights[0] if self.first_order else counts
+
+    @property
+    def _later(self) -> Array:
+        """The weights of the periods after T. [P, Q]"""
+        return self.weights[1:] if self.first_order else self.weights
 
     @cached_property
     def paid(self) -> Flow:
@@ -146,16 +167,18 @@ class Block:
         if not spend.model.free_orders:
             return self.number
         share = spend.model.expected_paid(*self._rows_and_theta(spend))
+        own_share = spend.model.own_paid(self._spend_state)
         drawn = spend.model.draw_paid(self._own_amounts, self.counts, self.order_stream("paid"))
-        return Flow(self.mean_counts * share[..., None], drawn)
+        return Flow(self.mean_counts * share[..., None], self.own_counts * own_share[..., None], drawn)
 
     @cached_property
-    def mean_amount(self) -> Array:
-        """E[amount of a purchase that brings money | history, parameters], in the currency. [D, C, 1]"""
+    def amount(self) -> Means:
+        """Mean amount of a purchase that brings money, in the currency. [D, C, 1] each"""
         spend = self.posteriors.spend
         rows, theta = self._rows_and_theta(spend)
-        amount = spend.model.expected_spend(rows, theta) * self.amount_unit
-        return amount[..., None]
+        expected = spend.model.expected_spend(rows, theta) * self.amount_unit
+        worth = spend.model.spend_given_own(self._spend_state) * self.amount_unit
+        return Means(expected[..., None], worth[..., None])
 
     def money(self, n: Array, stage: str) -> Array:
         """Money of n of the orders that bring some, in the currency. [E]"""
@@ -163,13 +186,16 @@ class Block:
         return model.spend_total(self._own_amounts, n, self.order_stream(stage)) * self.amount_unit
 
     @cached_property
-    def _own_amounts(self) -> Mapping[str, Array]:
-        """Each customer's own parameters of spend, at each entry of the orders: one state a draw, whatever money is
-        drawn from it. [E] each"""
+    def _spend_state(self) -> Mapping[str, Array]:
+        """Each customer's own parameters of spend: one state a draw, whatever money is drawn from it. [D, C] each"""
         spend = self.posteriors.spend
         rows, theta = self._rows_and_theta(spend)
-        variables = spend.model.draw(rows, theta, self.stream("spend state"))
-        return {name: self.at_orders(values) for name, values in variables.items()}
+        return spend.model.draw(rows, theta, self.stream("spend state"))
+
+    @cached_property
+    def _own_amounts(self) -> Mapping[str, Array]:
+        """The same at each entry of the orders. [E] each"""
+        return {name: self.at_orders(values) for name, values in self._spend_state.items()}
 
     # ------------------------------------------------------------------------------------------ what costs are told by
 
@@ -195,7 +221,7 @@ class Block:
         if cost is not None:
             return cost.rate(self)
         stated = np.asarray(self.economics.margin)
-        return Flow(stated, stated)
+        return Flow(stated, stated, stated)
 
     @property
     def given_away(self) -> Flow | None:
@@ -203,13 +229,12 @@ class Block:
         cost = self.modelled("margin")
         if cost is None or not self.posteriors.spend.model.free_orders:
             return None
-        free = Flow(self.mean_counts - self.paid.expected, self.counts - self.paid.realised)
-        return cost.given_away(self, free)
+        return cost.given_away(self, self.number - self.paid)
 
     @property
     def number(self) -> Flow:
         """Orders."""
-        return Flow(self.mean_counts, self.counts)
+        return Flow(self.mean_counts, self.own_counts, self.counts)
 
     @property
     def fates(self) -> dict[str, Fate]:
@@ -228,9 +253,12 @@ class Block:
             if fate is None:
                 continue
             fates[name] = fate
-            expected = orders_left.expected * (1.0 - fate.chance)
-            realised = orders_left.realised - fate.number.realised
-            orders_left = Flow(expected, realised)
+            kept = 1.0 - fate.chance
+            orders_left = Flow(
+                orders_left.expected * kept.expected,
+                orders_left.worth * kept.worth,
+                orders_left.realised - fate.number.realised,
+            )
         return fates, orders_left
 
     @cached_property
@@ -241,12 +269,14 @@ class Block:
         for fate in fates.values():
             of_fates = of_fates + fate.money
         money_left = self.money(orders_left.realised, "spend")
-        return Flow(self.paid.expected * self.mean_amount, of_fates + money_left)
+        money = of_fates + money_left
+        return Flow(self.paid.expected * self.amount.expected, self.paid.worth * self.amount.worth, money)
 
     def summed(self, flow: Flow) -> Summed:
         """Over the orders, by the weights of their periods."""
-        expected = np.broadcast_to(flow.expected, self.mean_counts.shape)
-        return Summed(expected, self.orders.weighted(flow.realised, self.weights))
+        shape = self.mean_counts.shape
+        expected, worth = np.broadcast_to(flow.expected, shape), np.broadcast_to(flow.worth, shape)
+        return Summed(expected, worth, self.orders.weighted(flow.realised, self.weights))
 
 
 # ----------------------------------------------------------------------------------------- of the economics alone
@@ -254,12 +284,8 @@ class Block:
 
 def gross_margin(block: Block) -> Flow:
     """Margin of all money less the goods of free orders, before returns and any cost of the relation."""
-    money, margin = block.amounts, block.margin
-    earned = Flow(money.expected * margin.expected, money.realised * margin.realised)
-    given_away = block.given_away
-    if given_away is None:
-        return earned
-    return Flow(earned.expected - given_away.expected, earned.realised - given_away.realised)
+    earned, given_away = block.amounts * block.margin, block.given_away
+    return earned if given_away is None else earned - given_away
 
 
 def fulfilment(block: Block) -> Flow | None:
@@ -267,7 +293,7 @@ def fulfilment(block: Block) -> Flow | None:
     cost = block.economics.cost_per_order
     if not cost:
         return None
-    return Flow(-cost * block.number.expected, -cost * block.number.realised)
+    return -cost * block.number
 
 
 def fees(block: Block) -> Flow | None:
@@ -276,11 +302,7 @@ def fees(block: Block) -> Flow | None:
     per_order = block.economics.payment_fee_per_order
     if not (share or per_order):
         return None
-    money, number = block.amounts, block.number
-    return Flow(
-        expected=-share * money.expected - per_order * number.expected,
-        realised=-share * money.realised - per_order * number.realised,
-    )
+    return -(share * block.amounts + per_order * block.number)
 
 
 def retention(block: Block) -> Summed | None:
@@ -295,7 +317,12 @@ def retention(block: Block) -> Summed | None:
     expected = expected_contacts(
         block.posteriors.purchases, block.table, block.people.p_alive, silence, block.edges, rule, weights
     )
-    return Summed(-rule.cost * expected, -rule.cost * realised)
+    worth = NOT_ASKED_FOR
+    if block.with_worth:
+        worth = contacts_given_own(
+            block.posteriors.purchases, block.table, block.state, silence, block.edges, rule, weights
+        )
+    return Summed(-rule.cost * expected, np.broadcast_to(-rule.cost * worth, expected.shape), -rule.cost * realised)
 
 
 DATED = "retention"
@@ -342,8 +369,4 @@ def _add(parts: dict[str, Flow], name: str, flow: Flow | None) -> None:
     """Add money to its part."""
     if flow is None:
         return
-    if name in parts:
-        expected = parts[name].expected + flow.expected
-        realised = parts[name].realised + flow.realised
-        flow = Flow(expected, realised)
-    parts[name] = flow
+    parts[name] = parts[name] + flow if name in parts else flow

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.futures import individuals
+from clvmodels.futures.expectations import Places, by_living
 from clvmodels.futures.individuals import by_history
 from clvmodels.inference.posterior import Posterior
-from clvmodels.models.contract import Rows, Theta
+from clvmodels.models.contract import Rows, State, Theta
 from clvmodels.models.counts import PLACES, Counts
 from clvmodels.valuation.economics import Retention
 from clvmodels.variates import GIVEN, loop
@@ -108,10 +109,42 @@ def expected_contacts(
 
     marked = table.assign(**{REMEMBERED: remembered})
     later = by_history(posterior, marked, len(p_alive), of_alive, (*model.reads_ahead, REMEMBERED))
+    return _of_remembered(remembered, dates, weights) + p_alive[..., None] * later
+
+
+def contacts_given_own(
+    posterior: Posterior,
+    table: pd.DataFrame,
+    state: State,
+    silence: Array,
+    edges: Array,
+    rule: Retention,
+    weights: Array,
+) -> Array:
+    """`expected_contacts` given the customer's own parameters. weights: [P, Q]; result [D, C, Q]"""
+    model = individuals.purchase_model(posterior)
+    dates = np.flatnonzero(contact_dates(edges, rule))
+    remembered = _remembered(silence, edges, rule).sum(axis=1)
+
+    def of_living(rows: Rows[Array], theta: Theta[Array], own: State, place: Places) -> Array:
+        total = np.zeros((*own.alive.shape, weights.shape[1]))
+        for p in dates[dates >= remembered.min()]:
+            start = max(edges[p] - rule.until_silent, 0.0)  # what was before T is in `silence`
+            chance = model.chance_given_own(rows, theta, own, start, edges[p])
+            is_forgotten = remembered[place] <= p
+            total += (chance * is_forgotten)[..., None] * weights[p]
+        return total
+
+    later = by_living(posterior, table, state, of_living, weights.shape)
+    return _of_remembered(remembered, dates, weights) + later
+
+
+def _of_remembered(remembered: NDArray[np.intp], dates: NDArray[np.intp], weights: Array) -> Array:
+    """The weights of the dates at which the last purchase before T still counts. [C, Q]"""
     of_dates = np.zeros_like(weights)
     of_dates[dates] = weights[dates]
     first = np.append(np.zeros_like(weights[:1]), np.cumsum(of_dates, axis=0), axis=0)
-    return first[remembered] + p_alive[..., None] * later
+    return first[remembered]
 
 
 REMEMBERED = "_remembered"

@@ -25,6 +25,9 @@ from clvmodels.valuation.valuation import check_units, discounted, valuation
 SCORED: dict[str, Any] = {"purchases": PurchaseModel, "spend": SpendModel}
 """What a customer is scored by, and the models that tell of it."""
 
+VALUE_NAMES = {"expected": "expected_value", "worth": "worth", "realised": "realised_value"}
+"""What the columns of a table of customers begin with, by the reading of the value."""
+
 
 def score(
     posteriors: Mapping[str, Posterior],
@@ -62,8 +65,8 @@ def score(
         By customer_id: p_alive (missing where the model lets nobody of that history leave: in BG/NBD nobody who has
         not bought again has left, whatever the silence), p_purchase (at least one within the horizon),
         expected_purchases, purchases_q5 to q95 (realised); with spend, expected_spend (of a purchase) and mean, sd, q5
-        to q95 of expected_value and realised_value. Where a sampling check failed that is allowed to, failed_checks
-        names it in every row.
+        to q95 of expected_value, worth and realised_value, the three readings of `Values`. Where a sampling check
+        failed that is allowed to, failed_checks names it in every row.
 
     Raises
     ------
@@ -253,8 +256,7 @@ def known_p_alive(posterior: Posterior[PurchaseModel], table: pd.DataFrame, p_al
 def _value_columns(block: Block) -> dict[str, Array]:
     columns: dict[str, Array] = {}
     parts = discounted(block).values()
-    for kind in ("expected", "realised"):
-        name = f"{kind}_value"
+    for kind, name in VALUE_NAMES.items():
         values = sum(getattr(part, kind) for part in parts)
         columns[f"{name}_mean"] = by_customer(values)
         columns[f"{name}_sd"] = by_customer(values, _sd)

@@ -94,7 +94,7 @@ def money_ahead(
 
     def fill(places: NDArray[np.intp]) -> None:
         """The columns of some customers."""
-        block = valuer.counted(table.iloc[places], counts)
+        block = valuer.counted(table.iloc[places], counts, with_worth=False)
         by_part = {SALES: block.summed(block.amounts), **sums(block)}
         for name, of_kind in ahead.items():
             sign = -1.0 if name in positive else 1.0

@@ -32,6 +32,8 @@ from clvmodels.valuation.economics import Economics, Referral
 from clvmodels.valuation.parts import CREDIT, PARTS, Block, Newcomers, Summed, sums
 from clvmodels.valuation.retention import check_rule
 
+KINDS = ("expected", "worth", "realised")
+"""The readings of a value: each has the mean of the others, and is wider than the one before."""
 BROUGHT = 200
 """Simulated new customers that those brought by customers are picked from, for each draw."""
 
@@ -40,6 +42,7 @@ class Discounted(NamedTuple):
     """A part of the value, or the whole, discounted and summed over the horizon. [D, C] each"""
 
     expected: np.ndarray
+    worth: np.ndarray
     realised: np.ndarray
 
 
@@ -47,9 +50,12 @@ class Discounted(NamedTuple):
 class Values:
     """One entry's value of each customer over the horizon, discounted, in the currency.
 
-    `expected` is E[value | history, parameters] [D, C]: uncertain about the mean, the measure of what maximises
-    average profit. `realised` is one future a draw [D, C]: what will happen; the same mean, and wider. Both are the
-    sum of the `parts`, by name, in every draw. What the base is worth (`base`) leaves the credit for referrals out:
+    Three readings, [D, C] each, of one mean and each wider than the one before. `expected` is E[value | history,
+    population parameters]: uncertain about the population alone, the measure of what maximises average profit. `worth`
+    is E[value | the customer's own parameters], these and whether the customer is still there drawn given the history:
+    who the customer is, and how little we know of it; 0 where the customer has left, but for contacts that cost money
+    all the same. `realised` is one future a draw: what will happen, luck included. Each is the sum of the `parts`, by
+    name, in every draw. What the base is worth (`base`) leaves the credit for referrals out:
     the customers who are brought are, or will be, customers themselves. `failed_checks` names sampling checks that a
     posterior failed, and was allowed to. `sales` is the mean of what each customer is to spend, discounted as its
     margin is [C]: parts are told as shares of it.
@@ -57,6 +63,7 @@ class Values:
 
     customer_id: np.ndarray
     expected: np.ndarray
+    worth: np.ndarray
     realised: np.ndarray
     economics: Economics
     time_unit: str
@@ -72,7 +79,7 @@ class Values:
         return self.economics.horizon
 
     def base(self, kind: str) -> Array:
-        """The whole base's value without credit for referrals: kind is expected or realised. [D]"""
+        """The whole base's value without credit for referrals: kind is expected, worth or realised. [D]"""
         total = getattr(self, kind).sum(axis=1, dtype=float)
         if CREDIT not in self.parts:
             return total
@@ -135,9 +142,9 @@ class Valuation:
         """Some customers, whose amounts are summed by the discount factors: see `discounted`."""
         return self._block(table, self.weights[:, None], self.starts[:, None])
 
-    def counted(self, table: pd.DataFrame, weights: Array) -> Block:
+    def counted(self, table: pd.DataFrame, weights: Array, with_worth: bool = True) -> Block:
         """Some customers, whose amounts are summed by other weights, not discounted. [P, Q]"""
-        return self._block(table, weights, weights)
+        return replace(self._block(table, weights, weights), with_worth=with_worth)
 
     def new_customers(
         self, size: int, group: Mapping[str, str] | None = None
@@ -150,7 +157,7 @@ class Valuation:
         each = np.eye(1 + len(self.weights))
         return table, sums(self._block(table, each, each, first_order=True))
 
-    def worth(self, table: pd.DataFrame) -> Discounted:
+    def of_newcomers(self, table: pd.DataFrame) -> Discounted:
         """The whole value of new customers of a `newcomer_table`, the first purchase in it. [D, M]"""
         # a first purchase at the date of value is worth what it is
         weights, starts = (np.append(1.0, factors)[:, None] for factors in (self.weights, self.starts))
@@ -239,9 +246,9 @@ def _brought(by: Valuation, rule: Referral) -> Newcomers:
     table = newcomer_table(by.posteriors.by_name(), BROUGHT, dict(rule.group))
     expected, realised = [], []
     for block in blocks(BROUGHT, by.draws, 1):
-        worth = by.worth(table.iloc[block])
-        expected.append(worth.expected)
-        realised.append(worth.realised)
+        whole = by.of_newcomers(table.iloc[block])
+        expected.append(whole.expected)
+        realised.append(whole.realised)
     # newcomers are alike, and so are their means but for rounding
     mean = np.concatenate(expected, axis=1).mean(axis=1)
     return Newcomers(mean, np.concatenate(realised, axis=1))
@@ -258,7 +265,7 @@ def value(
     progress: Callable[[int, int], None] | None = None,
     allow_failed: Collection[str] = (),
 ) -> Values:
-    """The value of each customer over the horizon, expected and realised, and its parts.
+    """The value of each customer over the horizon, expected, of worth and realised, and its parts.
 
     Parameters
     ----------
@@ -307,6 +314,7 @@ def value(
     return Values(
         customer_id=table.index.to_numpy(),
         expected=total.expected,
+        worth=total.worth,
         realised=total.realised,
         economics=economics,
         time_unit=customers.time_unit,
@@ -320,26 +328,23 @@ def value(
 
 def _store(folder: Path | None, name: str, shape: tuple[int, int]) -> Discounted:
     stem = name.replace(" ", "_")
-    expected = array_store(folder, f"{stem}_expected", shape, "float32")
-    realised = array_store(folder, f"{stem}_realised", shape, "float32")
-    return Discounted(expected, realised)
+    return Discounted(*(array_store(folder, f"{stem}_{kind}", shape, "float32") for kind in KINDS))
 
 
 def _fill(store: Discounted, block: NDArray[np.intp], of_block: Discounted) -> None:
-    store.expected[:, block] = of_block.expected
-    store.realised[:, block] = of_block.realised
+    for values, of_kind in zip(store, of_block, strict=True):
+        values[:, block] = of_kind
 
 
 def _sum_of_parts(parts: Mapping[str, Discounted]) -> Discounted:
     """The sum of the parts, added in their order."""
-    expected = sum(part.expected for part in parts.values())
-    realised = sum(part.realised for part in parts.values())
-    return Discounted(np.asarray(expected), np.asarray(realised))
+    by_kind = zip(*parts.values(), strict=True)
+    return Discounted(*(np.asarray(sum(of_parts)) for of_parts in by_kind))
 
 
 def discounted(block: Block) -> dict[str, Discounted]:
     """The parts of customers whose amounts are summed by one column of weights, the discount factors."""
-    return {name: Discounted(part.expected[..., 0], part.realised[..., 0]) for name, part in sums(block).items()}
+    return {name: Discounted(*(of_kind[..., 0] for of_kind in part)) for name, part in sums(block).items()}
 
 
 def _check_observed(posteriors: Mapping[str, Posterior], customers: Customers) -> None:
@@ -430,4 +435,4 @@ def _told_twice_or_by_half(cost: Cost, costs: Mapping[str, Cost], economics: Eco
             yield Problem(need.lacking, "economics", known=f"Add {need.of}: under costs")
 
 
-__all__ = ["PARTS", "Discounted", "Valuation", "Values", "check_units", "valuation", "value"]
+__all__ = ["KINDS", "PARTS", "Discounted", "Valuation", "Values", "check_units", "valuation", "value"]

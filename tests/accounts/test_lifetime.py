@@ -18,7 +18,7 @@ MADE = pd.DataFrame({"profit": [5.0, -100.0]}, index=["b", "a"])
 
 def values(**parts: Discounted) -> Values:
     economics = Economics(0.3, 0.12, 52.0)
-    return Values(PEOPLE, REALISED + 1.0, REALISED, economics, "week", "EUR", DAY, parts)
+    return Values(PEOPLE, REALISED + 1.0, REALISED + 0.5, REALISED, economics, "week", "EUR", DAY, parts)
 
 
 def test_each_customer_has_what_was_made_and_what_is_to_come():
@@ -40,7 +40,7 @@ def test_a_customer_has_the_same_row_in_any_block(monkeypatch):
 
 def test_the_total_leaves_the_credit_out():
     """Those who are brought are, or will be, customers themselves."""
-    credit = Discounted(np.full((3, 2), 2.0), np.full((3, 2), 4.0))
+    credit = Discounted(np.full((3, 2), 2.0), np.full((3, 2), 3.0), np.full((3, 2), 4.0))
     assert lifetime_total(MADE, values()).tolist() == [-95 + 11.0, -95 + 22.0, -95 + 63.0]
     assert lifetime_total(MADE, values(**{CREDIT: credit})).tolist() == [-95 + 3.0, -95 + 14.0, -95 + 55.0]
     assert lifetime_total(MADE, values(), "expected").tolist() == [-95 + 13.0, -95 + 24.0, -95 + 65.0]

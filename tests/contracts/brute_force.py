@@ -90,14 +90,16 @@ def individuals(world: World, history: History, size: int, rng: np.random.Genera
     if world.leaves == "clock":
 
         def propose(n):
-            return rates(n), rng.exponential(1.0, n) / rng.gamma(buys["s"], 1.0 / buys["beta"], n)
+            rate, ages = rates(n), rng.exponential(1.0, n)
+            hazard = rng.gamma(buys["s"], 1.0 / buys["beta"], n)
+            return rate, ages / hazard, hazard
 
         def explains(drawn):
-            rate, end = drawn
+            rate, end, _ = drawn
             with np.errstate(divide="ignore"):
                 return x * np.log(rate) - rate * np.minimum(end, T) + np.where(end >= t_x, 0.0, -np.inf)
 
-        own["rate"], end = _kept(size, propose, explains, most(x, t_x), rng)
+        own["rate"], end, own["hazard"] = _kept(size, propose, explains, most(x, t_x), rng)
         own["left"] = np.maximum(end - T, 0.0)
         own["coin"] = np.zeros(size)
     else:
@@ -184,12 +186,23 @@ def _kept(size, propose, log_weight, log_most, rng):
     return [np.concatenate(parts)[:size] for parts in zip(*found, strict=True)]
 
 
+def with_other_luck(own: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """The same customers, who may last for another time: those who have left have left."""
+    if "hazard" not in own:
+        return own
+    left = rng.exponential(1.0, len(own["hazard"])) / own["hazard"]
+    return own | {"left": np.where(own["left"] > 0, left, 0.0)}
+
+
 PARTS = ("gross margin", "returns", "fulfilment", "service", "payments", "retention", "referrals")
 
 
-def futures(world: World, history: History, size: int, rng: np.random.Generator, new: bool = False) -> dict:
-    """Each part of `size` futures, discounted; of new customers the first order too, and no referrals."""
-    own = individuals(world, history, size, rng)
+def futures(
+    world: World, history: History, size: int, rng: np.random.Generator, new: bool = False, own: dict | None = None
+) -> dict:
+    """Each part of `size` futures, discounted; of new customers the first order too, and no referrals. `own` is what is
+    true of the customers, where they are known."""
+    own = individuals(world, history, size, rng) if own is None else own
     money = {part: np.zeros(size) for part in PARTS}
     dates = world.contact_dates
     contacted = np.zeros((size, len(dates)), dtype=bool)

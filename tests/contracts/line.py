@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from clvmodels.futures import forecast, individuals
 from clvmodels.inference.posterior import Posterior
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.valuation import valuation, value
+from clvmodels.valuation.valuation import KINDS, valuation, value
 
 DRAWS = 3000
 YEAR = Economics(margin=0.3, annual_discount_rate=0.12, horizon=52.0)
@@ -29,6 +30,25 @@ def realised_value_averages_to_expected_and_is_wider(case: Case) -> None:
     living = individuals.present(pair_of(case, DRAWS)[0], case.table(), DRAWS, 1).p_alive > 0
     assert living.any() and np.array_equal(expected > 0, living)  # of a contract that has ended nothing is expected
     assert np.all((realised.var(axis=0) > 1.5 * expected.var(axis=0)) | ~living.any(axis=0))
+
+
+def worth_lies_between_expected_and_realised(case: Case) -> None:
+    """One mean, and each reading wider than the one before; what is left of the future has no mean, whoever the
+    customer is."""
+    values = value(roles_of(case, DRAWS), customers_of(case.table()), YEAR, seed=1, draws=DRAWS)
+    expected, worth, realised = (getattr(values, kind).astype(float) for kind in KINDS)
+    now = individuals.present(pair_of(case, DRAWS)[0], case.table(), DRAWS, 1)
+    assert np.all(worth[~now.state.alive] == 0) and np.all(worth[now.state.alive] > 0)
+    doubt_of_customer, luck = worth - expected, realised - worth
+    mean_is(doubt_of_customer, 0.0)
+    mean_is(luck, 0.0)
+    mean_is(luck * np.minimum(worth, np.quantile(worth, 0.9, axis=0)), 0.0)
+    # of who is there in one draw of a hundred, what is drawn tells no spread
+    telling = now.p_alive.mean(axis=0) > 0.05
+    # how far below the mean, in the mean: half the mean deviation, which no tail of a few draws decides
+    below = [np.maximum(expected.mean(axis=0) - of_kind, 0.0).mean(axis=0) for of_kind in (expected, worth, realised)]
+    for narrower, wider in itertools.pairwise(below):
+        assert np.all((narrower < wider) | ~telling)
 
 
 def expected_value_is_the_discounted_integral(case: Case) -> None:
@@ -121,6 +141,7 @@ def lifetime_and_spend_are_independent(case: Case) -> None:
 
 LINE_CONTRACTS = (
     realised_value_averages_to_expected_and_is_wider,
+    worth_lies_between_expected_and_realised,
     expected_value_is_the_discounted_integral,
     lifetime_and_spend_are_independent,
 )

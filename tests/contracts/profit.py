@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from contracts.brute_force import PARTS as PARTS_OF_BRUTE_FORCE
-from contracts.brute_force import futures
+from contracts.brute_force import futures, individuals, with_other_luck
 from contracts.profit_cases import FULL, HISTORIES, ROLE_MODELS, customers, posteriors_of, world_of
 from contracts.purchase import close, mean_is
 from scipy import stats
@@ -15,7 +15,7 @@ from scipy import stats
 from clvmodels.futures.individuals import rows_of
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.parts import PARTS
-from clvmodels.valuation.valuation import BROUGHT, Valuation, valuation, value
+from clvmodels.valuation.valuation import BROUGHT, KINDS, Valuation, valuation, value
 
 Z = 4.0
 KS = 2.2
@@ -35,16 +35,46 @@ def the_parts_are_those_of_brute_force(purchases: str, spend: str, draws: int = 
     assert tuple(found.parts) == tuple(PARTS) == PARTS_OF_BRUTE_FORCE
     for c, history in enumerate(HISTORIES.values()):
         brute = futures(world_of(purchases, spend), history, size, np.random.default_rng([1, c]))
-        told = {name: (part.expected[:, c], part.realised[:, c]) for name, part in found.parts.items()}
-        told["whole"] = found.expected[:, c], found.realised[:, c]
+        told = {name: tuple(of_kind[:, c] for of_kind in part) for name, part in found.parts.items()}
+        told["whole"] = tuple(getattr(found, kind)[:, c] for kind in KINDS)
         brute["whole"] = sum(brute.values())
-        for name, (expected, realised) in told.items():
-            expected, realised, truth = expected.astype(float), realised.astype(float), brute[name]
-            for drawn in (expected, realised):
+        for name, of_kinds in told.items():
+            expected, worth, realised = (of_kind.astype(float) for of_kind in of_kinds)
+            truth = brute[name]
+            for drawn in (expected, worth, realised):
                 error = np.sqrt(truth.var() / size + drawn.var() / draws)
                 assert abs(drawn.mean() - truth.mean()) < Z * error, (name, drawn.mean(), truth.mean(), error)
             apart = stats.ks_2samp(np.round(truth, 3), np.round(realised, 3)).statistic  # single precision has ties
             assert apart < KS * np.sqrt((size + draws) / (size * draws)), (name, apart)
+
+
+def worth_is_the_mean_of_ones_futures(purchases: str, spend: str, draws: int = 4000, people: int = 2500) -> None:
+    """Its variance, part by part and of the whole, is that between customers of the same history: of what is true of
+    each, two futures are drawn, and share nothing else. Their covariance is the variance of the mean."""
+    found = value(posteriors_of(purchases, spend, draws), customers(), FULL, seed=1, draws=draws)
+    world = world_of(purchases, spend)
+    for c, history in enumerate(HISTORIES.values()):
+        rng = np.random.default_rng([2, c])
+        own = individuals(world, history, people, rng)
+        other = with_other_luck(own, rng)
+        twice = {name: np.concatenate([values, other[name]]) for name, values in own.items()}
+        brute = futures(world, history, 2 * people, rng, own=twice)
+        told = {name: part.worth[:, c] for name, part in found.parts.items()} | {"whole": found.worth[:, c]}
+        brute["whole"] = sum(brute.values())
+        for name, worth in told.items():
+            first, second = brute[name][:people], brute[name][people:]
+            products = (first - first.mean()) * (second - second.mean())
+            squares = (worth.astype(float) - worth.mean(dtype=float)) ** 2
+            error = np.sqrt(products.var() / people + squares.var() / draws)
+            assert abs(products.mean() - squares.mean()) < Z * error, (name, products.mean(), squares.mean(), error)
+
+
+def worth_averages_to_the_expected(purchases: str = "pareto_nbd", economics: Economics = FULL) -> None:
+    """Draw by draw, part by part, and what is left to luck averages to nothing."""
+    found = value(posteriors_of(purchases, "gamma_gamma", 2000, spread=0.1), customers(), economics, seed=2, draws=2000)
+    for part in found.parts.values():
+        mean_is(part.worth.astype(float) - part.expected, 0.0)
+        mean_is(part.realised.astype(float) - part.worth, 0.0)
 
 
 def realised_parts_average_to_the_expected(purchases: str = "pareto_nbd", economics: Economics = FULL) -> None:
@@ -105,7 +135,7 @@ def the_credit_for_referrals_is_its_formula() -> None:
 
 def the_base_leaves_the_credit_out() -> None:
     one = value(posteriors_of("pareto_nbd", "gamma_gamma", 50, spread=0.1), customers(), FULL, seed=3, draws=50)
-    for kind in ("expected", "realised"):
+    for kind in KINDS:
         own = [getattr(part, kind).sum(axis=1, dtype=float) for name, part in one.parts.items() if name != "referrals"]
         close(one.base(kind), sum(own), 1e-5)
         assert np.abs(getattr(one.parts["referrals"], kind)).sum() > 1.0

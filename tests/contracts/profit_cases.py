@@ -18,6 +18,9 @@ from clvmodels.valuation.economics import Economics, Referral, Retention
 THETA = {
     "pareto_nbd": {"r": 1.2, "alpha": 7.0, "s": 0.8, "beta": 14.0},
     "bg_nbd": {"r": 1.2, "alpha": 7.0, "a": 0.8, "b": 2.6},
+    "mbg_nbd": {"r": 1.2, "alpha": 7.0, "a": 0.8, "b": 2.6},
+    "gg_nbd": {"r": 1.2, "alpha": 7.0, "b": 0.02, "s": 0.8, "beta": 0.5},
+    "nbd": {"r": 1.2, "alpha": 7.0},
     "gamma_gamma": {"p": 4.0, "q": 3.7, "v": 20.0},
     "lognormal_spend": {"m": 27.0, "tau": 0.4, "sigma": 0.5},
     "returns": {"mu": 0.2, "phi": 5.0, "whole": 0.6, "share": 0.4, "precision": 4.0},

@@ -23,6 +23,8 @@ from clvmodels.randomness import KeyedRandom
 DRAWS = 4000
 Z = 4.5
 EXACT = 1e-9
+OF_INDIVIDUAL = 1e-7
+"""Of an individual of any kind: the stories' own integrals and sums are good to that."""
 EDGES = np.array([0.0, 4.0, 13.0, 52.0])
 
 
@@ -162,6 +164,35 @@ def expected_purchases_are_the_integral_over_individuals(case: Case) -> None:
             close(values, [expected(t) for t in EDGES[1:]])
 
 
+def purchases_given_own_parameters_are_those_of_the_individual(case: Case) -> None:
+    """In every draw of who the customer is; of those who can be alive."""
+    table, draws = case.table(), 60
+    for theta in case.thetas:
+        story = case.story
+        story.individual(theta)  # a story may keep what all customers share
+        posterior = posterior_of(case.model, theta, draws, spread=0.0)
+        rows = individuals.rows_of(table, case.model.observes)
+        state = individuals.present(posterior, table, draws, 1).if_alive
+        found = case.model.purchases_given_own(rows, posterior.theta(table, draws), state, EDGES[1:])
+        for c, row in enumerate(each_row(case)):
+            if story.p_alive(theta, row) == 0:
+                continue
+            drawn = {"purchase_rate": state.purchase_rate, **state.extra}
+            own = {name: values[:, c] for name, values in drawn.items()}
+            truth = [np.broadcast_to(story.expected_given_own(row, own, t), draws) for t in EDGES[1:]]
+            close(found[:, c], np.transpose(truth), OF_INDIVIDUAL)
+
+
+def purchases_given_own_parameters_average_to_the_expected(case: Case) -> None:
+    """By period, those who have left among them."""
+    posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
+    people = individuals.present(posterior, table, DRAWS, 1)
+    found = expectations.counts_given_own(posterior, table, people.state, EDGES, np.eye(len(EDGES) - 1))
+    expected = expectations.expected_counts(posterior, table, people.p_alive, EDGES, DRAWS)
+    assert found.min() >= 0 and np.all(found[~people.state.alive] == 0)
+    mean_is(found - expected, 0.0, 1e-12 * expected.mean(axis=0))
+
+
 def simulated_purchases_average_to_the_expected(case: Case) -> None:
     """By period, and with p_alive in the mean."""
     posterior, table = posterior_of(case.model, case.theta, DRAWS), case.table()
@@ -213,6 +244,8 @@ PURCHASE_CONTRACTS = (
     own_rates_average_to_their_integral,
     a_new_customer_is_a_draw_of_the_population,
     expected_purchases_are_the_integral_over_individuals,
+    purchases_given_own_parameters_are_those_of_the_individual,
+    purchases_given_own_parameters_average_to_the_expected,
     simulated_purchases_average_to_the_expected,
     count_probabilities_are_frequencies_of_simulated_counts,
     simulated_histories_follow_the_density,

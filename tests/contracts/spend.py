@@ -54,6 +54,12 @@ def a_new_customer_spends_as_the_population(case: Case) -> None:
         assert stats.kstest(state[name][0], law.cdf).pvalue > 1e-5, name
 
 
+def spend_given_own_parameters_is_that_of_the_individual(case: Case) -> None:
+    state = _drawn(case, case.table(), 50)
+    own = {name: state[name] for name in case.story.individual(case.theta)}
+    close(case.model.spend_given_own(state), case.story.amount(case.theta, own))
+
+
 def expected_spend_is_the_integral_over_individuals(case: Case) -> None:
     rows = {name: values[None] for name, values in row_arrays(case.table()).items()}
     for theta in case.thetas:
@@ -96,6 +102,7 @@ SPEND_CONTRACTS = (
     no_repeat_purchase_says_nothing,
     own_spend_averages_to_its_integral,
     a_new_customer_spends_as_the_population,
+    spend_given_own_parameters_is_that_of_the_individual,
     expected_spend_is_the_integral_over_individuals,
     money_of_n_purchases_has_their_mean_and_variance,
     simulated_amounts_average_to_the_expected,

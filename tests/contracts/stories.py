@@ -78,6 +78,10 @@ class PurchaseStory(Story):
         """The same for this customer, where the calendar matters."""
         return self.expected(own, t)
 
+    def expected_given_own(self, row, own, t):
+        """The same of draws of what is true of this customer, [D] each, as the model names it."""
+        return self.expected_after(row, own, t)
+
     def lasts(self, own, t):
         """P(more than t is left), of one who is alive."""
         raise NotImplementedError
@@ -297,6 +301,13 @@ class CNBDk(PurchaseStory):
         passed = stats.poisson.logpmf(stages, self.k * own["purchase_rate"] * (row["T"] - row["recency"]))
         weight = np.exp(passed - special.logsumexp(passed, axis=1, keepdims=True))
         return sum(weight[:, [j]] * self.expected_of_phase(j, t, own) for j in stages)
+
+    def expected_given_own(self, row, own, t):
+        """By the stages that have been passed."""
+        rate, p = own["purchase_rate"][:, None], own["dropout_probability"][:, None]
+        n = np.arange(1, self.most + 1)
+        chances = special.gammainc(self.k * n - own["phase"][:, None], self.k * rate * t)
+        return (chances * (1 - p) ** (n - 1)).sum(axis=1)
 
     def expected_of_phase(self, j, t, own):
         """Sum over n of P(n-th purchase before t) (1 - p)^(n - 1) of one who has passed j stages; kept, as rows share

@@ -38,6 +38,9 @@ class OneHazard(ClockLifetime):
     def survival_ratio(self, t, tau, theta):
         return np.exp(-theta["mu"] * tau) + 0.0 * t
 
+    def own_survival(self, rows, theta, state, tau):
+        return np.exp(-np.asarray(theta["mu"])[..., None] * tau)
+
     def residual_at(self, t, survived, theta):
         return -np.log(survived) / theta["mu"] + 0.0 * t
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from clvmodels.models.costs.contract import Flow
 from clvmodels.models.costs.gamma_poisson import GammaPoisson
 from clvmodels.models.prior import log_normal
 
@@ -25,8 +24,7 @@ class Samples(GammaPoisson):
         return purchases | seen.by_customer(events, samples=events["count"].sum())
 
     def flow(self, ahead):
-        mean = ahead.mean_counts * self.mean_own(ahead)
-        return Flow(-PRICE * mean, -PRICE * self.events(ahead, ahead.counts))
+        return -PRICE * self.events(ahead, ahead.number)
 
     def entries(self, desk):
         events = desk.events(self.source)

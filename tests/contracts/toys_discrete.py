@@ -39,6 +39,9 @@ class OneChance(DiscreteLifetime):
     def survival_ratio(self, t, k, theta):
         return (1.0 - theta["chance"]) ** k + 0.0 * t
 
+    def own_survival(self, t, k, theta, own):
+        return self.survival_ratio(t, k, theta)
+
     def draw_residual(self, t, theta, rng):
         return np.floor(np.log1p(-rng.uniform()) / np.log1p(-theta["chance"])), {}
 

@@ -61,6 +61,10 @@ class Weibull(ClockLifetime):
     def survival_ratio(self, t, tau, theta):
         return np.exp(-self.between(np.asarray(t), tau, theta, np))
 
+    def own_survival(self, rows, theta, state, tau):
+        wide = {name: np.asarray(value)[..., None] for name, value in theta.items()}
+        return self.survival_ratio(np.asarray(rows["T"])[..., None], tau, wide)
+
     def residual_at(self, t, survived, theta):
         return self.advance(np.asarray(t), -np.log(survived), theta, np)
 
@@ -226,6 +230,10 @@ class CorrelatedRates(PurchaseModel):
             (weight * np.exp(u - v) * -np.expm1(-np.exp(v) * t[..., p, None])).sum(axis=-1) for p in range(t.shape[-1])
         ]
         return np.stack(per, axis=-1)
+
+    def purchases_given_own(self, rows, theta, state, t):
+        hazard = state.extra["dropout_rate"][..., None]
+        return state.purchase_rate[..., None] * -np.expm1(-hazard * t) / hazard
 
     def count_probability(self, rows, theta, n, t):
         u, v = (np.exp(w) for w in self.nodes(_arrays(theta), np))

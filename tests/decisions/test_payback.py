@@ -12,7 +12,7 @@ import pytest
 from clvmodels.accounts.winning import channel_spending, costs_to_win, people_of, shares, won_by
 from clvmodels.customers.table import Customers
 from clvmodels.decisions.payback import by_size, payback_rows, reached
-from clvmodels.valuation.parts import DATED, Flow
+from clvmodels.valuation.parts import DATED, Summed
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
 LEVELS = [5, 25, 50, 75, 95]
@@ -30,7 +30,11 @@ def made(
         flow = np.concatenate([first[:, None], np.repeat(later[:, None] / periods, periods, axis=1)], axis=1)[:, None]
         flow, of_each = np.repeat(flow, size, axis=1), np.linspace(0.0, 2.0, size)[None, :, None]
         kept = -dated * of_each * np.append(0.0, np.ones(periods)) * np.ones((len(first), 1, 1))
-        return None, {"gross margin": Flow(2 * flow, 2 * flow), "returns": Flow(-flow, -flow), DATED: Flow(kept, kept)}
+        return None, {
+            "gross margin": Summed(*[2 * flow] * 3),
+            "returns": Summed(*[-flow] * 3),
+            DATED: Summed(*[kept] * 3),
+        }
 
     edges, weights = np.linspace(0, weeks, periods + 1), np.full(periods, weight)
     starts = np.append(1.0, weights[:-1])

@@ -20,7 +20,7 @@ from clvmodels.models.contract import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.results.folder import Run
 from clvmodels.sources.consolidation import Company
-from clvmodels.valuation.valuation import Discounted, Values
+from clvmodels.valuation.valuation import KINDS, Discounted, Values
 
 SHARES = {
     "gross margin": 1.0,
@@ -38,13 +38,13 @@ def in_parts(whole: Values, rng: np.random.Generator) -> Values:
     """The value as the sum of parts, each with luck of its own."""
     shape = whole.expected.shape
     noise = {name: np.exp(0.1 * rng.normal(size=(shape[0], 1))) for name in SHARES}
-    gross = {"expected": np.abs(whole.expected), "realised": np.abs(whole.realised)}
+    gross = {kind: np.abs(getattr(whole, kind)) for kind in KINDS}
     parts = {
-        name: Discounted(*((share * noise[name] * gross[kind]).astype(np.float32) for kind in ("expected", "realised")))
+        name: Discounted(*((share * noise[name] * gross[kind]).astype(np.float32) for kind in KINDS))
         for name, share in SHARES.items()
     }
-    sums = [sum(getattr(part, kind).astype(float) for part in parts.values()) for kind in ("expected", "realised")]
-    return replace(whole, expected=sums[0].astype(np.float32), realised=sums[1].astype(np.float32), parts=parts)
+    sums = {kind: sum(getattr(part, kind).astype(float) for part in parts.values()) for kind in KINDS}
+    return replace(whole, **{kind: draws.astype(np.float32) for kind, draws in sums.items()}, parts=parts)
 
 
 def cost_posterior(rng: np.random.Generator, role: str, groups: list[str], draws: int) -> SimpleNamespace:

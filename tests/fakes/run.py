@@ -175,16 +175,18 @@ def fake_money(made: Futures, purchases: np.ndarray) -> dict[str, Money]:
 
 
 def values(base: Customers, rng: np.random.Generator, draws: int, cost: float = 1.5) -> Values:
-    """Expected and realised value of each customer; a fixed cost makes some of them lose money."""
+    """Value of each customer in its readings; a fixed cost makes some of them lose money."""
     table = base.table
     count = len(table)
     level = np.exp(0.05 * rng.normal(size=(draws, 1)))
-    worth = (table["frequency"].to_numpy() + 0.3) * 6 * np.exp(0.15 * rng.normal(size=(draws, count)))
-    expected = level * worth - cost
-    realised = rng.gamma(1.2, np.maximum(expected + cost, 0.01) / 1.2) - cost
+    usual = (table["frequency"].to_numpy() + 0.3) * 6
+    own = usual * np.exp(0.15 * rng.normal(size=(draws, count)))
+    expected, worth = (level * rate - cost for rate in (own, own))
+    realised = rng.gamma(1.2, np.maximum(worth + cost, 0.01) / 1.2) - cost
     return Values(
         table.index.to_numpy(),
         expected.astype(np.float32),
+        worth.astype(np.float32),
         realised.astype(np.float32),
         Economics(0.3, 0.12, 52.0),
         "week",

@@ -39,17 +39,17 @@ CONSTANT = np.array([50.0, 40.0, 30.0, 20.0, 10.0, 5.0, -5.0])
 def worth() -> dict[str, np.ndarray]:
     """Ten customers, two places at the top. [D, C] each
 
-    Expected: c0 brings 200 + 10 z and is always first; c1 and c2 bring 100 + z and 100 - z, and share the second place
-    by halves. The total is 550 + 10 z. Realised: the same, but in the three highest draws c3 has the luck of c0:
-    it brings 250 more and c0 250 less, so that the total is the same.
+    Worth: c0 brings 200 + 10 z and is always first; c1 and c2 bring 100 + z and 100 - z, and share the second place
+    by halves. The total is 550 + 10 z. Expected: the same. Realised: the same, but in the three highest draws c3 has the luck of c0: it brings
+    250 more and c0 250 less, so that the total is the same.
     """
     ends = np.column_stack([200 + 10 * Z, 100 + Z, 100 - Z])
-    expected = np.column_stack([ends, np.tile(CONSTANT, (DRAWS, 1))])
-    realised = expected.copy()
+    worth = np.column_stack([ends, np.tile(CONSTANT, (DRAWS, 1))])
+    expected, realised = worth.copy(), worth.copy()
     lucky = Z >= 8
     realised[lucky, 3] += 250
     realised[lucky, 0] -= 250
-    return {"expected": expected, "realised": realised}
+    return {"expected": expected, "worth": worth, "realised": realised}
 
 
 def values(*, credit: float = 0.0, shares: dict[str, float] | None = None) -> Values:
@@ -70,12 +70,13 @@ def values(*, credit: float = 0.0, shares: dict[str, float] | None = None) -> Va
     return Values(
         np.array(PEOPLE),
         whole["expected"],
+        whole["worth"],
         whole["realised"],
         Economics(0.3, 0.12, 52.0),
         "week",
         "EUR",
         VALUED,
-        {name: Discounted(part["expected"], part["realised"]) for name, part in parts.items()},
+        {name: Discounted(**part) for name, part in parts.items()},
     )
 
 

@@ -102,7 +102,9 @@ def test_whom_the_model_lets_not_leave_yet_is_no_customer_that_is_alive():
 def test_values_show_themselves_in_a_line_and_their_totals_in_a_notebook():
     draws = np.linspace(0.0, 100.0, 101)[:, None] * np.ones(30)
     names = np.array([f"c{i}" for i in range(30)])
-    values = Values(names, 0 * draws, draws, Economics(0.3, 0.12, 52.0), "week", "<b>", pd.Timestamp("1997-09-30"))
+    values = Values(
+        names, 0 * draws, 0 * draws, draws, Economics(0.3, 0.12, 52.0), "week", "<b>", pd.Timestamp("1997-09-30")
+    )
     line = "Values(30 customers, 101 draws, the 52 weeks after 1997-09-30, margin 0.3, annual discount rate 0.12, <b>)"
     assert repr(values) == line
     page = values._repr_html_()

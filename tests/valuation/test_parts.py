@@ -24,6 +24,8 @@ from contracts.profit import (
     the_base_leaves_the_credit_out,
     the_credit_for_referrals_is_its_formula,
     the_parts_are_those_of_brute_force,
+    worth_averages_to_the_expected,
+    worth_is_the_mean_of_ones_futures,
 )
 from contracts.profit_cases import FULL, HISTORIES, ROLE_MODELS, THETA, customers, posteriors_of, table_of_histories
 from contracts.purchase import close
@@ -54,6 +56,16 @@ PAIRS = [(p, s) for p in ("pareto_nbd", "bg_nbd") for s in ("gamma_gamma", "logn
 @pytest.mark.parametrize(("purchases", "spend"), PAIRS)
 def test_parts_against_brute_force(purchases, spend):
     the_parts_are_those_of_brute_force(purchases, spend)
+
+
+@pytest.mark.parametrize(("purchases", "spend"), PAIRS)
+def test_worth_against_brute_force(purchases, spend):
+    worth_is_the_mean_of_ones_futures(purchases, spend)
+
+
+@pytest.mark.parametrize("purchases", ["pareto_nbd", "bg_nbd", "mbg_nbd", "gg_nbd", "nbd"])
+def test_the_parts_of_worth_average_to_the_expected(purchases):
+    worth_averages_to_the_expected(purchases)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ DRAWS = 300
 MONEY = {"margin": 0.3, "annual_discount_rate": 0.12}
 PURCHASES = ["p_alive", "p_purchase", "expected_purchases", *(f"purchases_q{p}" for p in (5, 25, 50, 75, 95))]
 STATISTICS = ("mean", "sd", "q5", "q25", "q50", "q75", "q95")
-VALUES = [f"{kind}_value_{name}" for kind in ("expected", "realised") for name in STATISTICS]
+VALUES = [f"{kind}_{name}" for kind in ("expected_value", "worth", "realised_value") for name in STATISTICS]
 
 
 def posteriors(model: str = "bg_nbd", draws: int = DRAWS) -> dict:
@@ -50,7 +50,7 @@ def test_one_row_a_customer_with_every_column(base, scored):
     assert numbers.notna().all().all() and np.isfinite(numbers.to_numpy()).all()
     assert p_alive.between(0, 1).all() and scored["p_purchase"].between(0, 1).all()
     assert (scored["p_purchase"] <= scored["p_alive"].fillna(1.0) + 1e-12).all()
-    for name in ("purchases", "expected_value", "realised_value"):
+    for name in ("purchases", "expected_value", "worth", "realised_value"):
         levels = scored[[f"{name}_q{p}" for p in (5, 25, 50, 75, 95)]]
         assert (levels.diff(axis=1).iloc[:, 1:] >= 0).all().all()
 
@@ -106,6 +106,8 @@ def test_expected_and_realised_agree_on_average(base):
     z = (found["realised_value_mean"] - found["expected_value_mean"]) / error
     assert np.abs(z).max() < 4.5
     assert (found["realised_value_sd"] > found["expected_value_sd"]).all()
+    assert (found["worth_sd"] > found["expected_value_sd"]).all()
+    assert (found["realised_value_sd"] > found["worth_sd"]).mean() > 0.9  # sds of draws with long tails
 
 
 def test_more_time_more_purchases_and_a_margin_is_a_factor(base, scored):

@@ -70,7 +70,7 @@ def test_draws_are_kept_labelled_and_seeded():
 def test_arrays_may_lie_in_a_folder(tmp_path):
     pair, customers = roles_of(CASES["pareto_nbd"], 20), customers_of(table_of())
     stored = value(pair, customers, YEAR, seed=1, draws=20, folder=tmp_path)
-    assert isinstance(stored.realised, np.memmap) and sorted(p.suffix for p in tmp_path.iterdir()) == [".npy"] * 2
+    assert isinstance(stored.realised, np.memmap) and sorted(p.suffix for p in tmp_path.iterdir()) == [".npy"] * 3
     assert np.array_equal(stored.realised, value(pair, customers, YEAR, seed=1, draws=20).realised)
 
 

@@ -42,15 +42,16 @@ class BadDebt(BetaBinomial):
         return seen.by_customer(bills, billed=bills.count(), unpaid=bills.unpaid.sum())
 
     def fate(self, ahead: Forecast, orders: Flow) -> Fate:
-        chance, unpaid = self.mean_own(ahead), self.events(ahead, orders.realised)
-        number = Flow(orders.expected * chance, unpaid)
-        money = ahead.money(unpaid, "spend unpaid")
-        return Fate(chance, number, money, Flow(number.expected * ahead.mean_amount, money))
+        chance = self.own(ahead)
+        unpaid = self.events(ahead, orders, chance)
+        money = ahead.money(unpaid.realised, "spend unpaid")
+        value = Flow(unpaid.expected * ahead.amount.expected, unpaid.worth * ahead.amount.worth, money)
+        return Fate(chance, unpaid, money, value)
 
     def flow(self, ahead: Forecast) -> Flow:
         """The amounts that are never paid, but for what is recovered."""
-        owed, lost = ahead.fates[self.cost].value, 1.0 - ahead.economics.recovered
-        return -Flow(lost * owed.expected, lost * owed.realised)
+        lost = 1.0 - ahead.economics.recovered
+        return -lost * ahead.fates[self.cost].value
 
     def entries(self, desk: Desk) -> list[Entries]:
         """Bills written off; taken back where the goods came back after all, which is told among the returns."""

@@ -45,13 +45,11 @@ class Contacts(GammaPoisson):
 
     def flow(self, ahead: Forecast) -> Flow:
         """Of each contact its own cost where a cost model tells it, otherwise the stated one."""
-        mean = ahead.mean_counts * self.mean_own(ahead)
-        number = Flow(mean, self.events(ahead, ahead.counts))
+        number = self.events(ahead, ahead.number)
         handling = ahead.modelled(PRICE)
         if handling is not None:
             return -handling.total(ahead, number)
-        price = ahead.economics.cost_per_contact
-        return Flow(-price * number.expected, -price * number.realised)
+        return -ahead.economics.cost_per_contact * number
 
     def entries(self, desk: Desk) -> list[Entries]:
         events, handling = desk.events(self.source), desk.modelled(PRICE)

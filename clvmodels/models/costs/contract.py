@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -34,23 +35,66 @@ if TYPE_CHECKING:
     import ibis
 
 
-class Flow(NamedTuple):
-    """Money (or a number, or a rate): its mean given history and parameters, and one future a draw.
+class Means(NamedTuple):
+    """Two means of one quantity of a customer. [D, C, Q] each, or broadcast to it
+
+    `expected` is given the history and the population's parameters; `worth` given the customer's own, as drawn.
+    """
+
+    expected: Array
+    worth: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """Money (or a number, or a rate) in its three readings, which numbers and other flows multiply and add to alike.
+
+    Purchases, amounts and what comes with them are independent given the parameters, of the population as of the
+    customer's own, so that a product's mean is the product of the means in either reading.
 
     Parameters
     ----------
     expected : [D, C, Q]
-        Summed over the periods by weights, a column for each weighting, or the same in all: discounted, or as it is in
-        each period.
+        E[. | history, population parameters], summed over the periods by weights, a column for each weighting, or the
+        same in all: discounted, or as it is in each period.
+    worth : [D, C, Q]
+        E[. | the customer's own parameters]; one number that is none, where nobody asks for it.
     realised : [E]
         Of the orders that there are: an entry for each period of a draw and customer in which there are any.
     """
 
     expected: Array
+    worth: Array
     realised: Array
 
+    __array_ufunc__ = None
+    """An array that stands before a flow leaves the arithmetic to it."""
+
     def __neg__(self) -> Flow:
-        return Flow(-self.expected, -self.realised)
+        return Flow(-self.expected, -self.worth, -self.realised)
+
+    def __add__(self, other: Flow) -> Flow:
+        return Flow(self.expected + other.expected, self.worth + other.worth, self.realised + other.realised)
+
+    def __sub__(self, other: Flow) -> Flow:
+        return self + -other
+
+    def __mul__(self, other: Flow | float) -> Flow:
+        by = other if isinstance(other, Flow) else Flow.stated(other)
+        return Flow(self.expected * by.expected, self.worth * by.worth, self.realised * by.realised)
+
+    def __rmul__(self, factor: float) -> Flow:
+        return self * factor
+
+    def __rsub__(self, whole: float) -> Flow:
+        """What is left of a stated whole."""
+        return Flow(whole - self.expected, whole - self.worth, whole - self.realised)
+
+    @classmethod
+    def stated(cls, number: float) -> Flow:
+        """The same number in every reading."""
+        same = np.asarray(number)
+        return cls(same, same, same)
 
 
 class Fate(NamedTuple):
@@ -59,7 +103,7 @@ class Fate(NamedTuple):
     Parameters
     ----------
     chance
-        E[share of the orders given history and parameters]. [D, C, 1]
+        That of one order.
     number
         How many they are.
     money
@@ -68,7 +112,7 @@ class Fate(NamedTuple):
         What of these amounts is concerned: the value that is sent back, the bills that are not paid.
     """
 
-    chance: Array
+    chance: Flow
     number: Flow
     money: Array
     value: Flow
@@ -142,11 +186,11 @@ class Forecast(Protocol):
     @property
     def draw_of_orders(self) -> NDArray[np.int64]: ...
     @property
-    def mean_counts(self) -> Array: ...
+    def number(self) -> Flow: ...
     @property
     def paid(self) -> Flow: ...
     @property
-    def mean_amount(self) -> Array: ...
+    def amount(self) -> Means: ...
     @property
     def margin(self) -> Flow: ...
     @property
@@ -268,7 +312,7 @@ class Cost(Model):
 
 
 class CostModel(Cost):
-    """A cost whose model has one rate of the customer's own."""
+    """A cost whose model has one rate of the customer's own: events a purchase, a chance, a share of the money."""
 
     @abstractmethod
     def draw_own(self, rows: Rows, theta: Theta, rng: KeyedRandom) -> Array:
@@ -278,14 +322,13 @@ class CostModel(Cost):
     def expected_own(self, rows: Rows, theta: Theta) -> Array:
         """E[own rate | history, parameters]. [D, C]"""
 
-    def own(self, ahead: Forecast) -> Array:
-        """Own rates of those whose orders are to come, at each entry. [E]"""
-        return ahead.at_orders(self.draw_own(*ahead.seen(self.cost), ahead.stream(f"own {self.cost}")))
-
-    def mean_own(self, ahead: Forecast) -> Array:
-        """Their means given history and parameters. [D, C, 1]"""
-        own = self.expected_own(*ahead.seen(self.cost))
-        return np.broadcast_to(own, ahead.mean_counts.shape[:2])[..., None]
+    def own(self, ahead: Forecast) -> Flow:
+        """Own rates of those whose orders are to come: their means, and as drawn, [D, C, 1] each; and these at the
+        orders. [E]"""
+        seen = ahead.seen(self.cost)
+        drawn = self.draw_own(*seen, ahead.stream(f"own {self.cost}"))
+        mean = np.broadcast_to(self.expected_own(*seen), drawn.shape)
+        return Flow(mean[..., None], drawn[..., None], ahead.at_orders(drawn))
 
 
 class CountModel(CostModel):
@@ -295,9 +338,11 @@ class CountModel(CostModel):
     def draw_counts(self, own: Array, n: Array, rng: KeyedRandom) -> Array:
         """Events that come with n purchases; own, n and the result are of the shape that `rng` draws."""
 
-    def events(self, ahead: Forecast, n: Array) -> Array:
-        """What comes with n of the orders to come. [E]"""
-        return self.draw_counts(self.own(ahead), n, ahead.order_stream(self.cost))
+    def events(self, ahead: Forecast, orders: Flow, own: Flow | None = None) -> Flow:
+        """What comes with so many of the orders to come, at their own rates."""
+        rate = self.own(ahead) if own is None else own
+        drawn = self.draw_counts(rate.realised, orders.realised, ahead.order_stream(self.cost))
+        return Flow(orders.expected * rate.expected, orders.worth * rate.worth, drawn)
 
 
 def modelled(costs: Mapping[str, Cost], key: str) -> Cost | None:

@@ -84,8 +84,12 @@ class LogNormalHandling(Cost, LogNormalSpend):
         variables = self.draw(rows, theta, ahead.stream("own handling"))
         own = {name: ahead.at_orders(values) for name, values in variables.items()}
         spent = self.spend_total(own, number.realised, ahead.order_stream("handling"))
-        mean = self.expected_spend(rows, theta)[..., None]
-        return Flow(number.expected * ahead.amount_unit * mean, ahead.amount_unit * spent)
+        unit = ahead.amount_unit
+        return Flow(
+            number.expected * unit * self.expected_spend(rows, theta)[..., None],
+            number.worth * unit * self.spend_given_own(variables)[..., None],
+            unit * spent,
+        )
 
     def price(self, events: ibis.Table, economics: Any) -> ibis.Value:
         """Of a contact of which nothing is told: nothing."""

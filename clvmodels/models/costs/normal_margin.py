@@ -148,8 +148,9 @@ class NormalMargin(CostModel):
         """Margin rate of the money of each order."""
         _, theta = ahead.seen(self.cost)
         sigma = ahead.at_orders(theta["sigma"])
-        drawn = self.draw_rates(self.own(ahead), ahead.paid.realised, sigma, ahead.order_stream("margin"))
-        return Flow(self.mean_own(ahead), drawn)
+        own = self.own(ahead)
+        drawn = self.draw_rates(own.realised, ahead.paid.realised, sigma, ahead.order_stream("margin"))
+        return Flow(own.expected, own.worth, drawn)
 
     def _own(self, rows: Rows, theta: Theta) -> tuple[Array, Array]:
         n, total = np.asarray(rows["margin_count"]), np.asarray(rows["margin_sum"])
@@ -201,7 +202,7 @@ class MarginWithFreeOrders(NormalMargin):
         _, theta = ahead.seen(self.cost)
         mean = ahead.amount_unit * theta["free_cost"]
         drawn = ahead.order_stream("free goods").gamma(free.realised)
-        return Flow(free.expected * mean[..., None], ahead.at_orders(mean) * drawn)
+        return Flow(free.expected * mean[..., None], free.worth * mean[..., None], ahead.at_orders(mean) * drawn)
 
 
 normal_margin = NormalMargin()

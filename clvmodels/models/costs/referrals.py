@@ -48,12 +48,13 @@ class Referrals(GammaPoisson):
         rule, newcomers = ahead.economics.referral, ahead.newcomers
         if rule is None or newcomers is None:
             return None
-        brought = self.events(ahead, ahead.counts)
-        mean = ahead.mean_counts * self.mean_own(ahead)
+        brought = self.events(ahead, ahead.number)
         pool = newcomers.realised - rule.reward
-        worth = _sum_of_picks(pool, brought, ahead.draw_of_orders, ahead.order_stream("brought"))
-        mean_worth = newcomers.expected[:, None, None] - rule.reward
-        return Flow(rule.incremental * mean * mean_worth, rule.incremental * worth)
+        picked = _sum_of_picks(pool, brought.realised, ahead.draw_of_orders, ahead.order_stream("brought"))
+        # nothing is known of who will be brought: the mean of one is the same in both readings
+        mean_value = newcomers.expected[:, None, None] - rule.reward
+        credited = rule.incremental * brought
+        return Flow(credited.expected * mean_value, credited.worth * mean_value, rule.incremental * picked)
 
 
 def _sum_of_picks(pool: Array, n: Array, draw: NDArray[np.int64], rng: KeyedRandom) -> Array:

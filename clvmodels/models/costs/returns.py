@@ -107,24 +107,26 @@ class Returns(BetaBinomial):
     def fate(self, ahead: Forecast, orders: Flow) -> Fate:
         """Orders sent back whole and in part have amounts of their own."""
         theta = ahead.seen(self.cost)[1]
-        back = self.events(ahead, orders.realised)
+        chance = self.own(ahead)
+        number = self.events(ahead, orders, chance)
+        back = number.realised
         own_theta = {name: ahead.at_orders(theta[name]) for name in ("whole", "share", "precision")}
         whole, share = self.draw_shares(own_theta, back, ahead.order_stream("returned shares"))
         of_whole, of_part = ahead.money(whole, "spend whole"), ahead.money(back - whole, "spend part")
-        chance = self.mean_own(ahead)
-        number = Flow(orders.expected * chance, back)
-        mean_value = number.expected * ahead.mean_amount * returned_share(theta)[..., None]
-        return Fate(chance, number, of_whole + of_part, Flow(mean_value, of_whole + share * of_part))
+        mean_share = returned_share(theta)[..., None]
+        value = Flow(
+            number.expected * ahead.amount.expected * mean_share,
+            number.worth * ahead.amount.worth * mean_share,
+            of_whole + share * of_part,
+        )
+        return Fate(chance, number, of_whole + of_part, value)
 
     def flow(self, ahead: Forecast) -> Flow:
         """What the value sent back has lost, and the handling of each return."""
-        economics, handling = ahead.economics, ahead.economics.cost_per_return
-        number, value = ahead.fates[self.cost].number, ahead.fates[self.cost].value
-        lost = Flow(lost_share(ahead.margin.expected, economics), lost_share(ahead.margin.realised, economics))
-        return Flow(
-            expected=-value.expected * lost.expected - handling * number.expected,
-            realised=-value.realised * lost.realised - handling * number.realised,
-        )
+        fate = ahead.fates[self.cost]
+        lost = fate.value * lost_share(ahead.margin, ahead.economics)
+        handling = fate.number * ahead.economics.cost_per_return
+        return -(lost + handling)
 
     def entries(self, desk: Desk) -> list[Entries]:
         """The same of each day on which something came back; the handling once a purchase."""
@@ -136,7 +138,7 @@ class Returns(BetaBinomial):
 
 def lost_share(margin: Any, economics: Any) -> Any:
     """Of value that is sent back, what is lost: the margin of what is not sold again, and the goods' cost of what is
-    worth nothing any more. Arrays or columns of a table."""
+    worth nothing any more. Flows or columns of a table."""
     return (1.0 - economics.resold) * margin + economics.written_off * (1.0 - margin)
 
 

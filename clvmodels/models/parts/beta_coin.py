@@ -18,7 +18,7 @@ import pytensor.tensor as pt
 from scipy.special import gammaln
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, Theta, Value
+from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, State, Theta, Value
 from clvmodels.models.kernels import kernel, over_times
 from clvmodels.models.parts.coin import CoinLifetime
 from clvmodels.models.parts.contract import OnCalendar, Purchases
@@ -88,6 +88,9 @@ class BetaCoin(CoinLifetime):
         """p of a customer whose last coin fell: Beta(a + 1, b + n - 1). [D, C]"""
         tosses = np.maximum(self.tosses(rows), 1.0)
         return {"dropout_probability": rng.beta(theta["a"] + 1.0, theta["b"] + tosses - 1.0)}
+
+    def own_chance(self, theta: Theta[Array], state: State) -> Array:
+        return state.extra["dropout_probability"]
 
     def survives(self, rows: Rows[Array], theta: Theta[Array], n: Array) -> Array:
         """B(a, b' + n) / B(a, b'), b' = b + tosses until T. [D, C]"""

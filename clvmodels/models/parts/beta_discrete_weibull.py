@@ -12,6 +12,7 @@ Dependence, Journal of Interactive Marketing 43.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 
 import numpy as np
@@ -103,6 +104,14 @@ class BetaDiscreteWeibull(DiscreteLifetime):
             of_new = power_left ** (1.0 / c)
             left = np.floor(np.where(t > 0, of_old, of_new))
         return np.where(chance > 0.0, left, np.inf), {"dropout_probability": chance}
+
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+        """(1 - theta)^((t + k)^c - t^c)."""
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            power = t ** theta["c"]
+            of_old = power * np.expm1(theta["c"] * np.log1p(k / t))
+            added = np.where(t > 0, of_old, k ** theta["c"])
+            return np.exp(added * np.log1p(-own["dropout_probability"]))
 
     def draw_ended(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """theta of a customer that left after t opportunities, by inverse CDF: its distribution function is

@@ -13,6 +13,7 @@ to come as in Fader, Hardie & Shang (2010), Marketing Science 29(6).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 
 import numpy as np
@@ -26,6 +27,9 @@ from clvmodels.models.parts.beta_ratio import log_beta_ratio
 from clvmodels.models.parts.mean_odds import moved_mean
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom
+
+LEAST_CHANCE = 1e-200
+"""Of who leaves more rarely, the opportunities ahead are all of them, to the last digit."""
 
 
 class BetaGeometric(DiscreteLifetime):
@@ -96,6 +100,17 @@ class BetaGeometric(DiscreteLifetime):
         power = np.where(power == 0.0, 1e-200, power)  # the ratio's log is linear in it there: the limit, to all digits
         return -b * np.expm1(log_beta_ratio(power, b + 1.0, k)) / power
 
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+        """(1 - theta)^k."""
+        return np.exp(k * np.log1p(-own["dropout_probability"]))
+
+    def own_time(self, t: Array, theta: Theta[Array], own: Mapping[str, Array], k: Array) -> Array:
+        """(1 - theta) (1 - (1 - theta)^k) / theta: a geometric sum."""
+        chance = np.maximum(own["dropout_probability"], LEAST_CHANCE)
+        with np.errstate(divide="ignore"):  # who surely leaves takes part in none
+            log_stay = np.log1p(-chance)
+        return (1.0 - chance) * -np.expm1(k * log_stay) / chance
+
     def discounted_time(self, t: Array, theta: Theta[Array], discount: float) -> Array:
         """b / (gamma + b) / (1 + d) 2F1(1, b + 1; gamma + b + 1; 1 / (1 + d)), b = delta + t."""
         gamma, delta = self._weights(theta)
@@ -129,9 +144,17 @@ class NobodyLeaves(DiscreteLifetime):
         """Nobody; nothing is known of them."""
         return {}
 
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+        """1."""
+        return np.ones(np.broadcast(t, k).shape)
+
     def expected_time(self, t: Array, theta: Theta[Array], k: Array) -> Array:
         """k."""
         return k + 0.0 * np.asarray(t, dtype=float)
+
+    def own_time(self, t: Array, theta: Theta[Array], own: Mapping[str, Array], k: Array) -> Array:
+        """k."""
+        return self.expected_time(t, theta, k)
 
     def discounted_time(self, t: Array, theta: Theta[Array], discount: float) -> Array:
         """1 / discount."""

@@ -24,9 +24,10 @@ from pytensor.gradient import disconnected_grad
 
 from clvmodels.draws import Array
 from clvmodels.models.compiled import compiled
-from clvmodels.models.contract import STATUS, Graph, Rows, Theta, Value
+from clvmodels.models.contract import STATUS, Graph, Rows, State, Theta, Value
 from clvmodels.models.parts.contract import (
     NOTHING_LEFT,
+    Calendar,
     Lifetime,
     Memoryless,
     OnCalendar,
@@ -44,6 +45,8 @@ NODES_OF_TIME = 32
 """Of the expected time left, from each of the times and jumps to the next."""
 NODES_OF_CHANCES = 24
 """Of the chance of a purchase in a window: of 60 hard cases none is wrong by more than 1e-15, with 16 nodes 4e-10."""
+LEAST_RATE = 1e-200
+"""Who buys more rarely does not buy at all, to the last digit."""
 NODES_OF_COUNTS = 64
 """Of the probability of a count whose lifetime ended on the way: its integrand has a peak at each count."""
 
@@ -104,12 +107,19 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
     def draw_ended(self, death: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """Own variables of a customer who ended at age `death`. [D, C]"""
 
+    @abstractmethod
+    def own_survival(self, rows: Rows[Array], theta: Theta[Array], state: State, tau: Array) -> Array:
+        """P(lasts for tau after T | the customer's own variables, alive at T). tau: [D, C, P]; result [D, C, P]"""
+
     def expected_time(self, rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
         """E[min(residual lifetime, t) | alive at T], t increasing: by quadrature where no closed form is written.
         [D, C, P]"""
-        start = np.concatenate([np.zeros_like(t[..., :1]), t[..., :-1]], axis=-1)
-        steps = _time_in_steps(self, rows, theta, start, t, NODES_OF_TIME, lambda age: 1.0)
-        return np.cumsum(steps, axis=-1)
+        T = np.asarray(rows["T"])[..., None]
+        return _time_until(t, lambda tau: self.survival_ratio(T, tau, widened(theta)))
+
+    def own_time(self, rows: Rows[Array], theta: Theta[Array], state: State, t: Array) -> Array:
+        """The same given the customer's own variables: by quadrature where no closed form is written. [D, C, P]"""
+        return _time_until(t, lambda tau: self.own_survival(rows, theta, state, tau))
 
     # What follows -----------------------------------------------------------------------------------------------
 
@@ -141,7 +151,25 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
         """E[own rate] E[operational time until the end, or t]: the two are independent given the history."""
         age = purchases.operational_age(rows, rows["T"], theta)
         rate = np.asarray(purchases.process.mean_rate(rows, age, theta))
-        return rate[..., None] * expected_operational_time(self, purchases, rows, theta, t)
+        T, wide_theta = np.asarray(rows["T"])[..., None], widened(theta)
+        stay = Stay(
+            lambda until: self.expected_time(rows, theta, until),
+            lambda tau: self.survival_ratio(T, tau, wide_theta),
+        )
+        return rate[..., None] * expected_operational_time(stay, purchases, rows, theta, t)
+
+    def purchases_given_own(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], state: State, t: Array
+    ) -> Array:
+        """The own rate times E[operational time until the end, or t]."""
+        rate = state.purchase_rate[..., None]
+        if type(purchases.calendar) is Calendar:
+            return rate * self.own_time(rows, theta, state, t)
+        stay = Stay(
+            lambda until: self.own_time(rows, theta, state, until),
+            lambda tau: self.own_survival(rows, theta, state, tau),
+        )
+        return rate * expected_operational_time(stay, purchases, rows, theta, t)
 
     def count_probability(
         self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], n: Array, t: float
@@ -172,6 +200,19 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
             y = np.expm1(z)
             u = phase.exposure * np.expm1(y / phase.shape)
             total = total + weight * np.exp(z - y) * self.survival_ratio(rows["T"], start + u, theta)
+        return top * total
+
+    def chance_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, start: float, end: float) -> Array:
+        """As `chance_of_purchase`, in y = lambda u: by the same nodes, where no closed form is written."""
+        rate = np.maximum(state.purchase_rate, LEAST_RATE)
+        top = np.log1p(np.minimum(rate * (end - start), NOTHING_LEFT))
+        total: Array = np.zeros(())
+        nodes, weights = np.polynomial.legendre.leggauss(NODES_OF_CHANCES)
+        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+            z = top * node
+            y = np.expm1(z)
+            stays = self.own_survival(rows, theta, state, (start + y / rate)[..., None])[..., 0]
+            total = total + weight * np.exp(z - y) * stays
         return top * total
 
 
@@ -347,13 +388,21 @@ def _curve(lifetime: ClockLifetime, purchases: OnCalendar[Memoryless]) -> Callab
 # What is to come -------------------------------------------------------------------------------------------------
 
 
+class Stay(NamedTuple):
+    """How long a customer who is alive at T stays: E[min(residual lifetime, t)], and P(lasts for tau). Functions of
+    times, [D, C, P] as they are"""
+
+    time: Callable[[Array], Array]
+    survival: Callable[[Array], Array]
+
+
 def expected_operational_time(
-    lifetime: ClockLifetime, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], t: Array
+    stay: Stay, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], t: Array
 ) -> Array:
     """E[operational time of (T, T + min(residual lifetime, t)) | alive at T]. [D, C, P]
 
-    The integral over u in (0, t) of m(T + u) S(T + u) / S(T), m the calendar's factor, added up by parts between the
-    times and the jumps of m; `t` increases along its last dimension. From `expected_time` where m is constant between
+    The integral over u in (0, t) of m(T + u) P(lasts for u), m the calendar's factor, added up by parts between the
+    times and the jumps of m; `t` increases along its last dimension. From `Stay.time` where m is constant between
     jumps, otherwise by nodes.
     """
     calendar = purchases.calendar
@@ -362,38 +411,35 @@ def expected_operational_time(
     wide_rows, wide_theta = widened(rows), widened(theta)
     if calendar.steady:
         pace = calendar.pace(wide_rows, wide_rows["T"] + (start + end) / 2.0, wide_theta)
-        steps = pace * np.diff(lifetime.expected_time(rows, theta, end), axis=-1, prepend=0.0)
+        steps = pace * np.diff(stay.time(end), axis=-1, prepend=0.0)
     else:
         number = calendar.nodes(NODES_OF_TIME)
-        pace_at = lambda age: calendar.pace(wide_rows, age, wide_theta)  # noqa: E731
-        steps = _time_in_steps(lifetime, rows, theta, start, end, number, pace_at)
+        paced = lambda tau: calendar.pace(wide_rows, wide_rows["T"] + tau, wide_theta) * stay.survival(tau)  # noqa: E731
+        steps = _integrals(paced, start, end, number)
     total = np.cumsum(steps, axis=-1)
     return total if place is None else _at(total, place)
 
 
-def _time_in_steps(
-    lifetime: ClockLifetime,
-    rows: Rows[Array],
-    theta: Theta[Array],
-    start: Array,
-    end: Array,
-    number: int,
-    pace_at: Callable[[Array], Array | float],
-) -> Array:
-    """Integral over u from each start to its end of pace(T + u) S(T + u) / S(T), by so many nodes. [D, C, P]
+def _time_until(t: Array, survival: Callable[[Array], Array]) -> Array:
+    """Integrals over (0, t) of a survival, t increasing. [D, C, P]"""
+    start = np.concatenate([np.zeros_like(t[..., :1]), t[..., :-1]], axis=-1)
+    return np.cumsum(_integrals(survival, start, t, NODES_OF_TIME), axis=-1)
+
+
+def _integrals(function: Callable[[Array], Array], start: Array, end: Array, number: int) -> Array:
+    """Integral over u from each start to its end of a function that falls as a survival does, by so many nodes.
+    [D, C, P]
 
     In the first part, which starts at 0, nodes are bunched towards it, where a survival may fall with infinite slope
     (T = 0).
     """
-    wide_rows, wide_theta = widened(rows), widened(theta)
     nodes, weights = np.polynomial.legendre.leggauss(number)
     bunched = np.where(start == 0.0, 4.0, 1.0)
     total: Array = np.zeros(())
     for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
         u = start + (end - start) * node**bunched
         slope = weight * (end - start) * bunched * node ** (bunched - 1.0)
-        pace = pace_at(wide_rows["T"] + u)
-        total = total + slope * pace * lifetime.survival_ratio(wide_rows["T"], u, wide_theta)
+        total = total + slope * function(u)
     return total
 
 

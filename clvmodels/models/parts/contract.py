@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, gammaln, xlogy
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, Theta, Value
+from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, State, Theta, Value
 from clvmodels.randomness import KeyedRandom
 
 NOTHING_LEFT = 45.0
@@ -293,10 +293,22 @@ class Lifetime[P: Purchases](Component, ABC):
         """E[purchases in (T, T + t] | history, alive at T]. t: [P] or [C, P], increasing; result [D, C, P]"""
 
     @abstractmethod
+    def purchases_given_own(
+        self, purchases: OnCalendar[P], rows: Rows[Array], theta: Theta[Array], state: State, t: Array
+    ) -> Array:
+        """E[purchases in (T, T + t] | the customer's own parameters, alive at T]. t: [P] or [C, P], increasing; result
+        [D, C, P]"""
+
+    @abstractmethod
     def count_probability(
         self, purchases: OnCalendar[P], rows: Rows[Array], theta: Theta[Array], n: Array, t: float
     ) -> Array:
         """P(n purchases in (T, T + t] | history, alive at T). n: [C]; result [D, C]"""
+
+    @abstractmethod
+    def chance_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, start: float, end: float) -> Array:
+        """P(a purchase in (T + start, T + end] | the customer's own parameters, alive at T), of memoryless purchases
+        without a calendar. [D, C]"""
 
     @abstractmethod
     def chance_of_purchase(

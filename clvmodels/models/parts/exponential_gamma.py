@@ -13,7 +13,8 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, Theta
+from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, State, Theta
+from clvmodels.models.kernels import over_times, times_at_hazards
 from clvmodels.models.parts.clock import ClockLifetime
 from clvmodels.models.parts.contract import NOTHING_LEFT
 from clvmodels.models.prior import log_normal
@@ -81,6 +82,23 @@ class ExponentialGamma(ClockLifetime):
         """mu of a customer who ended at age `death`: Gamma(s + 1, beta + death). [D, C]"""
         mu = rng.gamma(theta["s"] + 1.0) / (theta["beta"] + death)
         return {"dropout_rate": mu, "death_age": death}
+
+    def own_survival(self, rows: Rows[Array], theta: Theta[Array], state: State, tau: Array) -> Array:
+        """e^(-mu tau)."""
+        return np.exp(-state.extra["dropout_rate"][..., None] * tau)
+
+    def own_time(self, rows: Rows[Array], theta: Theta[Array], state: State, t: Array) -> Array:
+        """(1 - e^(-mu t)) / mu. [D, C, P]"""
+        return over_times(times_at_hazards, state.extra["dropout_rate"], t=t)
+
+    def chance_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, start: float, end: float) -> Array:
+        """Lasts until `start`, and of the purchase and the end that come first after it is the purchase, before `end`:
+        e^(-mu start) lambda / (lambda + mu) (1 - e^(-(lambda + mu) (end - start))). [D, C]"""
+        rate, mu = state.purchase_rate, state.extra["dropout_rate"]
+        either = rate + mu
+        with np.errstate(invalid="ignore"):  # neither ever comes: 0 / 0
+            is_purchase = np.where(either > 0.0, rate / either, 0.0)
+        return np.exp(-mu * start) * is_purchase * -np.expm1(-either * (end - start))
 
     def expected_time(self, rows: Rows[Array], theta: Theta[Array], t: Array) -> Array:
         """E[min(residual lifetime, t) | alive at T] = integral of S(T + u) / S(T) over (0, t). [D, C, P]

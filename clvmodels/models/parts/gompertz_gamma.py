@@ -28,9 +28,10 @@ from types import ModuleType
 
 import numpy as np
 import pytensor.tensor as pt
+from scipy.special import exp1
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, Theta, Value
+from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, State, Theta, Value
 from clvmodels.models.kernels import kernel, over_times
 from clvmodels.models.parts.clock import ClockLifetime
 from clvmodels.models.parts.contract import NOTHING_LEFT
@@ -148,17 +149,61 @@ class GompertzGamma(ClockLifetime):
         hazard, scaled = self._hazard(rng.gamma(theta["s"]), rows["T"], theta)
         with np.errstate(divide="ignore"):  # a hazard that underflows to 0 never ends
             left = np.log1p(rng.exponential() / scaled) / theta["b"]
-        return left, {"first_hazard": hazard}
+        return left, {"first_hazard": hazard, "scaled_hazard": scaled}
 
     def draw_ended(self, death: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """eta of a customer who ended at age `death`: Gamma(s + 1, beta + e^(b death) - 1). [D, C]"""
         hazard, _ = self._hazard(rng.gamma(theta["s"] + 1.0), death, theta)
         return {"first_hazard": hazard, "death_age": death}
 
+    def own_survival(self, rows: Rows[Array], theta: Theta[Array], state: State, tau: Array) -> Array:
+        """exp(-a (e^(b tau) - 1)), a = eta e^(b T) the own hazard at T in units of b."""
+        b, a = _growth_and_hazard(theta, state)
+        return np.exp(-a * np.expm1(np.minimum(b * tau, HUGE)))
+
+    def own_time(self, rows: Rows[Array], theta: Theta[Array], state: State, t: Array) -> Array:
+        """(e^a E1(a) - e^(a - a') e^a' E1(a')) / b, a' = a e^(b t), E1 the exponential integral. [D, C, P]
+
+        Where the hazard hardly grows until t the two cancel: it is then the time of the hazard at T.
+        """
+        b, a = _growth_and_hazard(theta, state)
+        growth = b * t
+        a_at_t = np.minimum(a * np.exp(np.minimum(growth, HUGE)), MOST_HAZARD)
+        a_at_T = np.clip(a, LEAST_HAZARD, MOST_HAZARD)
+        with np.errstate(under="ignore"):
+            remains = np.exp(a_at_T - a_at_t) * _scaled_exp1(np.maximum(a_at_t, LEAST_HAZARD))
+        growing = (_scaled_exp1(a_at_T) - remains) / b
+        hazard = np.maximum(a * b, LEAST_HAZARD)
+        steady = -np.expm1(-hazard * t) / hazard
+        return np.where(growth < HARDLY_GROWN, steady, growing)
+
     def _hazard(self, gamma: Array, t: Array, theta: Theta[Array]) -> tuple[Array, Array]:
         """b eta, the hazard at age 0, and eta e^(b t), for eta = gamma / (beta + e^(b t) - 1)."""
         scaled = gamma / hold(t, theta, np)  # eta e^(b t): finite where e^(b t) is not
         return theta["b"] * np.exp(-theta["b"] * t) * scaled, scaled
+
+
+LEAST_HAZARD, MOST_HAZARD = 1e-200, 1e200
+"""In units of b: of those who leave more rarely, or sooner, the time ahead is t, or 0, to the last digit."""
+HARDLY_GROWN = 1e-6
+"""b t below which the hazard at T stands for that until T + t: the time is right to 1e-6 of itself."""
+NEAR_EXP1 = 50.0
+"""From where on 20 terms of e^x E1(x) = 1/x (1 - 1/x + 2/x^2 - ...) give every digit: Abramowitz & Stegun (1964), eq.
+5.1.51."""
+
+
+def _growth_and_hazard(theta: Theta[Array], state: State) -> tuple[Array, Array]:
+    """b, and the own hazard at T in units of b. [D, C, 1] each"""
+    return np.asarray(theta["b"], dtype=float)[..., None], state.extra["scaled_hazard"][..., None]
+
+
+def _scaled_exp1(x: Array) -> Array:
+    """e^x E1(x), for x > 0."""
+    near, far = np.minimum(x, NEAR_EXP1), np.maximum(x, NEAR_EXP1)
+    series = np.zeros_like(far)
+    for n in range(20, 0, -1):
+        series = n / far * (1.0 - series)
+    return np.where(x < NEAR_EXP1, np.exp(near) * exp1(near), (1.0 - series) / far)
 
 
 SHORT_PANEL = 0.2

@@ -7,7 +7,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Rows, Theta
+from clvmodels.models.contract import Graph, Rows, State, Theta
 from clvmodels.models.parts.contract import Lifetime, Memoryless, OnCalendar, Residual
 from clvmodels.randomness import KeyedRandom
 
@@ -49,6 +49,16 @@ class NoEnd(Lifetime[Memoryless]):
         age = purchases.operational_age(rows, rows["T"], theta)
         rate = np.asarray(purchases.process.mean_rate(rows, age, theta))
         return rate[..., None] * purchases.ahead(rows, t, theta)
+
+    def purchases_given_own(
+        self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], state: State, t: Array
+    ) -> Array:
+        """The own rate times the operational time ahead."""
+        return state.purchase_rate[..., None] * purchases.ahead(rows, t, theta)
+
+    def chance_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, start: float, end: float) -> Array:
+        """1 - e^(-lambda (end - start)), whenever the window begins."""
+        return -np.expm1(-state.purchase_rate * (end - start))
 
     def count_probability(
         self, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], n: Array, t: float

@@ -110,6 +110,9 @@ class FreeOrders(SpendModel):
         """Binomial(n, w_i)."""
         return rng.binomial(n, state["paid_share"])
 
+    def spend_given_own(self, state: Mapping[str, Array]) -> Array:
+        return self.paid_model.spend_given_own(state)
+
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
         return self.paid_model.spend_total(state, n, rng)
 

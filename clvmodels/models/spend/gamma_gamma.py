@@ -84,6 +84,10 @@ class GammaGamma(SpendModel):
         n, total = self.amounts(rows)
         return theta["p"] * (theta["v"] + total) / (theta["p"] * n + theta["q"] - 1.0)
 
+    def spend_given_own(self, state: Mapping[str, Array]) -> Array:
+        """p / nu. [D, C]"""
+        return state["shape"] / state["spend_rate"]
+
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
         """The sum of n amounts is Gamma(p n, nu)."""
         return rng.gamma(state["shape"] * n) / state["spend_rate"]

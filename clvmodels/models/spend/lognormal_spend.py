@@ -87,6 +87,10 @@ class LogNormalSpend(SpendModel):
         mean, variance = _own_log_mean(rows, theta)
         return np.exp(mean + variance / 2 + theta["sigma"] ** 2 / 2)
 
+    def spend_given_own(self, state: Mapping[str, Array]) -> Array:
+        """exp(mu_i + sigma^2 / 2). [D, C]"""
+        return state["median_spend"] * np.exp(state["spread"] ** 2 / 2)
+
     def spend_total(self, state: Mapping[str, Array], n: Array, rng: KeyedRandom) -> Array:
         """n amounts drawn and added: a heavy buyer costs time, not memory."""
         return rng.fill(_sums, n, np.log(state["median_spend"]), state["spread"])
