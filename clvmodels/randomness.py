@@ -27,6 +27,20 @@ def keyed_streams(seed: int, stage: str, labels: Sequence[str]) -> NDArray[np.ui
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64).reshape(len(labels), 4)
 
 
+GOLDEN, FIRST_MIX, SECOND_MIX = 0x9E3779B97F4A7C15, np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def keyed_bits(keys: NDArray[np.uint64], number: int) -> NDArray[np.uint64]:
+    """64 random bits for each key, those of this number: the others of its sequence need not be made before. [C]
+
+    Steele, Lea & Flood (2014), Fast Splittable Pseudorandom Number Generators, OOPSLA: SplitMix64.
+    """
+    bits = keys + np.uint64((number + 1) * GOLDEN % 2**64)
+    bits = (bits ^ (bits >> np.uint64(30))) * FIRST_MIX
+    bits = (bits ^ (bits >> np.uint64(27))) * SECOND_MIX
+    return bits ^ (bits >> np.uint64(31))
+
+
 def _digest(seed: int, stage: str, label: str, size: int) -> bytes:
     key = int(seed).to_bytes(16, "little", signed=True)
     return hashlib.blake2b(label.encode(), digest_size=size, key=key, person=_person(stage)).digest()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clvmodels.decisions.rank import KINDS, finite, top_count, value_draws
+from clvmodels.decisions.rank import RANKED, finite, top_count, value_draws
 from clvmodels.draws import LEVELS, QUANTILES
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.valuation.parts import CREDIT
@@ -18,13 +18,13 @@ from clvmodels.valuation.valuation import Values
 def concentration(
     values: Values, shares: Sequence[float] | None = None, points: int = 120, *, top_share: float = 0.2
 ) -> pd.DataFrame:
-    """Share of the total value held by the best customers, for expected and for realised value.
+    """Share of the total value held by the best customers, for worth and for realised value.
 
-    In each draw customers are sorted by that draw's own values, best first, so realised value is the more
-    concentrated: part of it is luck, which cannot be targeted. Where some values are negative the curve passes 100%.
-    A share of a total that is zero or negative means nothing: such draws are left out of the quantiles and counted;
-    with no other draws the quantiles are NaN. Credit for referrals is left out: those who are brought are, or will be,
-    customers themselves.
+    In each draw customers are sorted by that draw's own values, best first: it is the share of those who are the best,
+    whoever they are. Realised value is the more concentrated: part of it is luck, which cannot be targeted. Where some
+    values are negative the curve passes 100%. A share of a total that is zero or negative means nothing: such draws
+    are left out of the quantiles and counted; with no other draws the quantiles are NaN. Credit for referrals is left
+    out: those who are brought are, or will be, customers themselves.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def concentration(
     Returns
     -------
     pandas.DataFrame
-        A row a point: share_of_customers, customers (the number of best customers); for expected_ and realised_
+        A row a point: share_of_customers, customers (the number of best customers); for worth_ and realised_
         each q5, q25, q50, q75, q95 of the share of total value, and undefined_draws (the draws left out, the same in
         every row); expected_to_lose_money (customers whose mean expected value is negative, the same in every row).
 
@@ -54,7 +54,7 @@ def concentration(
     customers = len(values.customer_id)
     best = _places(customers, shares, points, top_share)
     columns: dict[str, object] = {"share_of_customers": best / customers, "customers": best}
-    for kind in KINDS:
+    for kind in RANKED:
         curves = _curves(values, best, kind)
         defined = curves[~np.isnan(curves).any(axis=1)]
         quantiles = np.full((len(LEVELS), len(best)), np.nan)

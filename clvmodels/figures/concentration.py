@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
     from clvmodels.results.folder import About, Run
 
-POINTS, SERIES = 60, ("expected", "realised")
+POINTS, SERIES = 60, ("worth", "realised")
+
+NAMES = {"worth": "by worth", "realised": "realised"}
 
 
 class Tables(NamedTuple):
     """How the value is shared among customers."""
 
     curves: pd.DataFrame
-    """Quantiles of the share held by the best customers, expected and realised, at 60 points and at the top share."""
+    """Quantiles of the share held by the best customers, by worth and realised, at 60 points and at the top share."""
     losing: pd.DataFrame
     """One row: quantiles of the number of customers who are expected to cost more than they bring."""
 
@@ -61,14 +63,14 @@ def heading(tables: Tables, about: About) -> str:
 
 
 def describe(tables: Tables, about: About) -> Words:
-    expected, realised = (top_of(tables, series) for series in SERIES)
+    by_worth, realised = (top_of(tables, series) for series in SERIES)
     losing, best = row_of(tables.losing), f"best {words.rate(about.top_share)}"
-    gain, share, share_later = phrases.gain(about), share_range(expected), share_range(realised)
+    share, share_later = share_range(by_worth), share_range(realised)
     sub = "Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."
     caption = (
-        f"The {best} of customers carry **{share}** of expected {gain} (90%). Looking back after "
-        f"{phrases.horizon(about)}, the share of whoever then turned out best will be {share_later}: part of that is "
-        "luck, and luck cannot be targeted."
+        f"The {best} of customers carry **{share}** of what all are worth (90%), whoever the best are. Looking back "
+        f"after {phrases.horizon(about)}, the share of whoever then turned out best will be {share_later}: part of "
+        "that is luck, and luck cannot be targeted."
     )
     if losing.q95 >= 1:
         customers = words.count_span(losing.q5, losing.q95)
@@ -77,8 +79,7 @@ def describe(tables: Tables, about: About) -> Words:
     if phrases.CREDIT in about.parts:
         caption += " Credit for customers they bring is left out."
     alt = (
-        f"Two concentration curves over customers, best first. At the {best}: {share} of expected {gain}, "
-        f"{share_later} realised."
+        f"Two concentration curves over customers, best first. At the {best}: {share} by worth, {share_later} realised."
     )
     return Words(sub, caption, alt)
 
@@ -98,7 +99,7 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
     ceiling = max(1.0, float(tables.curves["q95"].max()))
     axes.set(xlim=(0, 1), ylim=(0, ceiling))
     axes.plot([0, 1], [0, 1], "--", color=style.RULE, linewidth=1)
-    for series, colour, dash in (("realised", style.TEAL, "--"), ("expected", style.BLUE, "-")):
+    for series, colour, dash in (("realised", style.TEAL, "--"), ("worth", style.BLUE, "-")):
         curve = rows_of(tables.curves, series=series).sort_values("share_of_customers")
         x = curve["share_of_customers"]
         axes.fill_between(x, curve["q5"], curve["q95"], color=colour, alpha=style.BAND_90, linewidth=0)
@@ -117,10 +118,10 @@ def _mark_top(axes: Axes, tables: Tables, about: About) -> None:
     axes.plot([about.top_share] * 2, [0, 1], color=style.RULE, linewidth=1)
     up = style.pixels(axes)[1]
     labels = [(f"with the best {words.rate(about.top_share)}", style.MUTED, "normal")]
-    for series, colour in (("expected", style.BLUE), ("realised", style.TEAL)):
+    for series, colour in (("worth", style.BLUE), ("realised", style.TEAL)):
         row = top_of(tables, series)
         axes.plot(about.top_share, row.q50, "o", color=colour, markeredgecolor=style.PAPER, markersize=7, zorder=5)
-        labels.append((f"{share_range(row)} {series}", colour, "bold"))
+        labels.append((f"{share_range(row)} {NAMES[series]}", colour, "bold"))
     options: dict = {"ha": "right", "va": "bottom", "transform": axes.transAxes}
     for place, (text, colour, weight) in enumerate(labels):
         style.say(axes, 0.985, (9 + 18 * place) / up, text, colour, weight=weight, **options)
@@ -135,7 +136,7 @@ def numbers(tables: Tables, about: About) -> Numbers:
         cells = [share_range(row_of(curve, share_of_customers=share, series=series)) for series in SERIES]
         rows.append((words.rate(round(share, 3)), *cells))
     gain = phrases.gain(about)
-    titles = ("Best share of customers", f"Share of expected {gain}, 90%", f"Share of realised {gain}, 90%")
+    titles = ("Best share of customers", "Share of worth, 90%", f"Share of realised {gain}, 90%")
     return Numbers(titles, rows)
 
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from clvmodels.results.folder import About, Run
 
-SERIES = ("expected", "realised")
+SERIES = ("worth", "realised")
 SURE, OUT = 0.9, 0.1
 POINTS, SMALL, ROWS = 120, 60, 25
 
 
 class Tables(NamedTuple):
-    """Who is among the best, by expected value and by realised."""
+    """Who is among the best, by worth and by realised value."""
 
     counts: pd.DataFrame
     """Of each series the places at the top, and how many customers are sure of one, in doubt, and surely out."""
@@ -68,7 +68,7 @@ def _points(ranking: pd.DataFrame, last: int) -> list[dict]:
 
 def _names(ranking: pd.DataFrame, public: bool) -> list[dict]:
     """Of a small base: the customers themselves, most certain first."""
-    best = ranking.sort_values(["expected_odds_top", "expected_mean"], ascending=False, kind="stable")[:ROWS]
+    best = ranking.sort_values(["worth_odds_top", "expected_mean"], ascending=False, kind="stable")[:ROWS]
     rows = []
     for place, (customer, row) in enumerate(best.iterrows(), 1):
         name = words.ordinal(place) if public else str(customer)
@@ -77,7 +77,7 @@ def _names(ranking: pd.DataFrame, public: bool) -> list[dict]:
     return rows
 
 
-def counts(tables: Tables, series: str = "expected") -> pd.Series:
+def counts(tables: Tables, series: str = "worth") -> pd.Series:
     """Number of customers: top, sure, doubt, out."""
     return row_of(tables.counts, series=series)
 
@@ -91,8 +91,9 @@ def describe(tables: Tables, about: About) -> Words:
     gain, long, top = phrases.gain(about), phrases.horizon(about), words.count(n["top"])
     marks = ("dots", "diamonds") if len(tables.names) else ("solid", "dashed")
     sub = (
-        f"Each customer's chance of belonging to the {top} most valuable by expected {gain} ({marks[0]}) and by the "
-        f"{gain} that {long} will bring ({marks[1]}). Sure: at least 90%; surely not: at most 10%."
+        f"Each customer's chance of belonging to the {top} most valuable: by worth, the {gain} that its own habits "
+        f"bring in {long} on average ({marks[0]}), and by the {gain} that {long} will bring ({marks[1]}). Sure: at "
+        "least 90%; surely not: at most 10%."
     )
     caption = (
         f"**{words.counted(n['sure'], 'customer')}** {words.agreeing(n['sure'], 'is', 'are')} in the "
@@ -189,18 +190,18 @@ def _dots(named: pd.DataFrame, about: About, width: int) -> Canvas:
     style.name_y(axes, "customer", rise=26)
     up = style.pixels(axes)[1]
     options: dict = {"ha": "right", "va": "bottom", "transform": axes.transAxes}
-    style.say(axes, 1, 1 + 26 / up, "● expected", style.BLUE, **options)
+    style.say(axes, 1, 1 + 26 / up, "● by worth", style.BLUE, **options)
     style.say(axes, 1, 1 + 8 / up, f"◇ with the luck of {phrases.horizon(about)}", style.TEAL, **options)
     return figure
 
 
 def numbers(tables: Tables, about: About) -> Numbers:
-    expected, realised = (counts(tables, series) for series in SERIES)
+    by_worth, realised = (counts(tables, series) for series in SERIES)
     rows = []
     for kind, title in (("sure", "Sure, 90% or more"), ("doubt", "In doubt"), ("out", "Surely not, 10% or less")):
-        rows.append((title, words.count(expected[kind]), words.count(realised[kind])))
+        rows.append((title, words.count(by_worth[kind]), words.count(realised[kind])))
     gain = phrases.gain(about)
-    return Numbers(("Customers", f"By expected {gain}", f"By {gain} with the luck of {phrases.horizon(about)}"), rows)
+    return Numbers(("Customers", "By worth", f"By {gain} with the luck of {phrases.horizon(about)}"), rows)
 
 
 FIGURE = Figure(

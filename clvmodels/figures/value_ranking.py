@@ -36,11 +36,12 @@ def places(customers: int, top: int) -> list[int]:
 
 
 def table(run: Run) -> pd.DataFrame | None:
-    """The best customers by median rank of expected value, then some further places. At most 25 rows."""
+    """The best customers by what is expected of them, then some further places, with ranks by worth. At most 25
+    rows."""
     ranking = run.valued.ranking
     if ranking is None:
         return None
-    ranking = ranking.sort_values(["expected_rank_q50", "expected_mean"], ascending=[True, False], kind="stable")
+    ranking = ranking.sort_values("expected_mean", ascending=False, kind="stable")
     total = len(ranking)
     top = math.ceil(run.about.top_share * total)
     small = total <= SMALL
@@ -49,12 +50,12 @@ def table(run: Run) -> pd.DataFrame | None:
     place_names = [words.ordinal(place) for place in shown]
     out = pd.DataFrame({"place": shown, "customer": place_names if run.about.public else rows.index.astype(str)})
     for name in QUANTILES:
-        out[f"rank_{name}"] = rows[f"expected_rank_{name}"].to_numpy()
+        out[f"rank_{name}"] = rows[f"worth_rank_{name}"].to_numpy()
     for name in ("q5", "q95"):
         out[f"realised_rank_{name}"] = rows[f"realised_rank_{name}"].to_numpy()
     for name in ("q5", "q50", "q95"):
         out[f"realised_{name}"] = rows[f"realised_{name}"].to_numpy()
-    out["odds_top"] = rows["expected_odds_top"].to_numpy()
+    out["odds_top"] = rows["worth_odds_top"].to_numpy()
     out["part"] = np.where(out["place"] <= (MOST if small else BEST), "best", "place")
     return out
 
@@ -69,7 +70,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     where = words.listing([words.count(place) for place in below.place])
     lower = f" Below the line: the customers at places {where}." if len(below) else ""
     sub = (
-        f"Rank among {words.count(about.customers)} by expected {gain}. Dot: median rank; bars: 50% and 90% intervals."
+        f"In the order of expected {gain}; rank among {words.count(about.customers)} by worth. Dot: median rank; bars: "
+        "50% and 90% intervals."
         f"{lower} Right, or in the numbers below: 90% interval of the {gain} that {phrases.horizon(about)} will bring"
         f"{phrases.in_currency(about)}."
     )
@@ -78,14 +80,14 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     place = f"at place {low}" if low == high else f"from {low} to {high}"
     luck = words.rank_span(tenth.realised_rank_q5, tenth.realised_rank_q95)
     caption = (
-        f"By what is expected, the customer listed {name} stands **{place}** (90%); by the {gain} that "
+        f"By worth, the customer listed {name} stands **{place}** (90%); by the {gain} that "
         f"{phrases.horizon(about)} will bring, anywhere from {luck}. Use the list as a group: a list of names is no "
         f"order. All {words.count(about.customers)} customers are in customers.csv."
     )
     first = table.iloc[0]
     alt = (
         f"Rank intervals of {words.counted(len(table), 'customer')}. The first: {words.count(first.rank_q5)} to "
-        f"{words.count(first.rank_q95)}; the {name}: {low} to {high} by expectation, {luck} with luck."
+        f"{words.count(first.rank_q95)}; the {name}: {low} to {high} by worth, {luck} with luck."
     )
     return Words(sub, caption, alt)
 
@@ -133,7 +135,7 @@ def _rank_axis(axes: Axes, table: pd.DataFrame, about: About, wide: bool) -> Non
         axes.set_xlim(0.6, most + 0.5)
     style.x_ticks(axes, marks, [words.count(mark) if mark < 1e4 else words.compact(mark) for mark in marks])
     axes.grid(axis="x")
-    style.name_x(axes, f"rank by expected {phrases.gain(about)}" + (" (log scale)" if log else ""))
+    style.name_x(axes, "rank by worth" + (" (log scale)" if log else ""))
 
 
 def _columns(table: pd.DataFrame, about: About) -> list[tuple[str, float, list[str]]]:

@@ -77,7 +77,7 @@ class Futures:
         # a model that lets nobody leave before a second purchase says nothing of those who bought once
         may_have_left = (self.p_alive < 1.0).any(axis=0)
         if may_have_left.any():
-            whose = words.counted(may_have_left.sum(), "customer")
+            whose = words.counted(int(may_have_left.sum()), "customer")
             alive = f"alive at the origin, of {whose} who may have left, expected"
             of_the_base[alive] = self.p_alive[:, may_have_left]
         return f"<p><b>{self!r}</b></p>" + totals_html(of_the_base)

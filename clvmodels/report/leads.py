@@ -50,8 +50,8 @@ def worth(stored: Stored) -> str:
         ends = words.span(value.q5, value.q95, currency=about.currency)
         clauses.append(f"the base will earn {ends} in {phrases.horizon(about)} (90%)")
     if "concentration" in tables:
-        share = share_range(concentration.top_of(tables["concentration"], "expected"))
-        clauses.append(f"the best {words.rate(about.top_share)} of customers carry {share} of what is expected")
+        share = share_range(concentration.top_of(tables["concentration"], "worth"))
+        clauses.append(f"the best {words.rate(about.top_share)} of customers carry {share} of what all are worth")
     sentences = [_sentence(clauses)] if clauses else []
     if "value_parts" in tables:
         largest = value_parts.largest(tables["value_parts"])
@@ -65,14 +65,14 @@ def _sentence(clauses: list[str]) -> str:
 
 
 def best(stored: Stored) -> str:
-    """How many are surely among the best, by what is expected and by what luck leaves of it."""
+    """How many are surely among the best, by worth and by what luck leaves of it."""
     if "top_odds" not in stored.tables:
         return "A place in the list is a range, not a number."
     sure = counts(stored.tables["top_odds"])["sure"]
     sure_by_luck = counts(stored.tables["top_odds"], "realised")["sure"]
     return (
         f"{words.counted(sure, 'customer is', 'customers are')} surely among the best "
-        f"{words.rate(stored.about.top_share)} by what is expected of them; {words.count(sure_by_luck)} by what "
+        f"{words.rate(stored.about.top_share)} by their worth; {words.count(sure_by_luck)} by what "
         f"{phrases.horizon(stored.about)} will bring, luck included."
     )
 
@@ -92,7 +92,7 @@ def strategy(stored: Stored) -> str:
         first, last = totals.iloc[0], totals.iloc[-1]
         if len(totals) > 1:
             dates = f"from {words.date(first.date)} to {words.date(last.date)}"
-            clauses.append(f"{dates} the expected worth of the base {_change(first, last)}")
+            clauses.append(f"{dates} the expected value of the base {_change(first, last)}")
     if "kpi_win_keep" in tables:
         base = row_of(tables["kpi_win_keep"], by="all")
         if pd.notna(base.win):

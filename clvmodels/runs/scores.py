@@ -16,7 +16,7 @@ from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
 from clvmodels.runs.plans import ENTRY_PARTS, horizon
 from clvmodels.runs.values import ranking, value_draws
-from clvmodels.valuation.scoring import behaviour
+from clvmodels.valuation.scoring import VALUE_NAMES, behaviour
 
 SCORE_COLUMNS = ("entry", "dataset", "origin", "metric", *Row._fields)
 
@@ -77,7 +77,7 @@ def _value_column(name: str) -> str:
     kind, _, statistic = name.partition("_")
     if statistic.startswith(("rank", "odds")):
         return name
-    return f"{kind}_value_{statistic}"
+    return f"{VALUE_NAMES[kind]}_{statistic}"
 
 
 def metric_rows(experiment: Experiment, entries: Mapping[str, EntryResult], split: Split) -> pd.DataFrame:

@@ -62,4 +62,4 @@ def _withheld(context: Context, posteriors: Mapping[str, Posterior]) -> tuple[st
 
 def ranking(context: Context, values: Values) -> pd.DataFrame:
     """The place of each customer among all, and how sure it is."""
-    return rank(values, top_share=context.experiment.top_share)
+    return rank(values, top_share=context.experiment.top_share, seed=context.experiment.seed)

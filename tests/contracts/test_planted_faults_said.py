@@ -116,16 +116,16 @@ FAULTS = [
     Fault(
         "best customers last",
         rank,
-        "average_ranks",
-        lambda f: lambda draw: f(-draw),
+        "best_first",
+        lambda f: lambda draw, lots: f(-draw, lots),
         a_test("decisions.test_rank", "test_ten_customers_by_hand"),
     ),
     Fault(
         "the first of the tied takes the place",
         rank,
-        "average_ranks",
-        lambda f: lambda draw: np.argsort(np.argsort(-draw, kind="stable"), kind="stable") + 1.0,
-        a_test("decisions.test_rank", "test_ten_customers_by_hand"),
+        "best_first",
+        lambda f: lambda draw, lots: np.argsort(-draw, kind="stable"),
+        a_test("decisions.test_rank", "test_the_tied_take_their_ranks_by_lot"),
     ),
     Fault(
         "paid back a period late",

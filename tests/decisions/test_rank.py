@@ -12,24 +12,29 @@ from fakes.worth import make_values, random_values
 from scipy.stats import rankdata
 
 from clvmodels.decisions import rank
-from clvmodels.decisions.rank import average_ranks, top_count
+from clvmodels.decisions.rank import best_first, top_count
 from clvmodels.errors import ConfigError, DataError
+from clvmodels.randomness import keyed_bits, keyed_streams
 
 
 def test_ten_customers_by_hand():
     """Of `tiny.worth`: c0 first, c1 and c2 by halves second, c3 to c9 in their order; by luck c3 before c0 at times."""
     got = rank(values(), top_share=0.2)
     assert list(got.index) == PEOPLE
-    assert got["expected_odds_top"].tolist() == pytest.approx([1, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0])
-    assert got["expected_rank_q50"].tolist() == [1, 2.5, 2.5, 4, 5, 6, 7, 8, 9, 10]
-    assert got["expected_rank_q5"].tolist() == [1, 2, 2, 4, 5, 6, 7, 8, 9, 10]
-    assert got["expected_rank_q95"].tolist() == [1, 3, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert got["worth_odds_top"].tolist() == pytest.approx([1, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0])
+    # in the middle draw c1 and c2 are tied: the lot says whose median is 2 and whose 3
+    assert sorted(got["worth_rank_q50"]) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert got["worth_rank_q50"].drop(["c1", "c2"]).tolist() == [1, 4, 5, 6, 7, 8, 9, 10]
+    assert got["worth_rank_q5"].tolist() == [1, 2, 2, 4, 5, 6, 7, 8, 9, 10]
+    assert got["worth_rank_q95"].tolist() == [1, 3, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert got.loc["c1", ["worth_q5", "worth_q95", "worth_mean"]].tolist() == [91, 109, 100]
+    assert got.loc["c1", ["expected_q5", "expected_q95", "expected_mean"]].tolist() == [100, 100, 100]
     assert got.loc["c0", ["expected_q5", "expected_q25", "expected_q50"]].tolist() == [110, 150, 200]
     assert got.loc["c0", ["expected_q75", "expected_q95", "expected_mean"]].tolist() == [250, 290, 200]
     assert got.loc["c0", "expected_sd"] == pytest.approx(10 * np.sqrt(38.5))  # of -10 .. 10: 770 / 20
     assert got.loc["c3", "realised_odds_top"] == pytest.approx(3 / 21)
     assert got.loc["c0", "realised_odds_top"] == pytest.approx(18 / 21)
-    assert got.loc["c0", "realised_rank_q95"] == 4.5  # shared with c4 in one of the three draws
+    assert got.loc["c0", "realised_rank_q95"] in (4, 5)  # tied with c4 in one of the three draws
     assert got.loc["c3", "realised_mean"] == pytest.approx(50 + 3 * 250 / 21)
 
 
@@ -44,60 +49,88 @@ def test_ranks_by_brute_force():
     values = random_values()
     got = rank(values, top_share=0.2)
     assert list(got.index) == list(values.customer_id) and got.index.name == "customer_id"
-    for kind in ("expected", "realised"):
+    for kind in ("expected", "worth", "realised"):
         draws = getattr(values, kind).astype(float)
-        ranks = rankdata(-draws, method="average", axis=1)
         for p in (5, 25, 50, 75, 95):
             np.testing.assert_allclose(got[f"{kind}_q{p}"], np.percentile(draws, p, axis=0), rtol=1e-6, atol=1e-6)
-            np.testing.assert_allclose(got[f"{kind}_rank_q{p}"], np.percentile(ranks, p, axis=0), rtol=1e-6)
         np.testing.assert_allclose(got[f"{kind}_mean"], draws.mean(axis=0))
         np.testing.assert_allclose(got[f"{kind}_sd"], draws.std(axis=0, ddof=1))
-    np.testing.assert_allclose(
-        got["expected_odds_top"], (rankdata(-values.expected, axis=1) <= 30).mean(axis=0), atol=1e-12
+    ranks = rankdata(-values.worth, axis=1)  # no two are worth the same
+    np.testing.assert_allclose(got["worth_odds_top"], (ranks <= 30).mean(axis=0), atol=1e-12)
+    lots = [rankdata(keyed_bits(keys_of(values), d)) for d in range(len(values.realised))]
+    by_lot = np.array(
+        [np.lexsort((lot, -draw)).argsort() + 1.0 for lot, draw in zip(lots, values.realised, strict=True)]
     )
+    for kind, of_kind in (("worth", ranks), ("realised", by_lot)):
+        for p in (5, 25, 50, 75, 95):
+            np.testing.assert_allclose(got[f"{kind}_rank_q{p}"], np.percentile(of_kind, p, axis=0), rtol=1e-6)
+
+
+def keys_of(values):
+    """What the lots of a base are made of."""
+    return keyed_streams(42, "rank", list(values.customer_id))[:, 0]
 
 
 def test_columns_are_as_stored():
     stats = ["mean", "sd", "q5", "q25", "q50", "q75", "q95"]
-    stats += ["rank_q5", "rank_q25", "rank_q50", "rank_q75", "rank_q95", "odds_top"]
-    assert list(rank(random_values(5, 4))) == [f"{kind}_{stat}" for kind in ("expected", "realised") for stat in stats]
+    of_ranks = ["rank_q5", "rank_q25", "rank_q50", "rank_q75", "rank_q95", "odds_top"]
+    columns = [f"expected_{stat}" for stat in stats]
+    columns += [f"{kind}_{stat}" for kind in ("worth", "realised") for stat in (*stats, *of_ranks)]
+    assert list(rank(random_values(5, 4))) == columns
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.33, 1.0])
 def test_the_odds_sum_to_the_places(share):
     got = rank(random_values(), top_share=share)
     places = top_count(150, share)
-    assert got["expected_odds_top"].sum() == pytest.approx(places)
+    assert got["worth_odds_top"].sum() == pytest.approx(places)
     assert got["realised_odds_top"].sum() == pytest.approx(places)
-    assert got[["expected_odds_top", "realised_odds_top"]].stack().between(0, 1 + 1e-12).all()
+    assert got[["worth_odds_top", "realised_odds_top"]].stack().between(0, 1 + 1e-12).all()
 
 
 def test_ties_at_the_cut_share_the_places():
     got = rank(make_values([[9.0, 5.0, 5.0, 5.0, 0.0]]), top_share=0.4)
-    assert got["expected_odds_top"].tolist() == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 0])
-    assert got["expected_rank_q50"].tolist() == [1, 3, 3, 3, 5]
+    assert got["worth_odds_top"].tolist() == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 0])
+    assert got["worth_rank_q50"].iloc[[0, 4]].tolist() == [1, 5] and sorted(got["worth_rank_q50"]) == [1, 2, 3, 4, 5]
     assert np.isnan(got["expected_sd"]).all()
+
+
+def test_the_tied_take_their_ranks_by_lot():
+    """All worth 0 but one: in 4,000 draws each of the others has each rank as often, whatever its place in the rows;
+    and a loss comes after nothing."""
+    worth = np.zeros((4000, 12))
+    worth[:, 3], worth[:, 7] = 2.0, -1.0
+    got = rank(make_values(worth), top_share=0.25)
+    tied = got.drop(index=["c00003", "c00007"])
+    assert (got.loc["c00003", ["worth_rank_q5", "worth_rank_q95"]] == 1).all()
+    assert (got.loc["c00007", ["worth_rank_q5", "worth_rank_q95"]] == 12).all()
+    assert (tied["worth_rank_q5"] == 2).all() and (tied["worth_rank_q95"] == 11).all()
+    assert tied["worth_rank_q25"].isin([4, 5]).all() and tied["worth_rank_q75"].isin([8, 9]).all()
+    assert tied["worth_odds_top"].tolist() == pytest.approx([0.2] * 10)
+    other = rank(make_values(worth), top_share=0.25, seed=1)
+    assert not other.equals(got) and other["worth_odds_top"].equals(got["worth_odds_top"])
 
 
 def test_a_base_without_value_has_equal_odds():
     got = rank(make_values(np.zeros((3, 10))), top_share=0.2)
     assert got["realised_odds_top"].tolist() == pytest.approx([0.2] * 10)
-    assert (got["realised_rank_q5"] == 5.5).all()
+    assert got["realised_rank_q50"].between(1, 10).all() and got["realised_rank_q50"].nunique() > 1
 
 
 def test_comparison_is_within_a_draw():
     """Two customers who rise and fall together: their margins overlap, their order is certain."""
     level = np.linspace(1.0, 100.0, 50)[:, None]
     got = rank(make_values(level * np.array([[1.0, 1.01]])), top_share=0.5)
-    assert got["expected_odds_top"].tolist() == [0.0, 1.0]
-    assert got["expected_q5"].iloc[1] < got["expected_q95"].iloc[0]
+    assert got["worth_odds_top"].tolist() == [0.0, 1.0]
+    assert got["worth_q5"].iloc[1] < got["worth_q95"].iloc[0]
 
 
 def test_order_blocks_and_files_are_irrelevant():
     values = random_values()
     whole = rank(values)
     order = np.random.default_rng(2).permutation(150)
-    moved = make_values(values.expected[:, order], values.realised[:, order], values.customer_id[order])
+    readings = (of_kind[:, order] for of_kind in (values.worth, values.realised))
+    moved = make_values(*readings, values.customer_id[order], values.expected[:, order])
     pd.testing.assert_frame_equal(rank(moved).loc[whole.index], whole, check_exact=True)
     for block_elements, memory_elements in ((1, 10**9), (333, 0), (10**9, 0)):
         other = rank(values, block_elements=block_elements, memory_elements=memory_elements)
@@ -114,9 +147,15 @@ def test_the_temporary_file_is_removed(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_average_ranks_are_scipys():
-    draw = np.random.default_rng(3).integers(-5, 5, 200) * 1.5
-    assert np.array_equal(average_ranks(draw), rankdata(-draw))
+def test_the_order_is_that_of_the_values():
+    """Of any signs and sizes, two zeros alike: by SciPy's ranks where no two are tied."""
+    rng = np.random.default_rng(3)
+    draw = (rng.permutation(np.linspace(-1, 1, 201)) * 10.0 ** rng.integers(-30, 30, 201)).astype(np.float32)
+    lots = rng.integers(0, 2**64, 201, dtype=np.uint64)
+    assert len(set(draw)) == 201
+    assert np.array_equal(best_first(draw, lots).argsort() + 1.0, rankdata(-draw))
+    zeros = np.array([0.0, -0.0, 0.0, -0.0], dtype=np.float32)
+    assert best_first(zeros, np.array([3, 1, 2, 0], dtype=np.uint64) << np.uint64(32)).tolist() == [3, 1, 2, 0]
 
 
 def test_the_top_count_is_free_of_rounding():

@@ -19,7 +19,7 @@ MAPPING = {
     "sampler": {"draws": DRAWS},
     "economics": {"margin": 0.3, "annual_discount_rate": 0.12, "horizon": 52},
 }
-KINDS = ("expected", "realised")
+KINDS, RANKED = ("expected", "realised"), ("worth", "realised")
 LEVELS = ("q5", "q25", "q50", "q75", "q95")
 
 

@@ -179,9 +179,8 @@ def values(base: Customers, rng: np.random.Generator, draws: int, cost: float = 
     table = base.table
     count = len(table)
     level = np.exp(0.05 * rng.normal(size=(draws, 1)))
-    usual = (table["frequency"].to_numpy() + 0.3) * 6
-    own = usual * np.exp(0.15 * rng.normal(size=(draws, count)))
-    expected, worth = (level * rate - cost for rate in (own, own))
+    own = (table["frequency"].to_numpy() + 0.3) * 6 * np.exp(0.15 * rng.normal(size=(draws, count)))
+    expected, worth = (level * rate - cost for rate in (own.mean(axis=0), own))
     realised = rng.gamma(1.2, np.maximum(worth + cost, 0.01) / 1.2) - cost
     return Values(
         table.index.to_numpy(),

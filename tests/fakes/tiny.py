@@ -40,12 +40,14 @@ def worth() -> dict[str, np.ndarray]:
     """Ten customers, two places at the top. [D, C] each
 
     Worth: c0 brings 200 + 10 z and is always first; c1 and c2 bring 100 + z and 100 - z, and share the second place
-    by halves. The total is 550 + 10 z. Expected: the same. Realised: the same, but in the three highest draws c3 has
-    the luck of c0: it brings 250 more and c0 250 less, so that the total is the same.
+    by halves. The total is 550 + 10 z. Expected: the same of c0; who c1 and c2 are is all that is in doubt of them,
+    and 100 is expected of either. Realised: as the worth, but in the three highest draws c3 has the luck of c0: it
+    brings 250 more and c0 250 less, so that the total is the same.
     """
     ends = np.column_stack([200 + 10 * Z, 100 + Z, 100 - Z])
     worth = np.column_stack([ends, np.tile(CONSTANT, (DRAWS, 1))])
     expected, realised = worth.copy(), worth.copy()
+    expected[:, 1:3] = 100.0
     lucky = Z >= 8
     realised[lucky, 3] += 250
     realised[lucky, 0] -= 250

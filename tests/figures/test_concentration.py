@@ -13,16 +13,16 @@ CASES = {
         heading="How few customers carry the profit",
         sub=("Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."),
         caption=(
-            "The best 20% of customers carry **48 to 62%** of expected profit (90%). Looking back after "
-            "52 weeks, the share of whoever then turned out best will be 48 to 64%: part of that is "
+            "The best 20% of customers carry **48 to 62%** of what all are worth (90%), whoever the best are. Looking "
+            "back after 52 weeks, the share of whoever then turned out best will be 48 to 64%: part of that is "
             "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customer is "
             "expected to cost more than it brings."
         ),
         alt=(
-            "Two concentration curves over customers, best first. At the best 20%: 48 to 62% of expected "
-            "profit, 48 to 64% realised."
+            "Two concentration curves over customers, best first. At the best 20%: 48 to 62% by "
+            "worth, 48 to 64% realised."
         ),
-        titles=("Best share of customers", "Share of expected profit, 90%", "Share of realised profit, 90%"),
+        titles=("Best share of customers", "Share of worth, 90%", "Share of realised profit, 90%"),
         rows=[
             ("0%", "0%", "0%"),
             ("10%", "24 to 45%", "24 to 47%"),
@@ -35,16 +35,16 @@ CASES = {
         heading="How few customers carry the profit",
         sub=("Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."),
         caption=(
-            "The best 10% of customers carry **24 to 45%** of expected profit (90%). Looking back after "
-            "52 weeks, the share of whoever then turned out best will be 24 to 47%: part of that is "
+            "The best 10% of customers carry **24 to 45%** of what all are worth (90%), whoever the best are. Looking "
+            "back after 52 weeks, the share of whoever then turned out best will be 24 to 47%: part of that is "
             "luck, and luck cannot be targeted. The curves pass 100% and fall back: 1 customer is "
             "expected to cost more than it brings. Credit for customers they bring is left out."
         ),
         alt=(
-            "Two concentration curves over customers, best first. At the best 10%: 24 to 45% of expected "
-            "profit, 24 to 47% realised."
+            "Two concentration curves over customers, best first. At the best 10%: 24 to 45% by "
+            "worth, 24 to 47% realised."
         ),
-        titles=("Best share of customers", "Share of expected profit, 90%", "Share of realised profit, 90%"),
+        titles=("Best share of customers", "Share of worth, 90%", "Share of realised profit, 90%"),
         rows=[("0%", "0%", "0%"), ("10%", "24 to 45%", "24 to 47%"), ("50%", "87 to 91%", "87 to 91%")],
     ),
 }

@@ -1,4 +1,4 @@
-"""The best by median rank, with the range of their places; a list is a group."""
+"""The best in the order of what is expected, with the range of their places by worth; a list is a group."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ CASES = {
         worth_run,
         heading="The best customers, and how sure their places are",
         sub=(
-            "Rank among 10 by expected profit. Dot: median rank; bars: 50% and 90% intervals. Right, or "
-            "in the numbers below: 90% interval of the profit that 52 weeks will bring, EUR."
+            "In the order of expected profit; rank among 10 by worth. Dot: median rank; bars: 50% and 90% intervals. "
+            "Right, or in the numbers below: 90% interval of the profit that 52 weeks will bring, EUR."
         ),
         caption=(
-            "By what is expected, the customer listed 10th stands **at place 10** (90%); by the profit "
+            "By worth, the customer listed 10th stands **at place 10** (90%); by the profit "
             "that 52 weeks will bring, anywhere from 10. Use the list as a group: a list of names is no "
             "order. All 10 customers are in customers.csv."
         ),
-        alt=("Rank intervals of 10 customers. The first: 1 to 1; the 10th: 10 to 10 by expectation, 10 with luck."),
+        alt=("Rank intervals of 10 customers. The first: 1 to 1; the 10th: 10 to 10 by worth, 10 with luck."),
         titles=("Customer", "Median rank", "90% interval of rank", "With luck", "Profit, 52 weeks, 90%", "In top 20%"),
         rows=[
-            ("c0", "1", "1", "1 to 5", "EUR 40 to 260", "over 99%"),
-            ("c1", "3", "2 to 3", "2 to 3", "EUR 91 to 109", "50%"),
+            ("c0", "1", "1", "1 to 4", "EUR 40 to 260", "over 99%"),
+            ("c1", "2", "2 to 3", "2 to 3", "EUR 91 to 109", "50%"),
             ("c2", "3", "2 to 3", "2 to 3", "EUR 91 to 109", "50%"),
             ("c3", "4", "4", "1 to 4", "EUR 50 to 300", "under 1%"),
             ("c4", "5", "5", "5", "EUR 40.0", "under 1%"),
@@ -46,19 +46,19 @@ CASES = {
         lambda: worth_run(public=True),
         heading="The best customers, and how sure their places are",
         sub=(
-            "Rank among 10 by expected profit. Dot: median rank; bars: 50% and 90% intervals. Right, or "
-            "in the numbers below: 90% interval of the profit that 52 weeks will bring, EUR."
+            "In the order of expected profit; rank among 10 by worth. Dot: median rank; bars: 50% and 90% intervals. "
+            "Right, or in the numbers below: 90% interval of the profit that 52 weeks will bring, EUR."
         ),
         caption=(
-            "By what is expected, the customer listed 10th stands **at place 10** (90%); by the profit "
+            "By worth, the customer listed 10th stands **at place 10** (90%); by the profit "
             "that 52 weeks will bring, anywhere from 10. Use the list as a group: a list of names is no "
             "order. All 10 customers are in customers.csv."
         ),
-        alt=("Rank intervals of 10 customers. The first: 1 to 1; the 10th: 10 to 10 by expectation, 10 with luck."),
+        alt=("Rank intervals of 10 customers. The first: 1 to 1; the 10th: 10 to 10 by worth, 10 with luck."),
         titles=("Customer", "Median rank", "90% interval of rank", "With luck", "Profit, 52 weeks, 90%", "In top 20%"),
         rows=[
-            ("1st", "1", "1", "1 to 5", "EUR 40 to 260", "over 99%"),
-            ("2nd", "3", "2 to 3", "2 to 3", "EUR 91 to 109", "50%"),
+            ("1st", "1", "1", "1 to 4", "EUR 40 to 260", "over 99%"),
+            ("2nd", "2", "2 to 3", "2 to 3", "EUR 91 to 109", "50%"),
             ("3rd", "3", "2 to 3", "2 to 3", "EUR 91 to 109", "50%"),
             ("4th", "4", "4", "1 to 4", "EUR 50 to 300", "under 1%"),
             ("5th", "5", "5", "5", "EUR 40.0", "under 1%"),
@@ -109,9 +109,9 @@ def test_a_large_base_shows_its_best_twelve_and_places_below():
     """Seven hundred customers, of whom 140 are the top; whoever is listed at a place stands within a tenth of it."""
     place = np.arange(1.0, 701.0)
     quantiles = {"q5": 0.9 * place, "q25": 0.95 * place, "q50": place, "q75": 1.05 * place, "q95": 1.1 * place}
-    ranking = {f"{kind}_rank_{q}": values for kind in ("expected", "realised") for q, values in quantiles.items()}
+    ranking = {f"{kind}_rank_{q}": values for kind in ("worth", "realised") for q, values in quantiles.items()}
     worth = {f"realised_{q}": 1000.0 - values for q, values in quantiles.items()}
-    frame = pd.DataFrame({**ranking, **worth, "expected_mean": -place, "expected_odds_top": 0.5})
+    frame = pd.DataFrame({**ranking, **worth, "expected_mean": -place, "worth_odds_top": 0.5})
     frame.index = pd.Index([f"c{k:03d}" for k in range(700)], name="customer_id")
     found = tiny_run(about=about(customers=700), valued=entry(ranking=frame.sample(frac=1.0, random_state=1)))
     table = FIGURES["value_ranking"].table(found)
@@ -122,7 +122,7 @@ def test_a_large_base_shows_its_best_twelve_and_places_below():
     assert "listed 10th stands **from 9 to 11**" in words.caption
     for width, dashes in ((WIDE, 1), (NARROW, 1)):
         (axes,) = FIGURES["value_ranking"].draw(table, found.about, width).axes
-        assert axes.get_xscale() == "log" and axes.get_xlabel() == "rank by expected profit (log scale)"
+        assert axes.get_xscale() == "log" and axes.get_xlabel() == "rank by worth (log scale)"
         assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "10", "30", "100"]
         assert axes.get_xlim() == pytest.approx((0.93, 1.12 * 154))
         (line,) = (line for line in axes.lines if line.get_linestyle() == "--")

@@ -162,7 +162,7 @@ LEADS = {  # of each chapter: what is stored, and its sentence
         of(worth_run(shares=SHARES), "total_value", "concentration", "value_parts"),
         (
             "The base will earn EUR 460 to 640 in 52 weeks (90%); the best 20% of customers carry 48 to "
-            "62% of what is expected. Largest cost: returns."
+            "62% of what all are worth. Largest cost: returns."
         ),
     ),
     ("worth", "without costs"): (of(worth_run(credit=20.0), "value_parts"), ""),
@@ -174,23 +174,17 @@ LEADS = {  # of each chapter: what is stored, and its sentence
         both(of(worth_run(), "total_value", "concentration"), MONEY, holdout=4.0),
         (
             "What the base will earn cannot be told: in 4 weeks held out EUR 2,480 of profit came, 4,370 to 5,230 was "
-            "forecast; the best 20% of customers carry 48 to 62% of what is expected."
+            "forecast; the best 20% of customers carry 48 to 62% of what all are worth."
         ),
     ),
     ("worth", "nothing"): (nothing(), ""),
     ("best", "one is sure"): (
         WORTH,
-        (
-            "1 customer is surely among the best 20% by what is expected of them; 0 by what 52 weeks "
-            "will bring, luck included."
-        ),
+        ("1 customer is surely among the best 20% by their worth; 0 by what 52 weeks will bring, luck included."),
     ),
     ("best", "ten are sure"): (
         SURE,
-        (
-            "10 customers are surely among the best 20% by what is expected of them; 2 by what 52 weeks "
-            "will bring, luck included."
-        ),
+        ("10 customers are surely among the best 20% by their worth; 2 by what 52 weeks will bring, luck included."),
     ),
     ("best", "nothing"): (nothing(), "A place in the list is a range, not a number."),
     ("spend", "three channels"): (
@@ -240,7 +234,7 @@ LEADS = {  # of each chapter: what is stored, and its sentence
             of_case("kpi_base_value", "two dates, one left out"), of_case("kpi_win_keep", "by channel, the last year")
         ),
         (
-            "From 30 June 2025 to 29 December 2025 the expected worth of the base grew; a new customer "
+            "From 30 June 2025 to 29 December 2025 the expected value of the base grew; a new customer "
             "cost EUR 12.0 to win."
         ),
     ),
@@ -475,7 +469,7 @@ def test_a_change_is_named_where_the_intervals_do_not_meet(q5, q95, told):
     )
     found = nothing()
     found.tables["kpi_base_value"] = SimpleNamespace(values=values)
-    sentence = f"From 30 June 2025 to 29 December 2025 the expected worth of the base {told}."
+    sentence = f"From 30 June 2025 to 29 December 2025 the expected value of the base {told}."
     assert plain(leads.strategy(found)) == sentence
 
 

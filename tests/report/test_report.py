@@ -153,7 +153,7 @@ def test_numbers_of_captions_stand_in_the_tables(name):
         .loc["realised"]
     )
     assert words.span(total.q5, total.q95, currency=about["currency"]) in text
-    odds = pd.read_csv(folder / "tables/top_odds.counts.csv").set_index("series").loc["expected"]
+    odds = pd.read_csv(folder / "tables/top_odds.counts.csv").set_index("series").loc["worth"]
     assert f"{words.counted(odds['sure'], 'customer')} " in text
     track = pd.read_csv(folder / "tables/tracking.total.csv").iloc[0]
     assert words.count(track.actual) in text

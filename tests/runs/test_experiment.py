@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fakes.experiments import DRAWS, KINDS, LEVELS, MAPPING, Fits, experiment, no_fit
+from fakes.experiments import DRAWS, KINDS, LEVELS, MAPPING, RANKED, Fits, experiment, no_fit
 
 from clvmodels.config.experiment import load_experiment
 from clvmodels.figures import FIGURES
@@ -116,9 +116,10 @@ def test_customers_have_a_row_for_each_entry_and_date(done, customers):
         assert customers.index[customers["valued_at"] == day].tolist() == base.customers.table.index.tolist()
     expected = ["entry", "valued_at", "horizon", "p_alive", "p_purchase", "expected_purchases"]
     expected += [*(f"purchases_{level}" for level in LEVELS), "expected_spend"]
-    for kind in KINDS:
-        expected += [f"{kind}_value_{name}" for name in ("mean", "sd", *LEVELS)]
-        expected += [*(f"{kind}_rank_{level}" for level in LEVELS), f"{kind}_odds_top"]
+    for kind, name in (("expected", "expected_value"), ("worth", "worth"), ("realised", "realised_value")):
+        expected += [f"{name}_{statistic}" for statistic in ("mean", "sd", *LEVELS)]
+        if kind in RANKED:
+            expected += [*(f"{kind}_rank_{level}" for level in LEVELS), f"{kind}_odds_top"]
     lifetime = ["profit_made", *(f"lifetime_value_{name}" for name in ("mean", *LEVELS))]
     assert list(customers.columns) == expected + lifetime
     assert customers[expected].drop(columns="p_alive").notna().all().all()
@@ -142,15 +143,17 @@ def test_what_was_made_and_what_is_to_come_are_one_value(done, customers):
 
 
 def test_customers_numbers_are_sound(customers):
-    assert customers[["p_purchase", "expected_odds_top", "realised_odds_top"]].stack().between(0, 1).all()
+    assert customers[["p_purchase", "worth_odds_top", "realised_odds_top"]].stack().between(0, 1).all()
     assert customers["p_alive"].dropna().between(0, 1).all()
-    for name in ("purchases", *(f"{kind}_{what}" for kind in KINDS for what in ("value", "rank"))):
+    names = ("purchases", "expected_value", "worth", "realised_value", *(f"{kind}_rank" for kind in RANKED))
+    for name in names:
         assert (customers[[f"{name}_{level}" for level in LEVELS]].diff(axis=1).iloc[:, 1:] >= 0).all().all(), name
     for day, base in customers.groupby("valued_at"):
-        for kind in KINDS:
+        for kind in RANKED:
             assert base[f"{kind}_odds_top"].sum() == pytest.approx(np.ceil(0.2 * len(base))), day
             assert base[f"{kind}_rank_q50"].between(1, len(base)).all()
     assert (customers["realised_value_sd"] > customers["expected_value_sd"]).mean() > 0.95
+    assert (customers["worth_sd"] > customers["expected_value_sd"]).mean() > 0.95
 
 
 def test_customers_of_the_spreadsheet_are_those_of_the_table(done, customers):

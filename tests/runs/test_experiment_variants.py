@@ -99,7 +99,7 @@ def test_entries_that_share_a_model_share_its_fit_and_all_are_ranked(fits, tmp_p
     assert outcome.run.recommended == outcome.run.comparison["entry"].iloc[0]
     table = pd.read_parquet(tmp_path / "r" / "customers.parquet")
     assert table.groupby("entry").size().tolist() == [len(outcome.run.split.customers)] * 2
-    assert table["expected_odds_top"].notna().all()
+    assert table["worth_odds_top"].notna().all()
     assert (tmp_path / "r" / "tables" / "model_comparison.csv").exists()
 
 
