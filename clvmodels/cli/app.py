@@ -107,8 +107,8 @@ def demo_experiment(customers: int) -> dict[str, Any]:
         "title": "Which customers of the simulated retailer earn money?",
         "data": {"dataset": "retailer", "customers": customers},
         "models": {
+            "by_channel": {"purchases": "mbg_nbd", "spend": "gamma_gamma", "by": "channel"},
             "mbg_nbd": {"purchases": "mbg_nbd", "spend": "gamma_gamma"},
-            "bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"},
         },
         "costs": {
             "returns": {"model": "beta_binomial_returns", "window": 21},
@@ -151,6 +151,9 @@ def _run(experiment: Experiment, folder: Path, config_dir: Path, fresh: bool, co
         )
         progress("Writing the report")
         page = write_report(folder)
+    channels = outcome.run.payback
+    if channels is not None and channels.withheld:
+        _print_notes((f"payback by channel and what may be paid are withheld: {channels.reason}",))
     out.print(f"Report: {page}", highlight=False, soft_wrap=True)
     if outcome.exit_status:
         err.print(Text("A sampling check failed: the report says first which, and what not to decide with it.", "red"))
@@ -184,6 +187,7 @@ def fit(
     effect: Annotated[
         list[str] | None, typer.Option(help="parameter:group or parameter~covariate; may be repeated.")
     ] = None,
+    by: Annotated[str | None, typer.Option(help="A group that pools all that it can move on average.")] = None,
     missing: Annotated[str, typer.Option(help="Customers without a covariate: refuse, mean or indicator.")] = "refuse",
     k: Annotated[str | None, typer.Option(help="The k of models that have one: 3, or 1,2,3 to choose from.")] = None,
     method: Annotated[str, typer.Option(help="auto, laplace, nuts or mle.")] = "auto",
@@ -195,7 +199,7 @@ def fit(
     from clvmodels.inference import choice_of_k, fitting
     from clvmodels.models import get_model
 
-    effects = read_effects(model, effect or [], missing)
+    effects = read_effects(model, effect or [], missing, by)
     ks = read_k(k) if k else ()
     variants = [get_model(model, {"k": choice}) for choice in ks] or [get_model(model)]
     with _stages() as stage:

@@ -21,9 +21,10 @@ STALE_DAYS = 14
 """A file of orders that ends longer before the day it is used for is asked about."""
 
 
-def read_effects(model: str, texts: list[str], missing: str = "refuse") -> list[Effect]:
-    """`alpha:channel` (a group), `alpha~nps+age` (covariates), `a+b:channel` where parameters share a coefficient."""
-    from clvmodels.inference.effects import MISSING, Effect, targets
+def read_effects(model: str, texts: list[str], missing: str = "refuse", by: str | None = None) -> list[Effect]:
+    """`alpha:channel` (a group), `alpha~nps+age` (covariates), `a+b:channel` where parameters share a coefficient; and
+    those of a group that pools every level."""
+    from clvmodels.inference.effects import MISSING, Effect, pooled_by, targets
     from clvmodels.models import get_model
 
     if missing not in MISSING:
@@ -43,7 +44,7 @@ def read_effects(model: str, texts: list[str], missing: str = "refuse") -> list[
             effects.append(Effect(part, parameters, columns))
         else:
             effects.append(Effect(part, parameters, covariates=tuple(columns.split("+")), missing=missing))
-    return effects
+    return effects if by is None else list(pooled_by(get_model(model), by, effects))
 
 
 def read_k(text: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from clvmodels import datasets, models
@@ -11,7 +12,7 @@ from clvmodels.config.document import as_mapping
 from clvmodels.config.finding import SAFE_NAME, as_list, as_text, at, known_source
 from clvmodels.dates import TIMES
 from clvmodels.errors import ConfigError, Problem, unknown
-from clvmodels.inference.effects import Effect, repeated_effects, target_problems
+from clvmodels.inference.effects import Effect, pooled_by, repeated_effects, target_problems
 from clvmodels.models.prior import Prior
 from clvmodels.strict import KeyPath
 
@@ -65,6 +66,7 @@ def entry_problems(raw: Mapping[str, Any], columns: Columns) -> Iterator[Problem
         yield from _models_of(path, entry, calendars)
         yield from prior_problems(path, entry, targets)
         yield from effect_problems(path, as_list(entry.get("effects")), columns, targets)
+        yield from _by((*path, "by"), as_text(entry.get("by")), columns["groups"], targets)
         purchases = as_text(entry.get("purchases"))
         yield from _time((*path, "purchases"), purchases, as_mapping(raw.get("data")))
 
@@ -225,6 +227,22 @@ def _reading_problems(effect: Effect, columns: Columns) -> Iterator[Problem]:
             yield Problem(message, known=f"Columns are named in data's {kind}: [...]", path=effect.path_of(place))
 
 
+def _by(path: KeyPath, name: str | None, groups: Sequence[str] | None, targets: Targets) -> Iterator[Problem]:
+    """The group that pools every part is one that the data name, and can be the group of an effect."""
+    if name is None:
+        return
+    if groups is not None and name not in groups:
+        message = unknown("group", name, groups).what
+        yield at(path, Problem(message, known="Columns are named in data's groups: [...]"))
+    try:
+        Effect("purchases", ("level",), name)
+    except ConfigError as error:
+        yield from (at(path, replace(problem, path=())) for problem in error.problems)
+    if name in targets.parts:
+        what = f"a column of an effect cannot be called '{name}', as a parameter is"
+        yield at(path, Problem(what, known="Rename the column"))
+
+
 def _time(path: KeyPath, name: str | None, data: Mapping[str, Any]) -> Iterator[Problem]:
     """A purchase model reads customers of its own time, as far as their time is known."""
     time = data.get("time", "continuous")
@@ -233,11 +251,25 @@ def _time(path: KeyPath, name: str | None, data: Mapping[str, Any]) -> Iterator[
             yield at(path, problem)
 
 
+def _pooled(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The effects that an entry's `by` adds to those that it states."""
+    by = as_text(entry.get("by"))
+    if by is None:
+        return
+    stated = [_sound_part(effect, ()) for effect in as_list(entry.get("effects")) if isinstance(effect, dict)]
+    sound = [effect for effect in stated if effect is not None]
+    for role in ROLES_OF_ENTRY:
+        name = as_text(entry.get(role))
+        if name in _having(role):
+            added = pooled_by(models.MODELS[name], by, sound)[len(sound) :]
+            yield from (effect.to_mapping() for effect in added)
+
+
 def laplace_problems(path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Problem]:
     """laplace follows two between-group sds of a model; purchases and lifetime are one model, spend is another."""
     effects = [as_mapping(effect) for effect in as_list(entry.get("effects"))]
     counts: Counter[str] = Counter()
-    for effect in effects:
+    for effect in [*effects, *_pooled(entry)]:
         if effect.get("group") is None:
             continue
         part = str(effect.get("part"))

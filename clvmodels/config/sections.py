@@ -205,12 +205,15 @@ class CostSection(Section):
 class EntrySection(Section):
     """One entry of the experiment: a purchase model, perhaps on a calendar and with a spend model, priors and effects.
 
-    `k` says how regular the buyers of a model with that option are; of a list the k with the best elpd is taken.
+    `k` says how regular the buyers of a model with that option are; of a list the k with the best elpd is taken. `by`
+    names a group that pools every part of value: purchases, lifetime, spend, and the cost models where they are used
+    with this entry.
     """
 
     purchases: str
     spend: str | None = None
     k: Annotated[int | tuple[int, ...] | None, PlainValidator(_one_or_several)] = None
+    by: Text | None = None
     calendar: str | None = None
     priors: Named[Stated] = NOTHING
     effects: tuple[Stated, ...] = ()

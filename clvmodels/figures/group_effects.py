@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, EntryResult, Run
 
 SMALLEST, MOST = 5, 15
+MOST_EFFECTS = 4
+"""Of many effects those that are drawn and told; the others stand among the numbers."""
 LINE = 15
 """Pixels of a line of words."""
 STEPS = {"+1 sd": "one standard deviation more", "yes": "yes against no", "missing": "missing against average"}
@@ -82,7 +84,7 @@ def _tables(entry: str, effects: list[tuple[str, Posterior, Term]], customers: p
     from clvmodels.inference.effects import group_labels
 
     by_group = [term for *_, term in effects if term.effect.group is not None]
-    most = MOST // max(len(by_group), 1)
+    most = MOST // max(min(len(by_group), MOST_EFFECTS), 1)
     named, groups, pooled, spread, covariates = [], [], [], [], []
     for role, posterior, term in effects:
         effect = {"effect": f"{role}: {term.name}"}
@@ -215,6 +217,14 @@ def _rows(table: pd.DataFrame, **values: Any) -> list[pd.Series]:
     return [row for _, row in rows_of(table, **values).iterrows()]
 
 
+def _drawn(tables: Tables) -> list[str]:
+    """The effects that are drawn: of many those of covariates, and those between whose groups the spread is largest."""
+    effects = list(tables.effects["effect"])
+    spread = dict(zip(tables.spread["effect"], tables.spread["q50"], strict=True))
+    by_spread = sorted(effects, key=lambda effect: -spread.get(effect, np.inf))
+    return [effect for effect in effects if effect in by_spread[:MOST_EFFECTS]]
+
+
 def heading(tables: Tables, about: About) -> str:
     if len(tables.effects) == 1:
         columns, raises = _names(tables, tables.effects["effect"].iloc[0])
@@ -224,7 +234,7 @@ def heading(tables: Tables, about: About) -> str:
 
 def describe(tables: Tables, about: About) -> Words:
     sentences = []
-    for effect in tables.effects["effect"]:
+    for effect in _drawn(tables):
         sentences += _sentences(tables, effect)
     if len(tables.groups):
         sentences.append(
@@ -251,6 +261,8 @@ def _sub(tables: Tables, about: About) -> str:
     sub = f"{'; '.join(clauses)}. Dot: median; bars: 50% and 90% intervals."
     if entry != about.recommended:
         sub = f"By {words.label(about.entries.get(entry, entry), 40)}. {sub}"
+    if len(tables.effects) > MOST_EFFECTS:
+        sub += f" The {MOST_EFFECTS} of {len(tables.effects)} by which groups differ most; the numbers have all."
     hidden = len(tables.groups) - int(tables.groups["shown"].sum())
     if hidden:
         groups, stand = words.counted(hidden, "group"), words.agreeing(hidden, "stands", "stand")
@@ -259,7 +271,7 @@ def _sub(tables: Tables, about: About) -> str:
 
 
 def _alt(tables: Tables) -> str:
-    lines = [line for effect in tables.effects["effect"] for line in _lines(tables, effect)]
+    lines = [line for effect in _drawn(tables) for line in _lines(tables, effect)]
     if not lines:
         return f"Interval of the pooled mean alone: no group has {SMALLEST} customers."
     high = max(lines, key=lambda line: line.ratio.q50)
@@ -318,7 +330,7 @@ def _panels(tables: Tables, width: int) -> list[Panel]:
     """A panel an effect, titled where there are several; names of rows are broken into lines together."""
     is_wide = width >= 500
     by_effect = {}
-    for effect in tables.effects["effect"]:
+    for effect in _drawn(tables):
         by_effect[effect] = [*_lines(tables, effect), *_pooled_lines(tables, effect)]
     names = style.row_names([line.title for lines in by_effect.values() for line in lines], is_wide)
     panels = []

@@ -92,7 +92,7 @@ def _by_laplace(structure: Density, draws: int, seed: int) -> Sampled:
             raise FitError(Problem("no mode was found given the between-group sds", known="Use method='nuts'"))
         weighted = laplace_over_scales(structure.target, scales, near.u, draws, seed)
     elif scales:
-        weighted = laplace_along_scale(structure.target, scales[0], draws, seed)
+        weighted = laplace_along_scale(structure.target, scales[0], draws, seed, structure.scale_units()[0])
     else:
         weighted = laplace_along_ridge(structure.target, draws, seed)
     return Sampled(weighted.u[None], weighted, "laplace", laplace_checks(weighted))

@@ -16,7 +16,7 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.inference.direct import direct_density
-from clvmodels.inference.effects import Effect, moved
+from clvmodels.inference.effects import SD_PRIOR, Effect, moved
 from clvmodels.inference.target import Target
 from clvmodels.inference.terms import Scale, Term, make_terms
 from clvmodels.inference.unique_rows import UniqueRows
@@ -91,6 +91,11 @@ class Density:
         """Positions of the logs of the between-group sds."""
         return [self.slices[term.name].start + term.scale for term in self.terms if term.scale is not None]
 
+    def scale_units(self) -> list[float]:
+        """Median of the prior of each between-group sd, in medians of the usual one."""
+        usual = _median(SD_PRIOR)
+        return [_median(term.effect.sd_prior) / usual for term in self.terms if term.scale is not None]
+
     def constrain(self, u: Array) -> dict[str, Array]:
         """Named variables on their natural scales from draws u [..., K]; coefficients have a last dimension."""
         variables = {}
@@ -152,6 +157,10 @@ class Density:
     def _free_quantiles(self, parameter: Parameter) -> Array:
         stated = quantiles(self.priors[parameter.name], np.array(START_QUANTILES), self.factors[parameter.name])
         return parameter.free_from_stated(stated)
+
+
+def _median(prior: Prior) -> float:
+    return float(quantiles(prior, np.array([0.5]))[0])
 
 
 def _shared(name: str, blank: np.ndarray) -> Any:

@@ -211,21 +211,27 @@ def _made_of_purchases(group: str | None, covariates: Sequence[str]) -> Iterator
             yield Problem(what, known=f"{remedy} that says as of when it is", path=path)
 
 
-def answers_problems(effects: Sequence[Effect], experienced: Collection[str]) -> Iterator[Problem]:
-    """Indicators of having no answer, where who buys more often is asked more often.
+def answers_problems(
+    effects: Sequence[Effect], experienced: Collection[str], asked_after: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Indicators of having no answer, where who buys more often is asked more often, or who calls the service.
 
+    asked_after
+        Parts after whose events customers are asked, beside purchases.
     experienced
         Columns that are made of the whole time up to the end of observation; see `Customers`.
     """
     from clvmodels.customers.experience import at_first_purchase
 
     for effect in effects:
-        if effect.part not in OF_PURCHASES or effect.missing != "indicator":
+        if effect.part not in (*OF_PURCHASES, *asked_after) or effect.missing != "indicator":
             continue
+        explained = "purchases" if effect.part in OF_PURCHASES else effect.part.replace("_", " ")
         for name in effect.covariates:
             if name in experienced:
                 what = (
-                    f"whether a customer has a '{name}' grows with the purchases that missing: indicator would explain"
+                    f"whether a customer has a '{name}' grows with the {explained} that missing: indicator would "
+                    "explain"
                 )
                 (twin,) = at_first_purchase([name])
                 yield Problem(what, f"effect {effect.name}", known=f"Write missing: mean, or covariates: [{twin}]")
@@ -250,6 +256,44 @@ def targets(model: Model) -> dict[str, Parameter | Handle]:
     """What effects may move: the model's parameters and handles, by name."""
     movable: list[Parameter | Handle] = [*model.parameters, *model.handles]
     return {target.name: target for target in movable}
+
+
+def pooled_by(model: Model, group: str, effects: Sequence[Effect] = ()) -> tuple[Effect, ...]:
+    """These effects, and one of the group on each level of the model that none of them has the group move already.
+
+    All that a group can move on average is pooled then: how often its customers buy, how long they stay, what they
+    spend, send back, cost.
+    """
+    target_of = targets(model)
+    moved_already = _moved_by(effects, group)
+    on_levels = []
+    for level in model.levels:
+        target = target_of[level]
+        if level not in moved_already:
+            sd_prior = Prior("HalfNormal", {"sigma": target.between})
+            on_levels.append(Effect(target.part, (level,), group, sd_prior))
+    return (*effects, *on_levels)
+
+
+def parts_alike(model: Model, effects: Sequence[Effect], group: str) -> tuple[str, ...]:
+    """The parts of a model that take all labels of a group as alike: a level of theirs is moved by no effect of it.
+
+    An effect on another parameter alone says little or nothing of the mean.
+    """
+    target_of = targets(model)
+    parts = dict.fromkeys(parameter.part for parameter in model.parameters)
+    moved_levels = set(model.levels) & _moved_by(effects, group)
+    alike = []
+    for part in parts:
+        levels = {level for level in model.levels if target_of[level].part == part}
+        if not levels or levels - moved_levels:
+            alike.append(part)
+    return tuple(alike)
+
+
+def _moved_by(effects: Sequence[Effect], group: str) -> set[str]:
+    """The parameters and handles that effects of the group move."""
+    return {name for effect in effects if effect.group == group for name in effect.parameters}
 
 
 def moved(model: Model, theta: Theta, coefficients: Mapping[str, Any], xp: Any = np) -> dict[str, Any]:

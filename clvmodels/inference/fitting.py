@@ -15,7 +15,7 @@ from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, FitError, Problem, unknown
 from clvmodels.inference.choice_of_sampler import Effort, Progress, Sampled, sample
 from clvmodels.inference.density import Density, compiled_density
-from clvmodels.inference.effects import Effect
+from clvmodels.inference.effects import Effect, pooled_by
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.refusals import check_covered, check_data, resolve_priors
 from clvmodels.inference.samplers.laplace import LaplaceDraws
@@ -35,6 +35,7 @@ def fit(
     customers: Customers,
     *,
     effects: Sequence[Effect] = (),
+    by: str | None = None,
     priors: Mapping[str, Prior] | None = None,
     method: Method = "auto",
     draws: int = 1000,
@@ -54,6 +55,8 @@ def fit(
         One row a customer, of `summarize` or `Customers.from_rfm`.
     effects
         Partially pooled groups, and covariates.
+    by
+        A group by which all that it can move on average is pooled: an effect on each of the model's `levels`.
     priors
         Replace the model's own, by parameter.
     method
@@ -88,6 +91,7 @@ def fit(
     table = customers.table
     model = model.suited(table)
     priors = resolve_priors(model, priors)
+    effects = tuple(effects) if by is None else pooled_by(model, by, effects)
     check_data(model, customers, effects)
     check_covered(model, table)
     if method == "mle" and any(effect.group is not None for effect in effects):

@@ -12,7 +12,7 @@ from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.inference.effects import Effect, answers_problems, check_effects
 from clvmodels.inference.unique_rows import numbers
-from clvmodels.models import MODELS, time_problems
+from clvmodels.models import MODELS, Cost, time_problems
 from clvmodels.models.contract import Model
 from clvmodels.models.prior import Prior
 
@@ -63,7 +63,8 @@ def check_data(model: Model, customers: Customers, effects: Sequence[Effect]) ->
         problems += model.refusals(table)
     if problems:
         raise DataError(problems)
-    if leaking := list(answers_problems(effects, customers.experienced)):
+    asked_after = (model.cost,) if isinstance(model, Cost) and model.asked_after else ()
+    if leaking := list(answers_problems(effects, customers.experienced, asked_after)):
         raise ConfigError(leaking)
     check_effects(model, effects, table)
 

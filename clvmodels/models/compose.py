@@ -75,6 +75,7 @@ class Composed[P: Purchases](PurchaseModel):
         self.parameters = tuple(parameter for component in components for parameter in component.parameters)
         self.meanings = tuple(meaning for component in components for meaning in component.meanings)
         self.handles = tuple(handle for component in components for handle in component.handles)
+        self.levels = tuple(level for component in components for level in component.levels)
         self.traits = calendar.traits
 
     @property

@@ -48,7 +48,8 @@ class Parameter(NamedTuple):
     finite, the logit of its place between both, the value itself where there are none. The prior is of what
     `bounded` says: the excess over the lower bound, the place between the bounds, the value. A coefficient g of an
     effect adds direction * g on the free scale; a positive one raises `raises`. `unit` is none, time, 1/time or money;
-    `part` is purchases, lifetime, spend or the role of a cost model.
+    `part` is purchases, lifetime, spend or the role of a cost model. `between` is the scale of the half-normal prior of
+    how far groups lie apart on the free scale, where the parameter is a level that they are pooled by.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Parameter(NamedTuple):
     meaning: str
     lower: float = 0.0
     upper: float = np.inf
+    between: float = 0.5
 
     @property
     def support(self) -> Literal["positive", "interval", "real"]:
@@ -131,13 +133,14 @@ class Parameter(NamedTuple):
 
 class Handle(NamedTuple):
     """A quantity that is no parameter but that an effect may move: a name, what a positive coefficient raises, and
-    `move(theta, coefficient, xp)`, the parameters that it changes."""
+    `move(theta, coefficient, xp)`, the parameters that it changes; `between` is as of a parameter."""
 
     name: str
     part: str
     raises: str
     meaning: str
     move: Callable[[Theta[Value], Value, ModuleType], Mapping[str, Value]]
+    between: float = 0.5
 
 
 class Meaning(NamedTuple):
@@ -180,6 +183,9 @@ class Model(ABC):
     time: Literal["continuous", "opportunities", "renewals"] = "continuous"
     options: Mapping[str, Any] = MappingProxyType({})
     handles: tuple[Handle, ...] = ()
+    levels: tuple[str, ...] = ()
+    """Parameters or handles that carry the mean of its parts, one of each part: what moves from group to group where
+    groups buy, stay, spend or cost more or less, and are alike in everything else."""
     meanings: tuple[Meaning, ...] = ()
     kernel: Kernel | None = None
     """The same log density as a compiled loop, for a model that has one (`densities`)."""

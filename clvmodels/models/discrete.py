@@ -146,6 +146,7 @@ class Discrete(PurchaseModel):
         self.parameters = (*chances.parameters, *lifetime.parameters)
         self.meanings = (*chances.meanings, *lifetime.meanings)
         self.handles = (*chances.handles, *lifetime.handles)
+        self.levels = (*chances.levels, *lifetime.levels)
         self.time: Literal["opportunities", "renewals"] = "renewals" if chances.certain else "opportunities"
 
     @property

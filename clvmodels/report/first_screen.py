@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures import checks, data_cleaning, model_comparison, p_alive, phrases, tracking
+from clvmodels.figures import checks, data_cleaning, model_comparison, p_alive, payback, phrases, tracking
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
 from clvmodels.figures.total_value import value_of
@@ -173,6 +173,20 @@ def _sure(stored: Stored) -> Answer | None:
     return Answer(title, f"{words.count(best['sure'])} of {words.count(best['top'])}", note, "top_odds", "Who")
 
 
+def _pay_at_most(stored: Stored) -> Answer | None:
+    tables, title = stored.tables.get("payback"), "Pay at most for a customer"
+    if tables is None:
+        return None
+    if payback.is_withheld(tables):
+        parts = words.counted(len(tables.alike), "part")
+        note = f"{parts} of value {words.agreeing(len(tables.alike), 'takes', 'take')} all channels as alike."
+        return Answer(title, "not told", note, "payback", "Why")
+    dear, channels = len(payback.too_dear(tables)), words.counted(len(tables.channels), "channel")
+    cost = words.agreeing(dear, "costs", "cost")
+    note = f"by channel; {dear or 'none'} of {channels} {cost} more now."
+    return Answer(title, payback.most_paid(tables, stored.about), note, "payback", "Channels")
+
+
 def _held_out_money(stored: Stored) -> Answer | None:
     row = totals.sold(stored)
     if row is None:
@@ -235,5 +249,16 @@ def _customers(stored: Stored) -> Answer:
     return Answer("Customers", words.count(stored.about.customers), note, "reproduce", "Run")
 
 
-NUMBERS = (_worth, _sure, _held_out_money, _held_out, _best_model, _in_doubt, _rows_used, _checks_passed, _customers)
+NUMBERS = (
+    _worth,
+    _sure,
+    _pay_at_most,
+    _held_out_money,
+    _held_out,
+    _best_model,
+    _in_doubt,
+    _rows_used,
+    _checks_passed,
+    _customers,
+)
 """The first four that a run has are shown."""

@@ -172,6 +172,7 @@ def _with_profit_made(context: Context, company: Company, result: Run) -> Run:
         values.economics,
         seed=experiment.seed,
         draws=experiment.sampler.draws,
+        windows=windows_of(experiment),
         allow_failed=experiment.sampler.allow_failed,
     )
     before = last_year(company, customers, values.economics, costs=experiment.costs, windows=windows_of(experiment))

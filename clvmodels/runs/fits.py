@@ -58,8 +58,8 @@ def fit_entry(context: Context, name: str, split: Split, occasion: str) -> dict[
     return posteriors
 
 
-def fit_costs(context: Context, split: Split) -> dict[str, Posterior]:
-    """The posteriors of the cost models at one date, by role.
+def fit_costs(context: Context, name: str, split: Split) -> dict[str, Posterior]:
+    """The posteriors of the cost models at one date, by role, as they are used with an entry.
 
     Raises
     ------
@@ -69,7 +69,8 @@ def fit_costs(context: Context, split: Split) -> dict[str, Posterior]:
     occasion = f"{split.customers.observation_end:%Y-%m-%d}"
     posteriors: dict[str, Posterior] = {}
     problems: list[Problem] = []
-    for plan in cost_plans(context.experiment, split):
+    by = context.experiment.models[name].by
+    for plan in cost_plans(context.experiment, split, by):
         try:
             posteriors[plan.role] = _fit(context, plan, split, occasion)
         except FitError as error:

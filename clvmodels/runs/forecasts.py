@@ -98,6 +98,8 @@ def _label(context: Context, name: str, posteriors: Mapping[str, Posterior]) -> 
 def entry_label(entry: EntrySection, model: Model, spend: Model | None = None) -> str:
     """The purchase model's title, and the spend model's where it is given; the calendar, groups and covariates."""
     groups, covariates = columns_of(effects_of(entry))
+    if entry.by is not None:
+        groups = sorted({*groups, entry.by})
     label = f"{model.title} and {spend.title}" if spend else model.title
     if entry.calendar:
         label += f" on {entry.calendar.replace('_', ' ')}"

@@ -177,6 +177,7 @@ def _customers(
     entry_effects = [effect for entry in experiment.models.values() for effect in effects_of(entry)]
     cost_effects = [effect for role, section in experiment.costs.items() for effect in effects_of(section, role)]
     groups, effect_covariates = columns_of([*entry_effects, *cost_effects])
+    groups = sorted({*groups, *(entry.by for entry in experiment.models.values() if entry.by is not None)})
     if experiment.kpis is not None:
         groups = [*groups, *experiment.kpis.by]
     # An effect's group may be derived (first_month), and its covariate be lived through with the company (experience):

@@ -107,7 +107,7 @@ def _with_money(context: Context, entry: EntryResult, judged: Judged, later: Spl
     experiment, customers = context.experiment, judged.customers
     context.say(f"{entry.label}: forecasting the held-out money")
     ahead = money_ahead(
-        entry.posteriors | fit_costs(context, Split(customers, judged.holdout, judged.weekly)),
+        entry.posteriors | fit_costs(context, entry.name, Split(customers, judged.holdout, judged.weekly)),
         customers,
         experiment.economics or REVENUE_ALONE,
         judged.holdout.periods,

@@ -13,7 +13,7 @@ from clvmodels.config.experiment import Experiment
 from clvmodels.customers.table import Split
 from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.errors import ClvError, DataError, Problem
-from clvmodels.inference.effects import Effect
+from clvmodels.inference.effects import Effect, pooled_by
 from clvmodels.inference.refusals import check_data
 from clvmodels.models import COSTS, MODELS, Model
 from clvmodels.models.prior import Prior
@@ -44,17 +44,22 @@ def entry_plans(context: Context, name: str, split: Split) -> list[FitPlan]:
     for role, registered in models:
         model = registered.suited(split.customers.table)
         effects = tuple(effect for effect in effects_of(entry) if effect.part in ENTRY_PARTS[role])
+        if entry.by is not None:
+            effects = pooled_by(model, entry.by, effects)
         plans.append(FitPlan(role, model, _priors(context.experiment, entry.priors, model, name), effects))
     return plans
 
 
-def cost_plans(experiment: Experiment, split: Split) -> list[FitPlan]:
-    """The fits of the cost models, which all entries share."""
+def cost_plans(experiment: Experiment, split: Split, by: str | None) -> list[FitPlan]:
+    """The fits of the cost models, which all entries with the same `by` share."""
     plans = []
     for role, section in experiment.costs.items():
         model = COSTS[section.model].suited(split.customers.table)
         priors = _priors(experiment, section.priors, model, f"costs.{role}")
-        plans.append(FitPlan(role, model, priors, effects_of(section, role)))
+        effects = effects_of(section, role)
+        if by is not None:
+            effects = pooled_by(model, by, effects)
+        plans.append(FitPlan(role, model, priors, effects))
     return plans
 
 
@@ -111,14 +116,15 @@ def check_plans(context: Context, split: Split) -> None:
 def problems_of_plans(context: Context, split: Split) -> list[Problem]:
     """Why entries and cost models cannot be fitted to these customers, each under the name of its entry."""
     plans = [(name, plan) for name in context.experiment.models for plan in entry_plans(context, name, split)]
-    plans += [(f"costs, {plan.role}", plan) for plan in cost_plans(context.experiment, split)]
+    for by in dict.fromkeys(entry.by for entry in context.experiment.models.values()):
+        plans += [(f"costs, {plan.role}", plan) for plan in cost_plans(context.experiment, split, by)]
     problems: list[Problem] = []
     for name, plan in plans:
         try:
             check_data(plan.model, split.customers, plan.effects)
         except ClvError as error:
             problems += problems_of_entry(name, error)
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def check_calendars(context: Context, split: Split, value_split: Split) -> None:

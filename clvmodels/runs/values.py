@@ -22,7 +22,7 @@ def value_entry(context: Context, entry: EntryResult, split: Split, value_split:
     posteriors = entry.posteriors
     if value_split is not split:
         posteriors = fit_entry(context, entry.name, value_split, "value date")
-    valued = EntryResult(entry.name, entry.label, posteriors | fit_costs(context, value_split))
+    valued = EntryResult(entry.name, entry.label, posteriors | fit_costs(context, entry.name, value_split))
     values = value_draws(context, valued, value_split)
     if values is None:
         return replace(valued, withheld=_withheld(context, valued.posteriors))
@@ -35,7 +35,7 @@ def value_draws(context: Context, entry: EntryResult, split: Split) -> Values | 
     economics = context.experiment.economics
     if economics is None or "spend" not in entry.posteriors:
         return None
-    posteriors = entry.posteriors | fit_costs(context, split)
+    posteriors = entry.posteriors | fit_costs(context, entry.name, split)
     if failed := _withheld(context, posteriors):
         context.say(f"{entry.label}: no value is made of what failed its checks ({', '.join(failed)})")
         return None

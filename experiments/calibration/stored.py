@@ -17,7 +17,7 @@ import pandas as pd
 REPLAYED = (1, 2, 3, 50, 100)
 """Seeds that a confirmation computes again, of those that are stored."""
 COLUMNS = ["study", "computed_by", "confirmed_for", "seeds"]
-KEYS = ("seed", "part", "quantity")
+KEYS = ("seed", "channel", "part", "quantity")
 NOT_COMPARED = ("code", "seconds")
 
 Replay = Callable[[Sequence[int]], pd.DataFrame]

@@ -16,6 +16,7 @@ from clvmodels import __version__
 from clvmodels.cli import app as cli
 from clvmodels.cli.arguments import read_columns
 from clvmodels.config.experiment import Experiment
+from clvmodels.decisions.payback import Payback
 from clvmodels.errors import ConfigError
 from clvmodels.results.export import write_table
 
@@ -95,7 +96,7 @@ def test_run_passes_the_experiment_on_and_its_status_back(monkeypatch, tmp_path)
         progress("Fitting")
         assert command == f"clvmodels run {path}"
         calls.append((experiment, folder, config_dir, fresh))
-        return SimpleNamespace(exit_status=len(calls) - 1)
+        return SimpleNamespace(exit_status=len(calls) - 1, run=SimpleNamespace(payback=None))
 
     _fake_run(monkeypatch, run)
     path = tmp_path / "mine.yaml"
@@ -112,6 +113,16 @@ def test_run_passes_the_experiment_on_and_its_status_back(monkeypatch, tmp_path)
         (tmp_path / "mine", True),
     ]
     assert calls[0][2] == tmp_path
+
+
+@pytest.mark.parametrize("parts", [["lifetime", "spend"], []], ids=["withheld", "told"])
+def test_run_says_that_payback_is_withheld_and_what_to_write(monkeypatch, tmp_path, parts):
+    nothing, alike = pd.DataFrame(), pd.DataFrame({"part": parts, "write": "by: channel"})
+    outcome = SimpleNamespace(exit_status=0, run=SimpleNamespace(payback=Payback(nothing, nothing, alike)))
+    _fake_run(monkeypatch, lambda *_, **__: outcome)
+    done = invoke("demo", "--customers", 200, "--out", tmp_path)
+    said = "withheld: lifetime and spend take all channels as alike; write by: channel" in done.err
+    assert said == bool(parts) and ("payback" in done.err) == bool(parts)
 
 
 def test_an_interrupted_run_says_how_to_go_on(monkeypatch, tmp_path):

@@ -113,6 +113,32 @@ def test_covariates_of_ones_own_file(tmp_path):
     assert len(told) == 2 and "An effect of 'nps' on 'dropout_mean' is already there" in told[0]
 
 
+def test_one_line_pools_every_part_by_a_group_of_the_data(tmp_path):
+    (tmp_path / "orders.csv").touch()
+    text = OWN.replace("effects: [{part: purchases, parameters: [r, alpha], group: channel}]", "by: channel")
+    experiment = load(tmp_path, text)
+    assert experiment.models["bg"].by == "channel" and load(tmp_path, dump(experiment)) == experiment
+    assert load(tmp_path, OWN).models["bg"].by is None
+    (told,) = problems(tmp_path, text.replace("by: channel", "by: chanel"))
+    assert "models.bg.by: Unknown group 'chanel'; did you mean 'channel'" in told and "data's groups" in told
+    (told,) = problems(
+        tmp_path, text.replace("groups: [channel]", "groups: [alpha]").replace("by: channel", "by: alpha")
+    )
+    assert "models.bg.by: a column of an effect cannot be called 'alpha', as a parameter is" in told
+    (told,) = problems(tmp_path, text.replace("groups: [channel]", "groups: [draw]").replace("by: channel", "by: draw"))
+    assert "models.bg.by: a column of an effect cannot be called 'draw', as draws are" in told
+
+
+def test_laplace_follows_the_two_groups_of_purchases_that_one_line_pools_and_no_third(tmp_path):
+    (tmp_path / "orders.csv").touch()
+    by = "by: channel, effects: [{part: purchases, parameters: [r], group: first_month}]"
+    text = OWN.replace("effects: [{part: purchases, parameters: [r, alpha], group: channel}]", by)
+    text += "sampler: {method: laplace}\n"
+    (told,) = problems(tmp_path, text)
+    assert "laplace can follow two pooled groups of a model, and the purchases model has 3" in told
+    load(tmp_path, text.replace(by, "by: channel"))
+
+
 def test_a_file_of_ones_own(tmp_path):
     (tmp_path / "orders.csv").touch()
     experiment = load(tmp_path, OWN)

@@ -211,7 +211,8 @@ def test_lines_sum_to_orders_and_costs_follow_the_margin(company):
     deviation = orders["margin_rate"] - truth.loc[orders["customer_id"], "margin_rate"].to_numpy()
     assert z(deviation.mean(), 0, habits.ORDER_MARGIN_SD**2 / len(orders)) < 4
     assert deviation.std() == pytest.approx(habits.ORDER_MARGIN_SD, rel=0.03)
-    assert z(truth["margin_rate"].mean(), habits.MARGIN, habits.MARGIN_SD**2 / N) < 4
+    for name, of_channel in truth.groupby("channel")["margin_rate"]:
+        assert z(of_channel.mean(), habits.HABITS[name].margin, habits.MARGIN_SD**2 / len(of_channel)) < 4
     groups = facts["order_lines"].groupby("customer_id")["product_group"].nunique()
     assert (groups <= truth.loc[groups.index, "groups_liked"]).all()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,22 @@ COMPANY: Any = object()
 decision = importlib.import_module("clvmodels.decisions.payback")  # the package has the function under this name
 
 
+KNOWN = (("purchases", "channel"), ("spend", "channel"))
+"""Effects of the channel on every part."""
+
+
 def asked(
-    monkeypatch, costs: dict[str, tuple[int, float]], *effects: tuple[str, str], traits=(), newcomers=None, **more
+    monkeypatch,
+    costs: dict[str, tuple[int, float]],
+    *effects: tuple[str, str],
+    traits=(),
+    newcomers=None,
+    past=(),
+    **more,
 ):
     """The decision on channels with (customers, cost to win), and what the valuation was asked for.
 
-    `effects` are (model, group column).
+    `effects` are (model, group column), by default of the channel on both; `past` what customers of channel A made.
     """
     told: dict = {}
 
@@ -39,16 +49,29 @@ def asked(
         return won(**costs)
 
     monkeypatch.setattr(decision, "costs_to_win", spent)
+
+    def made_in_first_days(company, customers, economics, days, *, costs, windows):
+        told.update(days=days, costs=costs, windows=windows)
+        return pd.Series(list(past), customers.table.index[: len(past)], dtype=float)
+
+    monkeypatch.setattr(decision, "profit_of_first_days", made_in_first_days)
     posteriors = {
         name: SimpleNamespace(
-            model=SimpleNamespace(traits=traits),
-            effects=[Effect("purchases", ("alpha",), group) for model, group in effects if model == name],
+            model=SimpleNamespace(traits=traits, parameters=[Level(name)], handles=(), levels=("level",)),
+            effects=[Effect(name, ("level",), group) for model, group in effects or KNOWN if model == name],
         )
         for name in ("purchases", "spend")
     }
-    customers = Customers(pd.DataFrame({"channel": ["A"]}), "week", pd.Timestamp("2025-06-30"), "EUR")
+    customers = Customers(pd.DataFrame({"channel": ["A", "A", "B"]}), "week", pd.Timestamp("2025-06-30"), "EUR")
     economics = Economics(0.3, 0.12, 52.0, referral=Referral(1.0))
     return decision.payback(posteriors, COMPANY, customers, economics, seed=7, **more), told
+
+
+class Level(NamedTuple):
+    """The only parameter of a made-up part."""
+
+    part: str
+    name: str = "level"
 
 
 def test_newcomers_are_valued_without_those_whom_they_bring(monkeypatch):
@@ -56,22 +79,46 @@ def test_newcomers_are_valued_without_those_whom_they_bring(monkeypatch):
     assert told["economics"] == Economics(0.3, 0.12, 52.0)
     assert (told["models"], told["seed"], told["draws"]) == (["purchases", "spend"], 7, 1000)
     assert told["company"] is COMPANY and told["customers"] is told["of"]
-    assert told["customers"].table["channel"].tolist() == ["A"]
+    assert told["customers"].table["channel"].tolist() == ["A", "A", "B"]
     channels = found.channels
     assert channels["channel"].tolist() == ["B", "A"] and found.small.empty
     assert channels["q50"].tolist() == pytest.approx([np.inf, 26 / WEEKS_A_MONTH])
     assert channels["customers"].tolist() == [60, 50] and channels["cost"].tolist() == [60, 30]
 
 
-def test_what_models_take_as_alike_is_said(monkeypatch):
+def test_what_models_take_as_alike_is_said_and_payback_withheld(monkeypatch):
+    """A channel that one part does not know is forecast with the average of all in it: no number is told of it."""
     costs = {"A": (50, 30.0)}
 
     def alike(*effects: tuple[str, str]) -> list[str]:
-        return asked(monkeypatch, costs, *effects)[0].alike["process"].tolist()
+        found, told = asked(monkeypatch, costs, *effects)
+        assert found.withheld == ("economics" not in told) == bool(found.reason)  # nobody was valued for nothing
+        assert found.channels[list(decision.FORECAST)].isna().all(axis=None) == found.withheld
+        return found.alike["part"].tolist()
 
-    assert alike() == ["purchases", "spend"]
+    assert alike(("purchases", "region")) == ["purchases", "spend"]
     assert alike(("spend", "channel"), ("purchases", "region")) == ["purchases"]
-    assert alike(("purchases", "channel"), ("spend", "channel")) == []
+    assert alike(*KNOWN) == []
+
+
+def test_the_reason_says_which_parts_and_what_to_write(monkeypatch):
+    found, _ = asked(monkeypatch, {"A": (50, 30.0)}, ("purchases", "region"))
+    assert found.reason == "purchases and spend take all channels as alike; write by: channel"
+    assert found.alike["write"].tolist() == ["by: channel"] * 2
+    (line,) = found.channels.itertuples()
+    assert (line.channel, line.customers, line.cost) == ("A", 50, 30.0)
+    assert line.rule == line.horizon == pytest.approx(52 / WEEKS_A_MONTH)
+    one, _ = asked(monkeypatch, {"A": (50, 30.0)}, ("purchases", "channel"))
+    assert one.reason == "spend takes all channels as alike; write by: channel"
+
+
+@pytest.mark.parametrize("effects", [KNOWN, (("spend", "region"),)], ids=["told", "withheld"])
+def test_beside_it_stands_what_past_customers_made(monkeypatch, effects):
+    found, told = asked(monkeypatch, {"A": (50, 30.0), "B": (40, 30.0)}, *effects, past=(10.0, 20.0), windows="these")
+    assert (told["days"], told["costs"], told["windows"]) == (364, [], "these")
+    first, second = found.channels.itertuples()
+    assert (first.channel, first.cohort, first.made) == ("A", 2, 15.0)
+    assert (second.channel, second.cohort) == ("B", 0) and np.isnan(second.made)
 
 
 def test_without_channels_or_costs_there_is_nothing_to_decide(monkeypatch):
@@ -99,7 +146,7 @@ def test_channels_of_one_size_stand_by_name_and_a_rule_ends_with_the_horizon(mon
     assert channels["channel"].tolist() == ["a", "b"]
     assert channels["rule"].iloc[0] == channels["horizon"].iloc[0] == pytest.approx(52 / WEEKS_A_MONTH)
     assert channels["odds"].iloc[0] == 1
-    assert not channels.isna().any(axis=None)
+    assert not channels.drop(columns="made").isna().any(axis=None)
 
 
 def test_small_channels_are_counted_and_not_judged(monkeypatch):

@@ -151,13 +151,14 @@ def paybacks(groups: list[str]) -> Payback:
         most = (40.0, 27.0, 22.0, 31.0)[place % 4]
         rows.append(
             {"channel": name, "customers": 900 - place, "cost": (12.0, 30.0, 30.0, 12.0)[place % 4]}
+            | {"cohort": 400 - place, "made": (44.0, 33.0, 25.0, 36.0)[place % 4]}
             | dict(zip(QUANTILES, months, strict=True))
             | {"rule": 11.96, "odds": (0.999, 0.62, 0.06, 0.97)[place % 4]}
             | {f"most_{n}": most + 3 * k for k, n in enumerate(QUANTILES)}
             | {"horizon": 11.96}
         )
     small = pd.DataFrame([{"channels": 1, "customers": 12, "cost": 30.0}])
-    return Payback(pd.DataFrame(rows), small, pd.DataFrame({"process": []}, dtype="str"))
+    return Payback(pd.DataFrame(rows), small, pd.DataFrame({"part": [], "write": []}, dtype="str"))
 
 
 def with_company(run: Run, seed: int = 3) -> Run:

@@ -13,7 +13,7 @@ from scipy import stats
 from clvmodels.errors import FitError
 from clvmodels.inference.samplers.checks import laplace_checks
 from clvmodels.inference.samplers.counted import Counted
-from clvmodels.inference.samplers.laplace import FEWEST, LaplaceRefused, Weighed, laplace, weigh
+from clvmodels.inference.samplers.laplace import FEWEST, MOST_PER_DRAW, LaplaceRefused, Weighed, laplace, weigh
 from clvmodels.inference.samplers.mode import find_mode
 from clvmodels.inference.samplers.proposals import student_t
 from clvmodels.inference.samplers.surrogate import Values, thin
@@ -133,3 +133,18 @@ def test_proposals_where_the_density_is_not_a_number_get_no_weight():
     draws = laplace(target, 2000, 1)
     assert np.isneginf(draws.raw_log_weights).any() and (draws.u > 0).all()
     assert draws.u.mean() == pytest.approx(3, abs=4 * np.sqrt(3 / 2000))
+
+
+def test_weights_that_are_bounded_and_uneven_get_more_proposals_and_unbounded_ones_are_refused():
+    """A proposal that is wide in 5 directions leaves few effective; nothing but their number is amiss."""
+    target = Counted.of(Target(tuple("abcde"), lambda u: -0.5 * pt.sum(u**2), np.ones((1, 5))))
+    mode = find_mode(target)
+    wide = student_t(mode.u, 3.5 * mode.covariance)
+    draws = weigh(target, wide, 400, np.random.default_rng(1), mode)
+    assert draws.passed and FEWEST < 4000 < draws.proposals <= MOST_PER_DRAW * 400
+    assert len(draws.log_weights) == len(draws.raw_log_weights) == draws.proposals
+    assert stats.kstest(draws.u.ravel(), "norm").pvalue > 0.001
+    much_wider = student_t(mode.u, 30.0 * mode.covariance)
+    with pytest.raises(LaplaceRefused) as refused:  # more than four times as many would be needed: none is drawn
+        weigh(target, much_wider, 400, np.random.default_rng(1), mode)
+    assert refused.value.draws.proposals == 4000

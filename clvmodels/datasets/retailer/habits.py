@@ -19,19 +19,20 @@ class Habits(NamedTuple):
 
     returned: float  # probability a visit
     contacts: float  # a visit
+    margin: float  # of what is paid; a marketplace keeps a share, and bargains sell well in social media
     cost_to_win: float  # EUR a customer who joins
 
 
 HABITS = {
-    "Referral": Habits(0.050, 0.20, 10.0),
-    "E-mail": Habits(0.050, 0.22, 4.0),
-    "Search": Habits(0.060, 0.25, 18.0),
-    "Marketplace": Habits(0.070, 0.32, 9.0),
-    "Social": Habits(0.075, 0.28, 14.0),
+    "Referral": Habits(0.050, 0.20, 0.40, 10.0),
+    "E-mail": Habits(0.050, 0.22, 0.40, 4.0),
+    "Search": Habits(0.060, 0.25, 0.38, 18.0),
+    "Marketplace": Habits(0.070, 0.32, 0.33, 9.0),
+    "Social": Habits(0.075, 0.28, 0.36, 14.0),
 }
 
 BUSINESS, SWISS = 0.15, 0.07  # shares of customers
-MARGIN, MARGIN_SD, ORDER_MARGIN_SD = 0.38, 0.05, 0.06
+MARGIN_SD, ORDER_MARGIN_SD = 0.05, 0.06
 GROUPS = ("books", "garden", "games", "kitchen", "lighting", "pets", "sport", "textiles")
 RANGE = 0.35  # of the groups beyond the first, each is liked with this probability
 DISCOUNTED, DISCOUNTED_SIZE = 0.25, 4.0  # mean and a + b of the beta distribution of own probabilities
@@ -75,7 +76,7 @@ def _independent_habits(customers: pd.DataFrame, seed: int) -> pd.DataFrame:
     return customers.assign(
         segment=np.where(rng.uniform(size=n) < BUSINESS, "business", "private"),
         currency=np.where(rng.uniform(size=n) < SWISS, "CHF", "EUR"),
-        margin_rate=rng.normal(MARGIN, MARGIN_SD, n),
+        margin_rate=rng.normal(usual["margin"].to_numpy(), MARGIN_SD),
         groups_liked=1 + rng.binomial(len(GROUPS) - 1, RANGE, n),
         discount_rate=_beta(DISCOUNTED, DISCOUNTED_SIZE, n, rng),
         return_rate=_beta(usual["returned"].to_numpy(), RETURNED_SIZE, n, rng),

@@ -26,8 +26,8 @@ from clvmodels.inference.samplers.proposals import Component, Mixture, student_t
 from clvmodels.inference.target import Conditional, Target
 
 LOG_SD_POINTS = np.linspace(np.log(0.001), np.log(3.0), 9)
-"""Places along the log of a between-group sd at which the rest's mode is looked for; below the first lies 0.2% of its
-prior."""
+"""Places along the log of a between-group sd at which the rest's mode is looked for, of a half-normal prior of scale
+0.5; below the first lies 0.2% of it. Those of another prior are moved by its own scale."""
 LOG_SD_GRID = np.linspace(np.log(0.001), np.log(3.0), 17)
 """Where the components are, between those places too."""
 LOG_SD_STEP, LOG_SD_NEGLIGIBLE = 1.0, 7.0
@@ -47,8 +47,13 @@ FEWEST_PLACES = 5
 """Places that a spline takes for a skewed curve."""
 
 
-def laplace_along_scale(target: Target, scale: int, draws: int, seed: int) -> LaplaceDraws:
+def laplace_along_scale(target: Target, scale: int, draws: int, seed: int, unit: float = 1.0) -> LaplaceDraws:
     """Draws from a target of which one coordinate is the log of a between-group sd, its coefficients centred.
+
+    Parameters
+    ----------
+    unit
+        Median of the sd's prior, in medians of the usual one: a margin differs by hundredths, a log rate by tenths.
 
     Raises
     ------
@@ -58,13 +63,14 @@ def laplace_along_scale(target: Target, scale: int, draws: int, seed: int) -> La
         Weights too uneven to trust.
     """
     target = Counted.of(target)
-    middle = float(np.median(LOG_SD_POINTS))
+    places, grid = LOG_SD_POINTS + np.log(unit), LOG_SD_GRID + np.log(unit)
+    middle = float(np.median(places))
     free = np.delete(np.arange(target.size), scale)
     rest = Conditional.of(target, np.full(target.size, middle), free)
     mode = find_mode(rest)  # from several starts: two modes are refused here
     summit = Summit(mode.u, mode.value, np.linalg.inv(mode.covariance), 0.0)
-    path = _follow(target, scale, LOG_SD_POINTS, middle, summit, np.zeros(len(free)))
-    mixture = _mixture(scale, path, LOG_SD_GRID)
+    path = _follow(target, scale, places, middle, summit, np.zeros(len(free)))
+    mixture = _mixture(scale, path, grid)
     rng = np.random.default_rng(seed)
     joint = _mode_of(mixture)
     return Thinning(target, joint, draws, rng).draw(mixture) or weigh(target, mixture, draws, rng, joint)

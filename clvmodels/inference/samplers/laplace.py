@@ -32,6 +32,8 @@ from clvmodels.inference.target import Target
 
 PROPOSALS_PER_DRAW = 10
 """Without replacement, fewer proposals flatten the weights."""
+MOST_PER_DRAW = 40
+"""Proposals to which these are made up where weights are bounded, and only too few are effective."""
 FEWEST = 2000
 """Proposals below which the tail of the weights, three roots of their number, is too short to judge."""
 FEWEST_EFFECTIVE = 400
@@ -67,6 +69,8 @@ draws need not be evaluated one by one: by Cauchy and Schwarz no posterior mean 
 Carlo error."""
 SPARE = 1.05
 """Points that are evaluated for each that is thought to be needed."""
+AMPLE = 1.2
+"""Importance ESS that is aimed at, in limits: it is itself an estimate."""
 MOST_VALUES = 600
 """Exact values to fit to from which on a polynomial costs as much as it saves."""
 LOST = 0.001
@@ -175,6 +179,9 @@ def laplace(target: Target, draws: int, seed: int, *, mode: Mode | None = None) 
 def weigh(target: Counted, proposal: Proposal, draws: int, rng: np.random.Generator, mode: Mode) -> LaplaceDraws:
     """Draws resampled from ten proposals each, without replacement, in proportion to the smoothed weights.
 
+    Where k-hat says that the weights are bounded and the importance ESS alone is too low, more proposals mend it: as
+    many are added as it needs, up to four times as many in all.
+
     Raises
     ------
     LaplaceRefused
@@ -184,21 +191,40 @@ def weigh(target: Counted, proposal: Proposal, draws: int, rng: np.random.Genera
     size = max(PROPOSALS_PER_DRAW * draws, FEWEST)
     u = proposal.draw(size, rng)
     raw = target.value_many(u) - proposal.log_density(u)
-    log_weights, pareto_k = _smooth(raw)
-    weighted = LaplaceDraws(
-        u=u[_resample(log_weights, draws, rng)],
-        log_weights=log_weights,
-        raw_log_weights=raw,
-        proposals=size,
-        pareto_k=pareto_k,
-        limit=_largest_k(size),
-        ess_limit=max(FEWEST_EFFECTIVE, 2 * draws),
-        mode=mode,
-        cost=target.cost,
-    )
+    weighted = _weighed(u, raw, draws, rng, mode, target.cost)
+    if missing := _missing(weighted, MOST_PER_DRAW * draws):
+        more = proposal.draw(missing, rng)
+        raw = np.append(raw, target.value_many(more) - proposal.log_density(more))
+        weighted = _weighed(np.concatenate([u, more]), raw, draws, rng, mode, target.cost)
     if not weighted.passed:
         raise LaplaceRefused(weighted)
     return weighted
+
+
+def _weighed(
+    u: np.ndarray, raw: np.ndarray, draws: int, rng: np.random.Generator, mode: Mode, cost: Cost
+) -> LaplaceDraws:
+    """Draws resampled from proposals u [S, K] of raw log weights [S]."""
+    log_weights, pareto_k = _smooth(raw)
+    return LaplaceDraws(
+        u=u[_resample(log_weights, draws, rng)],
+        log_weights=log_weights,
+        raw_log_weights=raw,
+        proposals=len(raw),
+        pareto_k=pareto_k,
+        limit=_largest_k(len(raw)),
+        ess_limit=max(FEWEST_EFFECTIVE, 2 * draws),
+        mode=mode,
+        cost=cost,
+    )
+
+
+def _missing(weighted: LaplaceDraws, most: int) -> int:
+    """How many proposals more make up for a low importance ESS; 0 where it is none, or nothing that more would mend."""
+    if weighted.passed or weighted.pareto_k > weighted.limit:
+        return 0
+    wanted = int(np.ceil(AMPLE * weighted.ess_limit / weighted.efficiency))
+    return wanted - weighted.proposals if wanted <= most else 0
 
 
 class Thinning:

@@ -27,6 +27,7 @@ class BetaBinomial(CountModel):
     """Events of which a purchase has one or none; `observes` names the purchases n and those with the event k."""
 
     reference = "Skellam (1948), Journal of the Royal Statistical Society B 10(2)"
+    levels = ("mu",)
 
     def __init__(self, name: str, title: str, observes: tuple[str, ...], mean: Prior, event: str):
         self.name, self.title, self.provides, self.observes = name, title, frozenset({self.cost}), observes

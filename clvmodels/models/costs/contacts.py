@@ -25,6 +25,7 @@ class Contacts(GammaPoisson):
     part = "service"
     follows = "fulfilment"
     keeps_customers = True
+    asked_after = True
     keys = (PRICE,)
     reads_prices = True
     needs = (

@@ -244,6 +244,8 @@ class Cost(Model):
     is_credit
         Whether its part is a credit for other customers, which totals of the base leave out: those are, or will be,
         in the base themselves.
+    asked_after
+        Whether customers are asked how it was: who has had more of it has an answer more often.
     keys
         Keys of the economics that say nothing without it.
     in_place_of
@@ -265,6 +267,7 @@ class Cost(Model):
     follows: str = "payments"
     keeps_customers: bool = False
     is_credit: bool = False
+    asked_after: bool = False
     keys: tuple[str, ...] = ()
     in_place_of: str = ""
     needs: tuple[Need, ...] = ()

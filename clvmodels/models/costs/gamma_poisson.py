@@ -29,6 +29,7 @@ class GammaPoisson(CountModel):
     """See the module's text; `observes` names the purchases n and the events k."""
 
     reference = "Greenwood & Yule (1920), Journal of the Royal Statistical Society 83(2)"
+    levels = ("mu",)
 
     def __init__(self, name: str, title: str, observes: tuple[str, str], mean: Prior, events: str):
         self.name, self.title, self.provides, self.observes = name, title, frozenset({self.cost}), observes

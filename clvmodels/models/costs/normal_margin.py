@@ -52,6 +52,7 @@ class NormalMargin(CostModel):
     reference = "Gelman et al. (2013), Bayesian Data Analysis, section 5.4"
     provides = frozenset({"margin"})
     observes: tuple[str, ...] = ("margin_count", "margin_sum", "margin_ss")
+    levels: tuple[str, ...] = ("m",)
     meanings: tuple[Meaning, ...] = (Meaning("mean margin rate", "", lambda theta: theta["m"]),)
     parameters: tuple[Parameter, ...] = (
         Parameter(
@@ -63,6 +64,7 @@ class NormalMargin(CostModel):
             "margin",
             "mean margin rate",
             lower=-np.inf,
+            between=0.05,
         ),
         Parameter(
             "tau",

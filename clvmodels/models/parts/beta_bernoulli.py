@@ -52,6 +52,7 @@ class BetaBernoulli(Chances):
             moved_mean("alpha", "beta"),
         ),
     )
+    levels = ("chance_mean",)
 
     def log_density(self, rows: Rows[Value], until: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log P(x | until)."""

@@ -56,6 +56,7 @@ class BetaCoin(CoinLifetime):
     parameters = PARAMETERS
     meanings = MEANINGS
     handles = HANDLES
+    levels = ("dropout_mean",)
 
     def __init__(self, first: bool):
         self.first = first

@@ -60,6 +60,7 @@ class BetaDiscreteWeibull(DiscreteLifetime):
             moved_mean("alpha", "beta"),
         ),
     )
+    levels = ("dropout_mean",)
 
     def log_survival(self, t: Value, theta: Theta[Value], xp: ModuleType = pt) -> Value:
         """log S(t)."""

@@ -39,6 +39,8 @@ class BetaGeometric(DiscreteLifetime):
     moves the mean chance is `dropout_mean`.
     """
 
+    levels = ("dropout_mean",)
+
     def __init__(self, names: tuple[str, str] = ("gamma", "delta")):
         leave, stay = self.names = names
         self.parameters = (

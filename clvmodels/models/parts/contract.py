@@ -36,6 +36,7 @@ class Component:
     parameters: tuple[Parameter, ...] = ()
     meanings: tuple[Meaning, ...] = ()
     handles: tuple[Handle, ...] = ()
+    levels: tuple[str, ...] = ()
 
 
 # Calendars ------------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class ErlangGamma(Purchases):
     prior whatever k. Not memoryless, for k = 1 neither: a variant of k goes with what the others go with.
     """
 
+    levels = ("alpha",)
+
     def __init__(self, k: int):
         self.stages = k
         self._every_stage = PoissonGamma()

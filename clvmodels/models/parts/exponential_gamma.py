@@ -35,6 +35,7 @@ class ExponentialGamma(ClockLifetime):
 
     parameters = PARAMETERS
     meanings = MEANINGS
+    levels = ("beta",)
     nodes = 40  # of 30,000 hard histories 32 nodes miss the allowed 1e-8 in 4, by up to 74 times; 40 in none
 
     def log_survival(self, t: Graph, theta: Theta[Graph]) -> Graph:

@@ -92,6 +92,7 @@ class GompertzGamma(ClockLifetime):
 
     parameters = PARAMETERS
     meanings = MEANINGS
+    levels = ("beta",)
     nodes = 64
     """Of 60 hard cases over six decades of the parameters the worst is wrong by 7e-6 with 32 nodes, 4e-8 with 48 and
     4e-11 with 64."""

@@ -35,6 +35,7 @@ class PoissonGamma(Memoryless):
     observes = ("frequency", "recency", "T")
     parameters = PARAMETERS
     meanings = MEANINGS
+    levels = ("alpha",)
 
     def log_density(self, rows: Rows[Graph], until: Graph, theta: Theta[Graph]) -> Graph:
         """log g(until), with alpha^r / (alpha + until)^r as a power of 1 + until / alpha: exact where alpha is large.

@@ -69,6 +69,7 @@ class FreeOrders(SpendModel):
         self.options = {"free_orders": True}
         self.observes = tuple(dict.fromkeys((*self.paid_model.observes, PAID, PURCHASES)))
         self.parameters = (*amounts.parameters, MEAN, PRECISION)
+        self.levels = (*amounts.levels, MEAN.name)
         share = Meaning("share of purchases that bring money", "", lambda theta: theta[MEAN.name])
         self.meanings = (*amounts.meanings, share)
         kernel = self.paid_model.kernel

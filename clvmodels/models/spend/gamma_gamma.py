@@ -53,6 +53,7 @@ class GammaGamma(SpendModel):
     observes: tuple[str, ...] = ("amount_count", "amount_sum", "amount_log_sum")
     conditions_on: tuple[str, ...] = ("amount_count", "amount_sum")
     kernel = Kernel(loops.gamma_gamma, (1,))
+    levels = ("v",)
     meanings = MEANINGS
     parameters = (
         Parameter("p", "spend", "none", log_normal(3.0, 1.0), 1, "spend", "shape of a customer's amounts"),

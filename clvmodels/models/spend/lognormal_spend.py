@@ -48,6 +48,7 @@ class LogNormalSpend(SpendModel):
     observes = ("amount_count", "amount_log_sum", "amount_log_ss")
     conditions_on = ("amount_count", "amount_log_sum")
     kernel = Kernel(loops.lognormal_spend)
+    levels = ("m",)
     meanings = (
         Meaning(
             "mean amount of a purchase",
