@@ -129,6 +129,10 @@ class DataSection(Section):
     a file covers where that is not the day of its last order; `customers` the size of a simulated data set. `time` says
     whether purchases may come at any time or once in a time unit, as the models of opportunities and contracts want it.
 
+    `first_amounts` says what spend models of single amounts make of the first: `own` gives it a level of its own,
+    `alike` leaves it out, as the literature does, and takes a new customer's first order to be as later ones; `auto`
+    gives it one where first and later amounts differ by more than chance makes them.
+
     `origins` are further days from which forecasts are made and judged, all of them with the same entries: days, or
     how many, evenly over the data. From each the forecast looks as far as each of the `holdouts` says: time units, or
     `end`, up to the last day of the data, which is what no holdouts mean.
@@ -150,6 +154,7 @@ class DataSection(Section):
     covariates: tuple[Text, ...] = ()
     policies: Policies | None = None
     acquired_between: Annotated[tuple[Day, ...], Field(min_length=2, max_length=2)] | None = None
+    first_amounts: Literal["auto", "own", "alike"] = "auto"
     time: Literal["continuous", "opportunities"] = "continuous"
     time_unit: Literal["day", "week", "month", "year"] = "week"
     calibration_end: Day | None = None

@@ -140,6 +140,11 @@ STATISTICS = {
         lambda p: p[p["age"] > 0].groupby("customer_id")["amount"].mean(),
         needs_amount=True,
     ),
+    "first_amount": Statistic(
+        lambda c, window: c.first_spend.cast("float64"),
+        lambda p: p[p["age"] == 0].groupby("customer_id")["amount"].first(),
+        needs_amount=True,
+    ),
     # of the repeat purchase days that brought money: their number, their amounts, the logs of these
     "amount_count": Statistic(
         _amount_count,

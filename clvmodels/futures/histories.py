@@ -118,7 +118,8 @@ def _ages_of(model: PurchaseModel, label: str, own: Mapping[str, float], until: 
 def simulate_amounts(
     model: SpendModel, theta: Mapping[str, ArrayLike], purchases: pd.DataFrame, seed: int
 ) -> pd.Series:
-    """What each purchase brings, 0 where it is free. One number a row of `purchases`, in the amounts' unit of theta."""
+    """What each purchase brings, 0 where it is free. One number a row of `purchases`, in the amounts' unit of theta;
+    they tell the age where the model says that first amounts have a level of their own."""
     groups = purchases.groupby("customer_id", sort=False).size()
     labels, counts = list(groups.index), groups.to_numpy()
     empty = {name: np.zeros((1, len(labels))) for name in model.conditions_on}
@@ -128,6 +129,11 @@ def simulate_amounts(
     own = {name: np.broadcast_to(values, (1, len(labels)))[0, customer] for name, values in state.items()}
     paid = model.draw_paid(own, np.ones(len(customer)), stream)
     amounts = model.spend_total(own, paid, stream)
+    first = model.first_order(_columns(theta))
+    if first is not None:
+        level, chance = (np.broadcast_to(values, (1, len(labels)))[0, customer] for values in first)
+        paid_at_first = model.spend_total(own, 1.0 * (stream.uniform() < chance), stream)
+        amounts = np.where(purchases["age"] == 0, level * paid_at_first, amounts)
     return pd.Series(amounts, index=purchases.index, name="amount")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal, NamedTuple
@@ -22,7 +22,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from clvmodels.draws import Array
-from clvmodels.errors import ConfigError, Problem, unknown
+from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.counts import Counts, poisson_counts
 from clvmodels.models.densities.evaluation import Kernel
 from clvmodels.models.prior import Prior
@@ -244,13 +244,19 @@ class Model(ABC):
             The model has no such option.
         """
         if options:
-            first = next(iter(options))
-            known = f"Known: {', '.join(self.options)}" if self.options else "It has none"
-            raise ConfigError(Problem(f"{self.title} has no option '{first}'", known=known))
+            raise no_option(self, next(iter(options)), self.options)
         return self
 
     def __repr__(self) -> str:
         return f"<{self.title}: {', '.join(p.name for p in self.parameters)}>"
+
+
+def no_option(model: Model, name: str, options: Iterable[str]) -> ConfigError:
+    """That a model has no option of that name, and which it has."""
+    names = ", ".join(options)
+    return ConfigError(
+        Problem(f"{model.title} has no option '{name}'", known=f"Known: {names}" if names else "It has none")
+    )
 
 
 class PurchaseModel(Model):
@@ -373,6 +379,14 @@ class PurchaseModel(Model):
         return {}
 
 
+class FirstOrder(NamedTuple):
+    """What the first order of a new customer brings: its amount, of that of a later one, and the chance that it brings
+    any. [D, 1] or [D, C] each"""
+
+    level: Array
+    paid: Array
+
+
 class SpendModel(Model):
     """What customers pay.
 
@@ -387,6 +401,8 @@ class SpendModel(Model):
     density_of: Literal["amounts", "means"] = "amounts"
     free_orders = False
     """Whether some purchases bring no money."""
+    first_amounts = False
+    """Whether first amounts are observed, and have a level of their own."""
 
     def suited(self, table: pd.DataFrame) -> SpendModel:
         """With a share of purchases that bring money, where some of these customers' repeat purchases brought none."""
@@ -396,22 +412,27 @@ class SpendModel(Model):
 
     @property
     def widest(self) -> SpendModel:
-        return self.given(free_orders=True)
+        from clvmodels.models.spend.first_amounts import reads_single_amounts
+
+        return self.given(free_orders=True, first_amounts=reads_single_amounts(self))
 
     def given(self, **options: Any) -> SpendModel:
-        """The variant with free orders (`free_orders=True`), or itself.
+        """The variant with free orders (`free_orders=True`), with first amounts (`first_amounts=True`), or itself.
 
         Raises
         ------
         ConfigError
-            The model has no such option.
+            The model has no such option, or reads no single amounts to which a first one could be added.
         """
-        from clvmodels.models.spend.free_orders import with_free_orders  # which is made of this class
+        # here, since both are made of this class
+        from clvmodels.models.spend.first_amounts import with_first_amounts
+        from clvmodels.models.spend.free_orders import with_free_orders
 
-        others = {name: stated for name, stated in options.items() if name != "free_orders"}
-        if others:
-            raise ConfigError(unknown("option", next(iter(others)), ["free_orders"], self.title))
-        return with_free_orders(self) if options.get("free_orders") else self
+        known = ("free_orders", "first_amounts")
+        if others := [name for name in options if name not in known]:
+            raise no_option(self, others[0], known)
+        model = with_first_amounts(self) if options.get("first_amounts") else self
+        return with_free_orders(model) if options.get("free_orders") else model
 
     @property
     def of_paid(self) -> SpendModel:
@@ -443,6 +464,10 @@ class SpendModel(Model):
     def expected_paid(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
         """E[share of future purchases that bring money | history, parameters]. [D, C], or broadcast to it"""
         return np.ones((1, 1))
+
+    def first_order(self, theta: Theta[Array]) -> FirstOrder | None:
+        """What the first order of a new customer brings; None where it is taken to be as any other."""
+        return None
 
     def own_paid(self, state: Mapping[str, Array]) -> Array:
         """The share of purchases that bring money, of customers whose own variables are known. As these, or broadcast

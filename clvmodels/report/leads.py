@@ -34,8 +34,8 @@ COSTS = {
 }
 """The parts of value that are costs, in words: a report of a stored folder needs no models, so it asks no registry what
 else could have been subtracted. What a run has beside these is told by the name of its part."""
-PAID = "paid"
-"""The parameter of a spend model that is the mean share of purchases that bring money."""
+PAID, FIRST_LEVEL = "paid", "first_level"
+"""Parameters of a spend model: the mean share of purchases that bring money, and a first amount's level."""
 WINNING = "what it cost to win customers"
 
 
@@ -155,25 +155,42 @@ def model(stored: Stored) -> str:
         lead += _compared(len(table), about, model_comparison.is_of_money(table))
     if about.value_at and about.holdout and about.value_at != about.calibration_end:
         lead += f", fitted again on all data to {words.date(about.value_at)}"
-    return f"{lead}.{_free_orders(stored)}"
+    return f"{lead}.{_first_amounts(stored)}{_free_orders(stored)}"
 
 
 def _free_orders(stored: Stored) -> str:
     """What is taken to be paid of the purchases to come, where some of the past were not; the sentence before it has
     ended."""
-    parameters = stored.tables.get("parameters")
-    if parameters is None:
+    share = _parameter(stored, PAID)
+    if share is None:
         return ""
-    shares = parameters[parameters["parameter"] == PAID]
-    if shares.empty:
-        return ""
-    share = shares.iloc[0]
     middle = words.probability(share["q50"])
     interval = words.probability_span(share["q5"], share["q95"])
     return (
         f" Some past purchases brought no money: of those to come {middle} are taken to bring some "
         f"(90% interval {interval}), and free ones cost what they cost."
     )
+
+
+def _first_amounts(stored: Stored) -> str:
+    """What a first order brings beside later ones, where that differs; the sentence before it has ended."""
+    level = _parameter(stored, FIRST_LEVEL)
+    if level is None:
+        return ""
+    middle, interval = words.number(level["q50"], 0.01), words.span(level["q5"], level["q95"], step=0.01)
+    return (
+        f" First amounts have a level of their own: a first order brings {middle} times what a later one of the same "
+        f"customer does (90% interval {interval})."
+    )
+
+
+def _parameter(stored: Stored, name: str) -> pd.Series | None:
+    """The row of one parameter of the models that the numbers come from, where they have it."""
+    parameters = stored.tables.get("parameters")
+    if parameters is None:
+        return None
+    found = parameters[parameters["parameter"] == name]
+    return None if found.empty else found.iloc[0]
 
 
 def _compared(entries: int, about: About, with_money: bool) -> str:

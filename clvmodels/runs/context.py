@@ -31,6 +31,8 @@ class Memory:
     again."""
     chosen_k: dict[str, int] = field(default_factory=dict)
     """By entry, where k was to be chosen: once, at the calibration's end. Later dates take what was chosen then."""
+    first_amounts: bool | None = None
+    """Whether first amounts have a level of their own, where the data are to say it: once, as k is chosen."""
     calendar_models: dict[tuple[str, str, pd.Timestamp], Model] = field(default_factory=dict)
     """By model, calendar and day. Compiled functions belong to the object, so a second one would compile again."""
 

@@ -174,7 +174,7 @@ def roll(context: Context, company: Company, origins: list[Origin]) -> Rolling |
 def _at_origin(context: Context, said: str) -> Context:
     """The context of an origin: its progress says which, and k is chosen again, since the calibration's end, at which
     the run has chosen it, may lie ahead."""
-    memory = replace(context.memory, chosen_k={})
+    memory = replace(context.memory, chosen_k={}, first_amounts=None)
     return replace(context, memory=memory, say=lambda text: context.say(f"{said}: {text}"))
 
 

@@ -15,8 +15,9 @@ from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.errors import ClvError, DataError, Problem
 from clvmodels.inference.effects import Effect, pooled_by
 from clvmodels.inference.refusals import check_data
-from clvmodels.models import COSTS, MODELS, Model
+from clvmodels.models import COSTS, MODELS, Model, SpendModel
 from clvmodels.models.prior import Prior
+from clvmodels.models.spend.first_amounts import difference, in_words, reads_single_amounts
 from clvmodels.runs.context import Context
 from clvmodels.runs.inputs import effects_of
 
@@ -39,7 +40,7 @@ def entry_plans(context: Context, name: str, split: Split) -> list[FitPlan]:
     entry = context.experiment.models[name]
     models = [("purchases", model) for model in _purchase_models(context, name, split)]
     if entry.spend is not None:
-        models.append(("spend", MODELS[entry.spend]))
+        models.append(("spend", _spend_model(context, entry.spend, split)))
     plans = []
     for role, registered in models:
         model = registered.suited(split.customers.table)
@@ -88,6 +89,28 @@ def _purchase_models(context: Context, name: str, split: Split) -> list[Model]:
     if isinstance(k, int):
         return [model.given(k=k)]
     return [model.given(k=candidate) for candidate in k]
+
+
+def _spend_model(context: Context, name: str, split: Split) -> Model:
+    """The spend model of that name, with first amounts where the experiment or its customers say so."""
+    model = MODELS[name]
+    if not (isinstance(model, SpendModel) and reads_single_amounts(model)):
+        return model
+    return model.given(first_amounts=True) if _have_a_level(context, split) else model
+
+
+def _have_a_level(context: Context, split: Split) -> bool:
+    """Whether first amounts have a level of their own. Where the data are to say it, they do once, at the calibration's
+    end, so that what is valued is what was judged."""
+    rule, memory = context.experiment.data.first_amounts, context.memory
+    if rule != "auto":
+        return rule == "own"
+    if memory.first_amounts is None:
+        found = difference(split.customers.table)
+        memory.first_amounts = found is not None and found.is_clear
+        if found is not None:
+            context.say(in_words(found))
+    return memory.first_amounts
 
 
 def _calendar_model(context: Context, purchases: str, calendar: str, split: Split) -> Model:

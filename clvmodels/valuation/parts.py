@@ -29,7 +29,7 @@ from clvmodels.futures import expectations, forecast, individuals
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors
 from clvmodels.models import COSTS, Cost
-from clvmodels.models.contract import Rows, State, Theta
+from clvmodels.models.contract import FirstOrder, Rows, State, Theta
 from clvmodels.models.costs.contract import Fate, Flow, Means, modelled
 from clvmodels.models.counts import Counts
 from clvmodels.randomness import KeyedRandom
@@ -163,27 +163,53 @@ class Block:
     @cached_property
     def paid(self) -> Flow:
         """Orders that bring money: all of them, unless the model of spend says that some bring none."""
-        spend = self.posteriors.spend
-        if not spend.model.free_orders:
+        spend, first = self.posteriors.spend, self._first
+        if not spend.model.free_orders and first is None:
             return self.number
-        share = spend.model.expected_paid(*self._rows_and_theta(spend))
-        own_share = spend.model.own_paid(self._spend_state)
+        share = spend.model.expected_paid(*self._rows_and_theta(spend))[..., None]
+        own_share = spend.model.own_paid(self._spend_state)[..., None]
         drawn = spend.model.draw_paid(self._own_amounts, self.counts, self.order_stream("paid"))
-        return Flow(self.mean_counts * share[..., None], self.own_counts * own_share[..., None], drawn)
+        if first is None:
+            return Flow(self.mean_counts * share, self.own_counts * own_share, drawn)
+        chance, at_once = first.paid[..., None], self.weights[0]
+        first_paid = self.order_stream("first paid").uniform() < self.at_orders(first.paid)
+        return Flow(
+            (self.mean_counts - at_once) * share + at_once * chance,
+            (self.own_counts - at_once) * own_share + at_once * chance,
+            np.where(self._is_first, first_paid, drawn),
+        )
+
+    @cached_property
+    def _first(self) -> FirstOrder | None:
+        """What the first order of new customers brings, where they are new and the model of spend tells it."""
+        spend = self.posteriors.spend
+        return spend.model.first_order(self._rows_and_theta(spend)[1]) if self.first_order else None
+
+    @property
+    def _is_first(self) -> NDArray[np.bool_]:
+        """Whether the orders are the first of new customers, which have a period of their own. [E]"""
+        return self.orders.period == 0
 
     @cached_property
     def amount(self) -> Means:
-        """Mean amount of a purchase that brings money, in the currency. [D, C, 1] each"""
+        """Mean amount of a purchase that brings money, in the currency. [D, C, 1] each, or [D, C, Q] where the first
+        order is another than those after it"""
         spend = self.posteriors.spend
         rows, theta = self._rows_and_theta(spend)
-        expected = spend.model.expected_spend(rows, theta) * self.amount_unit
-        worth = spend.model.spend_given_own(self._spend_state) * self.amount_unit
-        return Means(expected[..., None], worth[..., None])
+        expected = spend.model.expected_spend(rows, theta)[..., None] * self.amount_unit
+        worth = spend.model.spend_given_own(self._spend_state)[..., None] * self.amount_unit
+        if self._first is None:
+            return Means(expected, worth)
+        more = self.weights[0] * (self._first.paid * (self._first.level - 1.0))[..., None]
+        return Means(expected * _mean_level(more, self.paid.expected), worth * _mean_level(more, self.paid.worth))
 
     def money(self, n: Array, stage: str) -> Array:
         """Money of n of the orders that bring some, in the currency. [E]"""
         model = self.posteriors.spend.model
-        return model.spend_total(self._own_amounts, n, self.order_stream(stage)) * self.amount_unit
+        money = model.spend_total(self._own_amounts, n, self.order_stream(stage)) * self.amount_unit
+        if self._first is None:
+            return money
+        return money * np.where(self._is_first, self.at_orders(self._first.level), 1.0)
 
     @cached_property
     def _spend_state(self) -> Mapping[str, Array]:
@@ -277,6 +303,11 @@ class Block:
         shape = self.mean_counts.shape
         expected, worth = np.broadcast_to(flow.expected, shape), np.broadcast_to(flow.worth, shape)
         return Summed(expected, worth, self.orders.weighted(flow.realised, self.weights))
+
+
+def _mean_level(more: Array, paid: Array) -> Array:
+    """The mean amount of so many paid orders, of that of later ones, where the first adds so `more` of these."""
+    return 1.0 + np.divide(more, paid, out=np.zeros(np.shape(paid)), where=paid > 0.0)
 
 
 # ----------------------------------------------------------------------------------------- of the economics alone

@@ -19,6 +19,8 @@ MAPPING = {
     "sampler": {"draws": DRAWS},
     "economics": {"margin": 0.3, "annual_discount_rate": 0.12, "horizon": 52},
 }
+OF_VARIANTS = {"first_level": 0.9, "first_paid": 0.9, "paid": 0.9, "paid_precision": 20.0, "free_cost": 10.0}
+"""Truths of parameters that models have where the data ask for them: of first amounts and of free orders."""
 KINDS, RANKED = ("expected", "realised"), ("worth", "realised")
 LEVELS = ("q5", "q25", "q50", "q75", "q95")
 
@@ -29,7 +31,7 @@ def experiment(**changes) -> Experiment:
 
 def made_up(model, customers, *, draws, **_) -> Posterior:
     """In place of `fitting.fit`: draws around the truth of the model's case."""
-    made = posterior_of(model, CASES[model.name].theta, draws)
+    made = posterior_of(model, CASES[model.name].theta | OF_VARIANTS, draws)
     check = Check("R-hat", 1.0, 1.01, True, "the chains disagree")
     return dataclasses.replace(made, currency=customers.currency, time_unit=customers.time_unit, checks=[check])
 

@@ -517,3 +517,18 @@ def test_what_is_taken_to_be_paid_is_told_where_some_purchases_were_free():
         "(90% interval 85 to 93%), and free ones cost what they cost."
     )
     assert leads.model(without) == leads.model(nothing())
+
+
+def test_a_first_amounts_level_is_told_with_its_interval():
+    row = {
+        "model": "Gamma-Gamma with first amounts",
+        "parameter": "first_level",
+        "q5": 0.922,
+        "q50": 0.95,
+        "q95": 0.979,
+    }
+    told = leads.model(Stored(nothing().about, {"parameters": pd.DataFrame([row])}))
+    assert told.removeprefix(leads.model(nothing())) == (
+        " First amounts have a level of their own: a first order brings 0.95 times what a later one of the same "
+        "customer does (90% interval 0.92 to 0.98)."
+    )

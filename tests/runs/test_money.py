@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from contracts.cases import posterior_of
+from fakes.experiments import OF_VARIANTS
 
 from clvmodels.config.experiment import Experiment
 from clvmodels.inference import fitting
@@ -61,7 +62,7 @@ def simulated(customers: int = 250, seed: int = 3) -> dict[str, pd.DataFrame]:
 
 
 def made_up(model, customers, *, draws, **_):
-    return posterior_of(model, THETAS[model.name], draws, spread=0.02)
+    return posterior_of(model, THETAS[model.name] | OF_VARIANTS, draws, spread=0.02)
 
 
 def outcome(folder: Path, tables: dict[str, pd.DataFrame], monkeypatch, **changes) -> Outcome:

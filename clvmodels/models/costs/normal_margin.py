@@ -28,8 +28,8 @@ import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.errors import ConfigError, Problem, unknown
-from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
+from clvmodels.errors import Problem
+from clvmodels.models.contract import Meaning, Parameter, Rows, Theta, no_option
 from clvmodels.models.costs.contract import CostModel, Flow, Forecast, Statistics
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
@@ -99,7 +99,7 @@ class NormalMargin(CostModel):
     def given(self, **options: Any) -> NormalMargin:
         others = {name: stated for name, stated in options.items() if name != "free_orders"}
         if others:
-            raise ConfigError(unknown("option", next(iter(others)), ["free_orders"], self.title))
+            raise no_option(self, next(iter(others)), ["free_orders"])
         return margin_with_free_orders if options.get("free_orders") else self
 
     def log_prob(self, rows: Rows, theta: Theta) -> pt.TensorVariable:

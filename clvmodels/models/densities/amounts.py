@@ -68,6 +68,16 @@ def of_number(n, p, q):  # pragma: no cover - compiled
     return value, n * by_a, by_q
 
 
+@inlined
+def at_its_level(first, level, chance):  # pragma: no cover - compiled
+    """The first amount at its own level (`first_amounts`): how many it is, 1 or 0; itself at the level of the others
+    and its log, 0 where it is none; the log of the chance that it is one or none, and its derivative."""
+    if first > 0.0:
+        amount = first / level
+        return 1.0, amount, math.log(amount), math.log(chance), 1.0 / chance
+    return 0.0, 0.0, 0.0, math.log1p(-chance), -1.0 / (1.0 - chance)
+
+
 @loop
 def gamma_gamma(rows, theta, variant, out):  # pragma: no cover - compiled
     """Both Gamma-Gammas: rows are n, s and the sum of logs for the density `of_amounts` (1), x and the mean for that of
@@ -77,7 +87,7 @@ def gamma_gamma(rows, theta, variant, out):  # pragma: no cover - compiled
     """
     with_slopes = out.shape[2] > 2
     shared = theta.shape[1] == 1
-    (of_amounts,) = variant
+    of_amounts, with_first = variant
     for d in range(theta.shape[0]):
         last_n = last_p = last_q = math.nan
         number = number_by_p = number_by_q = 0.0
@@ -86,11 +96,19 @@ def gamma_gamma(rows, theta, variant, out):  # pragma: no cover - compiled
             m = 0 if shared else i
             p, q, v = theta[d, m, 0], theta[d, m, 1], theta[d, m, 2]
             n, total = rows[i, 0], rows[i, 1]
+            logs = rows[i, 2] if of_amounts == 1 else 0.0
+            has_first, level, log_chance = 0.0, 1.0, 0.0
+            if with_first == 1:
+                level = theta[d, m, 3]
+                has_first, first, log_first, log_chance, by_chance = at_its_level(rows[i, 3], level, theta[d, m, 4])
+                n, total, logs = n + has_first, total + first, logs + log_first
             paid = n > 0.0 and (of_amounts > 0 or total > 0.0)
             out[d, i, 1] = 1.0
             if not paid:
-                out[d, i, 0] = 0.0
+                out[d, i, 0] = log_chance
                 out[d, i, 2:] = 0.0
+                if with_first == 1 and with_slopes:
+                    out[d, i, 6] = by_chance
                 continue
             if of_amounts == 0:
                 total *= n
@@ -104,13 +122,19 @@ def gamma_gamma(rows, theta, variant, out):  # pragma: no cover - compiled
             log_prob = number - p * n * v_beside_total - q * total_beside_v - log_mean
             unlike = 0.0
             if of_amounts == 1:
-                unlike = rows[i, 2] - n * log_mean
-                log_prob += given + p * unlike + log_mean - rows[i, 2]
+                unlike = logs - n * log_mean
+                log_prob += given + p * unlike + log_mean - logs
             out[d, i, 0] = log_prob
+            if with_first == 1:
+                out[d, i, 0] += log_chance - has_first * math.log(level)
             if with_slopes:
                 out[d, i, 2] = number_by_p - n * v_beside_total + given_by_p + unlike
                 out[d, i, 3] = number_by_q - total_beside_v
                 out[d, i, 4] = (q * total / v - p * n) / (v + total)
+                if with_first == 1:
+                    # a higher level takes from the sum of the amounts and from that of their logs
+                    out[d, i, 5] = has_first * ((p * n + q) / (v + total) * first - p) / level
+                    out[d, i, 6] = by_chance
 
 
 @inlined
@@ -126,17 +150,27 @@ def given_mean(n, p):  # pragma: no cover - compiled
 @loop
 def lognormal_spend(rows, theta, variant, out):  # pragma: no cover - compiled
     """Log-normal spend: of n logs with sum y and sum of squares about their mean ss."""
+    (with_first,) = variant
     with_slopes = out.shape[2] > 2
     shared = theta.shape[1] == 1
     for d in range(theta.shape[0]):
         for i in range(rows.shape[0]):
             n, logs, squares = rows[i, 0], rows[i, 1], rows[i, 2]
             out[d, i, 1] = 1.0
-            if n <= 0.0:
-                out[d, i, 0] = 0.0
-                out[d, i, 2:] = 0.0
-                continue
             k = 0 if shared else i
+            has_first, level, log_chance, apart, weight = 0.0, 1.0, 0.0, 0.0, 0.0
+            if with_first == 1:
+                level = theta[d, k, 3]
+                has_first, _, log_first, log_chance, by_chance = at_its_level(rows[i, 3], level, theta[d, k, 4])
+                apart = log_first - logs / max(n, 1.0)
+                weight = has_first * n / (n + 1.0)
+                n, logs, squares = n + has_first, logs + log_first, squares + weight * apart**2
+            if n <= 0.0:
+                out[d, i, 0] = log_chance
+                out[d, i, 2:] = 0.0
+                if with_first == 1 and with_slopes:
+                    out[d, i, 6] = by_chance
+                continue
             m, tau, sigma = theta[d, k, 0], theta[d, k, 1], theta[d, k, 2]
             variance = n * tau**2 + sigma**2
             away = logs / n - math.log(m)
@@ -144,11 +178,16 @@ def lognormal_spend(rows, theta, variant, out):  # pragma: no cover - compiled
             log_sigmas = 2.0 * (n - 1.0) * math.log(sigma)
             within = squares / sigma**2
             out[d, i, 0] = (-chi - math.log(variance) - log_sigmas - within - n * LOG_2PI) / 2.0 - logs
+            if with_first == 1:
+                out[d, i, 0] += log_chance - has_first * math.log(level)
             if with_slopes:
                 by_variance = 0.5 * (chi - 1.0) / variance
                 out[d, i, 2] = n * away / (variance * m)
                 out[d, i, 3] = by_variance * 2.0 * n * tau
                 out[d, i, 4] = by_variance * 2.0 * sigma + (within - (n - 1.0)) / sigma
+                if with_first == 1:
+                    out[d, i, 5] = (has_first * away / variance + weight * apart / sigma**2) / level
+                    out[d, i, 6] = by_chance
 
 
 @loop
@@ -197,3 +236,6 @@ def lognormal_spend_with_share(rows, theta, variant, out):  # pragma: no cover -
 
 WITH_SHARE = {gamma_gamma: gamma_gamma_with_share, lognormal_spend: lognormal_spend_with_share}
 """The loop of a model's amounts beside that of the same with a share of purchases that bring money."""
+WITH_FIRST = frozenset({gamma_gamma, lognormal_spend})
+"""The loops that read the first amount where the last number of the variant is 1: in the fourth column of the rows, its
+level and its chance the fourth and the fifth parameter."""

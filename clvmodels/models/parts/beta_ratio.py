@@ -11,7 +11,6 @@ from types import ModuleType
 
 import numba
 import numpy as np
-import pytensor.tensor as pt
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 from pytensor.scalar.basic import ScalarOp, lt, switch, upgrade_to_float
 from pytensor.scalar.math import tri_gamma
@@ -37,12 +36,6 @@ def log_beta_ratio(a: Value, z: Value, h: Value, xp: ModuleType = np) -> Value:
     Abramowitz & Stegun (1964), Handbook of Mathematical Functions, eq. 6.1.40 and 6.3.18.
     """
     return _of_arrays(a, z, h) if xp is np else _OF_GRAPHS(a, z, h)
-
-
-def log_beta_binomial(k: Value, n: Value, mu: Value, phi: Value, xp: ModuleType = pt) -> Value:
-    """log of B(mu phi + k, (1 - mu) phi + n - k) / B(mu phi, (1 - mu) phi), as E[p^k] E[(1 - p)^(n - k) | k events]."""
-    a, b = mu * phi, (1.0 - mu) * phi
-    return log_beta_ratio(b, a, k, xp) + log_beta_ratio(a + k, b, n - k, xp)
 
 
 @kernel("float64(float64)")

@@ -24,10 +24,10 @@ from functools import cache
 import numpy as np
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.contract import FirstOrder, Graph, Meaning, Parameter, Rows, SpendModel, Theta
 from clvmodels.models.densities.amounts import WITH_SHARE
 from clvmodels.models.densities.evaluation import Kernel
-from clvmodels.models.parts.beta_ratio import log_beta_binomial
+from clvmodels.models.parts.beta_binomial import log_beta_binomial
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
@@ -66,7 +66,8 @@ class FreeOrders(SpendModel):
         self.title = f"{amounts.title} with free orders"
         self.reference = f"{amounts.reference}; Skellam (1948)"
         self.density_of = amounts.density_of
-        self.options = {"free_orders": True}
+        self.options = {**amounts.options, "free_orders": True}
+        self.first_amounts = amounts.first_amounts
         self.observes = tuple(dict.fromkeys((*self.paid_model.observes, PAID, PURCHASES)))
         self.parameters = (*amounts.parameters, MEAN, PRECISION)
         self.levels = (*amounts.levels, MEAN.name)
@@ -103,6 +104,9 @@ class FreeOrders(SpendModel):
         """(mu phi + k) / (phi + n). [D, C]"""
         paid, free = _own_shape(rows, theta)
         return paid / (paid + free)
+
+    def first_order(self, theta: Theta[Array]) -> FirstOrder | None:
+        return self.paid_model.first_order(theta)
 
     def own_paid(self, state: Mapping[str, Array]) -> Array:
         return state["paid_share"]

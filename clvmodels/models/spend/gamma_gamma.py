@@ -52,7 +52,7 @@ class GammaGamma(SpendModel):
     reference = "Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, eq. 1a, on the individual amounts"
     observes: tuple[str, ...] = ("amount_count", "amount_sum", "amount_log_sum")
     conditions_on: tuple[str, ...] = ("amount_count", "amount_sum")
-    kernel = Kernel(loops.gamma_gamma, (1,))
+    kernel = Kernel(loops.gamma_gamma, (1, 0))
     levels = ("v",)
     meanings = MEANINGS
     parameters = (

@@ -33,7 +33,7 @@ class GammaGammaMean(GammaGamma):
     reference = "Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, eq. 1a"
     observes = ("frequency", "monetary_value")
     conditions_on = observes
-    kernel = Kernel(loops.gamma_gamma, (0,))
+    kernel = Kernel(loops.gamma_gamma, (0, 0))
     density_of = "means"
 
     @property
@@ -65,7 +65,7 @@ class MeanOfPaid(GammaGammaMean):
 
     observes = ("amount_count", "amount_sum")
     conditions_on = observes
-    kernel = Kernel(loops.gamma_gamma, (2,))
+    kernel = Kernel(loops.gamma_gamma, (2, 0))
 
     def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log f(s / n | n); 0 where nothing was bought again or for nothing. [R]"""

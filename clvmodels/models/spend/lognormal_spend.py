@@ -47,7 +47,7 @@ class LogNormalSpend(SpendModel):
     reference = "Borle, Singh & Jain (2008), Customer Lifetime Value Measurement"
     observes = ("amount_count", "amount_log_sum", "amount_log_ss")
     conditions_on = ("amount_count", "amount_log_sum")
-    kernel = Kernel(loops.lognormal_spend)
+    kernel = Kernel(loops.lognormal_spend, (0,))
     levels = ("m",)
     meanings = (
         Meaning(
