@@ -174,7 +174,25 @@ class Posterior[M: Model]:
     def __repr__(self) -> str:
         verdict = "all sampling checks passed" if self.passed else "a sampling check FAILED"
         draws = len(self.stacked(self.model.parameters[0].name))
-        return f"{self.model.title}, {draws:,} draws by {self.method}, {self._units()}: {verdict}"
+        made = f"{draws:,} draws by {self.method}{self._cost_in_words()}"
+        return f"{self.model.title}, {made}, {self._units()}: {verdict}"
+
+    @property
+    def cost(self) -> Mapping[str, int]:
+        """How often the log density was computed: exact `values` and `gradients` of laplace; `gradients` of the draws
+        that nuts kept, its warm-up apart. Nothing is counted of mle."""
+        if "importance" in self.data.children:
+            counted = self.data["importance"].attrs
+            return {name: int(counted[name]) for name in ("values", "gradients") if name in counted}
+        if "sample_stats" in self.data.children:
+            return {"gradients": int(self.data["sample_stats"]["n_steps"].sum())}
+        return {}
+
+    def _cost_in_words(self) -> str:
+        if not self.cost:
+            return ""
+        counts = " and ".join(f"{count:,} {name}" for name, count in self.cost.items())
+        return f" ({counts} of the log density)"
 
     def _units(self) -> str:
         if any(parameter.unit == "money" for parameter in self.model.parameters):

@@ -77,6 +77,8 @@ def test_the_fit_is_seeded_checked_and_shown(fit_of_150):
     assert posterior.passed and posterior.method == "laplace" and {check.check for check in posterior.checks}
     cost = posterior.data["importance"].attrs
     assert cost["values"] >= 400 and cost["gradients"] > 0
+    assert posterior.cost == {"values": cost["values"], "gradients": cost["gradients"]}
+    assert f"({cost['values']:,} values and {cost['gradients']:,} gradients of the log density)" in repr(posterior)
     assert list(posterior.summary().index) == [p.name for p in posterior.model.parameters]
     assert posterior.model.title in posterior._repr_html_()
     truth = np.array(list(case_of(name).theta.values()))

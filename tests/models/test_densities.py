@@ -7,6 +7,7 @@ import copy
 import hashlib
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -185,3 +186,35 @@ def test_every_model_with_a_kernel_has_hard_cases():
 def test_a_loop_on_disk_changes_with_the_functions_that_it_calls():
     source = Path(beta_ratio.__file__).read_bytes()
     assert hashlib.sha256(source).hexdigest().startswith(opportunities.BETA_RATIO)
+
+
+def _exact_bg_nbd(row, theta):
+    """log p(history) of BG/NBD by fifty digits and more."""
+    x, t_x, T = map(mpmath.mpf, row)
+    r, alpha, a, b = map(mpmath.mpf, theta)
+    fixed = mpmath.loggamma(r + x) - mpmath.loggamma(r) + r * mpmath.log(alpha)
+    of_coins = mpmath.loggamma(a + b) - mpmath.loggamma(b) - mpmath.loggamma(a + b + x)
+    alive = fixed - (r + x) * mpmath.log(alpha + T) + of_coins + mpmath.loggamma(b + x)
+    if x == 0:
+        return alive
+    fell = mpmath.log(a) + mpmath.loggamma(b + x - 1)
+    return mpmath.log(mpmath.exp(alive) + mpmath.exp(fixed - (r + x) * mpmath.log(alpha + t_x) + of_coins + fell))
+
+
+@pytest.mark.parametrize(("r", "alpha"), [(0.3, 5.0), (3e7, 2e8), (1e13, 3e14)])
+@pytest.mark.parametrize(("a", "b"), [(0.8, 2.5), (2e4, 5e3), (1e9, 4e10), (3e15, 1e16), (1e-6, 1e15)])
+def test_parameters_that_are_huge_lose_no_digits(r, alpha, a, b):
+    """Differences of log gammas would: a coefficient tied on a and b that runs far up made a base likelier by 61,756
+    log units than it is."""
+    rows = np.array([[0.0, 0.0, 39.0], [1.0, 3.0, 39.0], [7.0, 30.0, 38.0], [200.0, 38.5, 39.0]])
+    theta = np.array([r, alpha, a, b])
+    found = MODELS["bg_nbd"].kernel.each(rows, theta[None, None], derivatives=True)[0]
+    with mpmath.workdps(60):
+        for row, of_row in zip(rows, found, strict=True):
+            exact = float(_exact_bg_nbd(row, theta))
+            assert abs(of_row[0] - exact) < 1e-9 * max(1.0, abs(exact))
+            for k in range(4):
+                moved = [theta * np.exp(step * (np.arange(4) == k)) for step in (1e-4, -1e-4)]
+                above, below = (_exact_bg_nbd(row, by_hand) for by_hand in moved)
+                slope = float((above - below) / mpmath.mpf(2e-4))
+                assert abs(theta[k] * of_row[2 + k] - slope) < 1e-6 * max(1.0, abs(slope))

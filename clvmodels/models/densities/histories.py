@@ -25,6 +25,8 @@ import numpy as np
 CONTRACTED = {"contract", "nsz"}
 """Products may be added without rounding in between. Nothing else of `fastmath`: sums keep their order, so that they
 are the same on every machine that can do this, and what is no number stays so."""
+LARGE = 1e4
+"""From here on a difference of log gammas loses digits that the terms of their series keep."""
 NOTHING_LEFT = 45.0
 """As in `parts.contract`: exp(-45) changes no digit of a whole."""
 FARTHEST = 600.0
@@ -106,7 +108,16 @@ def gammas(z):  # pragma: no cover - compiled
         product *= z
         reciprocals += 1.0 / z
         z += 1.0
-    log_z, inverse = math.log(z), 1.0 / z
+    log_z = math.log(z)
+    of_log_gamma, of_digamma = stirling(z)
+    log_gamma = (z - 0.5) * log_z - z + HALF_LOG_2PI + of_log_gamma - math.log(product)
+    return log_gamma, log_z - of_digamma - reciprocals
+
+
+@inlined
+def stirling(z):  # pragma: no cover - compiled
+    """What Stirling's series adds to (z - 1/2) log z - z + log(2 pi) / 2, and takes from log z, for z >= 10."""
+    inverse = 1.0 / z
     square = inverse * inverse
     p = 1 / 156
     p = p * square - 691 / 360360
@@ -115,7 +126,6 @@ def gammas(z):  # pragma: no cover - compiled
     p = p * square + 1 / 1260
     p = p * square - 1 / 360
     p = p * square + 1 / 12
-    log_gamma = (z - 0.5) * log_z - z + HALF_LOG_2PI + p * inverse - math.log(product)
     q = 1 / 12
     q = q * square - 691 / 32760
     q = q * square + 1 / 132
@@ -123,7 +133,7 @@ def gammas(z):  # pragma: no cover - compiled
     q = q * square + 1 / 252
     q = q * square - 1 / 120
     q = q * square + 1 / 12
-    return log_gamma, log_z - 0.5 * inverse - q * square - reciprocals
+    return p * inverse, 0.5 * inverse + q * square
 
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -169,9 +179,19 @@ def poisson_gamma_without_end(rows, theta, variant, out):  # pragma: no cover - 
 
 @inlined
 def rise(z, n):  # pragma: no cover - compiled
-    """log Gamma(z + n) - log Gamma(z), and its derivative by z."""
+    """log Gamma(z + n) - log Gamma(z), and its derivative by z.
+
+    Of a large z the two log gammas are not subtracted: of 1e15 they are 3e16 each, whose last digit is a 4.
+    """
     if n == 0.0:
         return 0.0, 0.0
+    if z > LARGE:
+        growth = math.log1p(n / z)
+        log_gamma, digamma = stirling(z)
+        log_gamma_above, digamma_above = stirling(z + n)
+        # (z - 1/2) log(1 + n / z) is nearly n, which is nothing beside n log(z + n)
+        log_rise = n * math.log(z + n) + ((z - 0.5) * growth - n) + (log_gamma_above - log_gamma)
+        return log_rise, growth + (digamma - digamma_above)
     log_upper, psi_upper = gammas(z + n)
     log_lower, psi_lower = gammas(z)
     return log_upper - log_lower, psi_upper - psi_lower
