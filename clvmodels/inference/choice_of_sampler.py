@@ -11,7 +11,12 @@ from clvmodels.draws import Array
 from clvmodels.errors import FitError, Problem
 from clvmodels.inference.attempts import Attempt
 from clvmodels.inference.density import Density
-from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale, laplace_over_scales
+from clvmodels.inference.samplers.along import (
+    laplace_along_ridge,
+    laplace_along_scale,
+    laplace_over_scales,
+    laplace_without_labels,
+)
 from clvmodels.inference.samplers.checks import Check, laplace_checks, mle_checks, nuts_checks
 from clvmodels.inference.samplers.laplace import LaplaceDraws
 from clvmodels.inference.samplers.mle import MleResult, mle
@@ -26,7 +31,8 @@ SMALLEST_AND_LARGEST = 0.02**2, 3.0**2
 """Bounds of a between-group variance while it is looked for: at 0 the coefficients are 0 too, and it would stay there;
 coefficients of 3 are factors of 20 between groups."""
 MOST_COORDINATES = 100
-"""Coordinates beyond which importance weights are too uneven: with 500 labels two in a hundred were effective."""
+"""Coordinates beyond which importance weights are too uneven: with 500 labels two in a hundred were effective. The
+labels of one group can be integrated out."""
 TARGET_ACCEPT, TARGET_ACCEPT_POOLED = 0.9, 0.97
 """Pooled groups are a funnel, whose neck only short steps enter without diverging."""
 
@@ -80,17 +86,20 @@ def _by_likelihood(structure: Density) -> Sampled:
 def _by_laplace(structure: Density, draws: int, seed: int) -> Sampled:
     """Around the mode, or along the ridge it lies on; with pooled groups along or over their between-group sds."""
     scales = structure.scale_coordinates()
-    if structure.target.size > MOST_COORDINATES:
-        what = f"{structure.target.size} coordinates: importance sampling is for {MOST_COORDINATES} at most"
-        raise FitError(Problem(what, known="Use method='nuts'"))
     if len(scales) > 2:
         what = f"{len(scales)} pooled groups: importance sampling follows two between-group sds at most"
+        raise FitError(Problem(what, known="Use method='nuts'"))
+    is_large = structure.target.size > MOST_COORDINATES
+    if is_large and len(scales) != 1:
+        what = f"{structure.target.size} coordinates: importance sampling is for {MOST_COORDINATES} at most"
         raise FitError(Problem(what, known="Use method='nuts'"))
     if len(scales) == 2:
         near = _whitening(structure)
         if near is None:
             raise FitError(Problem("no mode was found given the between-group sds", known="Use method='nuts'"))
         weighted = laplace_over_scales(structure.target, scales, near.u, draws, seed)
+    elif scales and is_large:
+        weighted = laplace_without_labels(structure.target, scales[0], draws, seed, structure.scale_units()[0])
     elif scales:
         weighted = laplace_along_scale(structure.target, scales[0], draws, seed, structure.scale_units()[0])
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ import pytensor.tensor as pt
 from clvmodels.draws import Array
 from clvmodels.inference.direct import direct_density
 from clvmodels.inference.effects import SD_PRIOR, Effect, moved
-from clvmodels.inference.target import Target
-from clvmodels.inference.terms import Scale, Term, make_terms
+from clvmodels.inference.target import Siblings, Target
+from clvmodels.inference.terms import PooledGroup, Scale, Term, make_terms
 from clvmodels.inference.unique_rows import UniqueRows
 from clvmodels.models.contract import Model, Parameter
 from clvmodels.models.densities.operation import log_prob as kernel_log_prob
@@ -60,7 +61,7 @@ class Density:
         self._centring = {t.name: pytensor.shared(np.ones(len(t.labels)), f"centring {t.name}") for t in self.terms}
         self.slices = self._layout()
         self.direct = None if self.terms else direct_density(model, self.priors, self.factors, with_prior)
-        self.target = Target(self._names(), self._graph, self._starts(), direct=self.direct)
+        self.target = Target(self._names(), self._graph, self._starts(), direct=self.direct, siblings=self._siblings())
 
     def set_data(self, condensed: UniqueRows, table: pd.DataFrame, scales: Mapping[str, Scale]) -> None:
         """Exchange the customers; what is compiled stays. Coefficients of groups are centred again."""
@@ -124,6 +125,58 @@ class Density:
 
     def _graph(self, u: pt.TensorVariable) -> pt.TensorVariable:
         """The log density of coordinates u [K]."""
+        theta, log_prior = self._parameters(u)
+        coefficients: dict[str, Any] = {}
+        for term in self.terms:
+            block, centring = u[self.slices[term.name]], self._centring[term.name]
+            log_prior = log_prior + term.log_prior(block, centring)
+            _add(coefficients, term, term.per_row(block, self._designs[term.name], centring))
+        log_prob = kernel_log_prob(self.model, self._rows, moved(self.model, theta, coefficients, pt))
+        log_likelihood = pt.sum(self._weights * log_prob)
+        return log_prior + log_likelihood if self.with_prior else log_likelihood
+
+    def _siblings(self) -> Siblings | None:
+        """The coefficients of the pooled group with the most labels, where there is one."""
+        pooled = [term for term in self.terms if isinstance(term, PooledGroup)]
+        if not pooled:
+            return None
+        largest = max(pooled, key=lambda term: len(term.labels))
+        block = self.slices[largest.name]
+        places = np.arange(block.start + 1, block.stop)
+        return Siblings(places, block.start, partial(self._separated, largest, places))
+
+    def _separated(
+        self, group: PooledGroup, places: np.ndarray, v: Any, z: Any, differentiable: bool
+    ) -> tuple[Any, Any]:
+        """The log density as a sum over the labels of a group: what is left at the other coordinates v, and [G, N] what
+        each label adds with each of its values z [G, N]."""
+        size = len(self._names())
+        others = np.delete(np.arange(size), places)
+        u = pt.set_subtensor(pt.zeros(size)[others], v)
+        theta, rest = self._parameters(u)
+        values = z.shape[1]
+        coefficients: dict[str, Any] = {}
+        for term in self.terms:
+            block, centring = u[self.slices[term.name]], self._centring[term.name]
+            design = self._designs[term.name]
+            if term is group:
+                log_sd, of_each = block[0], centring[:, None]
+                rest = rest + group.log_prior_of_scale(log_sd)
+                parts = group.log_prior_of_groups(log_sd, z, of_each)
+                group_of_row, per_row = design, group.of_groups(log_sd, z, of_each)[design].flatten()
+            else:
+                rest = rest + term.log_prior(block, centring)
+                per_row = pt.repeat(term.per_row(block, design, centring), values)
+            _add(coefficients, term, per_row)
+        # a row's values one after the other: what a kernel computes of its statistics serves them all
+        rows = {name: pt.repeat(statistic, values) for name, statistic in self._rows.items()}
+        theta_of_rows = moved(self.model, theta, coefficients, pt)
+        log_prob = kernel_log_prob(self.model, rows, theta_of_rows, differentiable)
+        weighted = self._weights[:, None] * log_prob.reshape((-1, values))
+        return rest, pt.inc_subtensor(parts[group_of_row], weighted)
+
+    def _parameters(self, u: Any) -> tuple[dict[str, Any], Any]:
+        """The model's parameters and the log density of their priors, in the graph."""
         theta: dict[str, Any] = {}
         log_prior = pt.constant(0.0)
         for k, parameter in enumerate(self.model.parameters):
@@ -131,16 +184,7 @@ class Density:
             theta[parameter.name] = parameter.value(stated)
             log_density = self.priors[parameter.name].log_density(stated, self.factors[parameter.name])
             log_prior = log_prior + log_density + parameter.log_jacobian(u[k], stated, pt)
-        coefficients: dict[str, Any] = {}
-        for term in self.terms:
-            block, centring = u[self.slices[term.name]], self._centring[term.name]
-            log_prior = log_prior + term.log_prior(block, centring)
-            per_row = term.per_row(block, self._designs[term.name], centring)
-            for name in term.effect.parameters:
-                coefficients[name] = coefficients.get(name, 0.0) + per_row
-        log_prob = kernel_log_prob(self.model, self._rows, moved(self.model, theta, coefficients, pt))
-        log_likelihood = pt.sum(self._weights * log_prob)
-        return log_prior + log_likelihood if self.with_prior else log_likelihood
+        return theta, log_prior
 
     def _starts(self) -> Array:
         """The prior's median, its low and high corner, and both in which low and high alternate. [5, K]
@@ -161,6 +205,12 @@ class Density:
 
 def _median(prior: Prior) -> float:
     return float(quantiles(prior, np.array([0.5]))[0])
+
+
+def _add(coefficients: dict[str, Any], term: Term, per_row: Any) -> None:
+    """Add a term's coefficient of each row to those of the parameters that it moves."""
+    for name in term.effect.parameters:
+        coefficients[name] = coefficients.get(name, 0.0) + per_row
 
 
 def _shared(name: str, blank: np.ndarray) -> Any:

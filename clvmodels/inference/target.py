@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pytensor
@@ -16,6 +17,25 @@ from clvmodels.inference.direct import DirectDensity
 
 NAMED = 10
 """Coordinates that a message names."""
+
+
+class Siblings(NamedTuple):
+    """Coordinates that are independent of each other given all the others, as the coefficients of a group's labels are.
+
+    Parameters
+    ----------
+    places : [G]
+        Where they lie in the flat vector.
+    log_sd
+        Where the log of their standard deviation lies, before anything is known of them but that.
+    graph
+        The others v [K - G], values z [G, N] of each of these, and whether gradients will be taken -> the log density
+        as a sum: `rest`, a scalar, and `parts` [G, N], what each of the values adds to it.
+    """
+
+    places: np.ndarray
+    log_sd: int
+    graph: Callable[[TensorVariable, TensorVariable, bool], tuple[TensorVariable, TensorVariable]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +55,16 @@ class Target:
         Points from which the mode is searched, far enough apart to find a second one.
     direct
         The same log density without a graph, where there is one: nothing is compiled then before the first number.
+    siblings
+        Coordinates that are independent given the others, where there are any: they need no more gradients for a
+        curvature than one does, and can be integrated out one by one.
     """
 
     names: tuple[str, ...]
     graph: Callable[[TensorVariable], TensorVariable]
     starts: np.ndarray
     direct: DirectDensity | None = field(default=None, kw_only=True)
+    siblings: Siblings | None = field(default=None, kw_only=True)
 
     def __post_init__(self):
         starts = np.atleast_2d(np.asarray(self.starts, dtype=float))
@@ -54,6 +78,11 @@ class Target:
     def size(self) -> int:
         """Number of coordinates, K."""
         return len(self.names)
+
+    @cached_property
+    def independent(self) -> np.ndarray:
+        """Positions of coordinates that are independent of each other given the others; often none. [G]"""
+        return np.empty(0, dtype=int) if self.siblings is None else self.siblings.places
 
     def value_and_grad(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """The log density at u [K] and its gradient [K]; what is not finite is returned as it is.
@@ -139,6 +168,10 @@ class Conditional(Target):
         if starts is None:
             starts = joint.starts[:, free]
         return cls(names, joint.graph, starts, joint, fixed, free)
+
+    @cached_property
+    def independent(self) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.free, self.joint.independent))
 
     def value_and_grad(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         point = self.fixed.copy()

@@ -147,15 +147,24 @@ class PooledGroup(Term):
 
     def log_prior(self, block: Any, centring: Any) -> Any:
         log_sd, z = block[0], block[1:]
-        log_width = centring * log_sd
-        log_normal = -0.5 * (z * pt.exp(-log_width)) ** 2 - log_width - 0.5 * np.log(2.0 * np.pi)
+        return self.log_prior_of_scale(log_sd) + self.log_prior_of_groups(log_sd, z, centring).sum()
+
+    def log_prior_of_scale(self, log_sd: Any) -> Any:
+        """Log density of the block's first coordinate, in the graph."""
         # The prior is of the sd, the coordinate its log: + log_sd is the Jacobian.
-        return self.effect.sd_prior.log_density(pt.exp(log_sd)) + log_sd + log_normal.sum()
+        return self.effect.sd_prior.log_density(pt.exp(log_sd)) + log_sd
+
+    def log_prior_of_groups(self, log_sd: Any, z: Any, centring: Any) -> Any:
+        """Log density of each of the others given the first, in the graph."""
+        log_width = centring * log_sd
+        return -0.5 * (z * pt.exp(-log_width)) ** 2 - log_width - 0.5 * np.log(2.0 * np.pi)
 
     def per_row(self, block: Any, design: Any, centring: Any) -> Any:
-        log_sd, z = block[0], block[1:]
-        coefficients = z * pt.exp((1.0 - centring) * log_sd)
-        return coefficients[design]
+        return self.of_groups(block[0], block[1:], centring)[design]
+
+    def of_groups(self, log_sd: Any, z: Any, centring: Any) -> Any:
+        """The coefficient of each group, in the graph."""
+        return z * pt.exp((1.0 - centring) * log_sd)
 
     def variables(self, block: Array, centring: Array) -> dict[str, Array]:
         log_sd, z = block[..., :1], block[..., 1:]

@@ -12,6 +12,7 @@ Shapes: K = coordinates, S = proposals, M = components.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from scipy import interpolate
 from clvmodels.errors import FitError, Problem
 from clvmodels.inference.samplers.counted import Counted
 from clvmodels.inference.samplers.laplace import LaplaceDraws, Thinning, weigh
+from clvmodels.inference.samplers.marginal import Marginal
 from clvmodels.inference.samplers.mode import Mode, Summit, find_mode, invert, polish
 from clvmodels.inference.samplers.plane import Plane
 from clvmodels.inference.samplers.proposals import Component, Mixture, student_t
@@ -63,6 +65,12 @@ def laplace_along_scale(target: Target, scale: int, draws: int, seed: int, unit:
         Weights too uneven to trust.
     """
     target = Counted.of(target)
+    mixture = _along_scale(target, scale, unit)
+    return _drawn_from(mixture, target, draws, np.random.default_rng(seed))
+
+
+def _along_scale(target: Counted, scale: int, unit: float) -> Mixture:
+    """The mixture along the log of a between-group sd."""
     places, grid = LOG_SD_POINTS + np.log(unit), LOG_SD_GRID + np.log(unit)
     middle = float(np.median(places))
     free = np.delete(np.arange(target.size), scale)
@@ -70,10 +78,57 @@ def laplace_along_scale(target: Target, scale: int, draws: int, seed: int, unit:
     mode = find_mode(rest)  # from several starts: two modes are refused here
     summit = Summit(mode.u, mode.value, np.linalg.inv(mode.covariance), 0.0)
     path = _follow(target, scale, places, middle, summit, np.zeros(len(free)))
-    mixture = _mixture(scale, path, grid)
+    return _mixture(scale, path, grid)
+
+
+def laplace_without_labels(target: Target, scale: int, draws: int, seed: int, unit: float = 1.0) -> LaplaceDraws:
+    """Draws from a target with so many labels in a group that their coefficients are integrated out (`Marginal`).
+
+    What is left is sampled along the log of the between-group sd; or where it has a ridge beside that, over a plane.
+
+    Parameters
+    ----------
+    unit
+        As of `laplace_along_scale`.
+
+    Raises
+    ------
+    FitError
+        No mode given the sd, or two of them; coefficients that have no one place given everything else.
+    LaplaceRefused
+        Weights too uneven to trust.
+    """
+    joint = Counted.of(target)
+    marginal = Marginal.of(joint.joint)
+    counted = Counted.of(marginal, joint.cost)
     rng = np.random.default_rng(seed)
-    joint = _mode_of(mixture)
-    return Thinning(target, joint, draws, rng).draw(mixture) or weigh(target, mixture, draws, rng, joint)
+    place = int(np.searchsorted(marginal.others, scale))
+    mixture = _along_scale(counted, place, unit)
+    mode = _mode_of(mixture)
+    drawn: LaplaceDraws | None
+    if counted.size == 2:  # nothing else is left that could be a ridge
+        drawn = _drawn_from(mixture, counted, draws, rng)
+    else:
+        drawn = Thinning(counted, mode, draws, rng).draw(mixture, patience=0)
+    if drawn is None:
+        plane = _over_scale_and_ridge(counted, place, mode).mixture()
+        drawn = _drawn_from(plane, counted, draws, rng)
+    return replace(drawn, u=marginal.complete(drawn.u, rng))
+
+
+def _over_scale_and_ridge(target: Counted, scale: int, mode: Mode) -> Plane:
+    """A plane of the log of a between-group sd and of the coordinate that is widest beside it, around a mode given the
+    sd."""
+    width = np.sqrt(np.diag(mode.covariance))
+    width[scale] = 0.0
+    widest = int(np.argmax(width))
+    pair = np.array([scale, widest])
+    free = np.delete(np.arange(target.size), pair)
+    summit = polish(Conditional.of(target, mode.u, free), mode.u[free], mode.u[free])
+    slope = np.zeros((len(free), 2))
+    slope[:, 1] = mode.covariance[free, widest] / mode.covariance[widest, widest]
+    axes = np.diag([LOG_SD_STEP, width[widest]])
+    return Plane(target, pair, mode.u[pair], axes, summit, slope, LOG_SD_NEGLIGIBLE)
 
 
 def laplace_over_scales(target: Target, scales: Sequence[int], near: np.ndarray, draws: int, seed: int) -> LaplaceDraws:
@@ -100,9 +155,12 @@ def laplace_over_scales(target: Target, scales: Sequence[int], near: np.ndarray,
     axes = LOG_SD_STEP * np.eye(len(pair))
     slope = np.zeros((len(free), len(pair)))
     mixture = Plane(target, pair, near[pair], axes, summit, slope, LOG_SD_NEGLIGIBLE).mixture()
-    rng = np.random.default_rng(seed)
-    joint = _mode_of(mixture)
-    return Thinning(target, joint, draws, rng).draw(mixture) or weigh(target, mixture, draws, rng, joint)
+    return _drawn_from(mixture, target, draws, np.random.default_rng(seed))
+
+
+def _drawn_from(mixture: Mixture, target: Counted, draws: int, rng: np.random.Generator) -> LaplaceDraws:
+    mode = _mode_of(mixture)
+    return Thinning(target, mode, draws, rng).draw(mixture) or weigh(target, mixture, draws, rng, mode)
 
 
 def laplace_along_ridge(target: Target, draws: int, seed: int) -> LaplaceDraws:

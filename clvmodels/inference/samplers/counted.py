@@ -25,11 +25,11 @@ class Counted(Target):
     cost: Cost = field(default_factory=Cost)
 
     @classmethod
-    def of(cls, target: Target) -> Counted:
-        """The target itself where it counts already."""
+    def of(cls, target: Target, cost: Cost | None = None) -> Counted:
+        """The target itself where it counts already; with a cost, what is asked for is counted there."""
         if isinstance(target, Counted):
             return target
-        return cls(target.names, target.graph, target.starts, target)
+        return cls(target.names, target.graph, target.starts, target, cost or Cost(), siblings=target.siblings)
 
     def value_many(self, u: np.ndarray) -> np.ndarray:
         self.cost.values += len(u)

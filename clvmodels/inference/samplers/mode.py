@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+from scipy import linalg, optimize
 
 from clvmodels.errors import FitError, Problem
 from clvmodels.inference.target import Target
@@ -40,6 +41,8 @@ ARRIVED = 0.5
 """Distance from a summit, in its standard deviations, at which another climb has come to it: what it may still gain is
 told by the summit's curvature."""
 NEWTON_STEPS = 40
+MANY = 20
+"""Coordinates beyond which a Newton step by Cholesky's factor is worth a second way to it."""
 LAST_STEP = 1e-7
 """Log units to gain at which a Newton step is the last: the next, quadratically smaller, would move rounding errors."""
 FIRST_STEP, STEP = 1e-4, 1e-3
@@ -93,8 +96,9 @@ class Summit:
         if flat.any():
             return f"the density is flat or curved upwards along {_listed(names, flat)}"
         scale = np.sqrt(diagonal)
-        eigenvalues, vectors = np.linalg.eigh(self.curvature / np.outer(scale, scale))
-        if eigenvalues[0] < SINGULAR:
+        scaled = self.curvature / np.outer(scale, scale)
+        if not _is_positive(scaled - SINGULAR * np.eye(len(scale))):
+            _, vectors = np.linalg.eigh(scaled)
             leaning = np.abs(vectors[:, 0]) > LEANING
             return f"the Hessian is singular or indefinite, along {_listed(names, leaning)}"
         if self.left >= converged:
@@ -103,7 +107,11 @@ class Summit:
 
     def log_mass(self) -> float:
         """Laplace's approximation of the log mass around the summit, up to a constant."""
-        return self.value - 0.5 * np.linalg.slogdet(self.curvature)[1]
+        return self.value - 0.5 * self._log_det
+
+    @cached_property
+    def _log_det(self) -> float:
+        return float(np.linalg.slogdet(self.curvature)[1])
 
 
 def find_mode(target: Target) -> Mode:
@@ -261,13 +269,27 @@ def polish(target: Target, start: np.ndarray, u: np.ndarray, last_step: float = 
 
 def _newton_step(curvature: np.ndarray, grad: np.ndarray) -> np.ndarray:
     """Up along every eigenvector, by the gradient over the size of the curvature, whatever its sign."""
+    if len(grad) > MANY and _is_positive(curvature):
+        return _no_longer_than(LONGEST_STEP, linalg.cho_solve(linalg.cho_factor(curvature), grad))
     eigenvalues, vectors = np.linalg.eigh(curvature)
     size = np.abs(eigenvalues)
     # Curvatures that are rounding errors of the largest are taken for its 1e-12th; 1e-300 keeps 0 / 0 away.
     bounded = np.maximum(size, 1e-12 * size.max() + 1e-300)
-    step = vectors @ ((vectors.T @ grad) / bounded)
-    longest = max(np.abs(step).max(), 1e-300)
-    return step * min(1.0, LONGEST_STEP / longest)
+    return _no_longer_than(LONGEST_STEP, vectors @ ((vectors.T @ grad) / bounded))
+
+
+def _no_longer_than(longest: float, step: np.ndarray) -> np.ndarray:
+    """The step, shortened where it goes further along a coordinate."""
+    return step * min(1.0, longest / max(np.abs(step).max(), 1e-300))
+
+
+def _is_positive(matrix: np.ndarray) -> bool:
+    """Whether a symmetric matrix is positive definite: a tenth of the time that its eigenvalues take."""
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _backtrack(target: Target, u, value, step) -> tuple[np.ndarray, float, np.ndarray] | None:
@@ -282,15 +304,29 @@ def _backtrack(target: Target, u, value, step) -> tuple[np.ndarray, float, np.nd
 
 
 def _curvature(target: Target, u: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Negative Hessian [K, K] by central differences of the gradient, 2 K evaluations."""
-    rows = np.empty((target.size, target.size))
-    for i, step in enumerate(steps):
-        shift = np.zeros(target.size)
-        shift[i] = step
-        _, grad_below = target.value_and_grad(u - shift)
-        _, grad_above = target.value_and_grad(u + shift)
-        rows[i] = (grad_below - grad_above) / (2 * step)
-    return (rows + rows.T) / 2
+    """Negative Hessian [K, K] by central differences of the gradient, two for each coordinate.
+
+    Those that are independent given the others are moved together: each feels its own step only.
+    """
+    together = target.independent
+    alone = np.setdiff1d(np.arange(target.size), together)
+    curvature = np.zeros((target.size, target.size))
+    for i in alone:
+        curvature[i] = _fall_of_gradient(target, u, np.array([i]), steps) / (2 * steps[i])
+    if len(together):
+        curvature[np.ix_(together, alone)] = curvature[np.ix_(alone, together)].T
+        fall = _fall_of_gradient(target, u, together, steps)[together]
+        curvature[together, together] = fall / (2 * steps[together])
+    return (curvature + curvature.T) / 2
+
+
+def _fall_of_gradient(target: Target, u: np.ndarray, moved: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """By how much the gradient falls from one step before u to one step behind it. [K]"""
+    shift = np.zeros(target.size)
+    shift[moved] = steps[moved]
+    _, grad_below = target.value_and_grad(u - shift)
+    _, grad_above = target.value_and_grad(u + shift)
+    return grad_below - grad_above
 
 
 def _starts_table(summits: Sequence[Summit], problems: Sequence[str], top: Summit) -> pd.DataFrame:
