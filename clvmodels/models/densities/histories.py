@@ -412,6 +412,37 @@ def over_lanes(sums, number):  # pragma: no cover - compiled
     return first + second
 
 
+# What lies ahead of Pareto/NBD -----------------------------------------------------------------------------------
+
+FARTHEST_TIME = 1e300
+"""In lengths of the lifetime: log1p is that of a number up to here."""
+
+
+@loop
+def times_left_of_pareto(s, base, t, out):  # pragma: no cover - compiled
+    """E[min(residual lifetime, t)] of times t [N, P], increasing, out alike; with B = beta + T
+
+        B / (s - 1) (1 - (B / (B + t))^(s - 1)),
+
+    written so that s = 1 is no exception.
+    """
+    last = t.shape[1] - 1
+    for i in range(t.shape[0]):
+        power, B = s[i] - 1.0, base[i]
+        if t[i, last] < FARTHEST_TIME * B:
+            for p in range(t.shape[1]):
+                growth = log1p(t[i, p] / B)
+                argument = max(-power * growth, SMALLEST_EXPONENT)
+                shrink = 1.0 if argument == 0.0 else expm1(argument) / argument
+                out[i, p] = B * growth * shrink if argument > SMALLEST_EXPONENT else B / power
+        else:
+            for p in range(t.shape[1]):
+                growth = math.log1p(t[i, p] / B)
+                argument = -power * growth
+                shrink = 1.0 if argument == 0.0 else math.expm1(argument) / argument
+                out[i, p] = B * growth * shrink
+
+
 # GG/NBD ---------------------------------------------------------------------------------------------------------
 
 HUGE = 500.0

@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, State, Theta
+from clvmodels.models.densities.histories import times_left_of_pareto
 from clvmodels.models.kernels import over_times, times_at_hazards
 from clvmodels.models.parts.clock import ClockLifetime
 from clvmodels.models.parts.contract import NOTHING_LEFT
@@ -106,11 +107,4 @@ class ExponentialGamma(ClockLifetime):
 
         With B = beta + T: B / (s - 1) * (1 - (B / (B + t))^(s - 1)), written so that s = 1 is no exception.
         """
-        base = np.asarray(theta["beta"] + rows["T"])[..., None]
-        power = (np.asarray(theta["s"]) - 1.0)[..., None]
-        log_growth = np.log1p(t / base)
-        argument = power * log_growth
-        with np.errstate(invalid="ignore", divide="ignore"):
-            # (1 - e^-x) / x, which is 1 at s = 1
-            shrink = np.where(argument == 0.0, 1.0, -np.expm1(-argument) / argument)
-        return base * log_growth * shrink
+        return over_times(times_left_of_pareto, theta["s"], theta["beta"] + rows["T"], t=t)
