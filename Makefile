@@ -1,6 +1,6 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study first-year-study confirm reports benchmark drawings mutation format clean
+.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study first-year-study totals confirm reports benchmark drawings mutation format clean
 python := .venv/bin/python
 studies := experiments/calibration/run.py experiments/calibration/run_profit.py experiments/profit/run.py experiments/first_year/run.py
 
@@ -48,6 +48,9 @@ drawings: setup ## accept drawings and the tiny page as they are now, and look a
 
 mutation: setup ## would the tests notice? faults made by a library, in an environment of its own; see tools/mutation.py
 	$(python) tools/mutation.py
+
+totals: setup ## do ranges of totals hold? plain and backtested, from nine days of five data sets, into reports/totals; resumes
+	$(python) experiments/totals/run.py
 
 reports: setup ## rebuild the committed reports from their stored folders, say what changed for a reader; nothing is sampled
 	@$(python) experiments/reports.py

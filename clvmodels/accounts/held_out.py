@@ -21,9 +21,14 @@ from clvmodels.valuation.parts import CREDIT, PARTS
 
 
 def known_until(
-    company: Company, holdout: Holdout, costs: Iterable[str], windows: Windows | None = None
+    company: Company,
+    holdout: Holdout,
+    costs: Iterable[str],
+    windows: Windows | None = None,
+    known_at: pd.Timestamp | None = None,
 ) -> dict[str, pd.Timestamp]:
-    """The last day of the holdout up to which each part of profit is known of all purchases, by part.
+    """The last day of the holdout up to which each part of profit is known of all purchases, by part; `known_at` is the
+    day on which it is asked, by default the last of the data.
 
     Parts of which nothing is known are left out: the credit for customers who were brought, whose own value is still
     to come; retention, where no table tells of campaigns; costs whose window reaches back before the holdout.
@@ -34,7 +39,7 @@ def known_until(
         del ends[RETENTION]
     for name, cost in get_costs(costs).items():
         if cost.window is not None:
-            settled = company.transactions.data_end - pd.Timedelta(days=days[name])
+            settled = (known_at or company.transactions.data_end) - pd.Timedelta(days=days[name])
             ends[cost.part] = min(ends[cost.part], settled)
     return {part: end for part, end in ends.items() if end >= holdout.start}
 

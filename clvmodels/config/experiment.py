@@ -38,7 +38,8 @@ from clvmodels.valuation.economics import Economics
 
 class Experiment(Section):
     """One experiment: the whole file, defaults filled in. `value_at: data_end` judges on the holdout, then fits and
-    values again on all data; `calibration_end` values what was judged."""
+    values again on all data; `calibration_end` values what was judged. `totals: backtested` corrects the sums of all
+    customers by what the entries' forecasts of earlier days have missed by; `plain` tells the models' own."""
 
     title: Text
     data: DataSection
@@ -51,6 +52,7 @@ class Experiment(Section):
     kpis: KpiSection | None = None
     metrics: tuple[str, ...]
     figures: tuple[str, ...]
+    totals: Literal["plain", "backtested"] = "backtested"
     value_at: Literal["data_end", "calibration_end"] = "data_end"
     top_share: Annotated[float, Field(gt=0, lt=1, description="A share of the customers: 0.2 means the best 20%")] = 0.2
     report: ReportSection = ReportSection()

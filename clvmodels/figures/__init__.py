@@ -11,6 +11,7 @@ import pandas as pd
 
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.figures import (
+    backtests,
     calibration,
     checks,
     concentration,
@@ -72,6 +73,7 @@ FIGURES: dict[str, Figure] = {
     "money_fifths": money_fifths.FIGURE,
     "money_pit": money_pit.FIGURE,
     "money_capture": money_capture.FIGURE,
+    "backtests": backtests.FIGURE,
     "rolling_origins": rolling_origins.FIGURE,
     "model_comparison": model_comparison.FIGURE,
     "scores": scores.FIGURE,

@@ -138,10 +138,11 @@ def _ahead(row: pd.Series, about: About) -> str:
 
 
 def _percents(rows: pd.DataFrame) -> pd.DataFrame:
-    """What came and the forecast in percent of the middle of the row's forecast. Where that is 0 so is all of it."""
+    """What came and the forecasts in percent of the middle of the last way of forecasting the same total. Where that is
+    0 so is all of it."""
     columns = ["actual", *QUANTILES]
-    middle = rows["q50"].where(rows["q50"] > 0)
-    return rows.assign(**rows[columns].mul(100).div(middle, axis=0).fillna(0.0))
+    middle = rows.groupby(["origin", "until"])["q50"].transform("last")
+    return rows.assign(**rows[columns].mul(100).div(middle.where(middle > 0), axis=0).fillna(0.0))
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:

@@ -54,6 +54,9 @@ class Judged:
     amounts_log_prob
         Log density of each customer's held-out amounts given their number, by customer_id; None where the entry's
         spend model tells none.
+    factor
+        What the total of purchases is to be multiplied by in every draw, for what earlier forecasts missed by
+        (`discrepancy.Learned`); None where that was not asked for. [D]
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Judged:
     spend_density_of: str = "amounts"
     money: Mapping[str, Money] = field(default_factory=dict)
     amounts_log_prob: pd.Series | None = None
+    factor: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.holdout is None:

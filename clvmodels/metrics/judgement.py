@@ -19,6 +19,7 @@ from clvmodels.draws import Array, group_means, quantiles, total
 from clvmodels.metrics.bands import CHANCE, InsideCount, inside_count, isotonic_line, points_outside
 from clvmodels.metrics.judged import Judged
 from clvmodels.metrics.pit import in_the_middle, randomised_pit, surplus_curve
+from clvmodels.metrics.total_purchases import total_draws
 
 FEW_CUSTOMERS = 100
 """A smaller base has fewer groups by past frequency, and a coarser reliability curve."""
@@ -76,9 +77,14 @@ class Judgement:
         return int(self.judged.actual.sum())
 
     @cached_property
+    def own_total_draws(self) -> Array:
+        """The model's own forecast of that total, whatever it has learned from earlier ones. [D]"""
+        return total(self.judged.futures.purchases)
+
+    @cached_property
     def total(self) -> dict[str, float]:
         """Quantiles of the forecast of that total."""
-        return quantiles(total(self.judged.futures.purchases))
+        return quantiles(total_draws(self.judged))
 
     @property
     def side_of_total(self) -> str:

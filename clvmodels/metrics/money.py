@@ -8,8 +8,8 @@ Shapes: D = draw, C = customer_id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -76,6 +76,11 @@ class Money:
         The last day whose purchases count: of later ones it is not known yet what came of them.
     seed
         Key of the randomised PIT.
+    part_totals : part -> [D]
+        What `realised` is the sum of, over all customers.
+    factors : part -> [D]
+        What the total of each part is to be multiplied by, for what earlier forecasts missed by
+        (`discrepancy.Learned`); none where that was not asked for.
     """
 
     name: str
@@ -85,6 +90,8 @@ class Money:
     actual: Array
     until: pd.Timestamp
     seed: int = 0
+    part_totals: Mapping[str, Array] = field(default_factory=dict)
+    factors: Mapping[str, Array] = field(default_factory=dict)
 
     def blocks(self, elements: int = BLOCK_ELEMENTS) -> Iterator[tuple[slice, Array, Array]]:
         """Blocks of customers: their places, draws [block, D] and what came [block]."""
@@ -97,8 +104,16 @@ class Money:
 
     @cached_property
     def totals(self) -> Array:
-        """Forecast of what all customers bring together. [D]"""
+        """Forecast of what all customers bring together, by the model alone. [D]"""
         return total(self.realised)
+
+    @cached_property
+    def judged_totals(self) -> Array:
+        """The forecast of it that is told and judged: where totals have learned from earlier forecasts, the sum of the
+        parts, each times its factor. [D]"""
+        if not self.factors:
+            return self.totals
+        return np.sum([self.factors[part] * draws for part, draws in self.part_totals.items()], axis=0)
 
     @cached_property
     def actual_total(self) -> float:
@@ -107,7 +122,7 @@ class Money:
     @cached_property
     def total(self) -> dict[str, float]:
         """Quantiles of the forecast of the total."""
-        return quantiles(self.totals)
+        return quantiles(self.judged_totals)
 
     @property
     def side_of_total(self) -> str:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from clvmodels import words
+from clvmodels.draws import quantiles
 from clvmodels.metrics.judged import Headline, Judged, Metric, Row, mean_interval, share_interval
 from clvmodels.metrics.log_score import log_probabilities
 from clvmodels.metrics.money import TOP_SHARES, Money
 from clvmodels.metrics.pit import in_the_middle
-from clvmodels.metrics.total_purchases import percent
+from clvmodels.metrics.total_purchases import backtested_rows, percent
 
 
 def compute_total(judged: Judged) -> list[Row]:
@@ -26,7 +27,8 @@ def compute_total(judged: Judged) -> list[Row]:
 
 
 def _total_rows(money: Money) -> Iterator[Row]:
-    lower, upper = money.total["q5"], money.total["q95"]
+    own = quantiles(money.totals)
+    lower, upper = own["q5"], own["q95"]
     forecast = np.array([money.totals.mean(), lower, upper])
     bias = np.full(3, np.nan)
     if money.actual_total:
@@ -35,7 +37,9 @@ def _total_rows(money: Money) -> Iterator[Row]:
     yield Row(f"{name}.actual", money.actual_total)
     yield Row(f"{name}.forecast", *forecast.tolist())
     yield Row(f"{name}.bias_percent", *bias.tolist())
-    yield Row(f"{name}.interval_holds", float(money.side_of_total == "inside"))
+    yield Row(f"{name}.interval_holds", float(lower <= money.actual_total <= upper))
+    if money.factors:
+        yield from backtested_rows(name, money.judged_totals, money.actual_total)
 
 
 def compute_crps(judged: Judged) -> list[Row]:

@@ -218,6 +218,11 @@ def limits(stored: Stored) -> list[str]:
     sentences = _limits_of_value(about) if "total_value" in tables else []
     if not about.holdout:
         sentences.append("Nothing was held out: how well the model forecasts is not known from this run.")
+    if about.totals == "backtested":
+        sentences.append(
+            "Totals are widened and moved by what the model's forecasts of earlier days missed by; single customers, "
+            "groups and periods are told as the model has them."
+        )
     trend = "no season and no trend: whole years are little affected, single weeks and months are"
     if about.time != "continuous":
         trend = f"no trend: a {about.time_unit} that is good or bad for all comes as a surprise"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clvmodels.decisions.payback import Payback
     from clvmodels.kpis.indicators import Kpis
     from clvmodels.inference.posterior import Posterior
+    from clvmodels.metrics.discrepancy import Learned
     from clvmodels.metrics.judged import Judged
     from clvmodels.metrics.judgement import Judgement
     from clvmodels.sources.consolidation import Company
@@ -69,6 +70,8 @@ class About:
     cores: int
     time: str = "continuous"
     """How the recommended model counts it: continuous, opportunities or renewals."""
+    totals: str = "plain"
+    """Whose totals are told: the models' own (plain), or corrected by earlier forecasts (backtested)."""
     parts: list[str] = field(default_factory=list)
     """The parts that value is made of, by name; without value none."""
     commands: list[str] = field(default_factory=list)
@@ -93,6 +96,8 @@ class EntryResult:
     """Sampling checks that failed, for which value is withheld although economics ask for it."""
     elpd: pd.DataFrame | None = None
     """Leave-one-out scores of the purchase model, where nothing is held out to judge it on; as `Judged.elpd`."""
+    learned: Learned | None = None
+    """What its forecasts of earlier days say of its totals; None where these are the model's own."""
 
     @cached_property
     def judgement(self) -> Judgement | None:
@@ -215,13 +220,15 @@ def totals(run: Run) -> pd.DataFrame:
     """Per draw: held-out purchases of each entry; of the recommended one the base's value, expected and realised, and
     each part of it, and what was made so far with it. The value is the sum of the parts but for the credit for
     referrals."""
-    from clvmodels.accounts.lifetime import lifetime_total  # here: a report of a stored folder needs no models
+    # here: a report of a stored folder needs no models, and judges nothing
+    from clvmodels.accounts.lifetime import lifetime_total
+    from clvmodels.metrics.total_purchases import total_draws
 
     parts = []
     for entry in run.entries.values():
         if entry.judged is not None:
-            counts = entry.judged.futures.purchases.sum(axis=1, dtype=np.int64)
-            parts.append(pd.DataFrame({"entry": entry.name, "total": "held-out purchases", "value": counts * 1.0}))
+            counts = total_draws(entry.judged).astype(float)
+            parts.append(pd.DataFrame({"entry": entry.name, "total": "held-out purchases", "value": counts}))
     values = run.valued.values
     if values is not None:
         for kind in ("expected", "realised"):

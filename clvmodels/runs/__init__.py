@@ -8,6 +8,7 @@ computed already:
 - `plans`: which models are to be fitted to them, with which priors and effects; refused here if they cannot be
 - `fits`: plans to posteriors, of which the folder keeps each as it is found
 - `forecasts`: posteriors to forecasts beside the holdout
+- `backtests`: the recommended entry's forecasts of earlier days, and what its totals learn from them
 - `values`: the recommended entry's posteriors to values at the date of value
 - `scores`: forecasts and values to flat rows, of entries and of customers
 - `strategy`: KPIs of the past, and what the base was worth at the ends of quarters

@@ -55,6 +55,7 @@ def about_run(
         top_share=experiment.top_share,
         entries={name: entry.label for name, entry in entries.items()},
         recommended=valued.name,
+        totals=experiment.totals,
         seed=experiment.seed,
         draws=experiment.sampler.draws,
         public=experiment.report.public,

@@ -20,6 +20,7 @@ from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.results.folder import Run, machine, store
 from clvmodels.runs.about import about_run
+from clvmodels.runs.backtests import learn, with_learned
 from clvmodels.runs.checks import all_checks, sampling_failed
 from clvmodels.runs.context import Context, Say
 from clvmodels.runs.fits import fit_entries
@@ -96,6 +97,8 @@ def run(
         entries = with_money(context, company, entries, split, value_split)
         comparison = compare_entries(entries)
         recommended = str(comparison["entry"].iloc[0])
+        learned = learn(context, company, recommended, split)  # of the others no total is told but beside it
+        entries[recommended] = with_learned(context, entries[recommended], learned)
         entries[recommended] = with_calibration_weeks(context, entries[recommended], split)
         rolling = roll(context, company, origins)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from clvmodels.customers.table import Customers, Split
 from clvmodels.dates import DAYS_PER_UNIT, period_end, period_of
 from clvmodels.draws import Array
 from clvmodels.inference.later_amounts import log_density_of_later
+from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.samplers.checks import CHECK_NAMES
 from clvmodels.metrics.judged import Judged
 from clvmodels.metrics.money import Money
@@ -72,8 +74,9 @@ def with_money(
     return with_spend
 
 
-def what_came(context: Context, company: Company, split: Split) -> Came:
-    """Spend, and with economics every part of profit that the tables tell."""
+def what_came(context: Context, company: Company, split: Split, known_at: pd.Timestamp | None = None) -> Came:
+    """Spend, and with economics every part of profit that the tables tell, as far as it is known on a day, by default
+    the last of the data."""
     customers, holdout, experiment = split.customers, split.holdout, context.experiment
     if holdout is None:
         raise ValueError("nothing is held out")
@@ -83,7 +86,7 @@ def what_came(context: Context, company: Company, split: Split) -> Came:
     if experiment.economics is None:
         return Came(ends, days, parts)
     windows = windows_of(experiment)
-    for part, day in known_until(company, holdout, experiment.costs, windows).items():
+    for part, day in known_until(company, holdout, experiment.costs, windows, known_at).items():
         end, last = (holdout.periods, day) if day == holdout.end else _whole(day, customers)
         if end > 0:
             ends[part], days[part] = end, last
@@ -106,25 +109,43 @@ def _whole(day: pd.Timestamp, customers: Customers) -> tuple[float, pd.Timestamp
 def _with_money(context: Context, entry: EntryResult, judged: Judged, later: Split, came: Came) -> Judged:
     experiment, customers = context.experiment, judged.customers
     context.say(f"{entry.label}: forecasting the held-out money")
-    ahead = money_ahead(
-        entry.posteriors | fit_costs(context, entry.name, Split(customers, judged.holdout, judged.weekly)),
-        customers,
-        experiment.economics or REVENUE_ALONE,
-        judged.holdout.periods,
-        _kinds(context, came),
-        positive=(COST_OF_RETURNS,),
-        seed=experiment.seed,
-        draws=experiment.sampler.draws,
-        folder=context.scratch / entry.name,
-        allow_failed=CHECK_NAMES,  # what failed, the checks of the run tell: it is judged like the others
-    )
+    split = Split(customers, judged.holdout, judged.weekly)
+    kinds, folder = kinds_of_money(context, came), context.scratch / entry.name
+    ahead = held_out_money(context, entry.name, entry.posteriors, split, kinds, folder, experiment.sampler.draws)
     density = log_density_of_later(
         entry.posteriors["spend"], customers.table, later.customers.table, experiment.sampler.draws
     )
     return replace(judged, money=_money(ahead, came, judged, experiment.seed), amounts_log_prob=density)
 
 
-def _kinds(context: Context, came: Came) -> dict[str, dict[str, float]]:
+def held_out_money(
+    context: Context,
+    name: str,
+    posteriors: Mapping[str, Posterior],
+    split: Split,
+    kinds: Mapping[str, Mapping[str, float]],
+    folder: Path,
+    draws: int,
+) -> dict[str, Ahead]:
+    """An entry's forecast of each kind of money in the holdout; `kinds` as `money_ahead` takes them."""
+    experiment, holdout = context.experiment, split.holdout
+    if holdout is None:
+        raise ValueError("nothing is held out")
+    return money_ahead(
+        {**posteriors, **fit_costs(context, name, split)},
+        split.customers,
+        experiment.economics or REVENUE_ALONE,
+        holdout.periods,
+        kinds,
+        positive=(COST_OF_RETURNS,),
+        seed=experiment.seed,
+        draws=draws,
+        folder=folder,
+        allow_failed=CHECK_NAMES,  # what failed, the checks of the run tell: it is judged like the others
+    )
+
+
+def kinds_of_money(context: Context, came: Came) -> dict[str, dict[str, float]]:
     """The kinds of money and the parts that each is the sum of, with their ends."""
     costs = get_costs(context.experiment.costs)
     of_profit = {part: end for part, end in came.ends.items() if part in came.parts and part != SALES}
@@ -145,14 +166,23 @@ def _money(ahead: Mapping[str, Ahead], came: Came, judged: Judged, seed: int) ->
         is_share_of_spend = name == PROFIT and kind.parts == (GROSS_MARGIN,) and GROSS_MARGIN not in ahead
         if is_share_of_spend:
             continue
-        sign = -1.0 if name == COST_OF_RETURNS else 1.0
         kinds[name] = Money(
             name=name,
             customer_id=judged.futures.customer_id,
             realised=kind.realised,
             mean=kind.mean,
-            actual=sign * came.total(kind.parts),
+            actual=_sign(name) * came.total(kind.parts),
             until=came.until(kind.parts),
             seed=seed,
+            part_totals=kind.part_totals,
         )
     return kinds
+
+
+def came_of_kind(name: str, kind: Ahead, came: Came) -> float:
+    """What came of a kind of money, of all customers together; costs are positive."""
+    return float(_sign(name) * came.total(kind.parts).sum())
+
+
+def _sign(name: str) -> float:
+    return -1.0 if name == COST_OF_RETURNS else 1.0

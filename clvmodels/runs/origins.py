@@ -22,10 +22,13 @@ from clvmodels.customers.table import Split
 from clvmodels.dates import DAYS_PER_UNIT, period_end
 from clvmodels.draws import quantiles, total
 from clvmodels.errors import ClvError, DataError, FitError, Problem
+from clvmodels.metrics.discrepancy import Learned
 from clvmodels.metrics.interval_score import interval_score
 from clvmodels.metrics.judged import Judged
 from clvmodels.metrics.judgement import side_of
+from clvmodels.metrics.total_purchases import total_draws
 from clvmodels.results.folder import EntryResult, Rolling
+from clvmodels.runs.backtests import BACKTESTED, learn, with_learned
 from clvmodels.runs.context import Context
 from clvmodels.runs.fits import fit_entry
 from clvmodels.runs.forecasts import judge_entry
@@ -38,6 +41,7 @@ from clvmodels.sources.consolidation import Company
 FIRST_ORIGIN, LAST_ORIGIN = 1 / 4, 7 / 8
 """Between these shares of the data's span lie origins of which only the number is said; the last lies earlier where the
 longest holdout in time units asks for it."""
+PLAIN = "plain"
 KEYS = ("origin", "until", "holdout")
 
 
@@ -160,9 +164,10 @@ def roll(context: Context, company: Company, origins: list[Origin]) -> Rolling |
     for place, origin in enumerate(origins, start=1):
         said = f"Origin {place} of {len(origins)}, {origin.day:%Y-%m-%d}"
         here = _at_origin(context, said)
+        learned: dict[str, Learned | None] = {}
         for split in origin.splits:
             try:
-                entries = _judged_at(here, company, split)
+                entries = _judged_at(here, company, split, learned)
             except FitError as error:
                 raise FitError(_at(origin.day, error.problems)) from error
             keys = _keys(split)
@@ -187,8 +192,11 @@ def _keys(split: Split) -> dict[str, Any]:
     return dict(zip(KEYS, (origin, until, holdout.periods), strict=True))
 
 
-def _judged_at(context: Context, company: Company, split: Split) -> dict[str, EntryResult]:
-    """Every entry beside what came, its arrays in a folder that is emptied for the next."""
+def _judged_at(
+    context: Context, company: Company, split: Split, learned: dict[str, Learned | None]
+) -> dict[str, EntryResult]:
+    """Every entry beside what came, its arrays in a folder that is emptied for the next. `learned` keeps what each has
+    learned of earlier days, which is the same for all holdouts of an origin."""
     folder = context.scratch / "origin"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -197,7 +205,12 @@ def _judged_at(context: Context, company: Company, split: Split) -> dict[str, En
     entries = {}
     for name in context.experiment.models:
         entries[name] = judge_entry(here, name, fit_entry(here, name, split, day), split)
-    return with_money(here, company, entries, split, split)
+    entries = with_money(here, company, entries, split, split)
+    for name, entry in entries.items():
+        if name not in learned:
+            learned[name] = learn(here, company, name, split)
+        entries[name] = with_learned(here, entry, learned[name])
+    return entries
 
 
 def total_rows(entry: EntryResult) -> Iterator[dict[str, Any]]:
@@ -205,13 +218,13 @@ def total_rows(entry: EntryResult) -> Iterator[dict[str, Any]]:
     judged = entry.judged
     if judged is None:
         return
-    for quantity, actual, draws in _totals(judged):
+    for quantity, totals, actual, draws in _totals(judged):
         forecast = quantiles(draws)
         yield {
             "entry": entry.name,
             "label": entry.label,
             "quantity": quantity,
-            "totals": "plain",
+            "totals": totals,
             "actual": actual,
             **forecast,
             "side": side_of(actual, forecast),
@@ -219,7 +232,13 @@ def total_rows(entry: EntryResult) -> Iterator[dict[str, Any]]:
         }
 
 
-def _totals(judged: Judged) -> Iterator[tuple[str, float, np.ndarray]]:
-    yield "purchases", float(judged.actual.sum()), total(judged.futures.purchases)
+def _totals(judged: Judged) -> Iterator[tuple[str, str, float, np.ndarray]]:
+    """Quantity, way of forecasting, what came, and the draws of its forecast."""
+    actual, counts = float(judged.actual.sum()), total(judged.futures.purchases)
+    yield "purchases", PLAIN, actual, counts
+    if judged.factor is not None:
+        yield "purchases", BACKTESTED, actual, total_draws(judged)
     for name, money in judged.money.items():
-        yield name, money.actual_total, money.totals
+        yield name, PLAIN, money.actual_total, money.totals
+        if money.factors:
+            yield name, BACKTESTED, money.actual_total, money.judged_totals

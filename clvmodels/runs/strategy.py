@@ -25,14 +25,13 @@ from clvmodels.kpis.indicators import Kpis, kpis
 from clvmodels.kpis.migration import as_table, place_of_new
 from clvmodels.kpis.programmes import programmes
 from clvmodels.results.folder import EntryResult
+from clvmodels.runs.backtests import corrected_values, learn, too_few
 from clvmodels.runs.context import Context
 from clvmodels.runs.fits import fit_costs, fit_entry
 from clvmodels.runs.inputs import customers_at, windows_of
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.valuation import Values, value
 
-LEAST_CUSTOMERS, LEAST_REPEATS = 100, 100
-"""A date with fewer says too little to fit models to."""
 DATES = 4
 """Valued where the experiment does not say how many."""
 COLUMNS = (
@@ -117,9 +116,9 @@ def _value_at(
     try:
         split = customers_at(context.experiment, company, context.calendars, day)
         date |= _size(split)
-        if reason := _too_few(date):
+        if reason := too_few(split):
             return None, [date | {"left_out": reason}]
-        values, note = _values_as_of(context, section, valued.name, split)
+        values, note = _values_as_of(context, company, section, valued.name, split)
     except ClvError as error:  # said in the table: one date fewer is no reason to lose the others
         return None, [date | {"left_out": error.problems[0].what}]
     return values, [date | row | {"note": note} for row in _quantile_rows(values)]
@@ -134,14 +133,9 @@ def _size(split: Split) -> dict[str, int]:
     return {"customers": len(table), "repeat_purchases": int(table["frequency"].sum())}
 
 
-def _too_few(size: dict[str, Any]) -> str:
-    for name, least in (("customers", LEAST_CUSTOMERS), ("repeat_purchases", LEAST_REPEATS)):
-        if size[name] < least:
-            return f"{size[name]:,} {name.replace('_', ' ')}: at least {least} are needed"
-    return ""
-
-
-def _values_as_of(context: Context, section: KpiSection, name: str, split: Split) -> tuple[Values, str]:
+def _values_as_of(
+    context: Context, company: Company, section: KpiSection, name: str, split: Split
+) -> tuple[Values, str]:
     """Values as of a day by models fitted then, and what is to be said of the fits.
 
     Laplace first, whatever the experiment samples with: chains only where that is refused.
@@ -165,6 +159,7 @@ def _values_as_of(context: Context, section: KpiSection, name: str, split: Split
         folder=context.scratch / f"base-{day}",
         allow_failed=experiment.sampler.allow_failed,
     )
+    values = corrected_values(values, learn(then, company, name, split), experiment.seed)
     return values, f"failed: {', '.join(failed)}" if failed else ""
 
 

@@ -12,6 +12,7 @@ from clvmodels.customers.table import Split
 from clvmodels.decisions.rank import rank
 from clvmodels.inference.posterior import Posterior
 from clvmodels.results.folder import EntryResult
+from clvmodels.runs.backtests import corrected_values, with_the_holdout
 from clvmodels.runs.context import Context
 from clvmodels.runs.fits import fit_costs, fit_entry
 from clvmodels.valuation.valuation import Values, value
@@ -22,7 +23,10 @@ def value_entry(context: Context, entry: EntryResult, split: Split, value_split:
     posteriors = entry.posteriors
     if value_split is not split:
         posteriors = fit_entry(context, entry.name, value_split, "value date")
-    valued = EntryResult(entry.name, entry.label, posteriors | fit_costs(context, entry.name, value_split))
+    learned = entry.learned if value_split is split else with_the_holdout(entry)
+    valued = EntryResult(
+        entry.name, entry.label, posteriors | fit_costs(context, entry.name, value_split), learned=learned
+    )
     values = value_draws(context, valued, value_split)
     if values is None:
         return replace(valued, withheld=_withheld(context, valued.posteriors))
@@ -41,7 +45,7 @@ def value_draws(context: Context, entry: EntryResult, split: Split) -> Values | 
         return None
     day = split.customers.observation_end.date()
     context.say(f"{entry.label}: valuing {words.counted(len(split.customers), 'customer')} at {day}")
-    return value(
+    values = value(
         posteriors,
         split.customers,
         economics,
@@ -50,6 +54,7 @@ def value_draws(context: Context, entry: EntryResult, split: Split) -> Values | 
         folder=context.scratch / f"{entry.name}-value-{day}",
         allow_failed=context.experiment.sampler.allow_failed,
     )
+    return corrected_values(values, entry.learned, context.experiment.seed)
 
 
 def _withheld(context: Context, posteriors: Mapping[str, Posterior]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ from clvmodels.valuation.valuation import valuation
 
 SALES = "sales"
 """What all purchases bring before any cost; no part of value, since value begins with its margin."""
+NUMBER = "purchases"
+"""How many purchases there are: no money, but what spend per purchase is told by."""
 ROUNDING = 1e-9
 """By how much a bound of a period may miss the time that it stands for, in time units."""
 
@@ -33,12 +35,13 @@ class Ahead(NamedTuple):
     """What is to come of one kind of money.
 
     `mean` is E[money | history], averaged over draws [C]; `realised` one future a draw [D, C]. `parts` are those that
-    it is the sum of.
+    it is the sum of, and `part_totals` what each of them comes to in that future, of all customers [D].
     """
 
     parts: tuple[str, ...]
     mean: Array
     realised: np.ndarray
+    part_totals: dict[str, Array]
 
 
 def money_ahead(
@@ -78,7 +81,7 @@ def money_ahead(
     in_window = replace(economics, horizon=window, referral=None)
     valuer = valuation(posteriors, customers, in_window, seed=seed, draws=draws, allow_failed=allow_failed)
     ends = [end for parts in kinds.values() for end in parts.values()]
-    known = {SALES, *valuer.part_names()}
+    known = {NUMBER, SALES, *valuer.part_names()}
     valuer = replace(valuer, edges=_with_ends(valuer.edges, ends))
     columns = {end: q for q, end in enumerate(dict.fromkeys(ends))}
     # what counts up to each end: a column of 1 in the periods before it
@@ -90,12 +93,14 @@ def money_ahead(
         if told:
             stem = f"held_out_{name.replace(' ', '_')}"
             realised = array_store(folder, stem, (valuer.draws, len(table)), "float32")
-            ahead[name] = Ahead(told, np.empty(len(table)), realised)
+            totals = {part: np.zeros(valuer.draws) for part in told}
+            ahead[name] = Ahead(told, np.empty(len(table)), realised, totals)
 
-    def fill(places: NDArray[np.intp]) -> None:
-        """The columns of some customers."""
+    def fill(places: NDArray[np.intp]) -> dict[str, dict[str, Array]]:
+        """The columns of some customers; the sums of their parts."""
         block = valuer.counted(table.iloc[places], counts, with_worth=False)
-        by_part = {SALES: block.summed(block.amounts), **sums(block)}
+        by_part = {NUMBER: block.summed(block.number), SALES: block.summed(block.amounts), **sums(block)}
+        totals: dict[str, dict[str, Array]] = {}
         for name, of_kind in ahead.items():
             sign = -1.0 if name in positive else 1.0
             until = {part: columns[kinds[name][part]] for part in of_kind.parts}
@@ -104,8 +109,13 @@ def money_ahead(
             # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
             of_kind.mean[places] = sign * np.ascontiguousarray(np.transpose(expected)).mean(axis=1)
             of_kind.realised[:, places] = sign * np.asarray(drawn)
+            totals[name] = {part: sign * by_part[part].realised[..., q].sum(axis=1) for part, q in until.items()}
+        return totals
 
-    for _ in in_threads(fill, valuer.blocks(table)):
+    for of_block in in_threads(fill, valuer.blocks(table)):
+        for name, totals in of_block.items():
+            for part, draws_of_part in totals.items():
+                ahead[name].part_totals[part] += draws_of_part
         let_go(*(of_kind.realised for of_kind in ahead.values()))
     return ahead
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from fakes.rolling import fake_rolling
+from fakes.rolling import fake_learned, fake_rolling
 
 from clvmodels.decisions.payback import Payback
 from clvmodels.decisions.rank import rank
@@ -172,8 +172,12 @@ def with_company(run: Run, seed: int = 3) -> Run:
     valued = replace(run.valued, **changed)
     known = run.value_split.customers.table.assign(complaint_rate=0.1)
     revenue = known["monetary_value"] * known["frequency"] + rng.gamma(6, 8, len(known))
+    learned = fake_learned()
+    valued = replace(valued, learned=learned)
+    of_forecast = replace(run.entries[run.recommended], learned=learned)
     return replace(
         run,
+        entries={**run.entries, run.recommended: of_forecast},
         about=replace(run.about, margin=None, parts=list(SHARES)),
         account=ACCOUNT_OF_SEVERAL,
         valued=valued,

@@ -1,9 +1,10 @@
-"""Rolling origins whose every number can be worked out on paper, and those of a fake run."""
+"""Rolling origins and earlier forecasts: rows that can be worked out on paper, and those of a fake run."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from clvmodels.metrics.discrepancy import OF_RATES, OF_TOTALS, Discrepancy, Learned, Window
 from clvmodels.metrics.interval_score import interval_score
 from clvmodels.results.folder import Rolling
 
@@ -43,3 +44,19 @@ def fake_rolling(origins: int = 9) -> Rolling:
                     names = {"entry": entry, "label": label, "quantity": quantity}
                     rows.append(row(*days, actual, 80.0 * weeks * unit, 3.0 * weeks * unit, **names))
     return rolling(*rows)
+
+
+END = pd.Timestamp("2025-06-30")
+
+
+def windows(ratios: dict[str, float], end: pd.Timestamp = END, sd: float = 0.1) -> tuple[Window, ...]:
+    """By first day, what came over what was forecast up to the end."""
+    return tuple(Window(pd.Timestamp(day), end, 1000.0 * ratio, 1000.0, sd**2) for day, ratio in ratios.items())
+
+
+def fake_learned() -> Learned:
+    """Four earlier forecasts of purchases and of spend per purchase, and what follows from the priors."""
+    days = ("2025-03-31", "2025-04-28", "2025-05-19", "2025-06-09")
+    of_totals = windows(dict(zip(days, (1.3, 1.2, 1.05, 0.95), strict=True)))
+    of_rates = windows(dict(zip(days, (1.0, 0.98, 1.02, 1.01), strict=True)), sd=0.03)
+    return Learned({"purchases": Discrepancy(OF_TOTALS, of_totals), "spend": Discrepancy(OF_RATES, of_rates)})

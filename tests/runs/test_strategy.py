@@ -17,11 +17,12 @@ from clvmodels.errors import ConfigError, FitError, Problem
 from clvmodels.inference import fitting
 from clvmodels.report import write_report
 from clvmodels.results.folder import EntryResult
+from clvmodels.runs.backtests import LEAST_CUSTOMERS
 from clvmodels.runs.context import Context
 from clvmodels.runs.experiment import run
 from clvmodels.runs.fits import fit_entry
 from clvmodels.runs.inputs import customers_at
-from clvmodels.runs.strategy import LEAST_CUSTOMERS, quarter_ends, strategy_tables
+from clvmodels.runs.strategy import quarter_ends, strategy_tables
 from clvmodels.runs.values import value_entry
 from clvmodels.sources.consolidation import Company
 
