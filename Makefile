@@ -1,8 +1,8 @@
 # Needs Python 3.12 or newer and make; everything else is set up in .venv by the first command. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study first-year-study totals confirm reports benchmark drawings mutation format clean
+.PHONY: help setup demo test test-db check slow calibration profit-calibration profit-study first-year-study worth-study totals confirm reports benchmark drawings mutation format clean
 python := .venv/bin/python
-studies := experiments/calibration/run.py experiments/calibration/run_profit.py experiments/profit/run.py experiments/first_year/run.py
+studies := experiments/calibration/run.py experiments/calibration/run_profit.py experiments/profit/run.py experiments/first_year/run.py experiments/worth/run.py
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 20
@@ -36,6 +36,9 @@ profit-study: setup ## is the forecast of each customer's profit right? 20 simul
 
 first-year-study: setup ## is a new customer's first year told rightly, by channel? 20 simulated companies, into reports/first-year; resumes
 	$(python) experiments/first_year/run.py
+
+worth-study: setup ## are the odds of belonging to the best right? 80 simulated bases of known worth, into reports/worth; resumes
+	$(python) experiments/worth/run.py
 
 profit-calibration: setup ## the same of the expected profit, its parts and all cost models, into reports/profit-calibration; resumes
 	$(python) experiments/calibration/run_profit.py

@@ -161,7 +161,8 @@ def best_first(draw: NDArray, lots: NDArray[np.uint64]) -> NDArray[np.intp]:
     negated = 0.0 - draw.astype(np.float32)  # 0 - 0 is 0, where -0 would come before it
     bits = negated.view(np.int32).astype(np.int64)
     ordered = np.where(bits < 0, bits ^ 0x7FFF_FFFF, bits)
-    return np.argsort((ordered << 32) | (lots >> np.uint64(32)).astype(np.int64))
+    low_bits = (lots >> np.uint64(32)).astype(np.int64)
+    return np.argsort((ordered << 32) | low_bits)
 
 
 def _fill_ranks(draws: NDArray, ranks: NDArray, top: int, kind: str, keys: NDArray[np.uint64]) -> NDArray[np.float64]:

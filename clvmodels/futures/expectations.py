@@ -54,8 +54,8 @@ def counts_given_own(posterior: Posterior, table: pd.DataFrame, state: State, ed
     edges: [P+1] from 0, weights: [P, Q]; result [D, C, Q]"""
     model, falls = purchase_model(posterior), _falls(weights)
 
-    def of_living(rows: Rows[Array], theta: Theta[Array], own: State, place: Places) -> Array:
-        until = model.purchases_given_own(rows, theta, own, edges[1:])
+    def of_living(rows: Rows[Array], theta: Theta[Array], people: State, place: Places) -> Array:
+        until = model.purchases_given_own(rows, theta, people, edges[1:])
         total = np.zeros((*until.shape[:-1], falls.shape[1]))
         _add_up_periods(until, falls, total)
         return total
@@ -86,14 +86,14 @@ def by_living(
     draw, customer = np.nonzero(state.alive)
     for part in blocks(len(draw), 1, max(shape)):
         at = draw[part], customer[part]
-        own = State(
+        people = State(
             alive=np.ones((1, len(at[0])), dtype=bool),
             purchase_rate=state.purchase_rate[at][None],
             residual_lifetime=LUCK,
             residual_purchases=LUCK,
             extra={name: values[at][None] for name, values in state.extra.items()},
         )
-        total[at] = function(ReadAt(rows, at), ReadAt(theta, at), own, at[1])[0]
+        total[at] = function(ReadAt(rows, at), ReadAt(theta, at), people, at[1])[0]
     return total
 
 

@@ -90,16 +90,16 @@ class DiscreteLifetime(Component, ABC):
         """Own variables of a customer that left after t opportunities. [D, C]"""
 
     @abstractmethod
-    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], variables: Mapping[str, Array]) -> Array:
         """P(takes part in the next k opportunities | the customer's own variables, has not left at t)."""
 
     def expected_time(self, t: Array, theta: Theta[Array], k: Array) -> Array:
         """Sum over j = 1 to k of S(t + j) / S(t): opportunities that are taken part in, of the next k. [D, C, P]"""
         return _added_up(t, k, lambda j: self.survival_ratio(t, j, theta))
 
-    def own_time(self, t: Array, theta: Theta[Array], own: Mapping[str, Array], k: Array) -> Array:
+    def own_time(self, t: Array, theta: Theta[Array], variables: Mapping[str, Array], k: Array) -> Array:
         """The same given the customer's own variables. [D, C, P]"""
-        return _added_up(t, k, lambda j: self.own_survival(t, j, theta, own))
+        return _added_up(t, k, lambda j: self.own_survival(t, j, theta, variables))
 
     def discounted_time(self, t: Array, theta: Theta[Array], discount: float) -> Array:
         """Sum over j >= 1 of S(t + j) / S(t) (1 + discount)^-j, to the last digits of a double. [D, C]"""

@@ -279,10 +279,10 @@ class Block:
             if fate is None:
                 continue
             fates[name] = fate
-            kept = 1.0 - fate.chance
+            staying = 1.0 - fate.chance
             orders_left = Flow(
-                orders_left.expected * kept.expected,
-                orders_left.worth * kept.worth,
+                orders_left.expected * staying.expected,
+                orders_left.worth * staying.worth,
                 orders_left.realised - fate.number.realised,
             )
         return fates, orders_left

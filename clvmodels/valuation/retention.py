@@ -126,11 +126,11 @@ def contacts_given_own(
     dates = np.flatnonzero(contact_dates(edges, rule))
     remembered = _remembered(silence, edges, rule).sum(axis=1)
 
-    def of_living(rows: Rows[Array], theta: Theta[Array], own: State, place: Places) -> Array:
-        total = np.zeros((*own.alive.shape, weights.shape[1]))
+    def of_living(rows: Rows[Array], theta: Theta[Array], people: State, place: Places) -> Array:
+        total = np.zeros((*people.alive.shape, weights.shape[1]))
         for p in dates[dates >= remembered.min()]:
             start = max(edges[p] - rule.until_silent, 0.0)  # what was before T is in `silence`
-            chance = model.chance_given_own(rows, theta, own, start, edges[p])
+            chance = model.chance_given_own(rows, theta, people, start, edges[p])
             is_forgotten = remembered[place] <= p
             total += (chance * is_forgotten)[..., None] * weights[p]
         return total

@@ -414,7 +414,7 @@ PROFIT_FAULTS = [  # owner, name, make(original), contract
     (  # contacts of the others alone: the first purchase brings none
         CountModel,
         "events",
-        lambda f: lambda self, ahead, orders, own=None: f(self, ahead, one_order_less(orders), own),
+        lambda f: lambda self, ahead, orders, rates=None: f(self, ahead, one_order_less(orders), rates),
         profit_contracts.realised_parts_average_to_the_expected,
     ),
     (  # the population's mean in place of the customer's own

@@ -39,7 +39,7 @@ class OneChance(DiscreteLifetime):
     def survival_ratio(self, t, k, theta):
         return (1.0 - theta["chance"]) ** k + 0.0 * t
 
-    def own_survival(self, t, k, theta, own):
+    def own_survival(self, t, k, theta, variables):
         return self.survival_ratio(t, k, theta)
 
     def draw_residual(self, t, theta, rng):

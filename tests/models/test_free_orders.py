@@ -166,6 +166,7 @@ def test_realised_parts_average_to_the_expected_and_free_orders_cost_what_orders
     posteriors, found = value_of(name, economics)
     for part in found.parts.values():
         mean_is(part.realised.astype(float) - part.expected, 0.0)
+        mean_is(part.worth.astype(float) - part.expected, 0.0)
     # every order is fulfilled, and the free ones bring no margin
     spend = posteriors["spend"]
     all_of_them = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 3000)

@@ -341,11 +341,11 @@ class CountModel(CostModel):
     def draw_counts(self, own: Array, n: Array, rng: KeyedRandom) -> Array:
         """Events that come with n purchases; own, n and the result are of the shape that `rng` draws."""
 
-    def events(self, ahead: Forecast, orders: Flow, own: Flow | None = None) -> Flow:
+    def events(self, ahead: Forecast, orders: Flow, rates: Flow | None = None) -> Flow:
         """What comes with so many of the orders to come, at their own rates."""
-        rate = self.own(ahead) if own is None else own
-        drawn = self.draw_counts(rate.realised, orders.realised, ahead.order_stream(self.cost))
-        return Flow(orders.expected * rate.expected, orders.worth * rate.worth, drawn)
+        rate = self.own(ahead) if rates is None else rates
+        counts = self.draw_counts(rate.realised, orders.realised, ahead.order_stream(self.cost))
+        return Flow(orders.expected * rate.expected, orders.worth * rate.worth, counts)
 
 
 def modelled(costs: Mapping[str, Cost], key: str) -> Cost | None:

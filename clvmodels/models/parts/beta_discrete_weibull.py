@@ -106,13 +106,13 @@ class BetaDiscreteWeibull(DiscreteLifetime):
             left = np.floor(np.where(t > 0, of_old, of_new))
         return np.where(chance > 0.0, left, np.inf), {"dropout_probability": chance}
 
-    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], variables: Mapping[str, Array]) -> Array:
         """(1 - theta)^((t + k)^c - t^c)."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             power = t ** theta["c"]
             of_old = power * np.expm1(theta["c"] * np.log1p(k / t))
             added = np.where(t > 0, of_old, k ** theta["c"])
-            return np.exp(added * np.log1p(-own["dropout_probability"]))
+            return np.exp(added * np.log1p(-variables["dropout_probability"]))
 
     def draw_ended(self, t: Array, theta: Theta[Array], rng: KeyedRandom) -> dict[str, Array]:
         """theta of a customer that left after t opportunities, by inverse CDF: its distribution function is

@@ -102,13 +102,13 @@ class BetaGeometric(DiscreteLifetime):
         power = np.where(power == 0.0, 1e-200, power)  # the ratio's log is linear in it there: the limit, to all digits
         return -b * np.expm1(log_beta_ratio(power, b + 1.0, k)) / power
 
-    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], variables: Mapping[str, Array]) -> Array:
         """(1 - theta)^k."""
-        return np.exp(k * np.log1p(-own["dropout_probability"]))
+        return np.exp(k * np.log1p(-variables["dropout_probability"]))
 
-    def own_time(self, t: Array, theta: Theta[Array], own: Mapping[str, Array], k: Array) -> Array:
+    def own_time(self, t: Array, theta: Theta[Array], variables: Mapping[str, Array], k: Array) -> Array:
         """(1 - theta) (1 - (1 - theta)^k) / theta: a geometric sum."""
-        chance = np.maximum(own["dropout_probability"], LEAST_CHANCE)
+        chance = np.maximum(variables["dropout_probability"], LEAST_CHANCE)
         with np.errstate(divide="ignore"):  # who surely leaves takes part in none
             log_stay = np.log1p(-chance)
         return (1.0 - chance) * -np.expm1(k * log_stay) / chance
@@ -146,7 +146,7 @@ class NobodyLeaves(DiscreteLifetime):
         """Nobody; nothing is known of them."""
         return {}
 
-    def own_survival(self, t: Array, k: Array, theta: Theta[Array], own: Mapping[str, Array]) -> Array:
+    def own_survival(self, t: Array, k: Array, theta: Theta[Array], variables: Mapping[str, Array]) -> Array:
         """1."""
         return np.ones(np.broadcast(t, k).shape)
 
@@ -154,7 +154,7 @@ class NobodyLeaves(DiscreteLifetime):
         """k."""
         return k + 0.0 * np.asarray(t, dtype=float)
 
-    def own_time(self, t: Array, theta: Theta[Array], own: Mapping[str, Array], k: Array) -> Array:
+    def own_time(self, t: Array, theta: Theta[Array], variables: Mapping[str, Array], k: Array) -> Array:
         """k."""
         return self.expected_time(t, theta, k)
 
