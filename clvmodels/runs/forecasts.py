@@ -14,7 +14,7 @@ from clvmodels.inference.effects import columns_of
 from clvmodels.inference.posterior import Posterior
 from clvmodels.metrics import Judged
 from clvmodels.metrics.compare import compare, compare_elpd, compared_by, elpd_against
-from clvmodels.models import Model, SpendModel
+from clvmodels.models import MODELS, Model, SpendModel
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
 from clvmodels.runs.fits import loo_scores
@@ -91,7 +91,9 @@ def with_calibration_weeks(context: Context, entry: EntryResult, split: Split) -
 def _label(context: Context, name: str, posteriors: Mapping[str, Posterior]) -> str:
     """An entry in words. The spend model is named only where entries differ in it."""
     spend_models = {entry.spend for entry in context.experiment.models.values()}
-    spend = posteriors["spend"].model if "spend" in posteriors and len(spend_models) > 1 else None
+    spend = None
+    if "spend" in posteriors and len(spend_models) > 1:
+        spend = MODELS[posteriors["spend"].model.name]  # what its customers have made of it they have of the others too
     return entry_label(context.experiment.models[name], posteriors["purchases"].model, spend)
 
 

@@ -232,3 +232,26 @@ def test_a_first_order_of_cdnow_is_no_longer_that_of_those_who_came_again(name, 
         found[first_amounts] = (amount * (1.0 if level is None else level.level)).mean()
     assert found[False] > truth + 3.0 * error
     assert abs(found[True] - truth) < 2.0 * error
+
+
+@pytest.mark.slow
+def test_level_and_chance_are_calibrated():
+    """Ranks of the truth among the draws, parameters drawn from their priors: even, by a chi-square of five bins."""
+    model = MODELS["lognormal_spend"].given(first_amounts=True)
+    ranks: dict[str, list[float]] = {"first_level": [], "first_paid": [], "m": [], "tau": []}
+    for replication in range(60):
+        rng = np.random.default_rng([8, replication])
+        truth = {"first_level": np.exp(0.5 * rng.normal()), "first_paid": rng.beta(9.0, 1.0)}
+        truth |= {"m": 30.0 * np.exp(3.0 * rng.normal()), "tau": abs(0.7 * rng.normal())}
+        sigma = abs(0.7 * rng.normal())
+        customers = {}
+        for label in histories.labels_of(120):
+            median, n = truth["m"] * np.exp(truth["tau"] * rng.normal()), rng.geometric(0.4) - 1
+            first, *later = median * np.exp(sigma * rng.normal(size=n + 1))
+            customers[label] = (truth["first_level"] * first * (rng.random() < truth["first_paid"]), later)
+        found = fit(model, customers_of(table(customers)), draws=200, chains=2, seed=replication)
+        for name in ranks:
+            ranks[name].append(float((found.stacked(name) < truth[name]).mean()))
+    for name, of_truth in ranks.items():
+        counts = np.histogram(of_truth, bins=5, range=(0.0, 1.0))[0]
+        assert stats.chisquare(counts).pvalue > 0.005, (name, counts)

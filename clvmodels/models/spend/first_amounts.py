@@ -89,8 +89,11 @@ class FirstAmounts(SpendModel):
     def log_prob(self, rows: Rows[Graph], theta: Theta[Graph]) -> Graph:
         """log f of the first amount and the others. [R]"""
         level, chance = theta[LEVEL.name], theta[CHANCE.name]
-        of_first = pt.switch(pt.gt(rows[FIRST], 0.0), pt.log(chance) - pt.log(level), pt.log1p(-chance))
-        return of_first + self.amounts.log_prob(_with_first(rows, level, pt), theta)
+        has_first = pt.gt(rows[FIRST], 0.0)
+        if_paid = pt.log(chance) - pt.log(level)  # the amounts below are of z / l
+        if_free = pt.log1p(-chance)
+        of_all = self.amounts.log_prob(_with_first(rows, level, pt), theta)
+        return pt.switch(has_first, if_paid, if_free) + of_all
 
     def draw(self, rows: Rows[Array], theta: Theta[Array], rng: KeyedRandom) -> Mapping[str, Array]:
         return self.amounts.draw(_with_first(rows, theta[LEVEL.name]), theta, rng)
@@ -186,18 +189,23 @@ def difference(table: pd.DataFrame) -> Difference | None:
 def _apart(first: Array, of_first: Array, later: Array, of_later: Array) -> tuple[float, float]:
     """The difference of two ratios of sums over the same customers, and how many standard errors it is: a customer's
     two numbers go together, so that what each contributes to the difference is what varies. [C] each"""
-    mean_first, mean_later = first.sum() / of_first.sum(), later.sum() / of_later.sum()
-    contributed = (first - mean_first * of_first) / of_first.sum() - (later - mean_later * of_later) / of_later.sum()
+    mean_first = first.sum() / of_first.sum()
+    mean_later = later.sum() / of_later.sum()
+    contributed_first = (first - mean_first * of_first) / of_first.sum()
+    contributed_later = (later - mean_later * of_later) / of_later.sum()
+    contributed = contributed_first - contributed_later
     error = float(np.sqrt((contributed**2).sum()))
     apart = float(mean_first - mean_later)
-    return apart, apart / error if error else 0.0
+    if error == 0.0:  # all customers alike
+        return apart, 0.0
+    return apart, apart / error
 
 
-def in_words(found: Difference) -> str:
+def in_words(apart: Difference) -> str:
     """The difference as people read it, and what follows from it."""
-    level = f"First amounts are {found.level:.2f} times later ones, {abs(found.errors):.1f} standard errors from alike"
-    if found.errors_of_paid:
-        first, later = (words.probability(share) for share in (found.first_paid, found.later_paid))
+    level = f"First amounts are {apart.level:.2f} times later ones, {abs(apart.errors):.1f} standard errors from alike"
+    if apart.errors_of_paid:
+        first, later = (words.probability(share) for share in (apart.first_paid, apart.later_paid))
         level += f"; {first} of first and {later} of later purchases bring money"
-    follows = "they have a level of their own" if found.is_clear else "a first order is taken to be as later ones"
+    follows = "they have a level of their own" if apart.is_clear else "a first order is taken to be as later ones"
     return f"{level}: {follows}"

@@ -63,7 +63,8 @@ class FreeOrders(SpendModel):
         self.amounts_of_all = amounts
         self.paid_model = amounts.of_paid
         self.name = amounts.name
-        self.title = f"{amounts.title} with free orders"
+        joint = "and" if amounts.first_amounts else "with"
+        self.title = f"{amounts.title} {joint} free orders"
         self.reference = f"{amounts.reference}; Skellam (1948)"
         self.density_of = amounts.density_of
         self.options = {**amounts.options, "free_orders": True}
@@ -130,6 +131,7 @@ def with_free_orders(amounts: SpendModel) -> SpendModel:
 
 def _own_shape(rows: Rows[Array], theta: Theta[Array]) -> tuple[Array, Array]:
     """The two parameters of w_i given the history. [D, C] each"""
-    n, k = np.asarray(rows[PURCHASES]), np.asarray(rows[PAID])
+    purchases, paid = np.asarray(rows[PURCHASES]), np.asarray(rows[PAID])
     mean, precision = theta[MEAN.name], theta[PRECISION.name]
-    return mean * precision + k, (1.0 - mean) * precision + n - k
+    free = purchases - paid
+    return mean * precision + paid, (1.0 - mean) * precision + free
