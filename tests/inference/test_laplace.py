@@ -148,3 +148,12 @@ def test_weights_that_are_bounded_and_uneven_get_more_proposals_and_unbounded_on
     with pytest.raises(LaplaceRefused) as refused:  # more than four times as many would be needed: none is drawn
         weigh(target, much_wider, 400, np.random.default_rng(1), mode)
     assert refused.value.draws.proposals == 4000
+
+
+def test_a_posterior_that_a_polynomial_follows_needs_fewer_exact_values_than_draws():
+    """Logs of gammas of shape 60: a cubic misses too much to stand for them, what comes after it does not."""
+    target = Target(NAMES, lambda u: pt.sum(60.0 * (u - pt.exp(u))), spread_starts(3, scale=0.5))
+    found = laplace(target, 4000, 5)
+    assert found.passed and found.cost.values < 1000
+    for of_coordinate in stats.gamma(60.0).cdf(60.0 * np.exp(found.u)).T:
+        assert stats.kstest(of_coordinate, "uniform").pvalue > 1e-3

@@ -19,7 +19,7 @@ Shapes: K = coordinates, S = evaluated points.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,15 @@ from clvmodels.errors import FitError, Problem
 from clvmodels.inference.samplers.counted import Cost, Counted
 from clvmodels.inference.samplers.mode import Mode, find_mode
 from clvmodels.inference.samplers.proposals import Proposal, student_t
-from clvmodels.inference.samplers.surrogate import Thinned, Values, thin, values_needed
+from clvmodels.inference.samplers.surrogate import (
+    DEGREES,
+    HIGHEST_DEGREE,
+    Thinned,
+    Values,
+    thin,
+    values_needed,
+    values_of_degree,
+)
 from clvmodels.inference.target import Target
 
 PROPOSALS_PER_DRAW = 10
@@ -67,6 +75,12 @@ NEAR_EXACT = 0.1
 """Largest root mean square error of the polynomial's weights (mean one) times the root of the number of draws, at which
 draws need not be evaluated one by one: by Cauchy and Schwarz no posterior mean is off by more than a tenth of its Monte
 Carlo error."""
+WORTH_IT = 0.8
+"""Exact values for a polynomial that needs no rejection, and to judge it, over the draws, up to which it is tried."""
+CAREFUL = 1.4
+"""Exact values for such a polynomial, for each that one needs which rejection corrects."""
+HEADROOM = 0.2
+"""Log units above the largest exact weight up to which such a polynomial is followed: nothing corrects what is cut."""
 SPARE = 1.05
 """Points that are evaluated for each that is thought to be needed."""
 AMPLE = 1.2
@@ -262,6 +276,7 @@ class Thinning:
                 break
         if thinned.surrogate.error > 2 * FAR and patience < PATIENT:
             return None
+        thinned = self._as_good_as_exact(proposal, thinned)
         last = patience == PATIENT
         for _ in range(TRIES if last else 1):
             drawn = self._reject(thinned, FEWEST_KEPT if last else ENOUGH_KEPT)
@@ -269,6 +284,27 @@ class Thinning:
                 return drawn
             thinned = thin(proposal, self.values)  # by now of all the values that were too uneven, too
         return None
+
+    def _as_good_as_exact(self, proposal: Proposal, thinned: Thinned) -> Thinned:
+        """By a polynomial of a higher degree, where it promises to need no rejection and fewer values than that takes.
+
+        Of a larger base each degree more leaves less: what the last one left of the error is what the next will.
+        """
+        surrogate, allowed = thinned.surrogate, NEAR_EXACT / np.sqrt(self.draws)
+        if not allowed < surrogate.error < CLOSE or surrogate.degree == DEGREES[0]:
+            return thinned
+        share_left = surrogate.error / thin(proposal, self.values, (surrogate.degree - 1,)).surrogate.error
+        promised = surrogate.error
+        for degree in range(surrogate.degree + 1, HIGHEST_DEGREE + 1):
+            promised *= share_left
+            missing = int(CAREFUL * values_of_degree(self.target.size, degree)) - len(self.values.u)
+            if missing + JUDGED > WORTH_IT * self._enough:
+                break
+            if promised < allowed:
+                self._exact(thinned.draw(max(missing, 0), self.rng))
+                exact = thin(proposal, self.values, (degree - 1, degree))
+                return replace(exact, cap=exact.cap + HEADROOM)
+        return thinned
 
     def _reject(self, proposal: Thinned, fewest_kept: float) -> LaplaceDraws | None:
         """Draws by rejection; None where too small a share of the points would be kept."""

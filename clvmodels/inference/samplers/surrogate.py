@@ -8,6 +8,7 @@ Shapes: K = coordinates, N = exact values, S = points, B = terms of the polynomi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -19,6 +20,8 @@ from clvmodels.inference.samplers.proposals import Proposal
 
 DEGREES = (2, 3, 4)
 """Of the polynomials that are tried; the one that foretells exact values best when they are left out is taken."""
+HIGHEST_DEGREE = 6
+"""Of a polynomial that is to be as good as exact."""
 VALUES_A_TERM = 2.5
 """Exact values that a polynomial needs for each of its terms: with fewer it follows them and not the density."""
 FEWEST_VALUES = 100
@@ -121,6 +124,11 @@ class Surrogate:
         """Number of coordinates, K."""
         return len(self.polynomial.centre)
 
+    @property
+    def degree(self) -> int:
+        """Of the polynomial."""
+        return max(map(len, self.polynomial.terms))
+
     def log_weight(self, u: np.ndarray, log_proposal: np.ndarray) -> np.ndarray:
         """At points u [S, K] of log proposal density [S]. [S]"""
         polynomial = self.polynomial(u)
@@ -179,11 +187,16 @@ class Thinned:
 
 def values_needed(size: int) -> int:
     """Exact values for a first polynomial of K coordinates: of degree 3 where that takes no more than 250, else 2."""
-    for_square, for_cubic = (int(np.ceil(VALUES_A_TERM * comb(size + degree, degree))) for degree in (2, 3))
+    for_square, for_cubic = (values_of_degree(size, degree) for degree in (2, 3))
     return max(FEWEST_VALUES, for_cubic if for_cubic <= MOST_FOR_A_CUBIC else for_square)
 
 
-def thin(proposal: Proposal, values: Values) -> Thinned:
+def values_of_degree(size: int, degree: int) -> int:
+    """Exact values that a polynomial of K coordinates needs."""
+    return int(np.ceil(VALUES_A_TERM * comb(size + degree, degree)))
+
+
+def thin(proposal: Proposal, values: Values, degrees: Sequence[int] = DEGREES) -> Thinned:
     """A proposal thinned by the best of the polynomials that exact values allow.
 
     The weight is capped at the largest exact one: beyond what was seen a polynomial may say anything.
@@ -191,8 +204,8 @@ def thin(proposal: Proposal, values: Values) -> Thinned:
     log_proposal = proposal.log_density(values.u)
     fits = [
         _fit(proposal, values, log_proposal, degree, of_weight)
-        for degree in DEGREES
-        if degree == DEGREES[0] or VALUES_A_TERM * comb(values.u.shape[1] + degree, degree) <= len(values.u)
+        for degree in degrees
+        if degree == degrees[0] or values_of_degree(values.u.shape[1], degree) <= len(values.u)
         for of_weight in (False, True)
     ]
     surrogate = min(fits, key=lambda fit: fit.error)
