@@ -29,6 +29,7 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.config.experiment import Experiment, load_experiment
 from clvmodels.datasets import DATASETS
+from clvmodels.results.folder import Run
 from clvmodels.runs.experiment import run
 
 HERE = Path(__file__).parent
@@ -41,7 +42,7 @@ AIM = "85 to 95%"
 # ------------------------------------------------------------------------------------------- simulated companies
 OMEGAS = (0.0, 0.3)
 """Standard deviations of the log of the weekly factors that all customers share; 0: the model itself."""
-COMPANIES, CUSTOMERS, WEEKS, JOINING = 10, 800, 104, 26
+COMPANIES, CUSTOMERS, WEEKS, JOINING = 6, 800, 104, 26
 PERSISTENCE = 0.8
 TRUTH = {"r": 0.6, "alpha": 8.0, "s": 0.8, "beta": 20.0}
 """Of Pareto/NBD, in weeks."""
@@ -91,8 +92,8 @@ def rows_of_simulations() -> pd.DataFrame:
                         "seed": seed,
                     }
                 )
-                rolling = run(experiment, Path(folder) / "results", config_dir=folder).run.rolling
-            tables.append(rolling.totals.assign(data=f"simulated, omega {omega:g}", company=seed))
+                done = run(experiment, Path(folder) / "results", config_dir=folder).run
+            tables.append(_labelled(done, f"simulated, omega {omega:g}", seed))
             print(f"simulated, omega {omega:g}: company {seed} of {COMPANIES}", flush=True)
     return pd.concat(tables, ignore_index=True)
 
@@ -106,10 +107,15 @@ def rows_of_experiment(path: Path) -> pd.DataFrame:
     outcome = run(
         experiment, RESULTS / path.stem, config_dir=path.parent, progress=lambda text: print(text, flush=True)
     )
-    totals = outcome.run.rolling.totals
-    assert outcome.run.about.commit, "rows are of a commit"
-    state = outcome.run.about.commit + (" and changes" if outcome.run.about.dirty else "")
-    return totals.assign(data=path.stem, company=1, commit=state)
+    return _labelled(outcome.run, path.stem, 1)
+
+
+def _labelled(done: Run, data: str, company: int) -> pd.DataFrame:
+    """A run's totals, with what they are of and the commit that made them."""
+    about = done.about
+    assert done.rolling is not None and about.commit, "an experiment with origins, run in a checkout"
+    commit = f"{about.commit} and changes" if about.dirty else about.commit
+    return done.rolling.totals.assign(data=data, company=company, commit=commit)
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -190,7 +196,7 @@ def main() -> None:
     rows.to_csv(stored, index=False, float_format="%.6g")
     found = summary(rows)
     found.to_csv(REPORT / "summary.csv", index=False, float_format="%.4g")
-    about = {"commit": str(rows["commit"].dropna().iloc[-1]), "seconds": time.monotonic() - began, "ran": chosen}
+    about = {"commit": " and ".join(sorted(set(rows["commit"]))), "seconds": time.monotonic() - began, "ran": chosen}
     (REPORT / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     text = readme(found, about)
     (REPORT / "README.md").write_text(text, encoding="utf-8")
