@@ -19,6 +19,7 @@ draws every range with the truth.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import sys
 import tempfile
@@ -76,7 +77,8 @@ def code_version() -> str:
     names = [entry.purchases, entry.spend, *(section.model for section in stated.costs.values())]
     of_fits = files_of_fits(get_model(name) for name in names if name is not None)
     of_study = {Path(__file__), Path(__file__).with_name("truth.py")}
-    return version_of({*of_fits, *files_of_all(STAGES), *of_study})
+    stated_text = hashlib.sha256(EXPERIMENT.read_bytes()).hexdigest()
+    return f"{version_of({*of_fits, *files_of_all(STAGES), *of_study})}-{stated_text[:8]}"
 
 
 def channels(seed: int) -> Payback | None:

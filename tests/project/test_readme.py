@@ -28,7 +28,8 @@ def test_the_experiment_of_the_readme_is_sound(tmp_path):
     for name in ("orders.csv", "weeks.csv"):
         (tmp_path / name).touch()
     (tmp_path / "experiment.yaml").write_text(_blocks("yaml")[0], encoding="utf-8")
-    assert list(load_experiment(tmp_path / "experiment.yaml").models) == ["mbg_nbd", "by_channel", "in_season"]
+    entries = load_experiment(tmp_path / "experiment.yaml").models
+    assert list(entries) == ["mbg_nbd", "by_channel", "by_hand", "in_season"] and entries["by_channel"].by == "channel"
 
 
 def test_the_sources_of_the_readme_are_sound(tmp_path):
