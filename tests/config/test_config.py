@@ -22,7 +22,7 @@ from clvmodels.inference.effects import Effect
 from clvmodels.metrics import METRICS
 from clvmodels.sources.reasons import Policies
 
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml"))
 
 DESIGN = """\
 title: Does dropout come by the clock or after a purchase?
