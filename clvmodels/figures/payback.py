@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SURE = 0.9
 ROW = 28
 MOST_NAMED = 6
+LABEL = 30
+"""Pixels from one tick to the next, at least."""
 
 
 class Tables(NamedTuple):
@@ -190,7 +192,7 @@ def _draw_past(tables: Tables, about: About, width: int) -> Canvas:
         axes.plot(line.made, height, "o", color=style.INK, markersize=6, clip_on=False, zorder=5)
     style.y_ticks(axes, y, names, grid=False)
     axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
-    style.x_ticks(axes, style.ticks(low, high, 6 if is_wide else 4))
+    style.x_ticks(axes, style.ticks(low, high, _most_ticks(axes, is_wide)))
     axes.grid(axis="x")
     style.name_x(axes, f"made{phrases.in_currency(about)}; line: cost to win")
     _write(axes, columns, y)
@@ -213,11 +215,16 @@ def _draw_months(tables: Tables, about: About, width: int) -> Canvas:
     _mark_rule(axes, channels, last)
     style.y_ticks(axes, y, names, grid=False)
     axes.tick_params(axis="y", labelcolor=style.INK, pad=8)
-    style.x_ticks(axes, style.ticks(0, last, 6 if is_wide else 4))
+    style.x_ticks(axes, style.ticks(0, last, _most_ticks(axes, is_wide)))
     axes.grid(axis="x")
     style.name_x(axes, "months after the first order")
     _write(axes, columns, y)
     return figure
+
+
+def _most_ticks(axes: Axes, is_wide: bool) -> int:
+    """Few where long names and wide columns leave the panel little room."""
+    return max(2, min(6 if is_wide else 4, int(style.pixels(axes)[0] / LABEL)))
 
 
 def _mark_rule(axes: Axes, channels: pd.DataFrame, last: float) -> None:
