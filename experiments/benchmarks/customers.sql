@@ -50,6 +50,7 @@ SELECT
     if(amount_count > 1, squared_logs - first_log * first_log - amount_log_sum * amount_log_sum / amount_count, 0)
         AS amount_log_ss,
     if(frequency > 0, log_gaps - frequency * ln(7), 0) AS sum_log_gaps,
+    first_spend AS first_amount,
     first_purchase,
     strftime(first_purchase, '%Y-%m') AS first_month,
     held_purchases,
