@@ -134,7 +134,7 @@ def _windows_from(
         raise ValueError("an earlier day without a holdout")
     if reason := too_few(split):
         return reason
-    posteriors = fit_entry(context, name, split, f"{day:%Y-%m-%d}")
+    posteriors = fit_entry(context, name, split)
     totals = dict(_totals(context, company, name, posteriors, split, end))
     actual, draws = totals[NUMBER]
     # a half, so that the log of a total of none is known; of the totals that are of interest it changes nothing

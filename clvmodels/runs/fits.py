@@ -30,7 +30,7 @@ def fit_entries(context: Context, split: Split) -> dict[str, dict[str, Posterior
     problems: list[Problem] = []
     for name in context.experiment.models:
         try:
-            posteriors[name] = fit_entry(context, name, split, "calibration")
+            posteriors[name] = fit_entry(context, name, split)
         except FitError as error:
             problems += error.problems
     if problems:
@@ -38,8 +38,8 @@ def fit_entries(context: Context, split: Split) -> dict[str, dict[str, Posterior
     return posteriors
 
 
-def fit_entry(context: Context, name: str, split: Split, occasion: str) -> dict[str, Posterior]:
-    """The posteriors of an entry's models at one date, by role; `occasion` says which date, in the progress.
+def fit_entry(context: Context, name: str, split: Split) -> dict[str, Posterior]:
+    """The posteriors of an entry's models at one date, the end of what is observed of the customers, by role.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def fit_entry(context: Context, name: str, split: Split, occasion: str) -> dict[
         for role in ENTRY_PARTS:
             candidates = [plan for plan in plans if plan.role == role]
             if candidates:
-                posteriors[role] = _best_fit(context, name, candidates, split, occasion)
+                posteriors[role] = _best_fit(context, name, candidates, split)
     except FitError as error:
         raise FitError(problems_of_entry(name, error)) from error
     return posteriors
@@ -66,13 +66,12 @@ def fit_costs(context: Context, name: str, split: Split) -> dict[str, Posterior]
     FitError
         Naming every cost model that could not be fitted.
     """
-    occasion = f"{split.customers.observation_end:%Y-%m-%d}"
     posteriors: dict[str, Posterior] = {}
     problems: list[Problem] = []
     by = context.experiment.models[name].by
     for plan in cost_plans(context.experiment, split, by):
         try:
-            posteriors[plan.role] = _fit(context, plan, split, occasion)
+            posteriors[plan.role] = _fit(context, plan, split)
         except FitError as error:
             problems += problems_of_entry(f"costs, {plan.role}", error)
     if problems:
@@ -88,9 +87,9 @@ def loo_scores(context: Context, fitted: Posterior, split: Split) -> pd.DataFram
     return scores[id(fitted)]
 
 
-def _best_fit(context: Context, name: str, candidates: list[FitPlan], split: Split, occasion: str) -> Posterior:
+def _best_fit(context: Context, name: str, candidates: list[FitPlan], split: Split) -> Posterior:
     """The fit of the only candidate, or of several the one whose k has the best leave-one-out score."""
-    fits = [_fit(context, plan, split, occasion) for plan in candidates]
+    fits = [_fit(context, plan, split) for plan in candidates]
     if len(fits) == 1:
         return fits[0]
     context.say(f"{name}: comparing the k of {words.counted(len(fits), 'fit')}")
@@ -101,7 +100,7 @@ def _best_fit(context: Context, name: str, candidates: list[FitPlan], split: Spl
     return best
 
 
-def _fit(context: Context, plan: FitPlan, split: Split, occasion: str) -> Posterior:
+def _fit(context: Context, plan: FitPlan, split: Split) -> Posterior:
     """A posterior from this run's memory, else from its folder, else from the sampler."""
     memory, path = context.memory, posterior_path(context, plan, split)
     if path in memory.failures:
@@ -111,15 +110,16 @@ def _fit(context: Context, plan: FitPlan, split: Split, occasion: str) -> Poster
     if path.exists() and not context.fresh:
         fitted = posterior.load(path)
     else:
-        fitted = _sample(context, plan, split, occasion, path)
+        fitted = _sample(context, plan, split, path)
         fitted.save(path)
     memory.posteriors[path] = fitted
     return fitted
 
 
-def _sample(context: Context, plan: FitPlan, split: Split, occasion: str, path: Path) -> Posterior:
+def _sample(context: Context, plan: FitPlan, split: Split, path: Path) -> Posterior:
     sampler = context.experiment.sampler
-    context.say(f"{plan.model.title}: fitting {words.counted(len(split.customers), 'customer')} at the {occasion}")
+    customers = words.counted(len(split.customers), "customer")
+    context.say(f"{plan.model.title}: fitting {customers} as of {split.customers.observation_end:%Y-%m-%d}")
     try:
         return fitting.fit(
             plan.model,

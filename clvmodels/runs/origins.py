@@ -201,10 +201,9 @@ def _judged_at(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     here = replace(context, scratch=folder)
-    day = f"{split.customers.observation_end:%Y-%m-%d}"
     entries = {}
     for name in context.experiment.models:
-        entries[name] = judge_entry(here, name, fit_entry(here, name, split, day), split)
+        entries[name] = judge_entry(here, name, fit_entry(here, name, split), split)
     entries = with_money(here, company, entries, split, split)
     for name, entry in entries.items():
         if name not in learned:

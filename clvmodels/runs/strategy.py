@@ -146,7 +146,7 @@ def _values_as_of(
     sampler = experiment.sampler.model_copy(update={"method": "auto", "draws": section.draws})
     then = replace(context, experiment=experiment.model_copy(update={"sampler": sampler}))
     day = split.customers.observation_end.date()
-    posteriors = fit_entry(then, name, split, f"{day}") | fit_costs(then, name, split)
+    posteriors = fit_entry(then, name, split) | fit_costs(then, name, split)
     checks = [check for fitted in posteriors.values() for check in fitted.checks]
     failed = sorted({check.check for check in checks if not check.passed})
     context.say(f"Valuing the {words.counted(len(split.customers), 'customer')} of {day}")

@@ -22,7 +22,7 @@ def value_entry(context: Context, entry: EntryResult, split: Split, value_split:
     """The recommended entry at the date of value, fitted again where that is later than the calibration's end."""
     posteriors = entry.posteriors
     if value_split is not split:
-        posteriors = fit_entry(context, entry.name, value_split, "value date")
+        posteriors = fit_entry(context, entry.name, value_split)
     learned = entry.learned if value_split is split else with_the_holdout(entry)
     valued = EntryResult(
         entry.name, entry.label, posteriors | fit_costs(context, entry.name, value_split), learned=learned

@@ -53,7 +53,7 @@ def context_of(folder: Path, **changes) -> Context:
 def followed(context: Context, company: Company, day: pd.Timestamp):
     """As a run does, at this date of value."""
     split = customers_at(context.experiment, company, {}, day)
-    entry = EntryResult("bg_nbd", "BG/NBD", fit_entry(context, "bg_nbd", split, "value date"))
+    entry = EntryResult("bg_nbd", "BG/NBD", fit_entry(context, "bg_nbd", split))
     return strategy_tables(context, company, value_entry(context, entry, split, split), split)
 
 
