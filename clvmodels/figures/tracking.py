@@ -84,7 +84,7 @@ def describe(tables: Tables, about: About) -> Words:
         outside = f"; {words.counted(above, 'lies', 'lie')} above it, {words.count(len(out) - above)} below"
     caption = (
         f"Of {words.counted(inside.of, f'held-out {point}')} {words.counted(inside.actual, 'lies', 'lie')} inside the "
-        f"90% band ({words.counted(inside.expected, 'is', 'are')} expected){outside}. {verdict} {total_words(tables)}"
+        f"90% band ({words.counted(inside.expected, 'is', 'are')} expected){outside}. {verdict} {total_words(tables, about)}"
     )
     lie = words.agreeing(len(out), "lies", "lie")
     alt = (
@@ -99,12 +99,13 @@ def _outside(periods: pd.DataFrame) -> pd.Series:
     return periods["held_out"] & periods["side"].isin(["above", "below"])
 
 
-def total_words(tables: Tables) -> str:
+def total_words(tables: Tables, about: About) -> str:
     """The sentence on the total: which side of its interval the truth fell."""
     row = row_of(tables.total)
+    learned = ", corrected by what earlier forecasts missed by" if about.totals == "backtested" else ""
     return (
         f"The total of {words.counted(row.actual, 'purchase')} is **{row.side}** its 90% interval "
-        f"({words.count_span(row.q5, row.q95)})."
+        f"({words.count_span(row.q5, row.q95)}){learned}."
     )
 
 

@@ -218,3 +218,9 @@ def test_what_stands_outside_is_told_above_the_dots_that_its_words_pass():
     actual[4], actual[5] = 1.0, 9.0
     _misses(axes, actual, outside, "2", 0, style.text_width("2", "bold"))
     assert axes.texts[-1].get_position() == (3.5, 5.0)
+
+
+@pytest.mark.parametrize(("totals", "end"), [("plain", "(42 to 78)."), ("backtested", "earlier forecasts missed by.")])
+def test_a_total_that_has_learned_says_so(totals, end):
+    run = forecast_run(totals=totals)
+    assert FIGURES["tracking"].words(FIGURES["tracking"].table(run), run.about).caption.endswith(end)
