@@ -197,9 +197,12 @@ def run(pool: Executor, seeds: int) -> pd.DataFrame:
             table = table.sort_values(["seed", "channel"], ignore_index=True)
             write(table, PATH, DIGITS)
             print(f"seed {done[0]['seed']}: {holds(pd.DataFrame(done)).sum()} of {len(done)} hold", flush=True)
-    return (
-        pd.read_csv(PATH, keep_default_na=False).replace("", np.nan).astype(dict.fromkeys(["q5", "q50", "q95"], float))
-    )
+    return stored_rows()
+
+
+def stored_rows() -> pd.DataFrame:
+    """The stored ranges; `refused` is empty where there is one."""
+    return pd.read_csv(PATH, dtype={"refused": str}).fillna({"refused": ""})
 
 
 def confirmed(pool: Executor) -> bool:
