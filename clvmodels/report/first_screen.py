@@ -70,7 +70,7 @@ def _failure(rows: pd.DataFrame, about: About, room: int) -> str:
     Where this takes more words than there is room for, found and limit are left to the table of checks.
     """
     first = rows.iloc[0]
-    title = words.capital(words.label(first.check, 60)) + _entries(rows, about)
+    title = words.capital(words.label(first.check, 90)) + _entries(rows, about)
     found, limit = value_and_limit(first)
     consequence = checks.consequence(first)
     full = f"{title}: {found}, limit {limit}. {consequence}" if found else f"{title}. {consequence}"
