@@ -84,7 +84,8 @@ def describe(tables: Tables, about: About) -> Words:
         outside = f"; {words.counted(above, 'lies', 'lie')} above it, {words.count(len(out) - above)} below"
     caption = (
         f"Of {words.counted(inside.of, f'held-out {point}')} {words.counted(inside.actual, 'lies', 'lie')} inside the "
-        f"90% band ({words.counted(inside.expected, 'is', 'are')} expected){outside}. {verdict} {total_words(tables, about)}"
+        f"90% band ({words.counted(inside.expected, 'is', 'are')} expected){outside}. "
+        f"{verdict} {total_words(tables, about)}"
     )
     lie = words.agreeing(len(out), "lies", "lie")
     alt = (

@@ -189,6 +189,8 @@ def _combination_problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _made_of_purchases(group, covariates)
     if group in OF_DRAWS:
         yield _reserved(group, ("group",))
+    elif group in STATISTICS:
+        yield Problem(f"'{group}' is what models explain, no group", path=("group",))
     for place, name in enumerate(covariates):
         path = ("covariates", place)
         if name in STATISTICS:
@@ -379,24 +381,28 @@ def check_effects(model: Model, effects: Sequence[Effect], table: pd.DataFrame, 
     ------
     ConfigError
         An unknown parameter, group or covariate, a parameter of another part, a handle beside other parameters, the
-        same effect twice, a covariate that is constant.
+        same effect twice.
     DataError
-        Covariates that are missing for some customers, where nothing is said of them, or no numbers.
+        Covariates that are missing for some customers, where nothing is said of them, or no numbers, or the same for
+        all, or in the order of the purchases that they would explain; a group with one label.
     """
     problems: list[Problem] = []
     values: list[Problem] = []
-    columns = list(map(str, table.columns))
+    columns = _columns_to_name(table)
     part_of = {name: target.part for name, target in targets(model).items()}
     handles = [handle.name for handle in model.handles]
     for effect in effects:
         place = where or f"effect {effect.name}"
         problems += [replace(problem, where=place) for problem in target_problems(effect, part_of, handles)]
-        absent = [name for name in effect.columns if name not in columns]
-        problems += [unknown(effect.kind, name, columns, place) for name in absent]
+        absent = [name for name in effect.columns if name not in table]
+        problems += [_no_column(effect.kind, name, columns, place) for name in absent]
+        if effect.group is not None and not absent:
+            values += _one_label(table, effect.group, place)
         for name in effect.covariates:
             if name not in absent:
                 values += _value_problems(effect, table, name, place)
                 values += _constant(table, name, place)
+                values += _in_order_of_purchases(effect, table, name, place)
     problems += [replace(problem, where=where) for _, problem in repeated_effects(effects)]
     if problems or values:
         raise (ConfigError if problems else DataError)([*problems, *values])
@@ -412,9 +418,9 @@ def check_columns(effects: Sequence[Effect], table: pd.DataFrame) -> None:
     DataError
         A covariate is missing for some customers, and the fit did not say what is done with them; or is no number.
     """
-    columns = list(map(str, table.columns))
+    columns = _columns_to_name(table)
     kinds = [(effect.kind, name) for effect in effects for name in effect.columns]
-    absent = [unknown(kind, name, columns, "customers") for kind, name in dict.fromkeys(kinds) if name not in table]
+    absent = [_no_column(kind, name, columns, "customers") for kind, name in dict.fromkeys(kinds) if name not in table]
     if absent:
         raise ConfigError(absent)
     problems: list[Problem] = []
@@ -423,6 +429,22 @@ def check_columns(effects: Sequence[Effect], table: pd.DataFrame) -> None:
             problems += _value_problems(effect, table, name, "customers")
     if problems:
         raise DataError(list(dict.fromkeys(problems)))
+
+
+def _columns_to_name(table: pd.DataFrame) -> list[str]:
+    """Columns that an effect may name: those that are not what models explain."""
+    from clvmodels.customers.statistics import STATISTICS
+
+    return [str(name) for name in table.columns if name not in STATISTICS]
+
+
+def _no_column(kind: str, name: str, columns: Sequence[str], place: str) -> Problem:
+    """The customers have no such column; where from it would come."""
+    problem = unknown(kind, name, columns, place)
+    if columns:
+        return problem
+    what = f"Unknown {kind} '{name}': these customers have no column beside what models explain"
+    return Problem(what, place, known=f"Name it when the tables are read and summarised ({kind}s: [{name}])")
 
 
 def target_problems(effect: Effect, part_of: Mapping[str, str], handles: Collection[str]) -> Iterator[Problem]:
@@ -492,3 +514,31 @@ def _constant(table: pd.DataFrame, name: str, place: str) -> Iterator[Problem]:
     if len(values) < 2:
         got = f"{values[0]:g} for all customers" if len(values) else "nothing"
         yield Problem(f"the covariate '{name}' does not vary", place, got, "Leave it out")
+
+
+def _one_label(table: pd.DataFrame, group: str, place: str) -> Iterator[Problem]:
+    labels = group_labels(table[group]).unique()
+    if len(labels) == 1:
+        got = f"'{labels[0]}' for all customers"
+        yield Problem(f"the group '{group}' has one label", place, got, "Leave it out: there is nothing to compare")
+
+
+ENOUGH_TO_ORDER = 30
+"""Customers from whom on an order says something."""
+TOO_MUCH_ALIKE = 0.95
+"""Rank correlation of a covariate and the number of purchases beyond which the one is made of the other: what customers
+are like leaves that number more luck than this."""
+
+
+def _in_order_of_purchases(effect: Effect, table: pd.DataFrame, name: str, place: str) -> Iterator[Problem]:
+    """A covariate that is the number of purchases under another name, or nearly."""
+    if effect.part not in OF_PURCHASES or "frequency" not in table or not pd.api.types.is_numeric_dtype(table[name]):
+        return
+    both = table[[name, "frequency"]].astype(float).dropna()
+    if len(both) < ENOUGH_TO_ORDER or both.nunique().min() < 2:
+        return
+    likeness = both.rank().corr().iloc[0, 1]
+    if abs(likeness) > TOO_MUCH_ALIKE:
+        what = f"the covariate '{name}' has the order of the numbers of purchases, which it would explain"
+        remedy = "Leave it out, or take it as of a day before the observed window"
+        yield Problem(what, place, f"a rank correlation of {likeness:.2f}", remedy)

@@ -124,5 +124,14 @@ def _no_money(model: Model, table: pd.DataFrame) -> Iterator[Problem]:
     if "spend" not in model.provides:
         return
     money = table.filter(["monetary_value", "amount_sum"])
-    if len(money.columns) and not money.gt(0).any(axis=None):
+    if not len(money.columns) or money.gt(0).any(axis=None):
+        return
+    again = table["frequency"].sum() if "frequency" in table else 0
+    if not again:
         yield Problem(f"no customer bought again: {model.title} has nothing to learn from", "customers")
+        return
+    repeats = words.counted(int(again), "repeat purchase")
+    what = f"of {repeats} none brought money: {model.title} has nothing to learn from"
+    yield Problem(
+        what, "customers", known="Look whether the amounts are read from the right column, or leave spend out"
+    )

@@ -14,6 +14,9 @@ from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.valuation.economics import Retention
 
+MOST_YEARS = 100
+"""Of a horizon: a longer one is a slip, and its periods would fill the memory."""
+
 
 def period_edges(horizon: float, time_unit: str, time: str = "continuous", retention: Retention | None = None) -> Array:
     """Bounds of periods of at most a month, from 0 to the horizon, in time units; equal ones, or from one date of
@@ -22,8 +25,15 @@ def period_edges(horizon: float, time_unit: str, time: str = "continuous", reten
     Raises
     ------
     ConfigError
-        A horizon that cuts an opportunity in two, or retention where time counts opportunities.
+        A horizon of over a hundred years, or one that cuts an opportunity in two, or retention where time counts
+        opportunities.
     """
+    years = horizon * DAYS_PER_UNIT[time_unit] / DAYS_PER_YEAR
+    if years > MOST_YEARS:
+        got = f"{horizon:g} {time_unit}s, {years:,.0f} years"
+        raise ConfigError(
+            Problem("horizon is longer than any customer's life", "economics", got, f"At most {MOST_YEARS} years")
+        )
     if time == "opportunities":
         if horizon % 1:
             remedy = f"Where time counts opportunities, a whole number of {time_unit}s"

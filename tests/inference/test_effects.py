@@ -86,3 +86,44 @@ def test_the_same_column_moves_a_parameter_once():
     told = refused(ConfigError, on("nps"), on("nps", "age"), age=np.arange(8.0))
     assert "'nps' on 'alpha' is already there" in told[0]
     check_effects(MODELS["bg_nbd"], [on("nps"), on("nps", parameters=("r",))], table_of().assign(nps=np.arange(8.0)))
+
+
+def test_a_group_with_one_label_has_nothing_to_compare():
+    table = table_of().assign(channel="web")
+    with pytest.raises(DataError, match="the group 'channel' has one label; got 'web' for all customers"):
+        check_effects(MODELS["bg_nbd"], [Effect("purchases", ("alpha",), "channel")], table)
+
+
+def test_what_models_explain_is_no_group():
+    with pytest.raises(ConfigError, match="'frequency' is what models explain, no group"):
+        Effect("purchases", ("alpha",), "frequency")
+
+
+def test_customers_without_columns_say_where_columns_come_from():
+    bare = table_of()[["frequency", "recency", "T"]]
+    with pytest.raises(ConfigError, match="no column beside what models explain") as refused:
+        check_effects(MODELS["bg_nbd"], [Effect("purchases", ("alpha",), "channel")], bare)
+    assert "groups: [channel]" in str(refused.value) and "recency" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("noise", "part", "refused"),
+    [(0.0, "purchases", True), (0.0, "lifetime", True), (3.0, "purchases", False), (0.0, "spend", False)],
+)
+def test_purchases_under_another_name_explain_no_purchases(noise, part, refused):
+    """The number of orders, and the same with so much else in it that only its tendency is left."""
+    rng = np.random.default_rng(1)
+    frequency = rng.poisson(rng.gamma(1.0, 3.0, 200))
+    orders = 1.0 + frequency + noise * rng.standard_normal(200)
+    table = pd.DataFrame({"frequency": frequency, "n_orders": orders})
+    model, parameter = {
+        "purchases": ("bg_nbd", "alpha"),
+        "lifetime": ("bg_nbd", "a"),
+        "spend": ("gamma_gamma", "v"),
+    }[part]
+    effects = [Effect(part, (parameter,), covariates=("n_orders",))]
+    if not refused:
+        check_effects(MODELS[model], effects, table)
+        return
+    with pytest.raises(DataError, match="has the order of the numbers of purchases, which it would explain"):
+        check_effects(MODELS[model], effects, table)

@@ -43,3 +43,11 @@ def test_effects_that_do_not_fit_are_refused_all_at_once():
     text = str(refused.value)
     assert "did you mean 'alpha'" in text and "belongs to the part 'lifetime'" in text
     assert "did you mean 'channel'" in text
+
+
+def test_spend_of_free_repeat_purchases_alone_says_that_they_were_free():
+    table = table_of()
+    unpaid = table.assign(**dict.fromkeys(table.filter(["monetary_value", "amount_sum"]), 0.0))
+    again = int(table["frequency"].sum())
+    with pytest.raises(DataError, match=f"of {again} repeat purchases none brought money"):
+        fit("gamma_gamma", customers_of(unpaid))

@@ -201,7 +201,7 @@ def test_alike_amounts_are_found_alike_and_others_are_not():
     free = difference(company(1.0, 0.9, 1500, 1))
     assert free.is_clear and abs(free.errors) < 2.5 and free.errors_of_paid < -3.0
     assert in_words(free).endswith(
-        "90% of first and over 99% of later purchases bring money: they have a level of their own"
+        "90% of first and all of later purchases bring money: first orders have a level of their own"
     )
     alike = difference(company(1.0, 1.0, 1500, 1))
     assert not alike.is_clear and in_words(alike).endswith(": a first order is taken to be as later ones")

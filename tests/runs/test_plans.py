@@ -63,7 +63,7 @@ def test_what_the_data_say_at_first_holds_for_later_dates_and_is_said_once():
     assert spend_models(context, base(0.8))["gamma_gamma"].first_amounts
     assert spend_models(context, base(1.0))["gamma_gamma"].first_amounts
     assert len(said) == 1 and said[0].startswith("First amounts are 0.79 times later ones")
-    assert said[0].endswith("they have a level of their own")
+    assert said[0].endswith("first orders have a level of their own")
 
 
 def test_free_orders_are_told_beside_first_amounts():

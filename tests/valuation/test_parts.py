@@ -433,3 +433,10 @@ def test_the_least_discount_is_none():
     for rate in (1e-18, 1e-14, 1e-9):
         close(discount_factors(edges, rate, "week"), np.ones(len(edges) - 1), 1e-8)
     close(discount_factors(edges, 1e-7, "week"), 1.0 - 1e-7 * (edges[1:] + edges[:-1]) / 2 * 7 / 365.25, 1e-12)
+
+
+@pytest.mark.parametrize(("horizon", "unit"), [(1e5, "week"), (1201.0, "month"), (101.0, "year")])
+def test_a_horizon_beyond_any_life_is_refused(horizon, unit):
+    with pytest.raises(ConfigError, match="horizon is longer than any customer's life"):
+        period_edges(horizon, unit)
+    assert period_edges(100.0, "year")[-1] == 100.0

@@ -205,7 +205,14 @@ def in_words(apart: Difference) -> str:
     """The difference as people read it, and what follows from it."""
     level = f"First amounts are {apart.level:.2f} times later ones, {abs(apart.errors):.1f} standard errors from alike"
     if apart.errors_of_paid:
-        first, later = (words.probability(share) for share in (apart.first_paid, apart.later_paid))
+        first, later = (_share(share) for share in (apart.first_paid, apart.later_paid))
         level += f"; {first} of first and {later} of later purchases bring money"
-    follows = "they have a level of their own" if apart.is_clear else "a first order is taken to be as later ones"
+    follows = (
+        "first orders have a level of their own" if apart.is_clear else "a first order is taken to be as later ones"
+    )
     return f"{level}: {follows}"
+
+
+def _share(share: float) -> str:
+    """It was counted: nobody and all are exact."""
+    return {0.0: "none", 1.0: "all"}.get(share) or words.probability(share)
