@@ -90,7 +90,7 @@ def test_a_row_of_a_table_is_a_line_of_the_difference(page):
     assert cell in page
     changed = page.replace(cell, cell.replace("first month", "channel"))
     difference = reports.difference({"report.html": page}, {"report.html": changed})
-    assert "+BG/NBD, by channel | 0" in difference and len(difference) < 500
+    assert "+BG/NBD, by channel | " in difference and len(difference) < 500
 
 
 def test_of_drawings_and_style_the_bytes_are_told():
