@@ -12,6 +12,7 @@ from fakes.says import cases_of, plain, stored
 from fakes.tiny import forecast_run, money, money_run, worth_run
 
 from clvmodels.figures import FIGURES, phrases
+from clvmodels.figures.payback import most_paid
 from clvmodels.metrics import check_rows, checks, money_check_rows
 from clvmodels.report import first_screen, leads, totals
 from clvmodels.report.stored import Stored
@@ -532,3 +533,21 @@ def test_a_first_amounts_level_is_told_with_its_interval():
         " First amounts have a level of their own: a first order brings 0.95 times what a later one of the same "
         "customer does (90% interval 0.92 to 0.98)."
     )
+
+
+def test_what_may_be_paid_stands_on_the_first_screen():
+    folder = of_case("payback", "one sure, one late, one never")
+    answer = first_screen._pay_at_most(folder)
+    assert answer == first_screen.Answer(
+        "Pay at most for a customer",
+        most_paid(folder.tables["payback"], folder.about),
+        "by channel; 2 of 3 channels cost more now.",
+        "payback",
+        "Channels",
+    )
+    assert plain(answer.value) == "EUR 22 to 40"
+    withheld = of_case("payback", "one channel alone, the models tell nothing apart")
+    answer = first_screen._pay_at_most(withheld)
+    assert (answer.value, answer.target, answer.link) == ("not told", "payback", "Why")
+    assert answer.note.endswith("all channels as alike.")
+    assert first_screen._pay_at_most(nothing()) is None
