@@ -18,8 +18,9 @@ from clvmodels.inference.terms import Scale
 
 
 def test_maximum_likelihood_has_no_pooled_groups_but_covariates():
+    of_groups = table_of().assign(g=["x", "y"] * 4)
     with pytest.raises(FitError, match="pooled groups"):
-        fit("bg_nbd", customers_of(table_of().assign(g="x")), effects=[Effect("purchases", ("r",), "g")], method="mle")
+        fit("bg_nbd", customers_of(of_groups), effects=[Effect("purchases", ("r",), "g")], method="mle")
 
 
 def linear(missing="refuse", draws=500):
