@@ -158,9 +158,11 @@ def _summaries(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         size = rows["actual"].abs().where(rows["actual"] != 0)
         width = ((rows["q95"] - rows["q5"]) / size).mean()
         score = (rows["interval_score"] / size).mean()
-        held = [words.share(inside.sum(), len(rows)) for inside in (_inside(rows), _inside(rows, "q25", "q75"))]
-        widths = [words.number(value, 0.01) for value in (width, score)]
-        yield words.label(label, 40), quantity, ahead, TITLES[totals], words.count(len(rows)), *held, *widths
+        cases = len(rows)
+        hold_90 = words.share(_inside(rows).sum(), cases)
+        hold_50 = words.share(_inside(rows, "q25", "q75").sum(), cases)
+        whose = words.label(label, 40), quantity, ahead, TITLES[totals]
+        yield (*whose, words.count(cases), hold_90, hold_50, words.number(width, 0.01), words.number(score, 0.01))
 
 
 FIGURE = Figure(
