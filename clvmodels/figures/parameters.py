@@ -14,7 +14,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words
 if TYPE_CHECKING:
     from clvmodels.inference.posterior import Posterior
     from clvmodels.inference.terms import Term
-    from clvmodels.models.contract import Parameter
+    from clvmodels.models.parameters import Parameter
     from clvmodels.models.prior import Prior
     from clvmodels.results.folder import About, Run
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
     from clvmodels.inference.posterior import Posterior
-    from clvmodels.models.contract import Meaning
+    from clvmodels.models.parameters import Meaning
     from clvmodels.results.folder import About, Run
 
 POINTS, DRAWS, MOST, FEWEST, QUANTITIES = 41, 2000, 12, 50, 40

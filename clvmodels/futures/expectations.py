@@ -19,10 +19,11 @@ from clvmodels.futures.individuals import by_history, purchase_model, rows_of
 from clvmodels.futures.windows import moments
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.unique_rows import condense
-from clvmodels.models.contract import Rows, State, Theta
+from clvmodels.models.contract import State
 from clvmodels.models.counts import BOUNDS
 from clvmodels.models.evaluate import dert as evaluate_dert
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
+from clvmodels.models.parameters import Rows, Theta
 from clvmodels.variates import GIVEN, loop
 
 

@@ -19,8 +19,8 @@ from clvmodels.dates import DAYS_PER_UNIT, Time, period_end
 from clvmodels.draws import Array
 from clvmodels.errors import DataError, Problem
 from clvmodels.models import PurchaseModel, SpendModel, State
-from clvmodels.models.contract import Theta
 from clvmodels.models.evaluate import p_alive
+from clvmodels.models.parameters import Theta
 from clvmodels.randomness import KeyedRandom, keyed_generator
 
 

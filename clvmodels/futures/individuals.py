@@ -17,8 +17,8 @@ from clvmodels.errors import ConfigError, Problem
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.unique_rows import condense, numbers
 from clvmodels.models import PurchaseModel, State
-from clvmodels.models.contract import Rows, Theta
 from clvmodels.models.evaluate import p_alive as evaluate_p_alive
+from clvmodels.models.parameters import Rows, Theta
 from clvmodels.randomness import KeyedRandom
 
 STRETCH = 1024

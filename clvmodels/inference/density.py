@@ -21,8 +21,9 @@ from clvmodels.inference.effects import SD_PRIOR, Effect, moved
 from clvmodels.inference.target import Siblings, Target
 from clvmodels.inference.terms import PooledGroup, Scale, Term, make_terms
 from clvmodels.inference.unique_rows import UniqueRows
-from clvmodels.models.contract import Model, Parameter
+from clvmodels.models.contract import Model
 from clvmodels.models.densities.operation import log_prob as kernel_log_prob
+from clvmodels.models.parameters import Parameter
 from clvmodels.models.prior import Prior, unit_factor
 from clvmodels.models.prior_formulas import quantiles
 

@@ -29,7 +29,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
-from clvmodels.models.contract import Handle, Model, Parameter, Theta
+from clvmodels.models.contract import Model
+from clvmodels.models.parameters import Handle, Parameter, Theta
 from clvmodels.models.prior import Prior
 from clvmodels.strict import Combination, KeyPath, Text, strict
 from clvmodels.words import MISSING_GROUP

@@ -21,8 +21,8 @@ from clvmodels.draws import Array, blocks
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.unique_rows import numbers
 from clvmodels.models import SpendModel
-from clvmodels.models.contract import Rows, Theta
 from clvmodels.models.evaluate import log_prob
+from clvmodels.models.parameters import Rows, Theta
 
 
 def log_density_of_later(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from clvmodels.draws import Array
 from clvmodels.inference.effects import Effect, keys
-from clvmodels.models.contract import STATUS
+from clvmodels.models.parameters import STATUS
 
 
 class UniqueRows(NamedTuple):

@@ -12,7 +12,7 @@ from clvmodels.models.bdw import bdw
 from clvmodels.models.bg_bb import bg_bb
 from clvmodels.models.bg_cnbd_k import bg_cnbd_k
 from clvmodels.models.bg_nbd import bg_nbd
-from clvmodels.models.contract import Model, Parameter, PurchaseModel, SpendModel, State
+from clvmodels.models.contract import Model, PurchaseModel, SpendModel, State
 from clvmodels.models.costs.bad_debt import beta_binomial_bad_debt
 from clvmodels.models.costs.contacts import gamma_poisson_contacts
 from clvmodels.models.costs.contract import Cost, CostModel, CountModel
@@ -24,6 +24,7 @@ from clvmodels.models.gg_nbd import gg_nbd
 from clvmodels.models.mbg_cnbd_k import mbg_cnbd_k
 from clvmodels.models.mbg_nbd import mbg_nbd
 from clvmodels.models.nbd import nbd
+from clvmodels.models.parameters import Parameter
 from clvmodels.models.pareto_nbd import pareto_nbd
 from clvmodels.models.parts.steps import coefficient
 from clvmodels.models.sbg import sbg

@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.errors import ClvError, Problem
-from clvmodels.models.contract import Graph, Rows, Theta
+from clvmodels.models.parameters import Graph, Rows, Theta
 
 MOST_KEPT = 64
 """Compiled functions kept at once: three of each registered model and some variants of k."""

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.models.contract import STATUS, Graph, Model, PurchaseModel, Rows, State, Theta
+from clvmodels.models.contract import Model, PurchaseModel, State
 from clvmodels.models.counts import Counts, poisson_counts
 from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.parameters import STATUS, Graph, Rows, Theta
 from clvmodels.models.parts.contract import Calendar, Component, Lifetime, Memoryless, OnCalendar, Purchases
 from clvmodels.models.parts.steps import Steps
 from clvmodels.randomness import KeyedRandom

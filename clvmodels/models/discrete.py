@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from clvmodels import words
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
-from clvmodels.models.contract import Graph, PurchaseModel, Rows, State, Theta, Value
+from clvmodels.models.contract import PurchaseModel, State
 from clvmodels.models.counts import Counts, bernoulli_counts
 from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.parameters import Graph, Rows, Theta, Value
 from clvmodels.models.parts.contract import Component, widened
 from clvmodels.randomness import KeyedRandom
 

@@ -10,8 +10,9 @@ import pytensor.tensor as pt
 from clvmodels.draws import Array, slices
 from clvmodels.errors import ConfigError, Problem
 from clvmodels.models.compiled import compiled
-from clvmodels.models.contract import Graph, Model, PurchaseModel, Rows, Theta
+from clvmodels.models.contract import Model, PurchaseModel
 from clvmodels.models.densities.evaluation import LOG_PROB, P_ALIVE
+from clvmodels.models.parameters import Graph, Rows, Theta
 
 ELEMENTS = 2**22
 """Numbers in one array of a graph that is evaluated: 32 MiB."""

@@ -29,9 +29,10 @@ from clvmodels.futures import expectations, forecast, individuals
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors
 from clvmodels.models import COSTS, Cost
-from clvmodels.models.contract import FirstOrder, Rows, State, Theta
+from clvmodels.models.contract import FirstOrder, State
 from clvmodels.models.costs.contract import Fate, Flow, Means, modelled
 from clvmodels.models.counts import Counts
+from clvmodels.models.parameters import Rows, Theta
 from clvmodels.randomness import KeyedRandom
 from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.retention import contacts_given_own, contacts_of, expected_contacts

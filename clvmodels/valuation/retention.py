@@ -20,8 +20,9 @@ from clvmodels.futures import individuals
 from clvmodels.futures.expectations import Places, by_living
 from clvmodels.futures.individuals import by_history
 from clvmodels.inference.posterior import Posterior
-from clvmodels.models.contract import Rows, State, Theta
+from clvmodels.models.contract import State
 from clvmodels.models.counts import PLACES, Counts
+from clvmodels.models.parameters import Rows, Theta
 from clvmodels.valuation.economics import Retention
 from clvmodels.variates import GIVEN, loop
 

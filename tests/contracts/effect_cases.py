@@ -19,8 +19,8 @@ from clvmodels.inference.samplers.mode import find_mode
 from clvmodels.inference.target import Conditional
 from clvmodels.inference.terms import learn
 from clvmodels.inference.unique_rows import condense
-from clvmodels.models.contract import Parameter
 from clvmodels.models.evaluate import log_prob, p_alive
+from clvmodels.models.parameters import Parameter
 
 CHANNELS = ("mail", "shop", "web")
 DRAWS = 1000

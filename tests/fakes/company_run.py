@@ -16,7 +16,7 @@ from clvmodels.decisions.rank import rank
 from clvmodels.draws import QUANTILES
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.terms import make_terms
-from clvmodels.models.contract import Meaning, Parameter
+from clvmodels.models.parameters import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.results.folder import Run
 from clvmodels.sources.consolidation import Company

@@ -28,7 +28,7 @@ from clvmodels.metrics import Judged
 from clvmodels.metrics.checks import CHECKS, CheckRow, as_table
 from clvmodels.metrics.compare import compare
 from clvmodels.metrics.money import Money
-from clvmodels.models.contract import Meaning, Parameter
+from clvmodels.models.parameters import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.report import write_report
 from clvmodels.results.folder import About, EntryResult, Run

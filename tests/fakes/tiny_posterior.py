@@ -14,7 +14,7 @@ from fakes.tiny import END, Z, entry, tiny_run
 from clvmodels.customers.table import Customers, Split
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.terms import Scale, make_terms
-from clvmodels.models.contract import Meaning, Parameter
+from clvmodels.models.parameters import Meaning, Parameter
 from clvmodels.models.prior import Prior
 from clvmodels.results.folder import Run
 

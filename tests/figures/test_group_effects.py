@@ -16,7 +16,7 @@ from fakes.tiny_posterior import posterior_run
 from clvmodels.figures import FIGURES, style
 from clvmodels.figures.group_effects import Tables, _covariate_name, _group_rows, _pooled, _raises, _ratio_ticks
 from clvmodels.inference.terms import Coefficient
-from clvmodels.models.contract import Parameter
+from clvmodels.models.parameters import Parameter
 from clvmodels.models.prior import Prior
 
 CASES = {

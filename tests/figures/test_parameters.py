@@ -15,7 +15,7 @@ from clvmodels.figures import FIGURES
 from clvmodels.figures.parameters import _of_effect, stated
 from clvmodels.inference.effects import Effect
 from clvmodels.inference.terms import make_terms
-from clvmodels.models.contract import Parameter
+from clvmodels.models.parameters import Parameter
 from clvmodels.models.prior import Prior
 
 CASES = {

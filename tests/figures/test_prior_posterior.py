@@ -15,7 +15,7 @@ from fakes.tiny_posterior import posterior_run
 
 from clvmodels.figures import FIGURES
 from clvmodels.figures.prior_posterior import Tables, _density, _unit, _window, quantities
-from clvmodels.models.contract import Meaning, Parameter
+from clvmodels.models.parameters import Meaning, Parameter
 from clvmodels.models.prior import Prior
 
 PRIOR = Prior("Normal", {"mu": 0.0, "sigma": 1.0})

@@ -16,8 +16,8 @@ from __future__ import annotations
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
 from clvmodels.models.costs.contract import CountModel
+from clvmodels.models.parameters import Meaning, Parameter, Rows, Theta
 from clvmodels.models.parts.beta_binomial import log_beta_binomial
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom

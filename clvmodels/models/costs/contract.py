@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
-from clvmodels.models.contract import Model, Rows, Theta
+from clvmodels.models.contract import Model
+from clvmodels.models.parameters import Rows, Theta
 from clvmodels.randomness import KeyedRandom
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.errors import DataError, Problem
-from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
 from clvmodels.models.costs.contacts import PRICE, cost_of_contacts
 from clvmodels.models.costs.contract import Cost, Flow, Forecast, Need, Statistics
+from clvmodels.models.parameters import Meaning, Parameter, Rows, Theta
 from clvmodels.models.prior import log_normal
 from clvmodels.models.spend.lognormal_spend import SPREAD, LogNormalSpend
 from clvmodels.randomness import KeyedRandom

@@ -29,8 +29,9 @@ import pytensor.tensor as pt
 
 from clvmodels.draws import Array
 from clvmodels.errors import Problem
-from clvmodels.models.contract import Meaning, Parameter, Rows, Theta, no_option
+from clvmodels.models.contract import no_option
 from clvmodels.models.costs.contract import CostModel, Flow, Forecast, Statistics
+from clvmodels.models.parameters import Meaning, Parameter, Rows, Theta
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 

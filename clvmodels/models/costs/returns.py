@@ -22,9 +22,9 @@ import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Meaning, Parameter, Rows, Theta
 from clvmodels.models.costs.beta_binomial import BetaBinomial
 from clvmodels.models.costs.contract import Desk, Entries, Fate, Flow, Forecast, Statistics
+from clvmodels.models.parameters import Meaning, Parameter, Rows, Theta
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.models.spend.gamma_gamma import LOG_2PI, stirling_error
 from clvmodels.randomness import KeyedRandom

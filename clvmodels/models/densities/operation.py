@@ -13,8 +13,9 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
-from clvmodels.models.contract import Graph, Model, Rows, Theta
+from clvmodels.models.contract import Model
 from clvmodels.models.densities.evaluation import LEADING, Kernel
+from clvmodels.models.parameters import Graph, Rows, Theta
 
 
 def log_prob(model: Model, rows: Rows[Graph], theta: Theta[Graph], differentiable: bool = True) -> Graph:

@@ -18,8 +18,8 @@ import pytensor.tensor as pt
 from scipy.special import gammaln
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Handle, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.models.discrete import Chances
+from clvmodels.models.parameters import Handle, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.models.parts.beta_ratio import log_beta_ratio
 from clvmodels.models.parts.mean_odds import moved_mean
 from clvmodels.models.prior import log_normal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytensor.tensor as pt
 
-from clvmodels.models.contract import Graph
+from clvmodels.models.parameters import Graph
 from clvmodels.models.parts.beta_ratio import log_beta_ratio
 
 

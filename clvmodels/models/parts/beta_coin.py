@@ -18,8 +18,9 @@ import pytensor.tensor as pt
 from scipy.special import gammaln
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, State, Theta, Value
+from clvmodels.models.contract import State
 from clvmodels.models.kernels import kernel, over_times
+from clvmodels.models.parameters import Graph, Handle, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.models.parts.coin import CoinLifetime
 from clvmodels.models.parts.contract import OnCalendar, Purchases
 from clvmodels.models.parts.mean_odds import moved_mean

@@ -21,8 +21,8 @@ import pytensor.tensor as pt
 from scipy.special import hyp2f1
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Handle, Meaning, Parameter, Theta, Value
 from clvmodels.models.discrete import DiscreteLifetime
+from clvmodels.models.parameters import Handle, Meaning, Parameter, Theta, Value
 from clvmodels.models.parts.beta_ratio import log_beta_ratio
 from clvmodels.models.parts.mean_odds import moved_mean
 from clvmodels.models.prior import log_normal

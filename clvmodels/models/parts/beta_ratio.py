@@ -16,8 +16,8 @@ from pytensor.scalar.basic import ScalarOp, lt, switch, upgrade_to_float
 from pytensor.scalar.math import tri_gamma
 from pytensor.tensor.elemwise import Elemwise
 
-from clvmodels.models.contract import Value
 from clvmodels.models.kernels import kernel
+from clvmodels.models.parameters import Value
 
 SHIFT = 8
 """Steps of the recurrence: beyond 8 Stirling's series, to z^-11, is right to 1e-12."""

@@ -24,7 +24,8 @@ from pytensor.gradient import disconnected_grad
 
 from clvmodels.draws import Array
 from clvmodels.models.compiled import compiled
-from clvmodels.models.contract import STATUS, Graph, Rows, State, Theta, Value
+from clvmodels.models.contract import State
+from clvmodels.models.parameters import STATUS, Graph, Rows, Theta, Value
 from clvmodels.models.parts.contract import (
     NOTHING_LEFT,
     Calendar,

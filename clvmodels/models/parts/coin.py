@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Rows, State, Theta, Value
+from clvmodels.models.contract import State
 from clvmodels.models.kernels import kernel, over_times, time_at_hazard
+from clvmodels.models.parameters import Graph, Rows, Theta, Value
 from clvmodels.models.parts.contract import Lifetime, OnCalendar, Purchases, Residual
 from clvmodels.randomness import KeyedRandom
 

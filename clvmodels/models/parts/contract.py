@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from scipy.special import betainc, gammaln, xlogy
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Handle, Meaning, Parameter, Rows, State, Theta, Value
+from clvmodels.models.contract import State
+from clvmodels.models.parameters import Graph, Handle, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.randomness import KeyedRandom
 
 NOTHING_LEFT = 45.0

@@ -28,7 +28,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, Theta
+from clvmodels.models.parameters import Graph, Meaning, Parameter, Rows, Theta
 from clvmodels.models.parts.contract import Phase, Purchases
 from clvmodels.models.parts.poisson_gamma import PoissonGamma
 from clvmodels.models.prior import log_normal

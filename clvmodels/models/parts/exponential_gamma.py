@@ -13,9 +13,10 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, State, Theta
+from clvmodels.models.contract import State
 from clvmodels.models.densities.histories import times_left_of_pareto
 from clvmodels.models.kernels import over_times, times_at_hazards
+from clvmodels.models.parameters import Graph, Meaning, Parameter, Rows, Theta
 from clvmodels.models.parts.clock import ClockLifetime
 from clvmodels.models.parts.contract import NOTHING_LEFT
 from clvmodels.models.prior import log_normal

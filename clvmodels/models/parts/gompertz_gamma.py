@@ -31,8 +31,9 @@ import pytensor.tensor as pt
 from scipy.special import exp1
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, State, Theta, Value
+from clvmodels.models.contract import State
 from clvmodels.models.kernels import kernel, over_times
+from clvmodels.models.parameters import Graph, Meaning, Parameter, Rows, Theta, Value
 from clvmodels.models.parts.clock import ClockLifetime
 from clvmodels.models.parts.contract import NOTHING_LEFT
 from clvmodels.models.prior import log_normal

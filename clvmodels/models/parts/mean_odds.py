@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import ModuleType
 
-from clvmodels.models.contract import Theta, Value
+from clvmodels.models.parameters import Theta, Value
 
 
 def moved_mean(a: str, b: str) -> Callable[[Theta[Value], Value, ModuleType], dict[str, Value]]:

@@ -7,7 +7,8 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Rows, State, Theta
+from clvmodels.models.contract import State
+from clvmodels.models.parameters import Graph, Rows, Theta
 from clvmodels.models.parts.contract import Lifetime, Memoryless, OnCalendar, Residual
 from clvmodels.randomness import KeyedRandom
 

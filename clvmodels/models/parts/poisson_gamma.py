@@ -14,7 +14,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, Theta
+from clvmodels.models.parameters import Graph, Meaning, Parameter, Rows, Theta
 from clvmodels.models.parts.contract import NOTHING_LEFT, Memoryless, Phase
 from clvmodels.models.prior import log_normal
 from clvmodels.randomness import KeyedRandom

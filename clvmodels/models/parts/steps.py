@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from clvmodels.draws import Array
 from clvmodels.errors import DataError, Problem
-from clvmodels.models.contract import Graph, Parameter, Rows, Theta, Value
+from clvmodels.models.parameters import Graph, Parameter, Rows, Theta, Value
 from clvmodels.models.parts.contract import Calendar, Pieces
 from clvmodels.models.prior import Prior
 

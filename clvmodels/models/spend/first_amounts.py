@@ -28,9 +28,10 @@ import pytensor.tensor as pt
 from clvmodels import words
 from clvmodels.draws import Array
 from clvmodels.errors import ConfigError, Problem
-from clvmodels.models.contract import FirstOrder, Graph, Parameter, Rows, SpendModel, Theta, Value
+from clvmodels.models.contract import FirstOrder, SpendModel
 from clvmodels.models.densities.amounts import WITH_FIRST
 from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.parameters import Graph, Parameter, Rows, Theta, Value
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 

@@ -24,9 +24,10 @@ from functools import cache
 import numpy as np
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import FirstOrder, Graph, Meaning, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.contract import FirstOrder, SpendModel
 from clvmodels.models.densities.amounts import WITH_SHARE
 from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.parameters import Graph, Meaning, Parameter, Rows, Theta
 from clvmodels.models.parts.beta_binomial import log_beta_binomial
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom

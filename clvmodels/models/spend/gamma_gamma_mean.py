@@ -19,9 +19,10 @@ import numpy as np
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Rows, SpendModel, Theta
+from clvmodels.models.contract import SpendModel
 from clvmodels.models.densities import amounts as loops
 from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.parameters import Graph, Rows, Theta
 from clvmodels.models.spend.gamma_gamma import GammaGamma, gamma_gamma, log_density_of_mean
 
 

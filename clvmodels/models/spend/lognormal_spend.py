@@ -29,9 +29,10 @@ import pytensor.tensor as pt
 
 from clvmodels import variates
 from clvmodels.draws import Array
-from clvmodels.models.contract import Graph, Meaning, Parameter, Rows, SpendModel, Theta
+from clvmodels.models.contract import SpendModel
 from clvmodels.models.densities import amounts as loops
 from clvmodels.models.densities.evaluation import Kernel
+from clvmodels.models.parameters import Graph, Meaning, Parameter, Rows, Theta
 from clvmodels.models.prior import Prior, log_normal
 from clvmodels.randomness import KeyedRandom
 
