@@ -12,7 +12,8 @@ from clvmodels.config.document import as_mapping
 from clvmodels.config.finding import SAFE_NAME, as_list, as_text, at, known_source
 from clvmodels.dates import TIMES
 from clvmodels.errors import ConfigError, Problem, unknown
-from clvmodels.inference.effects import Effect, pooled_by, repeated_effects, target_problems
+from clvmodels.inference.effect_problems import repeated_effects, target_problems
+from clvmodels.inference.effects import Effect, pooled_by
 from clvmodels.models.prior import Prior
 from clvmodels.strict import KeyPath
 

@@ -95,11 +95,14 @@ class Seen:
         return value.ln().cast(EXACT_LOG)
 
     def about_mean(self, table: ibis.Table, column: str, prefix: str, stem: str = "") -> dict[str, pd.Series]:
-        value = table[column].cast(EXACT_LOG)
-        mean = table.group_by("customer_id").agg(mean=value.sum().cast("float64") / table.count())
-        rows = table.inner_join(mean, "customer_id")
-        square = (rows[column] - rows["mean"]) ** 2
-        rows = rows.mutate(value=rows[column].cast(EXACT_LOG), square=square.cast(EXACT_LOG))
-        names = f"{prefix}_count", f"{prefix}_{stem}sum", f"{prefix}_{stem}ss"
-        sums = rows.count(), rows.value.sum(), rows.square.sum()
-        return self.by_customer(rows, **dict(zip(names, sums, strict=True)))
+        total = table[column].cast(EXACT_LOG).sum().cast("float64")
+        means = table.group_by("customer_id").agg(mean=total / table.count())
+        rows = table.inner_join(means, "customer_id")
+        value = rows[column].cast(EXACT_LOG)
+        square = ((rows[column] - rows["mean"]) ** 2).cast(EXACT_LOG)
+        sums = {
+            f"{prefix}_count": rows.count(),
+            f"{prefix}_{stem}sum": value.sum(),
+            f"{prefix}_{stem}ss": square.sum(),
+        }
+        return self.by_customer(rows, **sums)

@@ -110,15 +110,20 @@ def _passed_over(rows: ibis.Table, window: int) -> ibis.Table:
 
 def _above(rows: ibis.Table, days: ibis.Table, window: int) -> ibis.Table:
     """Those that with what had come back before are above the amount of the purchase."""
-    rows = rows.filter(_belongs(rows), rows.date.delta(rows.bought, unit="day") <= window)
+    is_in_time = rows.date.delta(rows.bought, unit="day") <= window
+    rows = rows.filter(_belongs(rows), is_in_time)
     so_far = ibis.cumulative_window(group_by=["customer_id", "bought"], order_by=["date", "source", "line"])
-    rows = rows.mutate(until=rows.amount.cast(EXACT).sum().over(so_far).cast("float64"))
+    until = rows.amount.cast(EXACT).sum().over(so_far)
+    rows = rows.mutate(until=until.cast("float64"))
     paid = days.select("customer_id", bought=days.date, paid=days.amount)
     rows = rows.inner_join(paid, ["customer_id", "bought"])
-    counted = ibis.least(rows.until, rows.paid) - ibis.least(rows.until - rows.amount, rows.paid)
-    rows = rows.mutate(lost=rows.amount - counted)
-    is_whole = rows.amount - rows.lost <= NOTHING
-    rows = rows.mutate(reason=is_whole.ifelse(ABOVE, IN_PART), kind=is_whole.ifelse(UNUSABLE, CUT))
+    # of a purchase no more than was paid can come back: with this row, and without it
+    with_row = ibis.least(rows.until, rows.paid)
+    without_row = ibis.least(rows.until - rows.amount, rows.paid)
+    rows = rows.mutate(lost=rows.amount - (with_row - without_row))
+    is_lost_whole = rows.amount - rows.lost <= NOTHING
+    reason = is_lost_whole.ifelse(ABOVE, IN_PART)
+    rows = rows.mutate(reason=reason, kind=is_lost_whole.ifelse(UNUSABLE, CUT))
     return rows.filter((_.amount > 0) & (_.lost > NOTHING))
 
 

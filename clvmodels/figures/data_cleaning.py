@@ -158,13 +158,16 @@ def _by_table(account: pd.DataFrame, about: About) -> Numbers:
     """A row a table; those after the 25th together."""
     kinds = [kind for kind in LOST if kind != "unusable" or _sum(account, kind)]
     sources = _sources(account)
-    blocks = [(words.label(name, 40), rows_of(account, source=name)) for name in sources[:TABLES]]
-    if rest := sources[TABLES:]:
-        blocks.append((words.counted(len(rest), "more table"), account[account["source"].isin(rest)]))
-    rows = [(f"{name}\n{_reasons(block, about)}", *_counts(block, kinds)) for name, block in blocks]
+    blocks = [(words.label(source, 40), rows_of(account, source=source)) for source in sources[:TABLES]]
+    if later_sources := sources[TABLES:]:
+        title = words.counted(len(later_sources), "more table")
+        blocks.append((title, account[account["source"].isin(later_sources)]))
+    rows = []
+    for title, block in blocks:
+        rows.append((f"{title}\n{_reasons(block, about)}", *_counts(block, kinds)))
     rows.append(("All tables", *_counts(account, kinds)))
-    titles = ("Table", "Rows in", *(LOST_TITLES[kind] for kind in kinds), "Used")
-    return Numbers(titles, rows, {len(rows) - 1: "total"})
+    lost_titles = [LOST_TITLES[kind] for kind in kinds]
+    return Numbers(("Table", "Rows in", *lost_titles, "Used"), rows, {len(rows) - 1: "total"})
 
 
 def _counts(block: pd.DataFrame, kinds: Sequence[str]) -> tuple[str, ...]:

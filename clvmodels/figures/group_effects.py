@@ -403,9 +403,11 @@ LABEL = 46
 
 def _ratio_ticks(axes: Axes, low: float, high: float, most: int) -> tuple[list[float], list[str]]:
     """Ratios that read well, 1 among them, no two labels closer than their width."""
-    inside = [ratio for ratio in (*SMALL_RATIOS, 1.0, *LARGE_RATIOS) if low <= ratio <= high] or [1.0]
+    ratios = (*SMALL_RATIOS, 1.0, *LARGE_RATIOS)
+    inside = [ratio for ratio in ratios if low <= ratio <= high] or [1.0]
     scale = style.pixels(axes)[0] / np.log(high / low)
-    ticks = [ratio for ratio in inside if ratio == 1]
+    ticks: list[float] = []
+    # outwards from 1, which is placed first
     for ratio in sorted(inside, key=lambda ratio: abs(np.log(ratio))):
         distances = [abs(np.log(ratio / tick)) * scale for tick in ticks]
         if len(ticks) <= most and all(distance >= LABEL for distance in distances):

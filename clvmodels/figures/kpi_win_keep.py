@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -147,17 +147,26 @@ def _dots(axes: Axes, y: float, line: pd.Series) -> None:
     axes.plot(line.keep, y, "o", markersize=8, clip_on=False, zorder=3, **hollow)
 
 
+class Dot(NamedTuple):
+    """A cost of the first row, as it is named."""
+
+    cost: float
+    name: str
+    colour: str
+
+
 def _labels(axes: Axes, line: pd.Series, high: float, period: str) -> None:
     """The two dots of the first row are named, above it, from left to right."""
+    dots = [Dot(line.win, "to win", style.INK), Dot(line.keep, f"to keep a {period}", style.TEAL)]
+    dots = sorted((dot for dot in dots if np.isfinite(dot.cost)), key=lambda dot: dot.cost)
     across = style.pixels(axes)[0]
     scale = across / (high * 1.08)
-    dots = [(line.win, "to win", style.INK), (line.keep, f"to keep a {period}", style.TEAL)]
-    dots = sorted((dot for dot in dots if np.isfinite(dot[0])), key=lambda dot: dot[0])
-    widths = [style.text_width(text, "bold") for _, text, _ in dots]
-    centres = style.spread([cost * scale for cost, *_ in dots], widths, 0, across + 12)
+    places = [dot.cost * scale for dot in dots]
+    widths = [style.text_width(dot.name, "bold") for dot in dots]
+    centres = style.spread(places, widths, 0, across + 12)
     options: dict = {"ha": "center", "va": "bottom", "weight": "bold", "transform": style.above(axes, 8)}
-    for centre, (_, text, colour) in zip(centres, dots, strict=True):
-        style.say(axes, centre / across, 1, text, colour, **options)
+    for centre, dot in zip(centres, dots, strict=True):
+        style.say(axes, centre / across, 1, dot.name, dot.colour, **options)
 
 
 def numbers(table: pd.DataFrame, about: About) -> Numbers:

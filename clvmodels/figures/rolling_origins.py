@@ -127,9 +127,13 @@ def _row(axes: Axes, height: float, rows: pd.DataFrame, ways: list[str], high: f
 
 def _name(row: pd.Series, about: About, wide: bool) -> str:
     """`6 Aug 1997, 13 weeks`; in the small drawing without the year."""
-    year, day = f" {str(row.origin)[:4]}" if wide else "", int(str(row.origin)[8:10])
-    ahead = _ahead(row, about) if wide else _ahead(row, about).replace("to the end", "end").replace(" weeks", " w")
-    return f"{day} {words.month(str(row.origin))}{year}, {ahead}"
+    origin = str(row.origin)
+    day = f"{int(origin[8:10])} {words.month(origin)}"
+    ahead = _ahead(row, about)
+    if wide:
+        return f"{day} {origin[:4]}, {ahead}"
+    short = ahead.replace("to the end", "end").replace(" weeks", " w")
+    return f"{day}, {short}"
 
 
 def _ahead(row: pd.Series, about: About) -> str:

@@ -247,13 +247,17 @@ def _joined(boxes: Any) -> list[list[tuple[float, float]]]:
     """The corners of boxes of one shade, neighbours in a row joined."""
     boxes = boxes[np.lexsort((boxes[:, 0], boxes[:, 2]))]  # row by row, from the left
     left, right, bottom, top = boxes.T
+    is_in_next_row = bottom[1:] != bottom[:-1]
     is_apart = np.abs(left[1:] - right[:-1]) > 1e-9 * right.max()
-    begins = np.concatenate([[True], (bottom[1:] != bottom[:-1]) | is_apart])
+    begins = np.concatenate([[True], is_in_next_row | is_apart])
     ends = np.concatenate([begins[1:], [True]])
-    outlines = []
-    for x, x_end, y, y_end in zip(left[begins], right[ends], bottom[begins], top[begins], strict=True):
-        outlines.append([(x, y), (x_end, y), (x_end, y_end), (x, y_end), (x, y)])
-    return outlines
+    bounds = zip(left[begins], right[ends], bottom[begins], top[begins], strict=True)
+    return [_corners(*bounds_of_box) for bounds_of_box in bounds]
+
+
+def _corners(left: float, right: float, bottom: float, top: float) -> list[tuple[float, float]]:
+    """Once around a box, to where it began."""
+    return [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
 
 
 def spread(centres: Sequence[float], widths: Sequence[float], low: float, high: float, gap: float = 10) -> list[float]:

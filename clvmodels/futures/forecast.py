@@ -19,7 +19,7 @@ from clvmodels.draws import Array, Progress, array_store, blocks, in_threads, le
 from clvmodels.futures.expectations import chance_of_any, expected_counts, probability_of
 from clvmodels.futures.individuals import among, blocks_of_alike, drawn_alive, present, purchase_model, rows_of
 from clvmodels.futures.windows import past_bounds, week_edges, whole_weeks
-from clvmodels.inference.effects import check_columns
+from clvmodels.inference.effect_problems import check_columns
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import allowed_failures
 from clvmodels.models import State

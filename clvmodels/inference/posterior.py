@@ -22,7 +22,8 @@ from clvmodels.draws import Array
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.inference import attempts as refused
 from clvmodels.inference.attempts import Attempt, OtherK
-from clvmodels.inference.effects import Effect, check_columns, moved, multiplies, raises
+from clvmodels.inference.effect_problems import check_columns
+from clvmodels.inference.effects import Effect, moved, multiplies, raises
 from clvmodels.inference.samplers.checks import Check
 from clvmodels.inference.terms import Scale, Term, make_terms
 from clvmodels.models import Model, get_model

@@ -10,7 +10,8 @@ import pandas as pd
 from clvmodels import words
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
-from clvmodels.inference.effects import Effect, answers_problems, check_effects
+from clvmodels.inference.effect_problems import answers_problems, check_effects
+from clvmodels.inference.effects import Effect
 from clvmodels.inference.unique_rows import numbers
 from clvmodels.models import MODELS, Cost, time_problems
 from clvmodels.models.contract import Model

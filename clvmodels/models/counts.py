@@ -55,12 +55,16 @@ class Counts:
     def with_first(self) -> Counts:
         """With one of everybody at once, in a period of its own before the others."""
         draws, customers, periods = self.shape
-        draw = np.concatenate([np.repeat(np.arange(draws), customers), self.draw])
-        customer = np.concatenate([np.tile(np.arange(customers), draws), self.customer])
-        period = np.concatenate([np.zeros(draws * customers, np.int64), self.period + 1])
-        number = np.concatenate([np.ones(draws * customers), self.number])
+        first_draw = np.repeat(np.arange(draws), customers)
+        first_customer = np.tile(np.arange(customers), draws)
+        draw = np.concatenate([first_draw, self.draw])
+        customer = np.concatenate([first_customer, self.customer])
+        period = np.concatenate([np.zeros_like(first_draw), self.period + 1])
+        number = np.concatenate([np.ones(len(first_draw)), self.number])
+        # stable: of one customer in one draw the first stays before the others
         order = np.argsort(draw * customers + customer, kind="stable")
-        return Counts((draws, customers, periods + 1), draw[order], customer[order], period[order], number[order])
+        shape = (draws, customers, periods + 1)
+        return Counts(shape, draw[order], customer[order], period[order], number[order])
 
     def total(self) -> Array:
         """Of all periods. [D, C]"""
@@ -109,6 +113,7 @@ def poisson_counts(
         A mean number of events that is no number or beyond 1e18.
     """
     bounds = np.broadcast_to(edges, (*rng.shape, np.shape(edges)[-1]))
+    periods = bounds.shape[-1] - 1
     ends = np.minimum(until, bounds[..., -1])
     mean = rate * np.maximum(ends - bounds[..., 0], 0.0)
     if not mean.max(initial=0.0) <= variates.MOST_COUNTED:
@@ -116,12 +121,12 @@ def poisson_counts(
     is_few = mean < _ONE_BY_ONE
     events = rng.poisson(np.where(is_few, mean, 0.0))
     # at most as many entries as events or periods
-    room = int(np.where(is_few, np.minimum(events, bounds.shape[-1] - 1), bounds.shape[-1] - 1).sum())
+    most_entries = np.where(is_few, np.minimum(events, periods), periods)
+    entries = _Entries(int(most_entries.sum()))
     parameters = (rate, ends, np.where(is_few, events, -1.0), most, phase)
-    wide = [np.broadcast_to(np.asarray(values, dtype=float), rng.shape) for values in parameters]
-    entries = _Entries(room)
+    wide = [_of_everybody(values, rng) for values in parameters]
     size = _place_events(rng.streams, bounds, *wide, float(stages), *entries.arrays)
-    return entries.counts((*rng.shape, bounds.shape[-1] - 1), size)
+    return entries.counts((*rng.shape, periods), size)
 
 
 def bernoulli_counts(rng: KeyedRandom, chance: Array, edges: Array, until: Array) -> Counts:
@@ -138,12 +143,20 @@ def bernoulli_counts(rng: KeyedRandom, chance: Array, edges: Array, until: Array
         How many opportunities are taken part in.
     """
     bounds = np.broadcast_to(edges, (*rng.shape, np.shape(edges)[-1]))
+    periods = bounds.shape[-1] - 1
     ends = np.minimum(until, bounds[..., -1])
-    room = int(np.minimum(np.maximum(ends - bounds[..., 0], 0.0), bounds.shape[-1] - 1).sum())
-    wide = [np.broadcast_to(np.asarray(values, dtype=float), rng.shape) for values in (chance, ends)]
-    entries = _Entries(room)
-    size = _place_purchases(rng.streams, bounds, *wide, *entries.arrays)
-    return entries.counts((*rng.shape, bounds.shape[-1] - 1), size)
+    opportunities = np.maximum(ends - bounds[..., 0], 0.0)
+    # at most as many entries as opportunities or periods
+    most_entries = np.minimum(opportunities, periods)
+    entries = _Entries(int(most_entries.sum()))
+    chances, last_chances = _of_everybody(chance, rng), _of_everybody(ends, rng)
+    size = _place_purchases(rng.streams, bounds, chances, last_chances, *entries.arrays)
+    return entries.counts((*rng.shape, periods), size)
+
+
+def _of_everybody(values: Array | float, rng: KeyedRandom) -> Array:
+    """Numbers of some shape as those of each customer in each draw. [D, C]"""
+    return np.broadcast_to(np.asarray(values, dtype=float), rng.shape)
 
 
 class _Entries:

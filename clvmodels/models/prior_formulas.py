@@ -91,8 +91,10 @@ def _half_normal(value: Array, args: Arguments) -> WithSlope:
 def _student_t(value: Array, args: Arguments) -> WithSlope:
     nu, sigma = args["nu"], _scale(args, "lam")
     z = (value - args.get("mu", 0.0)) / sigma
-    constant = math.lgamma((nu + 1.0) / 2.0) - math.lgamma(nu / 2.0) - 0.5 * math.log(nu * math.pi) - math.log(sigma)
-    return constant - (nu + 1.0) / 2.0 * np.log1p(z**2 / nu), -(nu + 1.0) * z / (nu + z**2) / sigma
+    gamma_ratio = math.lgamma((nu + 1.0) / 2.0) - math.lgamma(nu / 2.0)
+    constant = gamma_ratio - 0.5 * math.log(nu * math.pi) - math.log(sigma)
+    log_p = constant - (nu + 1.0) / 2.0 * np.log1p(z**2 / nu)
+    return log_p, -(nu + 1.0) * z / (nu + z**2) / sigma
 
 
 def _half_student_t(value: Array, args: Arguments) -> WithSlope:

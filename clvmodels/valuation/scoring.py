@@ -13,7 +13,8 @@ from clvmodels.customers.table import Customers
 from clvmodels.draws import LEVELS, QUANTILES, Array, Progress, in_threads
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.futures import expectations, forecast, individuals
-from clvmodels.inference.effects import check_columns, columns_of
+from clvmodels.inference.effect_problems import check_columns
+from clvmodels.inference.effects import columns_of
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import allowed_failures
 from clvmodels.models import PurchaseModel, SpendModel

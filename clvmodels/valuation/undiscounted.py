@@ -88,13 +88,15 @@ def money_ahead(
     counts = np.stack([valuer.edges[1:] <= end + ROUNDING for end in columns], axis=1).astype(float)
     table = customers.table
     ahead: dict[str, Ahead] = {}
+    column_of: dict[str, dict[str, int]] = {}
     for name, parts in kinds.items():
-        told = tuple(part for part in parts if part in known)
-        if told:
+        known_parts = tuple(part for part in parts if part in known)
+        if known_parts:
             stem = f"held_out_{name.replace(' ', '_')}"
             realised = array_store(folder, stem, (valuer.draws, len(table)), "float32")
-            totals = {part: np.zeros(valuer.draws) for part in told}
-            ahead[name] = Ahead(told, np.empty(len(table)), realised, totals)
+            totals = {part: np.zeros(valuer.draws) for part in known_parts}
+            ahead[name] = Ahead(known_parts, np.empty(len(table)), realised, totals)
+            column_of[name] = {part: columns[parts[part]] for part in known_parts}
 
     def fill(places: NDArray[np.intp]) -> dict[str, dict[str, Array]]:
         """The columns of some customers; the sums of their parts."""
@@ -103,13 +105,12 @@ def money_ahead(
         totals: dict[str, dict[str, Array]] = {}
         for name, of_kind in ahead.items():
             sign = -1.0 if name in positive else 1.0
-            until = {part: columns[kinds[name][part]] for part in of_kind.parts}
-            expected = sum(by_part[part].expected[..., q] for part, q in until.items())
-            drawn = sum(by_part[part].realised[..., q] for part, q in until.items())
+            expected = np.asarray(sum(by_part[part].expected[..., q] for part, q in column_of[name].items()))
+            one_future = {part: by_part[part].realised[..., q] for part, q in column_of[name].items()}
             # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
-            of_kind.mean[places] = sign * np.ascontiguousarray(np.transpose(expected)).mean(axis=1)
-            of_kind.realised[:, places] = sign * np.asarray(drawn)
-            totals[name] = {part: sign * by_part[part].realised[..., q].sum(axis=1) for part, q in until.items()}
+            of_kind.mean[places] = sign * np.ascontiguousarray(expected.T).mean(axis=1)
+            of_kind.realised[:, places] = sign * np.asarray(sum(one_future.values()))
+            totals[name] = {part: sign * money.sum(axis=1) for part, money in one_future.items()}
         return totals
 
     for of_block in in_threads(fill, valuer.blocks(table)):

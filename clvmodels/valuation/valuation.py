@@ -22,7 +22,7 @@ from clvmodels.draws import Array, array_store, blocks, in_threads, let_go, tota
 from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.futures.individuals import blocks_of_alike
 from clvmodels.futures.newcomers import newcomer_table
-from clvmodels.inference.effects import check_columns
+from clvmodels.inference.effect_problems import check_columns
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors, allowed_failures
 from clvmodels.models import Cost, known_costs

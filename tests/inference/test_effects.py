@@ -11,13 +11,8 @@ from contracts.cases import table_of
 from fakes.effects import SEVERAL, on
 
 from clvmodels.errors import ConfigError, DataError
-from clvmodels.inference.effects import (
-    Effect,
-    check_effects,
-    columns_of,
-    group_labels,
-    raises,
-)
+from clvmodels.inference.effect_problems import check_effects
+from clvmodels.inference.effects import Effect, columns_of, group_labels, raises
 from clvmodels.models import MODELS
 from clvmodels.models.prior import Prior
 

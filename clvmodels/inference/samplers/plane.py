@@ -131,15 +131,16 @@ class Plane:
     def _component(self, place: Place, summits: dict[Place, Summit]) -> Component:
         """Gaussian of `OVERLAP` steps along the axes, and given those the rest's own, its mode moving with them."""
         summit = summits[place]
-        size = self.target.size
         along_axes = np.stack([self._movement(place, axis, summits) for axis in ((1, 0), (0, 1))], axis=1)
-        centre, covariance = np.empty(size), np.empty((size, size))
-        centre[self.free], centre[self.pair] = summit.u, self.at(place)
-        covariance[np.ix_(self.free, self.free)] = invert(summit.curvature) + OVERLAP**2 * along_axes @ along_axes.T
-        covariance[np.ix_(self.free, self.pair)] = OVERLAP**2 * along_axes @ self.axes.T
-        covariance[np.ix_(self.pair, self.free)] = covariance[np.ix_(self.free, self.pair)].T
-        covariance[np.ix_(self.pair, self.pair)] = OVERLAP**2 * self.axes @ self.axes.T
-        return Component(centre, np.linalg.cholesky(covariance), summit.log_mass())
+        of_pair = OVERLAP**2 * self.axes @ self.axes.T
+        of_rest = invert(summit.curvature) + OVERLAP**2 * along_axes @ along_axes.T
+        of_both = OVERLAP**2 * along_axes @ self.axes.T
+        covariance = np.block([[of_rest, of_both], [of_both.T, of_pair]])
+        centre = np.concatenate([summit.u, self.at(place)])
+        # from the rest and then the pair to the order of the target's coordinates
+        order = np.argsort(np.concatenate([self.free, self.pair]))
+        scale = np.linalg.cholesky(covariance[np.ix_(order, order)])
+        return Component(centre[order], scale, summit.log_mass())
 
     def _movement(self, place: Place, axis: Place, summits: dict[Place, Summit]) -> np.ndarray:
         """How far the rest's mode moves with one step along an axis. [K - 2]"""

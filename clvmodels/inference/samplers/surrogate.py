@@ -94,9 +94,12 @@ class Doubt:
         """From the errors of values left out, in rings of as many values."""
         rings = np.array_split(np.argsort(distances, kind="stable"), RINGS)
         middles = [np.median(distances[ring]) for ring in rings]
-        errors = np.maximum.accumulate([np.sqrt(np.mean(left_out[ring] ** 2)) for ring in rings])
+        errors_of_rings = [np.sqrt(np.mean(left_out[ring] ** 2)) for ring in rings]
+        errors = np.maximum.accumulate(errors_of_rings)
         farthest = distances.max()
-        return cls(np.array([*middles, farthest, 2.0 * farthest]), np.array([*errors, errors[-1], UNKNOWN]))
+        # up to the farthest value the error of the last ring, and at twice as far what is unknown
+        places = np.array([*middles, farthest, 2.0 * farthest])
+        return cls(places, np.array([*errors, errors[-1], UNKNOWN]))
 
     def __call__(self, distances: np.ndarray) -> np.ndarray:
         return np.interp(distances, self.distances, self.errors)

@@ -62,9 +62,11 @@ def _sum_of_picks(pool: Array, n: Array, draw: NDArray[np.int64], rng: KeyedRand
 
     Most orders bring nobody: the picks of all are drawn as one list, of the orders that do.
     """
-    order = np.repeat(np.arange(len(n)), n.astype(np.int64))  # of each who is brought
-    pick = (rng.along(rng.columns[order]).uniform() * pool.shape[1]).astype(np.int64)
-    return np.bincount(order, pool[draw[order], pick], minlength=len(n))
+    order_of_brought = np.repeat(np.arange(len(n)), n.astype(np.int64))
+    rng_of_brought = rng.along(rng.columns[order_of_brought])
+    pick = (rng_of_brought.uniform() * pool.shape[1]).astype(np.int64)
+    values = pool[draw[order_of_brought], pick]
+    return np.bincount(order_of_brought, values, minlength=len(n))
 
 
 gamma_poisson_referrals = Referrals(

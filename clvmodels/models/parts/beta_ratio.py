@@ -84,9 +84,13 @@ def _log_beta_ratio(a, z, h):
     z = z + SHIFT
     s = z + a + h
     # (z - 1/2) log z - z of the four gamma functions, as logs of what is near 1
-    main = (z - 0.5) * np.log1p((a / z) * (h / s)) - h * np.log1p(a / (z + h)) - a * np.log1p(h / (z + a))
+    of_z = (z - 0.5) * np.log1p((a / z) * (h / s))
+    of_h = h * np.log1p(a / (z + h))
+    of_a = a * np.log1p(h / (z + a))
+    main = of_z - of_h - of_a
     # 1 / (12 z) of the four
-    first = -(a / (z + a)) * (h / (z + h)) * ((2.0 * z + a + h) / (z * s)) / 12.0
+    middle = (2.0 * z + a + h) / (z * s)
+    first = -(a / (z + a)) * (h / (z + h)) * middle / 12.0
     return main + first + _second_difference(z, a, h) - recurrence
 
 
@@ -107,9 +111,13 @@ class LogBetaRatio(ScalarOp):
     def pullback(self, inputs, outputs, cotangents):
         (a, z, h), (up,) = inputs, cotangents
         # symmetric in a and h: the difference over the smaller one keeps more digits
-        smaller, larger = switch(lt(a, h), a, h), switch(lt(a, h), h, a)
+        smaller = switch(lt(a, h), a, h)
+        larger = switch(lt(a, h), h, a)
         by_z = digamma_difference(z, smaller) - digamma_difference(z + larger, smaller)
-        return [-up * digamma_difference(z + a, h), up * by_z, -up * digamma_difference(z + h, a)]
+        # by a and by h it falls
+        fall_by_a = digamma_difference(z + a, h)
+        fall_by_h = digamma_difference(z + h, a)
+        return [-up * fall_by_a, up * by_z, -up * fall_by_h]
 
 
 class DigammaDifference(ScalarOp):

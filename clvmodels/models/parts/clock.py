@@ -36,14 +36,13 @@ from clvmodels.models.parts.contract import (
     Residual,
     widened,
 )
+from clvmodels.models.parts.time_ahead import Stay, between_jumps, expected_operational_time, time_until
 from clvmodels.randomness import KeyedRandom
 
 NODES = 32
 """Of the integral over the end: Pareto/NBD's is right to 2e-11 in 160 hard cases, where 24 nodes reach 2e-9."""
 CELLS = 64
 """Cells of an ended customer's age at the end: its moments are within 1e-4 of the exact ones."""
-NODES_OF_TIME = 32
-"""Of the expected time left, from each of the times and jumps to the next."""
 NODES_OF_CHANCES = 24
 """Of the chance of a purchase in a window: of 60 hard cases none is wrong by more than 1e-15, with 16 nodes 4e-10."""
 LEAST_RATE = 1e-200
@@ -116,11 +115,11 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
         """E[min(residual lifetime, t) | alive at T], t increasing: by quadrature where no closed form is written.
         [D, C, P]"""
         T = np.asarray(rows["T"])[..., None]
-        return _time_until(t, lambda tau: self.survival_ratio(T, tau, widened(theta)))
+        return time_until(t, lambda tau: self.survival_ratio(T, tau, widened(theta)))
 
     def own_time(self, rows: Rows[Array], theta: Theta[Array], state: State, t: Array) -> Array:
         """The same given the customer's own variables: by quadrature where no closed form is written. [D, C, P]"""
-        return _time_until(t, lambda tau: self.own_survival(rows, theta, state, tau))
+        return time_until(t, lambda tau: self.own_survival(rows, theta, state, tau))
 
     # What follows -----------------------------------------------------------------------------------------------
 
@@ -193,28 +192,32 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
         age = purchases.operational_age(rows, rows["T"], theta)
         phase = next(iter(purchases.process.phases(rows, age, theta)))  # memoryless purchases have but one
         last = phase.shape * np.log1p((end - start) / phase.exposure)
-        top = np.log1p(np.minimum(last, NOTHING_LEFT))
-        total: Array = np.zeros(())
-        nodes, weights = np.polynomial.legendre.leggauss(NODES_OF_CHANCES)
-        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
-            z = top * node
-            y = np.expm1(z)
-            u = phase.exposure * np.expm1(y / phase.shape)
-            total = total + weight * np.exp(z - y) * self.survival_ratio(rows["T"], start + u, theta)
-        return top * total
+
+        def stays(y: Array) -> Array:
+            first_purchase = phase.exposure * np.expm1(y / phase.shape)
+            return self.survival_ratio(rows["T"], start + first_purchase, theta)
+
+        return _chance_before_the_end(np.log1p(np.minimum(last, NOTHING_LEFT)), stays)
 
     def chance_given_own(self, rows: Rows[Array], theta: Theta[Array], state: State, start: float, end: float) -> Array:
         """As `chance_of_purchase`, in y = lambda u: by the same nodes, where no closed form is written."""
         rate = np.maximum(state.purchase_rate, LEAST_RATE)
-        top = np.log1p(np.minimum(rate * (end - start), NOTHING_LEFT))
-        total: Array = np.zeros(())
-        nodes, weights = np.polynomial.legendre.leggauss(NODES_OF_CHANCES)
-        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
-            z = top * node
-            y = np.expm1(z)
-            stays = self.own_survival(rows, theta, state, (start + y / rate)[..., None])[..., 0]
-            total = total + weight * np.exp(z - y) * stays
-        return top * total
+
+        def stays(y: Array) -> Array:
+            return self.own_survival(rows, theta, state, (start + y / rate)[..., None])[..., 0]
+
+        return _chance_before_the_end(np.log1p(np.minimum(rate * (end - start), NOTHING_LEFT)), stays)
+
+
+def _chance_before_the_end(top: Array, stays: Callable[[Array], Array]) -> Array:
+    """Integral of exp(-y) stays(y) from y = 0, by nodes in z = log1p(y) up to `top`. [D, C]"""
+    total: Array = np.zeros(())
+    nodes, weights = np.polynomial.legendre.leggauss(NODES_OF_CHANCES)
+    for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+        z = top * node
+        y = np.expm1(z)
+        total = total + weight * np.exp(z - y) * stays(y)
+    return top * total
 
 
 # The density of a history that has ended -------------------------------------------------------------------------
@@ -386,88 +389,7 @@ def _curve(lifetime: ClockLifetime, purchases: OnCalendar[Memoryless]) -> Callab
     return compiled((lifetime, purchases, "age at the end"), graph, observes, parameters)
 
 
-# What is to come -------------------------------------------------------------------------------------------------
-
-
-class Stay(NamedTuple):
-    """How long a customer who is alive at T stays: E[min(residual lifetime, t)], and P(lasts for tau). Functions of
-    times, [D, C, P] as they are"""
-
-    time: Callable[[Array], Array]
-    survival: Callable[[Array], Array]
-
-
-def expected_operational_time(
-    stay: Stay, purchases: OnCalendar[Memoryless], rows: Rows[Array], theta: Theta[Array], t: Array
-) -> Array:
-    """E[operational time of (T, T + min(residual lifetime, t)) | alive at T]. [D, C, P]
-
-    The integral over u in (0, t) of m(T + u) P(lasts for u), m the calendar's factor, added up by parts between the
-    times and the jumps of m; `t` increases along its last dimension. From `Stay.time` where m is constant between
-    jumps, otherwise by nodes.
-    """
-    calendar = purchases.calendar
-    end, place = between_jumps(purchases, rows, t)
-    start = np.concatenate([np.zeros_like(end[..., :1]), end[..., :-1]], axis=-1)
-    wide_rows, wide_theta = widened(rows), widened(theta)
-    if calendar.steady:
-        pace = calendar.pace(wide_rows, wide_rows["T"] + (start + end) / 2.0, wide_theta)
-        steps = pace * np.diff(stay.time(end), axis=-1, prepend=0.0)
-    else:
-        number = calendar.nodes(NODES_OF_TIME)
-        paced = lambda tau: calendar.pace(wide_rows, wide_rows["T"] + tau, wide_theta) * stay.survival(tau)  # noqa: E731
-        steps = _integrals(paced, start, end, number)
-    total = np.cumsum(steps, axis=-1)
-    return total if place is None else _at(total, place)
-
-
-def _time_until(t: Array, survival: Callable[[Array], Array]) -> Array:
-    """Integrals over (0, t) of a survival, t increasing. [D, C, P]"""
-    start = np.concatenate([np.zeros_like(t[..., :1]), t[..., :-1]], axis=-1)
-    return np.cumsum(_integrals(survival, start, t, NODES_OF_TIME), axis=-1)
-
-
-def _integrals(function: Callable[[Array], Array], start: Array, end: Array, number: int) -> Array:
-    """Integral over u from each start to its end of a function that falls as a survival does, by so many nodes.
-    [D, C, P]
-
-    In the first part, which starts at 0, nodes are bunched towards it, where a survival may fall with infinite slope
-    (T = 0).
-    """
-    nodes, weights = np.polynomial.legendre.leggauss(number)
-    bunched = np.where(start == 0.0, 4.0, 1.0)
-    total: Array = np.zeros(())
-    for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
-        u = start + (end - start) * node**bunched
-        slope = weight * (end - start) * bunched * node ** (bunched - 1.0)
-        total = total + slope * function(u)
-    return total
-
-
-def between_jumps(
-    purchases: OnCalendar[Memoryless], rows: Rows[Array], t: Array
-) -> tuple[Array, NDArray[np.intp] | None]:
-    """The times and the jumps of the calendar's factor before the last of them, in order; and where the times
-    stand among them, None where there is no jump. 2 x [..., P + jumps]"""
-    jumps = purchases.calendar.jumps(rows)
-    ahead = (jumps > 0.0) & (jumps < np.max(t, initial=0.0))
-    of_anybody = ahead.any(axis=tuple(range(jumps.ndim - 1)))
-    jumps = jumps[..., of_anybody]
-    if not jumps.shape[-1]:
-        return t, None
-    around = np.broadcast_shapes(t.shape[:-1], jumps.shape[:-1])
-    times = np.broadcast_to(t, (*around, t.shape[-1]))
-    # jumps that are behind a customer or beyond its last time become parts of length 0
-    jumps = np.broadcast_to(jumps.clip(0.0), (*around, jumps.shape[-1]))
-    times_and_jumps = np.concatenate([times, np.minimum(jumps, times[..., -1:])], axis=-1)
-    order = np.argsort(times_and_jumps, axis=-1, kind="stable")
-    place = np.argsort(order, axis=-1, kind="stable")[..., : t.shape[-1]]
-    return _at(times_and_jumps, order), place
-
-
-def _at(values: Array, place: NDArray[np.intp]) -> Array:
-    """The values at these places of the last dimension."""
-    return np.take_along_axis(values, np.broadcast_to(place, (*values.shape[:-1], place.shape[-1])), axis=-1)
+# A count whose lifetime ends on the way -------------------------------------------------------------------------
 
 
 def count_before_the_end(
