@@ -25,6 +25,9 @@ from clvmodels.sources.cleaning import EXACT, EXACT_LOG
 from clvmodels.sources.consolidation import Company
 from clvmodels.valuation.economics import Economics
 
+EXTENT = ("revenue", "purchases", "profit")
+"""Columns of what was made that are no parts of it."""
+
 
 def profit_made(
     company: Company,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from clvmodels.decisions.concentration import concentration
+from clvmodels.decisions.concentration import concentration, gini
+from clvmodels.decisions.losses import losses
 from clvmodels.decisions.payback import payback
 from clvmodels.decisions.rank import rank
 
-__all__ = ["concentration", "payback", "rank"]
+__all__ = ["concentration", "gini", "losses", "payback", "rank"]

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.decisions.rank import RANKED, finite, top_count, value_draws
-from clvmodels.draws import LEVELS, QUANTILES
-from clvmodels.errors import ConfigError, Problem
+from clvmodels.draws import LEVELS, QUANTILES, Array
+from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.valuation.parts import CREDIT
 from clvmodels.valuation.valuation import Values
 
@@ -68,6 +68,62 @@ def concentration(
     return pd.DataFrame(columns)
 
 
+def concentration_so_far(amounts: Array, best: NDArray[np.int64]) -> Array:
+    """Share of what all have brought that so many of the best have: of amounts that are known, as profit made so far.
+
+    Parameters
+    ----------
+    amounts
+        Of each customer. [C]
+    best
+        Numbers of best customers. [points]
+
+    Returns
+    -------
+    [points]
+
+    Raises
+    ------
+    DataError
+        The total is not positive: shares of it mean nothing.
+    """
+    _check_total(amounts)
+    return _curve(amounts, best)
+
+
+def gini(amounts: Array) -> float:
+    """How unevenly amounts are spread over customers: 0 where all are equal, 1 where one of many has it all.
+
+        G = 2 sum_i i x_(i) / (n sum_i x_i) - (n + 1) / n,   x ascending
+
+    Above 1 where some customers lose money. Dixon et al. (1987), Bootstrapping the Gini coefficient of inequality.
+    amounts: [C]
+
+    Raises
+    ------
+    DataError
+        The total is not positive: the coefficient has no meaning.
+    """
+    _check_total(amounts)
+    ascending = np.sort(np.asarray(amounts, dtype=float))
+    count = len(ascending)
+    weighted = np.arange(1, count + 1) @ ascending
+    return float(2 * weighted / (count * ascending.sum()) - (count + 1) / count)
+
+
+def gini_draws(values: Values, kind: str) -> Array:
+    """The Gini coefficient of each draw, by worth or realised; missing in draws whose total is not positive. [D]"""
+    of_draws = [gini(draw) if draw.sum() > 0 else np.nan for draw in own_draws(values, kind)]
+    return np.array(of_draws)
+
+
+def _check_total(amounts: Array) -> None:
+    total = float(np.sum(amounts))
+    if not total > 0:
+        known = "Shares of a total, and its Gini coefficient, need one that is positive"
+        raise DataError(Problem("the total is not positive", "amounts", f"{total:g}", known))
+
+
 def own_draws(values: Values, kind: str) -> Iterator[NDArray[np.float64]]:
     """What each customer brings without credit for referrals, draw by draw. [customer_id]"""
     credit = values.parts.get(CREDIT)
@@ -93,9 +149,13 @@ def _curves(values: Values, best: NDArray[np.int64], kind: str) -> NDArray[np.fl
     """Share of the total held by the best, NaN where the total is not positive. [draw, point]"""
     curves = np.full((len(value_draws(values, kind)), len(best)), np.nan)
     for d, draw in enumerate(own_draws(values, kind)):
-        best_first = np.sort(draw)[::-1]
-        cumulated = np.concatenate([[0.0], np.cumsum(best_first, dtype=np.float64)])
-        total = cumulated[-1]
-        if total > 0:
-            curves[d] = cumulated[best] / total
+        curves[d] = _curve(draw, best)
     return curves
+
+
+def _curve(amounts: Array, best: NDArray[np.int64]) -> Array:
+    """Share of the total held by so many of the best, NaN where the total is not positive. [points]"""
+    best_first = np.sort(amounts)[::-1]
+    cumulated = np.concatenate([[0.0], np.cumsum(best_first, dtype=np.float64)])
+    total = cumulated[-1]
+    return cumulated[best] / total if total > 0 else np.full(len(best), np.nan)

@@ -23,6 +23,7 @@ from clvmodels.figures import (
     kpi_satisfaction,
     kpi_trend,
     kpi_win_keep,
+    losses,
     model_comparison,
     money_capture,
     money_fifths,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 FIGURES: dict[str, Figure] = {
     "total_value": total_value.FIGURE,
     "value_parts": value_parts.FIGURE,
+    "losses": losses.FIGURE,
     "concentration": concentration.FIGURE,
     "top_odds": top_odds.FIGURE,
     "value_ranking": value_ranking.FIGURE,

@@ -23,6 +23,7 @@ from clvmodels.results.tables import named, store_tables, write_atomically
 
 if TYPE_CHECKING:
     from clvmodels.customers.table import Split
+    from clvmodels.decisions.losses import Losses
     from clvmodels.decisions.payback import Payback
     from clvmodels.kpis.indicators import Kpis
     from clvmodels.inference.posterior import Posterior
@@ -139,6 +140,8 @@ class Run:
     """Revenue and profit of each customer up to the date of value, by part; see `accounts.profit_made`."""
     last_year: pd.DataFrame | None = None
     """The same of the last year of which all is known; see `accounts.last_year`."""
+    losses: Losses | None = None
+    """Who has lost money so far, and the odds that it goes on."""
     payback: Payback | None = None
     """What a new customer of each channel costs and brings."""
     kpis: Kpis | None = None
@@ -189,13 +192,27 @@ def store(
         write_table(run.rolling.scores.set_index("entry"), folder / "rolling.csv")
     if run.company is not None:
         _store_company(folder, run.company)
-    by_customer = {"customers": customers.set_index("customer_id"), "consolidated": run.consolidated}
+    by_customer = {
+        "customers": customers.set_index("customer_id"),
+        "consolidated": run.consolidated,
+        "profit": _profit(run),
+    }
     for name, table in by_customer.items():
         for ending in ("parquet", "csv"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
             if table is not None:
                 write_table(table, folder / f"{name}.{ending}")
     write_table(totals(run), folder / "totals.parquet")
     write_atomically(folder / "run.json", json.dumps(asdict(run.about), indent=1, ensure_ascii=False))
+
+
+def _profit(run: Run) -> pd.DataFrame | None:
+    """One row a customer: the profit made so far and to come, part by part, the greatest loss to come first."""
+    from clvmodels.decisions.losses import profit_table  # here: a report of a stored folder decides nothing
+
+    if run.made is None or run.valued.values is None or run.losses is None:
+        return None
+    return profit_table(run.made, run.valued.values, run.losses).sort_values("to_come", kind="stable")
 
 
 def _store_kpis(folder: Path, kpis: Kpis | None) -> None:

@@ -15,6 +15,7 @@ from clvmodels.accounts.profit_made import profit_made
 from clvmodels.config.experiment import Experiment, dump
 from clvmodels.customers.experience import consolidated
 from clvmodels.customers.unusable import with_unusable
+from clvmodels.decisions.losses import losses
 from clvmodels.decisions.payback import payback
 from clvmodels.errors import Problem, ResultsError
 from clvmodels.figures import FIGURES
@@ -179,7 +180,7 @@ def _with_profit_made(context: Context, company: Company, result: Run) -> Run:
         allow_failed=experiment.sampler.allow_failed,
     )
     before = last_year(company, customers, values.economics, costs=experiment.costs, windows=windows_of(experiment))
-    return replace(result, made=made, last_year=before, payback=channels)
+    return replace(result, made=made, last_year=before, losses=losses(made, values), payback=channels)
 
 
 def _with_lifetime_value(customers: pd.DataFrame, result: Run) -> pd.DataFrame:

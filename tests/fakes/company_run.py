@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from fakes.rolling import fake_learned, fake_rolling
 
+from clvmodels.decisions.losses import losses
 from clvmodels.decisions.payback import Payback
 from clvmodels.decisions.rank import rank
 from clvmodels.draws import QUANTILES
@@ -161,6 +162,16 @@ def paybacks(groups: list[str]) -> Payback:
     return Payback(pd.DataFrame(rows), small, pd.DataFrame({"part": [], "write": []}, dtype="str"))
 
 
+def so_far(revenue: pd.Series, rng: np.random.Generator) -> pd.DataFrame:
+    """What each customer brought: parts as in the value to come, and what winning the customer cost."""
+    gross = 0.3 * revenue
+    parts = {name: share * gross for name, share in SHARES.items() if name != "referrals"}
+    parts["service"] = -rng.gamma(0.4, 12.0, len(revenue))
+    parts["acquisition"] = -rng.choice([0.0, 12.0, 30.0], len(revenue))
+    table = pd.DataFrame(parts, index=revenue.index)
+    return table.assign(revenue=revenue, purchases=1.0, profit=table.sum(axis=1))
+
+
 def with_company(run: Run, seed: int = 3) -> Run:
     """The run of a whole company: three tables, cost models, parts of value, channels that cost something."""
     rng = np.random.default_rng(seed)
@@ -172,6 +183,7 @@ def with_company(run: Run, seed: int = 3) -> Run:
     valued = replace(run.valued, **changed)
     known = run.value_split.customers.table.assign(complaint_rate=0.1)
     revenue = known["monetary_value"] * known["frequency"] + rng.gamma(6, 8, len(known))
+    made = so_far(revenue, rng)
     learned = fake_learned()
     valued = replace(valued, learned=learned)
     of_forecast = replace(run.entries[run.recommended], learned=learned)
@@ -184,6 +196,7 @@ def with_company(run: Run, seed: int = 3) -> Run:
         company=company(),
         consolidated=known,
         payback=paybacks(groups),
-        made=pd.DataFrame({"revenue": revenue, "profit": 0.3 * revenue}),
+        made=made,
+        losses=losses(made, worth),
         rolling=fake_rolling(),
     )

@@ -14,6 +14,7 @@ import pandas as pd
 from fakes.run import ACCOUNT, CHECK_ROWS, about
 
 from clvmodels.customers.table import Customers, Holdout, Split
+from clvmodels.decisions.losses import losses
 from clvmodels.decisions.rank import rank
 from clvmodels.futures.forecast import Futures
 from clvmodels.kpis.indicators import COLUMNS, Kpis
@@ -152,12 +153,34 @@ def tiny_run(**changes: Any) -> Run:
     return replace(base, **{"valued": entry(), **changes})
 
 
-def worth_run(*, credit: float = 0.0, shares: dict[str, float] | None = None, **told: Any) -> Run:
-    """The run of the ten customers' worth; `told` is said of it (`About`)."""
-    made = values(credit=credit, shares=shares)
-    valued = entry(values=made, ranking=rank(made, top_share=0.2))
-    said = {"customers": len(PEOPLE), "draws": DRAWS, "parts": list(made.parts) or ["gross margin"], **told}
-    return tiny_run(about=about(**said), valued=valued)
+def made() -> pd.DataFrame:
+    """What the ten customers brought so far: 60, 50, 40, 30, 20, 10, 5, 0, 0 and 5 of margin; c6, c8 and c9 cost more.
+
+    c6 cost 12 to win and has lost 7; c8 called for 4 and has lost them; c9 called for 30 and cost 12 to win, and has
+    lost 37. Together 48 are lost, and 36 without what winning them cost: 12 of each but c7 and c8.
+    """
+    margin = [60.0, 50.0, 40.0, 30.0, 20.0, 14.0, 5.0, 0.0, 0.0, 5.0]
+    service = [0.0] * 8 + [-4.0, -30.0]
+    acquisition = [-12.0] * 7 + [0.0, 0.0, -12.0]
+    parts = {"gross margin": margin, "service": service, "acquisition": acquisition}
+    table = pd.DataFrame(parts, index=pd.Index(PEOPLE, name="customer_id"))
+    return table.assign(revenue=3 * table["gross margin"], purchases=2.0, profit=table.sum(axis=1))
+
+
+def worth_run(
+    *,
+    credit: float = 0.0,
+    shares: dict[str, float] | None = None,
+    so_far: pd.DataFrame | None = None,
+    **told: Any,
+) -> Run:
+    """The run of the ten customers' worth, with what was made so far where it is given; `told` is said of it
+    (`About`)."""
+    worth = values(credit=credit, shares=shares)
+    valued = entry(values=worth, ranking=rank(worth, top_share=0.2))
+    said = {"customers": len(PEOPLE), "draws": DRAWS, "parts": list(worth.parts) or ["gross margin"], **told}
+    found = None if so_far is None else losses(so_far, worth)
+    return tiny_run(about=about(**said), valued=valued, made=so_far, losses=found)
 
 
 def forecast_run(**told: Any) -> Run:
