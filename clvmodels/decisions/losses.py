@@ -10,7 +10,7 @@ the credit for customers who are brought: the book has none, and those who are b
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from clvmodels.accounts.profit_made import EXTENT
 from clvmodels.accounts.winning import ACQUISITION
 from clvmodels.decisions.concentration import own_draws
-from clvmodels.draws import QUANTILES, mean_by_customer, quantiles
+from clvmodels.draws import QUANTILES, Array, mean_by_customer, quantiles
 from clvmodels.errors import DataError, Problem
 from clvmodels.valuation.valuation import Values
 
@@ -94,20 +94,21 @@ def part_columns(made: pd.DataFrame) -> list[str]:
     return [name for name in made.columns if name not in EXTENT]
 
 
-def _part(made: pd.DataFrame, name: str) -> NDArray[np.float64]:
+def _part(made: pd.DataFrame, name: str) -> Array:
     """A part of the profit made; 0 where these tables tell nothing of it. [C]"""
     return made[name].to_numpy(dtype=float) if name in made else np.zeros(len(made))
 
 
-def largest_cost(made: pd.DataFrame) -> tuple[NDArray[Any], NDArray[np.float64]]:
+def largest_cost(made: pd.DataFrame) -> tuple[NDArray, Array]:
     """Of each customer the part that cost the most, by name, and its amount; of equal ones the first in the order of
     the parts. Where no part is negative the name is missing, and the amount 0. [C] each"""
     names = part_columns(made)
     amounts = made[names].to_numpy(dtype=float)
     place = amounts.argmin(axis=1)
-    amount = np.minimum(amounts[np.arange(len(made)), place], 0.0)
+    amount: Array = np.minimum(amounts[np.arange(len(made)), place], 0.0)
     name = np.array(names, dtype=object)[place]
-    return np.where(amount < 0, name, None), amount
+    name[amount >= 0] = None
+    return name, amount
 
 
 def profit_table(made: pd.DataFrame, values: Values, losses: Losses) -> pd.DataFrame:
@@ -127,7 +128,7 @@ def _column(when: str, part: str) -> str:
 
 def _losses_to_come(
     values: Values, cause: NDArray[np.intp], causes: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
     """Of each customer the sum over draws and in how many of them money is lost [C]; of each draw how many lose money,
     by the cause of what they have lost [D, causes]. A cause of -1 is counted nowhere."""
     total = np.zeros(len(values.customer_id))
