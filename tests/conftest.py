@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Before NumPy is loaded, here and in the processes that tests start: the workers of a run share the cores, and two
+# threads that wait for each other at every small matrix took up to thirty times the time of one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def _shared_folder() -> Path | None:
     named = os.environ.get("CLVMODELS_DATA")

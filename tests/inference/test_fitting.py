@@ -59,7 +59,8 @@ def test_matrices_are_multiplied_on_one_thread_while_a_posterior_is_searched_for
         raise FitError(Problem("nothing was sampled"))
 
     monkeypatch.setattr(fitting, "sample", note)
-    with pytest.raises(FitError, match="nothing was sampled"):
+    with threadpoolctl.threadpool_limits(2), pytest.raises(FitError, match="nothing was sampled"):
+        assert 2 in {library["num_threads"] for library in threadpoolctl.threadpool_info()}
         fit("nbd", customers_of(simulated(CASES["nbd"], 40)))
     assert threads and set(threads) == {1}
 
