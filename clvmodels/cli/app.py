@@ -18,7 +18,15 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from clvmodels import __version__, words
-from clvmodels.cli.arguments import check_economics, common_unit, read_customers, read_effects, read_k
+from clvmodels.cli.arguments import (
+    check_economics,
+    common_unit,
+    read_customers,
+    read_effects,
+    read_filter,
+    read_header,
+    read_k,
+)
 from clvmodels.errors import ClvError, ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -77,8 +85,23 @@ OutFile = Annotated[Path, typer.Option("--out", help="File to write.")]
 Columns = Annotated[
     str, typer.Option(help="Your names of the columns: customer_id=cust,date=day,amount=sales,order_id=order.")
 ]
-DateFormat = Annotated[str | None, typer.Option(help="How dates are written, such as %d/%m/%Y.")]
-Timezone = Annotated[str, typer.Option(help="Whose calendar days count, such as Europe/Berlin.")]
+DateFormat = Annotated[
+    str | None,
+    typer.Option(help="How dates are written, such as %d/%m/%Y; of numbers excel, epoch, epoch_ms or julian."),
+]
+Timezone = Annotated[str | None, typer.Option(help="Whose calendar days count, such as Europe/Berlin.")]
+Delimiter = Annotated[str | None, typer.Option(help="What stands between the columns of a CSV file.")]
+Encoding = Annotated[str, typer.Option(help="Of a CSV file, such as cp1252.")]
+TableName = Annotated[str | None, typer.Option("--table", help="The table of a database, or the sheet of a workbook.")]
+Decimal = Annotated[str, typer.Option(help="What stands before the cents: . or ,")]
+Thousands = Annotated[str | None, typer.Option(help="What stands between thousands.")]
+Header = Annotated[
+    str, typer.Option(help="The line of the names of the columns; or false, or the names: id,date,amount.")
+]
+Escape = Annotated[str | None, typer.Option(help="What stands before a quote within quotes, such as \\.")]
+Where = Annotated[
+    list[str] | None, typer.Option("--where", help="Rows to keep: status=paid,delivered, or status!=cancelled.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same answer.")]
 AllowFailed = Annotated[
     list[str] | None,
@@ -175,14 +198,24 @@ def report(
     "--columns customer_id=cust,date=day --effect alpha:channel --out posterior.nc"
 )
 def fit(
-    orders: Annotated[Path, typer.Argument(help="Transactions: CSV, compressed CSV or Parquet.")],
+    orders: Annotated[
+        Path, typer.Argument(help="Transactions: CSV, Parquet, Excel, a folder or pattern of them, a database.")
+    ],
     model: Annotated[str, typer.Option(help="A model's name: see clvmodels list models.")],
     time_unit: Annotated[str, typer.Option(help="day, week, month or year.")],
     file: OutFile = Path("posterior.nc"),
     rfm: Rfm = False,
     columns: Columns = "",
     date_format: DateFormat = None,
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = "utf-8",
+    table_name: TableName = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    header: Header = "true",
+    escape: Escape = None,
+    where: Where = None,
     end: Annotated[str | None, typer.Option(help="Last day to use, as 2024-06-30; else the data's last.")] = None,
     effect: Annotated[
         list[str] | None, typer.Option(help="parameter:group or parameter~covariate; may be repeated.")
@@ -212,8 +245,18 @@ def fit(
             end=end,
             effects=effects,
             columns=columns,
-            date_format=date_format,
             timezone=timezone,
+            reading={
+                "date_format": date_format,
+                "delimiter": delimiter,
+                "encoding": encoding,
+                "table": table_name,
+                "decimal": decimal,
+                "thousands": thousands,
+                "header": read_header(header),
+                "escape": escape,
+                "where": read_filter(where or []),
+            },
         )
         stage(f"Fitting {model} to {words.counted(len(customers), 'customer')}")
         options: dict[str, Any] = {
@@ -255,7 +298,15 @@ def score(
     time_unit: Annotated[str | None, typer.Option(help="Of an RFM table, where it must be said.")] = None,
     columns: Columns = "",
     date_format: DateFormat = None,
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = "utf-8",
+    table_name: TableName = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    header: Header = "true",
+    escape: Escape = None,
+    where: Where = None,
     spend_posterior: Annotated[Path | None, typer.Option(help="A stored posterior of a spend model.")] = None,
     margin: Annotated[float | None, typer.Option(help="Of revenue: 0.3 is 30%.")] = None,
     annual_discount_rate: Annotated[float | None, typer.Option(help="0.12 is 12% a year.")] = None,
@@ -290,8 +341,18 @@ def score(
             end=as_of,
             effects=effects,
             columns=columns,
-            date_format=date_format,
             timezone=timezone,
+            reading={
+                "date_format": date_format,
+                "delimiter": delimiter,
+                "encoding": encoding,
+                "table": table_name,
+                "decimal": decimal,
+                "thousands": thousands,
+                "header": read_header(header),
+                "escape": escape,
+                "where": read_filter(where or []),
+            },
         )
     with _bar(f"Scoring {words.counted(len(customers), 'customer')}", len(customers)) as progress:
         scores = score_customers(

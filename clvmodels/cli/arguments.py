@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -66,15 +67,16 @@ def read_customers(
     end: str | None,
     effects: Iterable[Effect],
     columns: str,
-    date_format: str | None,
-    timezone: str,
+    timezone: str | None,
+    reading: Mapping[str, Any],
 ) -> tuple[Customers, tuple[str, ...]]:
     """One row a customer with what effects read, from transactions or from an RFM table, and what a reader should
-    know about them."""
+    know about them. `reading` are options of `read_transactions` that say how the file is read."""
     from clvmodels.customers.summarize import summarize
     from clvmodels.customers.table import DERIVED_GROUPS, Customers
     from clvmodels.dates import DAYS_PER_UNIT
     from clvmodels.inference.effects import columns_of
+    from clvmodels.sources.reading import is_url
     from clvmodels.sources.transactions import read_transactions
 
     names, end = read_columns(columns), read_day(end)
@@ -88,9 +90,8 @@ def read_customers(
         frame = _read_rfm(table, [names.get("customer_id", "customer_id"), *read_groups])
         customers = Customers.from_rfm(frame, observation_end=end, columns=names, **extra, **clock)
         return customers, customers.warnings
-    transactions = read_transactions(
-        table, columns=names, date_format=date_format, timezone=timezone, data_end=end, **extra
-    )
+    source = str(table) if is_url(str(table)) else table
+    transactions = read_transactions(source, columns=names, timezone=timezone, data_end=end, **reading, **extra)
     customers = summarize(transactions, **extra, **clock).customers
     stale_days: float = STALE_DAYS
     if time == "opportunities":  # the next one may be a whole period away
@@ -129,14 +130,40 @@ def read_day(text: str | None) -> str | None:
         raise ConfigError(Problem("Not a day", "", text or "''", "Write days as 2024-06-30")) from error
 
 
-def read_columns(columns: str) -> dict[str, str]:
-    """`customer_id=cust,date=day` as a dict."""
+def read_header(text: str) -> bool | int | tuple[str, ...]:
+    """`false`, the number of a line, or names: `customer_id,date,amount`."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return int(text) if text.isdecimal() else tuple(name.strip() for name in text.split(","))
+
+
+def read_filter(texts: Sequence[str]) -> dict[str, Any]:
+    """`status=paid,delivered`, or `status!=cancelled`; nothing after the sign is an empty cell."""
+    row_filter: dict[str, Any] = {}
+    for text in texts:
+        column, sign, values = text.partition("=")
+        if not sign or not column.strip("! "):
+            known = "Write column=value,value as in status=paid,delivered; or status!=cancelled"
+            raise ConfigError(Problem("Not a filter of rows", "--where", text, known))
+        stated = [value.strip() or None for value in values.split(",")]
+        is_exclusion = column.endswith("!")
+        row_filter[column.removesuffix("!").strip()] = {"not": stated} if is_exclusion else stated
+    return row_filter
+
+
+def read_columns(columns: str) -> dict[str, Any]:
+    """`customer_id=cust,date=day` as a dict; `amount={value: 9.99}` is one value for all rows."""
     pairs = [text.partition("=") for text in columns.split(",") if text]
     wrong = ["".join(pair) for pair in pairs if not all(pair)]
     if wrong:
         known = "Write meaning=column, such as customer_id=cust,date=day,amount=sales"
         raise ConfigError(Problem("Not a mapping of columns", "--columns", ", ".join(wrong), known))
-    return {meaning.strip(): name.strip() for meaning, _, name in pairs}
+    return {meaning.strip(): _column(name.strip()) for meaning, _, name in pairs}
+
+
+def _column(text: str) -> str | dict[str, str]:
+    value = re.fullmatch(r"\{\s*value\s*:\s*(.+?)\s*\}", text)
+    return {"value": value[1].strip("'\"")} if value else text
 
 
 def common_unit(rfm: bool, stated: str | None, fitted: set[str]) -> str:

@@ -20,8 +20,11 @@ from clvmodels.strict import KeyPath
 
 DERIVED: dict[str, tuple[str, ...]] = {"groups": DERIVED_GROUPS, "covariates": ()}
 """Columns for effects, by kind: those that are made from the transactions and need no name."""
-OWN_FILE_ONLY = ("table", "columns", "date_format", "timezone", "delimiter", "encoding", "data_end", "policies")
-ONE_FILE_ONLY = ("table", "columns", "date_format", "delimiter", "encoding")
+ONE_FILE_ONLY = (
+    *("table", "columns", "date_format", "delimiter", "encoding"),
+    *("decimal", "thousands", "header", "escape", "where"),
+)
+OWN_FILE_ONLY = (*ONE_FILE_ONLY, "timezone", "data_end", "policies")
 SIMULATED = ("retailer",)
 
 
@@ -116,7 +119,7 @@ def _columns(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Each column of the file has one meaning."""
     meaning_of: dict[str, str] = {}
     for meaning, name in as_mapping(data.get("columns")).items():
-        if not isinstance(name, str):
+        if not isinstance(name, str):  # a value may stand for several columns
             continue
         if name in meaning_of:
             message = f"The column '{name}' is already taken by '{meaning_of[name]}'"

@@ -32,6 +32,9 @@ def with_defaults(value: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(sections, dict):
             raw[key] = {name: _with_effects(section) for name, section in sections.items()}
     data = as_mapping(raw.get("data"))
+    if "keep" in data and "where" not in data:  # another word for it
+        data = {("where" if key == "keep" else key): item for key, item in data.items()}
+        raw["data"] = data
     name = as_text(data.get("dataset"))
     if data.get("transactions") is not None:
         raw["data"] = {"policies": {}, **data}

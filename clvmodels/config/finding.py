@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from clvmodels import datasets
 from clvmodels.errors import Problem
-from clvmodels.sources.reading import is_url
+from clvmodels.sources.reading import is_pattern, is_url
 from clvmodels.strict import KeyPath
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
@@ -47,6 +47,8 @@ def file_problems(path: KeyPath, name: Any, config_dir: Path | None) -> Iterator
         return
     if config_dir is None or not as_text(name):
         return
-    if not (config_dir / name).is_file():
+    file = config_dir / Path(name).expanduser()
+    # A folder of parts and a pattern are looked into when they are read.
+    if not (file.exists() or is_pattern(file)):
         remedy = f"Relative paths start from the experiment's folder, {config_dir.resolve()}"
         yield at(path, Problem(f"No such file: {name}", known=remedy))

@@ -21,10 +21,11 @@ from pydantic import (
     PlainValidator,
     SerializerFunctionWrapHandler,
     WrapSerializer,
+    model_serializer,
 )
 
 from clvmodels.customers.windows import Days
-from clvmodels.errors import ConfigError, Problem
+from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.kpis.programme import Programme
 from clvmodels.sources.reasons import Policies
 from clvmodels.strict import STRICT, FrozenDict, Text, frozen, thawed
@@ -76,6 +77,40 @@ def _one_or_several(value: object) -> int | tuple[int, ...] | None:
     raise ValueError("must be a whole number, or a list of those to choose from, as in [1, 2, 3, 4]")
 
 
+def _column(value: object) -> str | Mapping[str, Any]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT:
+        return value
+    if isinstance(value, Mapping) and set(value) == {VALUE} and isinstance(value[VALUE], str | int | float):
+        return frozen(value)
+    raise ValueError("must be a column's name, or {value: ...} where one value stands for all rows")
+
+
+def _header(value: object) -> bool | int | tuple[str, ...]:
+    if isinstance(value, list) and value and all(isinstance(name, str) and name for name in value):
+        return tuple(value)
+    if isinstance(value, bool) or (isinstance(value, int) and value >= 1):
+        return value
+    raise ValueError("must be the line of the names, counted from 1; or false where there is none; or a list of names")
+
+
+def _row_filter(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("must be columns with the values that are kept, as in {status: [paid, delivered]}")
+    return frozen(value)
+
+
+def _encoding(name: str) -> str:
+    from clvmodels.sources.reading.encoding import ENCODINGS, is_encoding  # here: it imports the engine
+
+    if not is_encoding(name):
+        raise ConfigError(unknown("encoding", name, ENCODINGS))
+    return name
+
+
+VALUE = "value"  # as in `sources.selection`
+LONGEST_TEXT = 500
 MOST_ORIGINS = 60
 TO_THE_END = "end"
 CURRENCY = "Three capital letters, such as EUR or USD"
@@ -109,18 +144,42 @@ class Section(BaseModel):
     model_config = ConfigDict(**STRICT, frozen=True)
 
 
+Column = Annotated[str | Mapping[str, Any], PlainValidator(_column), PlainSerializer(thawed)]
+"""A column's own name, or its place in a file without a header, or `{value: ...}`: one value for all rows."""
+Header = Annotated[bool | int | tuple[str, ...], PlainValidator(_header)]
+Filter = Annotated[Mapping[str, Any], PlainValidator(_row_filter), PlainSerializer(thawed)]
+Sign = Annotated[str, Field(min_length=1, max_length=1)]
+Encoding = Annotated[Text, AfterValidator(_encoding)]
+
+
 class ColumnSection(Section):
     """The file's own names of the columns that are read; a name not given stands for itself, but `ended`: without one
     nobody's end is known."""
 
-    customer_id: Text | None = None
-    date: Text | None = None
-    amount: Text | None = None
-    order_id: Text | None = None
-    ended: Text | None = None
+    customer_id: Column | None = None
+    date: Column | None = None
+    amount: Column | None = None
+    order_id: Column | None = None
+    ended: Column | None = None
 
 
-class DataSection(Section):
+class FileSection(Section):
+    """What a file does not say of itself, and which of its rows are kept; as `read_transactions` takes it. In a dump
+    they stand only where they are stated: stored runs know their experiment by the hash of its dump."""
+
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal[".", ",", "'", " ", "\u00a0", "\u202f", "_"] | None = None
+    header: Header = True
+    escape: Sign | None = None
+    where: Filter = NOTHING
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        left_out = [name for name, field in FileSection.model_fields.items() if getattr(self, name) == field.default]
+        return {name: value for name, value in write(self).items() if name not in left_out}
+
+
+class DataSection(FileSection):
     """Where the transactions come from and how they are split: a data set's name, or a file or database of one's own
     (with the name of its `table`); or several tables, which stand in `sources`.
 
@@ -144,8 +203,8 @@ class DataSection(Section):
     columns: ColumnSection | None = None
     date_format: Text | None = None
     timezone: Text | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    encoding: Literal["utf-8", "latin-1", "utf-16"] | None = None
+    delimiter: Sign | None = None
+    encoding: Encoding | None = None
     data_end: Day | None = None
     customers: Annotated[int, Field(ge=200, le=10_000_000)] | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description=CURRENCY)] | None = None
@@ -176,17 +235,17 @@ class CalendarSection(Section):
     until: Day | None = None
 
 
-class SourceSection(Section):
+class SourceSection(FileSection):
     """One table of a company: where it is, what it is of, whose keys it has, and its own names; see `roles.Table`."""
 
     path: Text
     role: Text
     system: Text = "customer_id"
     table: Text | None = None
-    columns: Named[Text] = NOTHING
+    columns: Named[Column] = NOTHING
     date_format: Text | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    delimiter: Sign | None = None
+    encoding: Encoding = "utf-8"
     kinds: Named[Text] = NOTHING
     groups: tuple[Text, ...] = ()
     covariates: tuple[Text, ...] = ()

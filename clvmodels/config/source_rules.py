@@ -13,6 +13,7 @@ from clvmodels.config.finding import SAFE_NAME, as_list, as_text, at, file_probl
 from clvmodels.errors import Problem, unknown
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.roles import TABLE_ROLES, Table
+from clvmodels.sources.selection import column_problems
 from clvmodels.strict import KeyPath
 
 ORDERS = ("orders", "order_lines")
@@ -64,7 +65,7 @@ def _table(source: Mapping[str, Any], role: str) -> Table:
         {
             "path": "any",
             "role": role,
-            "columns": _texts(source.get("columns")),
+            "columns": _columns(source.get("columns")),
             "kinds": _texts(source.get("kinds")),
             "rules": _texts(source.get("rules")),
             "policies": {name: value for name, value in policies.items() if name in names_of_policies},
@@ -73,6 +74,13 @@ def _table(source: Mapping[str, Any], role: str) -> Table:
             "covariates": _names(source.get("covariates")),
         }
     )
+
+
+def _columns(value: Any) -> dict[str, Any]:
+    """Columns whose names are what names can be; others are told where they stand."""
+    columns = as_mapping(value)
+    wrong = {meaning for meaning in columns if column_problems({meaning: columns[meaning]}, "")}
+    return {meaning: column for meaning, column in columns.items() if meaning not in wrong}
 
 
 def _names(value: Any) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from clvmodels.config.experiment import Experiment
-from clvmodels.config.sections import CostSection, EntrySection
+from clvmodels.config.sections import CostSection, EntrySection, FileSection, Section
 from clvmodels.customers.experience import is_experience, with_experience
 from clvmodels.customers.observed import with_costs
 from clvmodels.customers.purchases import usual_windows
@@ -27,6 +27,9 @@ from clvmodels.sources.reading import is_url
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.transactions import Transactions, read_transactions
 from clvmodels.strict import FrozenDict
+
+FILE_KEYS = ("table", "date_format", "delimiter", "encoding", *FileSection.model_fields)
+"""Keys of data that say how the one file is read."""
 
 
 def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
@@ -47,12 +50,12 @@ def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
 
 def _consolidated(experiment: Experiment, folder: Path) -> Company:
     data = experiment.data
-    tables = {name: Table.from_mapping(section.model_dump()) for name, section in experiment.sources.items()}
+    tables = {name: Table.from_mapping(_stated(section)) for name, section in experiment.sources.items()}
     return consolidate(
         tables,
         folder=folder,
         currency=data.currency,
-        timezone=data.timezone or "UTC",
+        timezone=data.timezone,
         data_end=_iso(data.data_end),
         policies=data.policies or Policies(),
         groups=data.groups,
@@ -65,18 +68,21 @@ def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
     columns = {} if data.columns is None else data.columns.model_dump(exclude_none=True)
     return read_transactions(
         _located(data.transactions, config_dir),
-        table=data.table,
         columns=columns,
-        date_format=data.date_format,
-        timezone=data.timezone or "UTC",
+        **_stated(data, *FILE_KEYS),
+        timezone=data.timezone,
         currency=data.currency,
         groups=data.groups,
         covariates=data.covariates,
         policies=data.policies or Policies(),
         data_end=_iso(data.data_end),
-        delimiter=data.delimiter,
-        encoding=data.encoding or "utf-8",
     )
+
+
+def _stated(section: Section, *names: str) -> dict[str, Any]:
+    """The keys of a section that have a value, all of them or these; the others are the reader's to fill in."""
+    values = section.model_dump(exclude_none=True)
+    return {name: value for name, value in values.items() if not names or name in names}
 
 
 def _located(name: str | None, config_dir: Path) -> str | Path:

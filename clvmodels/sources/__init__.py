@@ -8,6 +8,7 @@ The way of a row of an order, a module a step:
 
 - `reading/` opens its table in the engine and numbers the rows: they are told by these numbers in every message
 - `opening` finds the column of each meaning (whose, when, how much), and refuses a table that lacks one
+- `selection` puts beside them values that stand for columns, and which rows are kept
 - `currencies` puts beside it the rate of its day to the currency of the result
 - `identity` puts beside it its owner, the customer whose key it carries
 - `rollup` adds up the lines of the order, and puts beside it what only they tell
@@ -19,6 +20,7 @@ The way of a row of an order, a module a step:
 - `attributes`, then `consolidation`, put everything together: the company
 
 Below them lie `reasons` (the words for what is wrong, and the policies), `conventions` (how cells are to be read),
-`cleaning` (a cell as what it means), `columns` (what a column cannot be) and `roles` (what a table can be of).
+`cleaning` (a cell as what it means), `appearance` (what cells look like that could not be read), `columns` (what a
+column cannot be) and `roles` (what a table can be of).
 `calendars` are tables of the time, not of customers, and stand aside.
 """

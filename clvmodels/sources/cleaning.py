@@ -5,10 +5,13 @@ Nothing is decided here: that a day is null is a fact, and whether its row then 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import ibis
 import ibis.expr.datatypes as dt
+
+from clvmodels.sources.conventions import DAY_NUMBERS, DEFAULT_CONVENTIONS, THOUSANDS, Conventions
 
 EARLIEST, LATEST = "1700-01-01", "2261-12-31"
 """Days outside are misread years; pandas' nanoseconds hold these."""
@@ -26,7 +29,13 @@ NUMBERS = (*MONEY, "count", "minutes", "score", "rate")
 IDS = ("customer_id", "key", "order_id", "referred")
 
 _NAIVE = r"^\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d\d(:\d\d(\.\d+)?)?)?$"
-_INSTANT = r"^\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d\d:\d\d(\.\d+)?\s*(Z|z|UTC|[+-]\d\d(:?\d\d)?)$"
+_INSTANT = (
+    r"^(\d{4}-\d{1,2}-\d{1,2})[ T](\d{1,2}:\d\d)(:\d\d)?([.,]\d+)?\s*"
+    r"(?:(?:UTC|GMT|Z|z)?([+-]\d\d):?(\d\d)?|UTC|GMT|Z|z)$"
+)
+"""Day, hours and minutes, seconds, their fraction, then the offset's hours and minutes."""
+_OFFSET = r"([+-]\d\d):?(\d\d)?$"
+"""Hours and minutes by which clocks are ahead of UTC's, at the end of a text."""
 INSTANT = dt.Timestamp(timezone="UTC")
 
 
@@ -38,6 +47,11 @@ def try_strptime(text, date_format):
 @ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), INSTANT))
 def try_strptime_zoned(text, date_format):
     """The same for formats with %z or %Z: DuckDB returns an instant."""
+
+
+@ibis.udf.scalar.builtin(name="to_timestamp", signature=((dt.float64,), INSTANT))
+def instant_of(seconds):
+    """DuckDB: the instant so many seconds after the beginning of 1970."""
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, INSTANT), dt.timestamp))
@@ -74,46 +88,121 @@ def _stripped(text: ibis.Value) -> ibis.Value:
     return is_padded.ifelse(text.strip(), text)
 
 
-def calendar_day(column: ibis.Value, date_format: str | None, timezone: str) -> ibis.Value:
-    """The local calendar day, null where it cannot be read. Instants are shown by the clocks of `timezone`, naive
-    times are local already. Text without a format is ISO 8601 (YYYY-MM-DD, with a time and an offset or without)."""
-    kind = column.type()
+def calendar_day(column: ibis.Value, conventions: Conventions) -> ibis.Value:
+    """The local calendar day, null where it cannot be read. Instants are shown by the clocks of the time zone, naive
+    times are local already. Text without a format is ISO 8601 (YYYY-MM-DD, with a time and an offset or without); where
+    no time zone is stated, text with an offset is of the day that it names."""
+    kind, date_format = column.type(), conventions.date_format
     if kind.is_date():
         day = column
     elif kind.is_timestamp():
-        day = (wall_clock(timezone, column) if kind.timezone else column).date()
+        day = (wall_clock(conventions.timezone or "UTC", column) if kind.timezone else column).date()
+    elif date_format in DAY_NUMBERS:
+        day = _day_of_number(column, conventions)
     else:
-        day = _day_of_text(column.cast("string").strip(), date_format, timezone)
+        day = _day_of_text(id_text(column), conventions)
     return day.between(ibis.date(EARLIEST), ibis.date(LATEST)).ifelse(day, ibis.null("date"))
 
 
-def _day_of_text(text: ibis.Value, date_format: str | None, timezone: str) -> ibis.Value:
+def _day_of_text(text: ibis.Value, conventions: Conventions) -> ibis.Value:
+    date_format, timezone = conventions.date_format, conventions.timezone
     if date_format and ("%z" in date_format or "%Z" in date_format):
-        return wall_clock(timezone, try_strptime_zoned(text, date_format)).date()
+        instant = try_strptime_zoned(text, date_format)
+        if timezone is not None or "%z" not in date_format:
+            return wall_clock(timezone or "UTC", instant).date()
+        return (wall_clock("UTC", instant) + _offset_minutes(text).as_interval("m")).date()
     if date_format:
         return try_strptime(text, date_format).date()
-    # The engine's own cast reads more than ISO 8601, so the patterns say what may be cast.
-    instant = wall_clock(timezone, text.try_cast(INSTANT))
-    day = ibis.cases((text.re_search(_INSTANT), instant), (text.re_search(_NAIVE), text.try_cast("timestamp")))
+    return _iso_day(text, timezone)
+
+
+def _iso_day(text: ibis.Value, timezone: str | None) -> ibis.Value:
+    # The engine's own cast reads more than ISO 8601, so the patterns say what may be cast; and less: blanks before an
+    # offset, one without minutes, times without seconds.
+    day, clock, seconds = (text.re_extract(_INSTANT, group) for group in (1, 2, 3))
+    moment = day + " " + clock + (seconds == "").ifelse(":00", seconds)
+    if timezone is None:
+        local = moment.try_cast("timestamp")
+    else:
+        hours, minutes = text.re_extract(_INSTANT, 5), text.re_extract(_INSTANT, 6)
+        offset = (hours == "").ifelse("+00:00", hours + ":" + (minutes == "").ifelse("00", minutes))
+        local = wall_clock(timezone, (moment + offset).try_cast(INSTANT))
+    day = ibis.cases((text.re_search(_INSTANT), local), (text.re_search(_NAIVE), text.try_cast("timestamp")))
     return day.try_cast("date")
 
 
-def amount_number(column: ibis.Value) -> ibis.Value:
-    """Amounts as float64, null where they cannot be read: text with a decimal comma or a currency sign, infinities."""
+def _offset_minutes(text: ibis.Value) -> ibis.Value:
+    """By how many minutes the clocks of a text are ahead of UTC's; 0 where it names no offset."""
+    hours, minutes = text.re_extract(_OFFSET, 1), text.re_extract(_OFFSET, 2)
+    ahead = hours.right(2).try_cast("int64") * 60 + minutes.try_cast("int64").fill_null(0)
+    return hours.startswith("-").ifelse(-ahead, ahead).fill_null(0)
+
+
+def has_offset(text: ibis.Value) -> ibis.Value:
+    """Whether a text names an instant by clocks that are not UTC's."""
+    return text.re_search(r"\d:\d\d.*[+-]\d\d:?(\d\d)?$") & (_offset_minutes(text.strip()) != 0)
+
+
+SECONDS = {"epoch": 1.0, "epoch_ms": 1e3, "epoch_us": 1e6, "epoch_ns": 1e9}
+"""How many of the numbers are a second."""
+EXCELS_FIRST, EXCELS_FEBRUARY, EXCELS_LAST = "1899-12-30", 61, 2_958_465
+"""Of which day Excel's 0 is; the first number after a day of 1900 that there never was; the last day of 9999."""
+JULIAN_OF_1970 = 2_440_587.5
+LONGEST_COUNT = 1e10
+"""Seconds from 1970 until the year 2286."""
+
+
+def _day_of_number(column: ibis.Value, conventions: Conventions) -> ibis.Value:
+    """The day that a number counts; where text of ISO 8601 stands among the numbers, that day."""
+    text = id_text(column)
+    number = text.try_cast("float64")
+    date_format = conventions.date_format
+    if date_format in SECONDS:
+        seconds = number / SECONDS[date_format]
+        within = (seconds.abs() < LONGEST_COUNT).ifelse(seconds, ibis.null("float64"))
+        day = wall_clock(conventions.timezone or "UTC", instant_of(within)).date()
+    elif date_format == "julian":
+        day = _days_after("1970-01-01", number - JULIAN_OF_1970)
+    else:
+        is_after = number.between(EXCELS_FEBRUARY, EXCELS_LAST)
+        day = _days_after(EXCELS_FIRST, is_after.ifelse(number, ibis.null("float64")))
+    return ibis.coalesce(day, _iso_day(text, conventions.timezone))
+
+
+def _days_after(first: str, number: ibis.Value) -> ibis.Value:
+    within = (number.abs() < EXCELS_LAST).ifelse(number, ibis.null("float64"))
+    return (ibis.date(first) + within.floor().cast("int64").as_interval("D")).cast("date")
+
+
+def amount_number(column: ibis.Value, conventions: Conventions = DEFAULT_CONVENTIONS) -> ibis.Value:
+    """Amounts as float64, null where they cannot be read: text that is written otherwise than is stated, infinities."""
     kind = column.type()
-    number = column.strip().try_cast("float64") if kind.is_string() else column.cast("float64")
+    number = _plain(column, conventions).try_cast("float64") if kind.is_string() else column.cast("float64")
     is_readable = ~number.isnan() & (number.abs() < LARGEST_AMOUNT)
     return is_readable.ifelse(number, ibis.null("float64"))
 
 
-def covariate_number(column: ibis.Value) -> ibis.Value:
+def _plain(text: ibis.Value, conventions: Conventions) -> ibis.Value:
+    """Numbers with a decimal point and nothing between thousands; null where thousands are not groups of three."""
+    decimal, thousands = conventions.decimal, conventions.thousands
+    text = text.strip()
+    if decimal == "." and thousands is None:
+        return text
+    separators = [thousands] if thousands is not None else [sign for sign in THOUSANDS if sign != decimal]
+    between, point = f"[{re.escape(''.join(separators))}]", re.escape(decimal)
+    is_number = text.re_search(rf"^[-+]?(\d{{1,3}}({between}\d{{3}})+|\d+)?({point}\d*)?([eE][-+]?\d+)?$")
+    plain = text.re_replace(between, "").replace(decimal, ".")
+    return is_number.ifelse(plain, ibis.null("string"))
+
+
+def covariate_number(column: ibis.Value, conventions: Conventions = DEFAULT_CONVENTIONS) -> ibis.Value:
     """Numbers and booleans (also as the text true or false) as float64; null where empty or something else."""
     kind = column.type()
     if kind.is_boolean():
         return column.cast("int8").cast("float64")
     if kind.is_string():
         word = column.strip().lower()
-        number = word.cases(("true", 1.0), ("false", 0.0), else_=word.try_cast("float64"))
+        number = word.cases(("true", 1.0), ("false", 0.0), else_=_plain(word, conventions).try_cast("float64"))
     else:
         number = column.cast("float64")
     return (number.isnan() | number.isinf()).ifelse(ibis.null("float64"), number)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import ibis
-import numpy as np
 import pandas as pd
 from ibis import _
 
 from clvmodels import words
 from clvmodels.errors import Problem
+from clvmodels.sources.appearance import day_advice, number_advice
 from clvmodels.sources.cleaning import DAYS, IDS, MONEY, NUMBERS, covariate_number, is_empty
+from clvmodels.sources.conventions import Conventions
 from clvmodels.sources.reading import Raw
+from clvmodels.sources.reasons import BAD_AMOUNT, BAD_DATE, BAD_NUMBER
 
 LONGEST_ID = 500
 """Characters of an id; longer ones are misread columns."""
@@ -44,6 +46,14 @@ STATISTICS = (
     "first_month",
 )
 """Columns of the customers' table, which groups and covariates come to stand beside."""
+LOOKED_AT = 1000
+"""Cells by which advice is given."""
+LOOKED_INTO = (
+    (BAD_DATE, ("date",), day_advice),
+    (BAD_AMOUNT, ("amount",), number_advice),
+    (BAD_NUMBER, tuple(meaning for meaning in NUMBERS if meaning != "amount"), number_advice),
+)
+"""Reasons that the look of the cells explains: of which column, and by what."""
 RESERVED = {
     *("row", "reason", "text", "moment"),  # of judged rows
     *("customer_id", "date", "amount", "order_id", "ended"),  # of transactions
@@ -79,8 +89,13 @@ def _wrong_type(meaning: str, column: ibis.Value, date_format: str | None) -> tu
         return f"{kind}, no plain values", ""
     if kind.is_string() or kind.is_null():
         return None
-    if meaning in DAYS and kind.is_integer():
-        return None if date_format else ("whole numbers, not dates", "State date_format, e.g. '%Y%m%d'")
+    if meaning in DAYS and is_number and date_format:
+        return None
+    if meaning in DAYS and is_number:
+        what = "whole numbers, not dates" if kind.is_integer() else f"{kind}, not dates"
+        return what, day_advice(
+            column.as_table().limit(LOOKED_AT).execute().iloc[:, 0].dropna().tolist()
+        ) or "State date_format, e.g. '%Y%m%d'"
     if meaning in DAYS and not (kind.is_date() or kind.is_timestamp()):
         return f"{kind}, not dates", ""
     if meaning in NUMBERS and not is_number:
@@ -94,18 +109,36 @@ def _largest(column: ibis.Value) -> float:
     return column.abs().max(where=~column.isnan()).execute() or 0.0
 
 
-def covariate_problems(raw: Raw, names: Mapping[str, str], covariates: Sequence[str], where: str) -> list[Problem]:
+def cell_hints(judged: ibis.Table, raw: Raw, counts: pd.Series, names: Mapping[str, str]) -> dict[str, str]:
+    """What to state so that the cells can be read that could not be, by reason, from what they look like."""
+    hints = {}
+    for reason, meanings, advice_of in LOOKED_INTO:
+        meaning = next((meaning for meaning in meanings if meaning in names), None)
+        if not counts[reason] or meaning is None:
+            continue
+        rows = judged.filter(_.reason == reason).order_by("row").limit(LOOKED_AT).select("row")
+        cells = raw.table.inner_join(rows, "row").select(cell=_[engine_column(names, meaning)])
+        advice = advice_of(cells.execute()["cell"].dropna().tolist())
+        if advice:
+            hints[reason] = advice
+    return hints
+
+
+def covariate_problems(
+    raw: Raw, names: Mapping[str, str], covariates: Sequence[str], where: str, conventions: Conventions
+) -> list[Problem]:
     """Covariates that hold something other than numbers, booleans and gaps."""
     known = "Covariates are numbers, true or false; name a column of words in groups"
     problems = []
     for name in (name for name in names if name in covariates):
-        column = raw.table[engine_column(names, name)]
-        wrong = raw.table.filter(~_is_gap(column), covariate_number(column).isnull()).order_by("row")
+        column = raw.kept[engine_column(names, name)]
+        wrong = raw.kept.filter(~_is_gap(column), covariate_number(column, conventions).isnull()).order_by("row")
         count = int(wrong.count().execute())
         if count:
             first = wrong.limit(1).select("row", column.cast("string").name("text")).execute().iloc[0]
-            line = raw.line_of(np.array([first["row"]]))[0]
-            what = f"covariate '{name}' is no number in {words.counted(count, 'row')}, first at {raw.place} {line}"
+            what = (
+                f"covariate '{name}' is no number in {words.counted(count, 'row')}, first at {raw.spot(first['row'])}"
+            )
             problems.append(Problem(what, where, repr(first["text"])[:80], known))
     return problems
 
@@ -121,7 +154,7 @@ def id_problems(raw: Raw, names: Mapping[str, str], where: str, extra: Collectio
     """Columns of ids that hold none; `extra` ones (groups, covariates) are no ids, whatever they are called."""
     problems = []
     for meaning, name in names.items():
-        column = raw.table[engine_column(names, meaning)]
+        column = raw.kept[engine_column(names, meaning)]
         if meaning not in IDS or meaning in extra or not column.type().is_string():
             continue
         first_rows = _first_wrong_ids(raw, column)
@@ -130,8 +163,7 @@ def id_problems(raw: Raw, names: Mapping[str, str], where: str, extra: Collectio
                 continue
             row = int(first_rows[what])
             text = raw.table.filter(raw.table.row == row).select(text=column.substr(0, 40)).execute()["text"][0]
-            line = int(raw.line_of(np.array([row]))[0])
-            place = f"in column '{name}', first at {raw.place} {line}"
+            place = f"in column '{name}', first at {raw.spot(row)}"
             problems.append(Problem(f"{what} {place}", where, repr(text), known))
     return problems
 
@@ -139,7 +171,7 @@ def id_problems(raw: Raw, names: Mapping[str, str], where: str, extra: Collectio
 def _first_wrong_ids(raw: Raw, column: ibis.Value) -> pd.Series:
     """The first row of each kind of `WRONG_IDS`, in one pass; patterns are tried where one of their signs is."""
     is_long = column.length() > LONGEST_ID
-    suspects = raw.table.filter(ibis.or_(is_long, *(column.contains(sign) for sign in SIGNS)))
+    suspects = raw.kept.filter(ibis.or_(is_long, *(column.contains(sign) for sign in SIGNS)))
     is_wrong = {
         LONG: is_long,
         IN_HTML: column.re_search(HTML),

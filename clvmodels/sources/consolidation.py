@@ -35,7 +35,7 @@ from clvmodels.sources.events import (
 )
 from clvmodels.sources.identity import Identity, no_conflicts, no_merges
 from clvmodels.sources.opening import OpenTable, open_tables
-from clvmodels.sources.reading import connect
+from clvmodels.sources.reading import Layout, connect
 from clvmodels.sources.reasons import DEFAULT_POLICIES, Policies
 from clvmodels.sources.roles import Table
 from clvmodels.sources.tables import JudgedTables, judge_tables
@@ -139,7 +139,7 @@ def consolidate(
     *,
     folder: str | Path | None = None,
     currency: str | None = None,
-    timezone: str = "UTC",
+    timezone: str | None = None,
     data_end: str | pd.Timestamp | None = None,
     policies: Policies = DEFAULT_POLICIES,
     groups: Sequence[str] = (),
@@ -174,8 +174,8 @@ def consolidate(
     """
     problems: list[Problem] = []
     end = None if data_end is None else as_day(data_end, "data_end", problems)
-    problems += argument_problems(policies, timezone, "utf-8", None)
     conventions = Conventions(None, timezone, end, policies)
+    problems += argument_problems(conventions, Layout())
     backend = connect()
     place = Path(folder) if folder is not None else Path()
     opened = open_tables(backend, sources, place, conventions, groups, covariates, problems)
@@ -204,7 +204,7 @@ def _company(
         name = table.opened.name
         accounts[name] = account_of(table, undecided.get(name))
         left_out[name] = dropped_of(backend, table)
-        warnings += (*copies_warning(table), *unused_warning(table))
+        warnings += (*table.raw.notes, *copies_warning(table), *unused_warning(table))
     warnings += _twice_told_returns(events)
     warnings += _customers_without_orders(transactions, events, known_attributes, judged.identity)
     if not end_is_stated:

@@ -76,6 +76,8 @@ def with_rate(raw: Raw, column: str, day: ibis.Value | None, where: str, rates: 
 
 def _refuse_unrated(rated: ibis.Table, raw: Raw, where: str, rates: Rates, has_days: bool) -> None:
     unrated = rated.filter(_.rate.isnull(), _.code.notnull())
+    if "is_kept" in rated.columns:
+        unrated = unrated.filter(_.is_kept)
     if rates.dated and has_days:
         unrated = unrated.filter(_.on_day.notnull())  # a day that is missing or cannot be read has its own reason
     table = unrated.group_by("code").agg(rows=_.count(), first=_["row"].min()).order_by("code").execute()

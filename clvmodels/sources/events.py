@@ -18,6 +18,7 @@ from clvmodels import words
 from clvmodels.errors import DataError, Problem, attempt
 from clvmodels.sources import judging, reasons, tally
 from clvmodels.sources.cleaning import calendar_day
+from clvmodels.sources.columns import cell_hints
 from clvmodels.sources.currencies import Rates, with_rate
 from clvmodels.sources.opening import OpenTable
 from clvmodels.sources.reading import Raw
@@ -83,7 +84,8 @@ def judge_table(
     rows = judging.judge_rows(opened, raw.table)
     judged = tally.in_engine(opened.where, lambda: tally.stored(backend, "judged", rows))
     counts = tally.count(judged, raw)
-    problems += tally.refusals(judged, raw, counts, opened.where, opened.names, conventions, _kind_hint(opened))
+    hints = cell_hints(judged, raw, counts, opened.names) | _kind_hint(opened)
+    problems += tally.refusals(judged, raw, counts, opened.where, opened.names, conventions, hints)
     problems += _sign_problems(opened, judged)
     if problems:
         raise DataError(problems)
@@ -114,7 +116,7 @@ def rated(opened: OpenTable, rates: Rates) -> Raw:
 def table_day(opened: OpenTable) -> ibis.Value:
     """The local calendar day of each row of a table that has days."""
     conventions = opened.conventions
-    return calendar_day(opened.raw.table[opened.column("date")], conventions.date_format, conventions.timezone)
+    return calendar_day(opened.raw.table[opened.column("date")], conventions)
 
 
 def _kind_hint(opened: OpenTable) -> dict[str, str]:

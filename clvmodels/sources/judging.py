@@ -76,7 +76,7 @@ class OrderRows(NamedTuple):
 
     def day(self) -> ibis.Value:
         """The local calendar day of each row."""
-        return calendar_day(self.cell("date"), self.conventions.date_format, self.conventions.timezone)
+        return calendar_day(self.cell("date"), self.conventions)
 
 
 def judge_orders(orders: OrderRows) -> ibis.Table:
@@ -96,11 +96,11 @@ def _order_values(orders: OrderRows, columns: Cells, cells: Cells) -> dict[str, 
     values["date"] = orders.day()
     for meaning in (meaning for meaning in MONEY if meaning in cells):
         is_rated = "rate" in table.columns and meaning not in orders.converted
-        values[meaning] = amount_number(cells[meaning]) * (table.rate if is_rated else 1.0)
+        values[meaning] = amount_number(cells[meaning], conventions) * (table.rate if is_rated else 1.0)
     if "ended" in cells:
-        values["ended"] = calendar_day(cells["ended"], conventions.date_format, conventions.timezone)
+        values["ended"] = calendar_day(cells["ended"], conventions)
     for name in orders.covariates:
-        values[name] = covariate_number(columns[name])
+        values[name] = covariate_number(columns[name], conventions)
     for name, column in columns.items():
         if name not in values:
             values[name] = id_text(column)
@@ -121,7 +121,7 @@ def _order_cases(orders: OrderRows, cells: Cells, values: Cells) -> list[Case]:
         cases.append((id_text(cells["order_id"]).isnull(), reasons.NO_ORDER))
     cases.append((is_empty(cells["date"]), reasons.NO_DATE))
     cases.append((values["date"].isnull(), reasons.BAD_DATE))
-    cases += _number_cases(cells, needs_amount="amount" in cells)
+    cases += _number_cases(cells, conventions, needs_amount="amount" in cells)
     if "ended" in cells:
         cases.append((~is_empty(cells["ended"]) & values["ended"].isnull(), reasons.BAD_END))
     if conventions.data_end is not None:
@@ -162,7 +162,7 @@ def _row_values(open_table: OpenTable, rows: ibis.Table, columns: Cells, cells: 
     for name in open_table.table.groups:
         values[name] = id_text(columns[name])
     for name in open_table.table.covariates:
-        values[name] = covariate_number(columns[name])
+        values[name] = covariate_number(columns[name], open_table.conventions)
     if "kind" in open_table.role.meanings:
         values["kind"] = _kind(open_table, cells.get("kind"))
     if "owner" in rows.columns:
@@ -174,11 +174,11 @@ def _row_values(open_table: OpenTable, rows: ibis.Table, columns: Cells, cells: 
 
 def _row_value(meaning: str, column: ibis.Value, rows: ibis.Table, open_table: OpenTable) -> ibis.Value:
     if meaning in DAYS:
-        return calendar_day(column, open_table.conventions.date_format, open_table.conventions.timezone)
+        return calendar_day(column, open_table.conventions)
     if meaning in MONEY:
-        return _money(column, rows, open_table.table.sign, open_table.table.currency)
+        return _money(column, rows, open_table)
     if meaning in NUMBERS:
-        return amount_number(column)
+        return amount_number(column, open_table.conventions)
     if meaning == "responded":
         return yes_or_no(column)
     if meaning == "arm":
@@ -186,10 +186,11 @@ def _row_value(meaning: str, column: ibis.Value, rows: ibis.Table, open_table: O
     return id_text(column)
 
 
-def _money(column: ibis.Value, rows: ibis.Table, sign: str, currency: str | None) -> ibis.Value:
+def _money(column: ibis.Value, rows: ibis.Table, open_table: OpenTable) -> ibis.Value:
     """Money in the result's currency, positive where it is what the role is of."""
-    money = amount_number(column) * (-1.0 if sign == "negative" else 1.0)
-    if currency == AS_ORDER and "order_rate" in rows.columns:
+    sign = -1.0 if open_table.table.sign == "negative" else 1.0
+    money = amount_number(column, open_table.conventions) * sign
+    if open_table.table.currency == AS_ORDER and "order_rate" in rows.columns:
         return money * rows.order_rate
     if "rate" in rows.columns:
         return money * rows.rate
@@ -217,7 +218,9 @@ def _row_cases(open_table: OpenTable, rows: ibis.Table, cells: Cells, values: Ce
         *_name_cases(role, cells),
         *_day_cases(role, cells, values),
         *_kind_cases(role, values),
-        *_number_cases(cells, needs_amount="amount" in role.required or role is TABLE_ROLES["order_lines"]),
+        *_number_cases(
+            cells, conventions, needs_amount="amount" in role.required or role is TABLE_ROLES["order_lines"]
+        ),
         *_rate_cases(role, rows, cells, values),
         *_answer_cases(cells, values),
     ]
@@ -315,27 +318,29 @@ def _unowned_cases(rows: ibis.Table) -> list[Case]:
 # All rows ---------------------------------------------------------------------------------------------------------
 
 
-def _number_cases(cells: Cells, needs_amount: bool) -> list[Case]:
+def _number_cases(cells: Cells, conventions: Conventions, needs_amount: bool) -> list[Case]:
     """What can be wrong with money and other numbers."""
     cases = []
     if "amount" in cells:
         amount = cells["amount"]
         if needs_amount:
             cases.append((is_empty(amount), reasons.NO_AMOUNT))
-        cases.append((~is_empty(amount) & amount_number(amount).isnull(), reasons.BAD_AMOUNT))
+        cases.append((~is_empty(amount) & amount_number(amount, conventions).isnull(), reasons.BAD_AMOUNT))
     money = [cells[meaning] for meaning in MONEY if meaning in cells]
     if "currency" in cells and money:
         is_paid = ibis.or_(*(~is_empty(column) for column in money))
         cases.append((is_paid & is_empty(cells["currency"]), reasons.NO_CURRENCY))
     for meaning, column in cells.items():
         if meaning in NUMBERS and meaning != "amount":
-            cases.append((~is_empty(column) & amount_number(column).isnull(), reasons.BAD_NUMBER))
+            cases.append((~is_empty(column) & amount_number(column, conventions).isnull(), reasons.BAD_NUMBER))
     return cases
 
 
 def _with_reasons(
     rows: ibis.Table, cases: Sequence[Case], columns: Cells, names: Mapping[str, str], **values: ibis.Value
 ) -> ibis.Table:
+    if "is_kept" in rows.columns:  # what is wrong with a row that is not asked for is of no interest
+        cases = [(~rows.is_kept, reasons.NOT_KEPT), *cases]
     reason = ibis.cases(*cases) if cases else ibis.null("string")
     # The text of a row is as long as the row: it is kept only of those that do not count.
     text = reason.notnull().ifelse(as_text(columns, names), ibis.null("string"))

@@ -16,9 +16,10 @@ import ibis
 from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import tally
 from clvmodels.sources.columns import covariate_problems, engine_column, id_problems, type_problems
-from clvmodels.sources.conventions import Conventions, readable_encoding
+from clvmodels.sources.conventions import Conventions, readable
 from clvmodels.sources.reading import Raw, Source, is_url, no_rows, open_source
 from clvmodels.sources.roles import AS_ORDER, TABLE_ROLES, Table, TableRole
+from clvmodels.sources.selection import filter_problems, own_names, with_filter, with_values
 
 DERIVED_GROUPS = ("first_month",)
 """Groups that the customers' summary derives: no table needs to have them."""
@@ -76,8 +77,12 @@ def open_tables(
         if table.role not in TABLE_ROLES or (table.path is None) == (table.frame is None):
             continue  # there is nothing to look at
         source = attempt(problems, partial(_locate, table, name, folder))
-        if source is not None and not table_problems:
-            located[name] = (table, source)
+        if source is None:
+            continue
+        wrong_filter = filter_problems(table.where, source.columns, source.where)
+        problems += wrong_filter
+        if not table_problems and not wrong_filter:
+            located[name] = (table, with_values(source, table.columns))
     _place_columns(located, {"groups": groups, "covariates": covariates}, lines_are_orders, problems)
     opened = []
     for name, (table, source) in located.items():
@@ -85,15 +90,13 @@ def open_tables(
         problems += column_problems
         if column_problems:
             continue
-        raw = attempt(problems, partial(scan, backend, source, list(names.values())))
+        raw = attempt(problems, partial(scan, backend, with_filter(source, table.where), list(names.values())))
         if raw is None:
             continue
-        its_conventions = conventions._replace(
-            date_format=table.date_format, policies=table.policies or conventions.policies
-        )
+        its_conventions = table.conventions(conventions)
         open_table = OpenTable(name, table, source, names, raw, its_conventions)
         wrong_columns = type_problems(raw, names, open_table.where, table.date_format, open_table.extra)
-        wrong_columns += covariate_problems(raw, names, table.covariates, open_table.where)
+        wrong_columns += covariate_problems(raw, names, table.covariates, open_table.where, its_conventions)
         problems += wrong_columns
         problems += id_problems(raw, names, open_table.where, open_table.extra)
         # Wrong ids leave a table that can be judged, and may have more to say; columns of a wrong type do not.
@@ -103,14 +106,13 @@ def open_tables(
 
 
 def _locate(table: Table, name: str, folder: Path) -> Source:
-    encoding = readable_encoding(table.encoding)
+    layout = readable(table.layout)
     if table.frame is not None:
-        return open_source(table.frame, name=name, delimiter=table.delimiter, encoding=encoding, table=table.table)
+        return open_source(table.frame, name=name, layout=layout)
     place = str(table.path)
     if is_url(place):
-        return open_source(place, delimiter=table.delimiter, encoding=encoding, table=table.table)
-    path = folder / Path(place).expanduser()
-    return open_source(path, delimiter=table.delimiter, encoding=encoding, table=table.table)
+        return open_source(place, layout=layout)
+    return open_source(folder / Path(place).expanduser(), layout=layout)
 
 
 def scan(backend: ibis.BaseBackend, source: Source, columns: Sequence[str]) -> Raw:
@@ -211,6 +213,7 @@ def _map_columns(table: Table, source: Source, lines_are_orders: bool) -> tuple[
     """Meaning -> own name of each column that is read, and what is wrong with them."""
     where = source.where
     extra = dict.fromkeys((*table.groups, *table.covariates))
+    own_columns = own_names(table.columns)
     required = _required_meanings(table, source, lines_are_orders)
     # A column that is called as its meaning needs no mapping; but `ended` is read only where a column is named for it,
     # since in transactions it may mean anything.
@@ -218,7 +221,7 @@ def _map_columns(table: Table, source: Source, lines_are_orders: bool) -> tuple[
     optional = [m for m in TABLE_ROLES[table.role].meanings if m in table.columns or m in unmapped]
     if table.role == "order_lines" and not lines_are_orders:
         optional = [meaning for meaning in optional if meaning not in ("key", "date")]  # those of their orders count
-    names = {meaning: table.columns.get(meaning, meaning) for meaning in dict.fromkeys((*required, *optional))}
+    names = {meaning: own_columns.get(meaning, meaning) for meaning in dict.fromkeys((*required, *optional))}
     names |= {column: column for column in extra}
     problems = []
     reached_by_order = "key" not in names and "order_id" in names
@@ -249,7 +252,7 @@ def _absent_column(meaning: str, name: str, table: Table, source: Source) -> Pro
     role = TABLE_ROLES[table.role]
     problem = unknown("column", name, source.columns, source.where)
     if meaning in table.columns or meaning not in role.meanings:
-        return problem
+        return dataclasses.replace(problem, known=source.hint)
     instead = " or 'order_id'" if meaning == "key" and "order_id" in role.reached_by else ""
-    advice = f"say which column is its '{meaning}'{instead}: columns={{'{meaning}': ...}}"
-    return Problem(f"{problem.what}; {advice}", problem.where)
+    advice = f"say which column is its '{meaning}'{instead}: columns: {{{meaning}: ...}}"
+    return Problem(f"{problem.what}; {advice}", problem.where, known=source.hint)

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, get_args, get_type_hints
 from clvmodels.errors import Problem, unknown
 
 UNREADABLE = "row cannot be read"
+NOT_KEPT = "left out by where, the filter of rows"
 NO_ID, NO_DATE, NO_AMOUNT = "no customer id", "no date", "no amount"
 NO_ORDER, NO_KIND, NO_CURRENCY, NO_NAME = "no order id", "no kind", "no currency", "name or key is empty"
 BAD_DATE, BAD_AMOUNT = "date cannot be read", "amount cannot be read"
@@ -35,6 +36,7 @@ USED = "rows used"
 # In the order in which they are looked for.
 REASONS = (
     UNREADABLE,
+    NOT_KEPT,
     NO_ID,
     NO_ORDER,
     NO_NAME,
@@ -114,8 +116,8 @@ ABOUT = {
 HINTS = {
     BAD_DATE: "State date_format, e.g. '%d/%m/%Y'; without one dates are YYYY-MM-DD. ",
     BAD_END: "Ends are dates as the others are, and empty where the customer has not ended. ",
-    BAD_AMOUNT: "Amounts are plain numbers with a decimal point, below 1e15. ",
-    BAD_NUMBER: "Numbers have a decimal point and nothing else. ",
+    BAD_AMOUNT: "Amounts are plain numbers below 1e15, with a decimal point unless decimal: ',' is stated. ",
+    BAD_NUMBER: "Numbers have a decimal point, unless decimal: ',' is stated, and nothing else. ",
 }
 
 

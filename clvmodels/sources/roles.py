@@ -14,9 +14,11 @@ import pandas as pd
 
 from clvmodels.errors import Problem, unknown
 from clvmodels.sources.columns import RESERVED
-from clvmodels.sources.conventions import argument_problems
+from clvmodels.sources.conventions import Conventions, argument_problems
 from clvmodels.sources.identity import CUSTOMER, rule_problems
+from clvmodels.sources.reading import Layout
 from clvmodels.sources.reasons import Policies
+from clvmodels.sources.selection import ColumnName, RowFilter, column_problems
 
 AS_ORDER = "order"
 """Instead of a table's currency: amounts are in the currency of the order they belong to."""
@@ -162,8 +164,9 @@ class Table:
     table
         The table of a database or the sheet of a workbook.
     columns
-        From the role's meanings to the table's own names; names not given stand for themselves.
-    date_format, delimiter, encoding
+        From the role's meanings to the table's own names; names not given stand for themselves. `{"value": "shop"}`
+        instead of a name is one value for all rows.
+    date_format, delimiter, encoding, decimal, thousands, header, escape, where
         As in `read_transactions`.
     kinds
         From the table's own words to kinds; in an identity table, to systems.
@@ -185,7 +188,7 @@ class Table:
     role: str = "orders"
     system: str = CUSTOMER
     table: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, ColumnName] = field(default_factory=dict)
     date_format: str | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
@@ -196,6 +199,25 @@ class Table:
     policies: Policies | None = None
     sign: Literal["positive", "negative"] = "positive"
     currency: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    header: bool | int | Sequence[str] = True
+    escape: str | None = None
+    where: RowFilter = field(default_factory=dict)
+
+    @property
+    def layout(self) -> Layout:
+        """How its file is laid out."""
+        return Layout.of(self.delimiter, self.encoding, self.escape, self.header, self.table)
+
+    def conventions(self, whole: Conventions) -> Conventions:
+        """How its cells are read, where the tables together are read so."""
+        return whole._replace(
+            date_format=self.date_format,
+            policies=self.policies or whole.policies,
+            decimal=self.decimal,
+            thousands=self.thousands,
+        )
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Table:
@@ -222,7 +244,8 @@ class Table:
     def _argument_problems(self, where: str) -> list[Problem]:
         problems = []
         # The time zone is that of the whole result, and checked with it.
-        for problem in argument_problems(self.policies or Policies(), "UTC", self.encoding, self.date_format):
+        conventions = self.conventions(Conventions(policies=self.policies or Policies()))
+        for problem in argument_problems(conventions, self.layout):
             place = f"{where}, {problem.where}" if problem.where else where
             problems.append(Problem(problem.what, place, problem.got, problem.known))
         if (self.path is None) == (self.frame is None):
@@ -231,6 +254,9 @@ class Table:
 
     def _column_problems(self, where: str) -> list[Problem]:
         meanings = TABLE_ROLES[self.role].meanings
+        problems = column_problems(self.columns, where)
+        if problems:
+            return problems
         return [
             unknown("column meaning", meaning, meanings, where) for meaning in self.columns if meaning not in meanings
         ]

@@ -59,8 +59,10 @@ def order_numbers(backend: ibis.BaseBackend, opened: OpenTable) -> ibis.Table | 
     table = opened.raw.table
     may_count = table.owner.notnull() & table_day(opened).notnull()
     if "amount" in opened.names:
-        amount = amount_number(table[opened.column("amount")])
+        amount = amount_number(table[opened.column("amount")], opened.conventions)
         may_count = may_count & (amount >= 0).fill_null(False)
+    if "is_kept" in table.columns:
+        may_count = may_count & table.is_kept
     rows = table.select(
         "row",
         "owner",

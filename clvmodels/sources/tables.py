@@ -247,7 +247,7 @@ def _currency_codes(opened: Sequence[OpenTable]) -> list[str]:
         if "amount" not in table.role.meanings:
             continue
         if "currency" in table.names:
-            codes |= set(rows_by_currency(table.raw.table, table.raw.table[table.column("currency")]).index)
+            codes |= set(rows_by_currency(table.raw.kept, table.raw.kept[table.column("currency")]).index)
         elif currency not in (None, AS_ORDER):
             codes.add(currency.strip().upper())
     return sorted(codes)
@@ -304,7 +304,7 @@ def _transactions(
     converted: tuple[str, ...] = ()
     if lines is not None:
         if numbers is None:
-            advice = "Name its column: columns={'order_id': ...}"
+            advice = "Name its column: columns: {order_id: ...}"
             raise DataError(Problem("order lines need the order ids of the orders", table.where, known=advice))
         table, converted = rollup.with_sums(table, numbers, lines)
     orders = OrderRows(

@@ -6,7 +6,7 @@ stood, where there is a reason).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import duckdb
 import ibis
@@ -89,18 +89,20 @@ def _first_places(judged: ibis.Table, raw: Raw, reason: str) -> tuple[str, str]:
     if reason == UNREADABLE:
         rejects = raw.rejects.head(MOST_PLACES)
         text = f"{rejects['reason'].iloc[0]}: {_shortened(rejects['text'].iloc[0])}"
-        return _listed_places("line", rejects["line"].tolist()), text
+        lines = rejects["line"].tolist()
+        return _listed_places(f"line {lines[0]}", lines), text
     rows = judged.filter(_.reason == reason).order_by("row").limit(MOST_PLACES).select("row", "text").execute()
+    places = rows["row"].tolist()
     lines = raw.line_of(rows["row"].to_numpy()).tolist()
-    return _listed_places(raw.place, lines), _shortened(rows["text"].iloc[0])
+    return _listed_places(raw.spot(places[0]), lines), _shortened(rows["text"].iloc[0])
 
 
-def _listed_places(place: str, lines: list[int]) -> str:
+def _listed_places(first: str, lines: list[int]) -> str:
     """The first place, then the others: "line 17 (then 300, 5000)"."""
     if len(lines) == 1:
-        return f"{place} {lines[0]}"
+        return first
     more = ", ..." if len(lines) == MOST_PLACES else ""
-    return f"{place} {lines[0]} (then {', '.join(map(str, lines[1:]))}{more})"
+    return f"{first} (then {', '.join(map(str, lines[1:]))}{more})"
 
 
 def _shortened(text: str) -> str:
@@ -109,10 +111,10 @@ def _shortened(text: str) -> str:
     return text[:LONGEST_TEXT] + f"... ({len(text)} characters)"
 
 
-def nothing_left(counts: pd.Series, where: str) -> Problem:
-    """The problem of a table of which no row counts."""
+def nothing_left(counts: pd.Series, where: str, notes: Sequence[str] = ()) -> Problem:
+    """The problem of a table of which no row counts; `notes` say what may explain it."""
     why = "; ".join(f"{rows} {reason}" for reason, rows in counts.items() if rows and reason)
-    return Problem(f"no row is left of {counts.sum()}", where, why)
+    return Problem(f"no row is left of {counts.sum()}", where, why, "; ".join(notes))
 
 
 def with_marks(counts: pd.Series, marks: ibis.Table | None) -> pd.Series:

@@ -15,14 +15,30 @@ from clvmodels import words
 from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import judging, tally
-from clvmodels.sources.cleaning import union_of
-from clvmodels.sources.columns import RESERVED, covariate_problems, engine_column, id_problems, type_problems
-from clvmodels.sources.conventions import Conventions, argument_problems, readable_encoding
+from clvmodels.sources.cleaning import calendar_day, has_offset, union_of
+from clvmodels.sources.columns import (
+    RESERVED,
+    cell_hints,
+    covariate_problems,
+    engine_column,
+    id_problems,
+    type_problems,
+)
+from clvmodels.sources.conventions import Conventions, argument_problems, readable
 from clvmodels.sources.currencies import Rates, result_currency, rows_by_currency, with_rate
 from clvmodels.sources.judging import OrderRows
 from clvmodels.sources.opening import scan
-from clvmodels.sources.reading import Source, connect, open_source
+from clvmodels.sources.reading import Layout, Source, connect, open_source
 from clvmodels.sources.reasons import DEFAULT_POLICIES, NETTED, RETURNED, Policies
+from clvmodels.sources.selection import (
+    ColumnName,
+    RowFilter,
+    column_problems,
+    filter_problems,
+    own_names,
+    with_filter,
+    with_values,
+)
 
 __all__ = ["Policies", "Transactions", "read_transactions"]
 
@@ -99,9 +115,9 @@ def notes_html(warnings: Sequence[str]) -> str:
 def read_transactions(
     source: str | Path | pd.DataFrame,
     *,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, ColumnName] | None = None,
     date_format: str | None = None,
-    timezone: str = "UTC",
+    timezone: str | None = None,
     currency: str | None = None,
     groups: Sequence[str] = (),
     covariates: Sequence[str] = (),
@@ -111,25 +127,33 @@ def read_transactions(
     encoding: str = "utf-8",
     name: str = "",
     table: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    header: bool | int | Sequence[str] = True,
+    escape: str | None = None,
+    where: RowFilter | None = None,
 ) -> Transactions:
     """Read a table of transactions and clean it; nothing is dropped or changed without being counted.
 
     Parameters
     ----------
     source
-        A CSV file (plain, .gz or .zst), Parquet, Excel (.xlsx), SQLite or DuckDB file, the URL of a database, or a
-        DataFrame.
+        A CSV file (plain, .gz or .zst), Parquet, Excel (.xlsx), SQLite or DuckDB file, a folder of such files or a
+        pattern of their names ("orders-*.csv"), the URL of a database, or a DataFrame.
     columns
         From customer_id, date, amount, order_id to the table's own names; names not given stand for themselves.
+        `{"value": 9.99}` instead of a name is one value for all rows.
         amount and order_id may be absent. cost (of the goods), discount and currency are read only where they are
         given; a column of several currencies is refused, since rates are a table of their own (`consolidate`). `ended`,
         where it is given, is the day on which the customer's contract or life ended, empty where it has not; of several
         in a customer's rows the last counts.
     date_format
-        As in `strptime`, e.g. "%d/%m/%Y %H:%M". Without one, text must be ISO 8601 (YYYY-MM-DD): day and month are
-        never guessed.
+        As in `strptime`, e.g. "%d/%m/%Y %H:%M"; or, where dates are numbers, "excel" (days since 1899-12-30), "epoch",
+        "epoch_ms", "epoch_us", "epoch_ns" (seconds, thousandths, ... since 1970) or "julian". Without one, text must be
+        ISO 8601 (YYYY-MM-DD): day and month are never guessed.
     timezone
         Instants (times with a zone or offset) are turned into calendar days of this zone; naive times are local.
+        Without one, text with an offset is of the day that it names, and other instants are of UTC's days.
     currency
         Of the amounts, e.g. "EUR".
     groups
@@ -146,6 +170,17 @@ def read_transactions(
         What the table is called in messages; by default the file's name.
     table
         The table of a database or the sheet of a workbook, where there are several.
+    decimal, thousands
+        How numbers are written in text: "1.250,00" with decimal ",". With a decimal comma a point, a blank or an
+        apostrophe may stand between groups of three digits; with a point nothing, unless `thousands` says what.
+    header
+        The line of a CSV file, or row of a sheet, that holds the names of the columns, from 1; False where none does
+        (columns are then called by their places: "1", "2"), or their names.
+    escape
+        What stands before a quote within quotes, such as a backslash; by default such a quote is written twice.
+    where
+        Rows that are kept, by what a column holds: {"status": ["paid", "delivered"]}, or {"status": {"not":
+        ["cancelled"]}}; None stands for an empty cell. The others are counted in the account.
 
     Notes
     -----
@@ -158,26 +193,32 @@ def read_transactions(
     DataError
         With every problem found: of the arguments and columns first, then of the rows, with their lines.
     """
-    problems = argument_problems(policies, timezone, encoding, date_format)
-    problems += _name_problems((*groups, *covariates), columns or {})
+    layout = Layout.of(delimiter, encoding, escape, header, table)
+    problems: list[Problem] = []
     end = None if data_end is None else as_day(data_end, "data_end", problems)
+    conventions = Conventions(date_format, timezone, end, policies, decimal, thousands)
+    problems += argument_problems(conventions, layout)
+    wrong_columns = column_problems(columns or {}, "columns")
+    stated_columns = {} if columns is None or wrong_columns else columns
+    problems += [*wrong_columns, *_name_problems((*groups, *covariates), stated_columns)]
     try:
-        opened = open_source(source, name=name, delimiter=delimiter, encoding=readable_encoding(encoding), table=table)
+        opened = open_source(source, name=name, layout=readable(layout))
     except DataError as error:
         raise DataError([*problems, *error.problems]) from error
-    names, column_problems = _map_columns(opened, columns or {}, (*groups, *covariates))
-    _raise(problems + column_problems)
+    problems += filter_problems(where or {}, opened.columns, opened.where)
+    opened = with_values(opened, stated_columns)
+    names, unmapped = _map_columns(opened, own_names(stated_columns), (*groups, *covariates))
+    _raise(problems + unmapped)
     backend = connect()
-    raw = scan(backend, opened, list(names.values()))
-    conventions = Conventions(date_format, timezone, end, policies)
+    raw = scan(backend, with_filter(opened, where or {}), list(names.values()))
     orders = OrderRows(raw, opened.where, names, conventions, groups, covariates)
     # Columns of a wrong type cannot be looked into further; wrong ids are told along with wrong rows.
     _raise(type_problems(raw, names, opened.where, date_format, orders.extra))
-    _raise(covariate_problems(raw, names, covariates, opened.where))
+    _raise(covariate_problems(raw, names, covariates, opened.where, conventions))
     problems = id_problems(raw, names, opened.where, orders.extra)
     rates = Rates(currency)
     if "currency" in (columns or {}):
-        codes = rows_by_currency(raw.table, orders.cell("currency"))
+        codes = rows_by_currency(raw.kept, raw.kept[engine_column(names, "currency")])
         rates = Rates(result_currency(list(codes.index), currency))
     transactions = attempt(problems, lambda: clean(backend, orders, rates))
     _raise(problems)
@@ -205,7 +246,8 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
     raw = orders.raw
     judged = tally.in_engine(where, lambda: tally.stored(backend, "judged", judging.judge_orders(orders)))
     counts = tally.count(judged, raw)
-    problems += tally.refusals(judged, raw, counts, where, names, conventions)
+    hints = cell_hints(judged, raw, counts, names)
+    problems += tally.refusals(judged, raw, counts, where, names, conventions, hints)
     _raise(problems)
     own_meanings = tuple(name for name in names if name not in orders.borrowed)
     used, marks = _compare_rows(backend, judged, own_meanings, conventions.policies)
@@ -213,14 +255,14 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
     used_orders, returns = _returns_apart(used, conventions.policies)
     returned = 0 if returns is None else int(returns.count().execute())
     if counts[""] == returned:
-        raise DataError(tally.nothing_left(counts, where))
+        raise DataError(tally.nothing_left(counts, where, raw.notes))
     columns = dict.fromkeys((*(name for name in COLUMNS if name in names), *orders.extra))
     start, last = used_orders.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
     return Transactions(
         table=used_orders.select("customer_id", "date", *columns),
         account=tally.account(counts, where, {NETTED: _count_negative(used_orders)}, {RETURNED: returned}),
         dropped=tally.dropped(backend, judged, marks, raw, where),
-        warnings=_warnings(used, own_meanings, conventions.policies),
+        warnings=(*raw.notes, *_warnings(used, own_meanings, conventions)),
         has_amount="amount" in names,
         currency=rates.currency,
         groups=tuple(orders.groups),
@@ -285,8 +327,8 @@ def _map_columns(
         if count == 0:
             problem = unknown("column", name, opened.columns, opened.where)
             is_assumed = meaning in meanings and meaning not in columns
-            advice = f"; say which column it is: columns={{'{meaning}': ...}}" if is_assumed else ""
-            problems.append(Problem(problem.what + advice, problem.where))
+            advice = f"; say which column it is: columns: {{{meaning}: ...}}" if is_assumed else ""
+            problems.append(Problem(problem.what + advice, problem.where, known=_capitalised(opened.hint)))
         if count > 1:
             problems.append(Problem(f"{count} columns are called '{name}'", opened.where))
     return names, problems
@@ -319,8 +361,8 @@ def _returns_apart(used: ibis.Table, policies: Policies) -> tuple[ibis.Table, ib
     return used.filter(_.amount >= 0), used.filter(_.amount < 0)
 
 
-def _warnings(used: ibis.Table, meanings: tuple[str, ...], policies: Policies) -> tuple[str, ...]:
-    warnings = []
+def _warnings(used: ibis.Table, meanings: tuple[str, ...], conventions: Conventions) -> tuple[str, ...]:
+    policies, warnings = conventions.policies, _offset_warning(used, conventions)
     if "ended" in meanings:
         ends = used.group_by("customer_id").agg(n=_.ended.nunique())
         several = int(ends.filter(_.n > 1).count().execute())
@@ -333,3 +375,25 @@ def _warnings(used: ibis.Table, meanings: tuple[str, ...], policies: Policies) -
         text = f"{rows} an earlier row in every mapped column and {are} kept, as lines of one order may be"
         warnings.append(f"{text}; {judging.where_copies(copies)}")
     return tuple(warnings)
+
+
+def _offset_warning(used: ibis.Table, conventions: Conventions) -> list[str]:
+    """Times by clocks of several offsets are days as they are written, until a time zone is stated."""
+    if conventions.timezone is not None or not used.moment.type().is_string():
+        return []
+    rows = used.filter(has_offset(used.moment))
+    in_utc = calendar_day(rows.moment, conventions._replace(timezone="UTC"))
+    counts = rows.aggregate(
+        rows=_.count(), other=(in_utc != rows.date).sum().fill_null(0), text=_.moment.min()
+    ).execute()
+    count, other, text = int(counts["rows"].iloc[0]), int(counts["other"].iloc[0]), counts["text"].iloc[0]
+    if not count:
+        return []
+    what = f"{words.counted(count, 'row has', 'rows have')} a time with an offset, such as {text.strip()!r}"
+    days = f"in UTC {words.counted(other, 'row')} would be of another day"
+    known = "State timezone, such as America/New_York, to count all days by one clock"
+    return [f"{what}, and no timezone is stated: each is of the day that is written; {days}. {known}"]
+
+
+def _capitalised(hint: str) -> str:
+    return hint[:1].upper() + hint[1:]

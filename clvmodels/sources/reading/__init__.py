@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -18,14 +19,17 @@ import ibis
 import pandas as pd
 
 from clvmodels.errors import DataError, Problem
-from clvmodels.sources.reading.contract import Raw, Source, no_rows
+from clvmodels.sources.reading.contract import Layout, Raw, Source, no_rows
 from clvmodels.sources.reading.database import FILES, is_url, open_database
+from clvmodels.sources.reading.encoding import ENCODINGS, is_encoding
 from clvmodels.sources.reading.excel import open_excel
 from clvmodels.sources.reading.frame import arrow_column, open_frame
 from clvmodels.sources.reading.parquet import open_parquet
-from clvmodels.sources.reading.text import ENCODINGS, open_csv
+from clvmodels.sources.reading.parts import is_pattern, open_parts, part_files
+from clvmodels.sources.reading.text import open_csv
 
 MEMORY_LIMIT = "1GB"  # of the engine; what does not fit is spilled to the temporary folder
+DEFAULT_LAYOUT = Layout()
 _NOT_TABLES = {".xls": "an old spreadsheet", ".ods": "a spreadsheet", ".zip": "an archive"}
 
 
@@ -47,27 +51,19 @@ def _close(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_source(
-    source: str | Path | pd.DataFrame,
-    *,
-    name: str = "",
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
-    table: str | None = None,
-) -> Source:
+def open_source(source: str | Path | pd.DataFrame, *, name: str = "", layout: Layout = DEFAULT_LAYOUT) -> Source:
     """Find a table and its columns.
 
     Parameters
     ----------
     source
         A file, known by its ending: CSV (plain, .gz, .zst), Parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB
-        (.duckdb); the URL of a database that Ibis connects to; or a DataFrame.
+        (.duckdb); a folder of such files, or a pattern of their names; the URL of a database that Ibis connects to; or
+        a DataFrame.
     name
         What it is called in messages; by default the file's name.
-    delimiter, encoding
-        Of a CSV file.
-    table
-        The table of a database or the sheet of a workbook, where there are several.
+    layout
+        What the file does not say of itself.
 
     Raises
     ------
@@ -77,25 +73,31 @@ def open_source(
     if isinstance(source, pd.DataFrame):
         return open_frame(source, name or "table")
     if is_url(source):
-        return open_database(str(source), name, table)
+        return open_database(str(source), name, layout.table)
     path = Path(source).expanduser()
-    where, ending = name or path.name, path.suffix.lower()
+    where = name or path.name
+    if path.is_dir() or is_pattern(path):
+        return open_parts(part_files(path, where), where, partial(_open_file, layout=layout))
+    return _open_file(path, where, layout)
+
+
+def _open_file(path: Path, where: str, layout: Layout) -> Source:
+    ending = path.suffix.lower()
     _check_file(path, where)
     if ending in FILES:
-        return open_database(path, where, table)
+        return open_database(path, where, layout.table)
     if ending == ".xlsx":
-        return open_excel(path, where, table)
-    if table is not None:
+        return open_excel(path, where, layout)
+    if layout.table is not None:
         known = "Leave it out: a CSV or Parquet file is one table"
-        raise DataError(Problem("only databases and workbooks have tables by name", where, f"table '{table}'", known))
+        what = "only databases and workbooks have tables by name"
+        raise DataError(Problem(what, where, f"table '{layout.table}'", known))
     if ending in (".parquet", ".pq"):
         return open_parquet(path, where)
-    return open_csv(path, where, delimiter, encoding)
+    return open_csv(path, where, layout)
 
 
 def _check_file(path: Path, where: str) -> None:
-    if path.is_dir():
-        raise DataError(Problem("is a folder, not a file", where, known="Name one file"))
     if not path.exists():
         beside = sorted(p.name for p in path.parent.glob(f"*{path.suffix}"))[:5] if path.parent.is_dir() else []
         hint = f"Files beside it: {', '.join(beside)}" if beside else f"Looked for {path.absolute()}"
@@ -107,4 +109,16 @@ def _check_file(path: Path, where: str) -> None:
         raise DataError(Problem(f"is {_NOT_TABLES[path.suffix.lower()]}, not a table", where, known=known))
 
 
-__all__ = ["ENCODINGS", "Raw", "Source", "arrow_column", "connect", "is_url", "no_rows", "open_source"]
+__all__ = [
+    "ENCODINGS",
+    "Layout",
+    "Raw",
+    "Source",
+    "arrow_column",
+    "connect",
+    "is_encoding",
+    "is_pattern",
+    "is_url",
+    "no_rows",
+    "open_source",
+]

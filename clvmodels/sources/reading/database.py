@@ -43,8 +43,11 @@ def open_database(location: str | Path, where: str, table: str | None) -> Source
     if table is not None and table not in tables:
         raise DataError(unknown("table", table, tables, where))
     name = table or tables[0]
-    found_table = connection.table(name)
     where = f"{where}, {name}"
+    try:
+        found_table = connection.table(name)
+    except Exception as error:
+        raise DataError(Problem("cannot be read", where, _first_line(error, location))) from error
 
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
         names = internal(selection)
@@ -52,6 +55,8 @@ def open_database(location: str | Path, where: str, table: str | None) -> Source
         try:
             if connection.name == "sqlite":
                 reader = _as_stored(connection, name, columns)
+            elif connection.name == "duckdb":
+                reader = _with_words(connection, name, columns)
             else:
                 reader = found_table.select(*selection).rename(columns).to_pyarrow_batches()
             rows = _numbered(backend, reader)
@@ -69,7 +74,8 @@ def _connect(location: str | Path, where: str) -> ibis.BaseBackend:
         if is_url(location):
             return ibis.connect(str(location))
         kind = FILES[Path(location).suffix.lower()]
-        options = {"read_only": True} if kind == "duckdb" else {}
+        # A view of a file may read any other file of the machine: it is kept to its own tables.
+        options = {"read_only": True, "enable_external_access": False} if kind == "duckdb" else {}
         return getattr(ibis, kind).connect(location, **options)
     except ImportError as error:
         scheme = urlsplit(str(location)).scheme
@@ -98,6 +104,18 @@ def _as_stored(connection: ibis.BaseBackend, table: str, columns: Mapping[str, s
         database.close()
 
     return pa.RecordBatchReader.from_batches(schema, pieces())
+
+
+def _with_words(connection: ibis.BaseBackend, table: str, columns: Mapping[str, str]) -> pa.RecordBatchReader:
+    """The values of a table of DuckDB, those of an ENUM as the words that they are."""
+    described = connection.con.execute(f"DESCRIBE {_quoted(table)}").fetchall()
+    enums = {name for name, kind, *_ in described if kind.startswith("ENUM")}
+    selected = []
+    for name, column in columns.items():
+        value = f"CAST({_quoted(column)} AS VARCHAR)" if column in enums else _quoted(column)
+        selected.append(f"{value} AS {name}")
+    query = f"SELECT {', '.join(selected)} FROM {_quoted(table)}"
+    return connection.con.execute(query).to_arrow_reader(_PIECE)
 
 
 def _stored_types(database: sqlite3.Connection, table: str, quoted: Sequence[str]) -> list[pa.DataType]:

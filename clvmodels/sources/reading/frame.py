@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clvmodels.errors import DataError
+from clvmodels.errors import DataError, Problem
 from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects, no_rows
 
 
@@ -18,7 +18,7 @@ def open_frame(frame: pd.DataFrame, where: str) -> Source:
     """The frame as it stands; its index is no column."""
     columns = tuple(str(column) for column in frame.columns)
     # Two columns may have one name, which only matters once it is asked for: the arrays are kept by place.
-    arrays = [arrow_column(frame.iloc[:, i]) for i in range(len(columns))]
+    arrays = [_array(frame.iloc[:, i], name, where) for i, name in enumerate(columns)]
     table = pa.table(arrays, names=[f"c{i}" for i in range(len(columns))])
     if frame.empty:
         raise DataError(no_rows(where))
@@ -27,10 +27,21 @@ def open_frame(frame: pd.DataFrame, where: str) -> Source:
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
         selected = pa.table([table.column(columns.index(name)) for name in selection], names=internal(selection))
         selected = selected.append_column("row", pa.array(np.arange(len(table))))
-        rows = backend.create_table(ibis.util.gen_name("raw"), selected, temp=True)
+        try:
+            rows = backend.create_table(ibis.util.gen_name("raw"), selected, temp=True)
+        except Exception as error:  # of pandas' types the engine has some, and what it says of others is its own
+            raise DataError(Problem("holds a column that cannot be read", where, str(error).splitlines()[0])) from error
         return Raw(rows, no_rejects(), "row", lambda row: row + 1, sha256)
 
     return Source(where, columns, scan)
+
+
+def _array(column: pd.Series, name: str, where: str) -> pa.Array:
+    try:
+        return arrow_column(column)
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        what = f"column '{name}' holds what is neither numbers, days nor text"
+        raise DataError(Problem(what, where, str(error).splitlines()[0])) from error
 
 
 def _sha256(columns: Sequence[str], table: pa.Table) -> str:
@@ -44,11 +55,27 @@ def _sha256(columns: Sequence[str], table: pa.Table) -> str:
 
 
 def arrow_column(column: pd.Series) -> pa.Array:
-    """A column for the engine; one of mixed types becomes text."""
+    """A column for the engine; one of mixed types, or of a type that the engine does not have, becomes text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.astype("string")
     try:
         array = pa.Array.from_pandas(column)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowException, OverflowError):
         array = pa.Array.from_pandas(column.astype("string"))
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return _plain(array)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """The same values in a type that the engine has: words themselves, not their numbers; nothing at all as no text."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_null(array.type):
+        return array.cast(pa.string())
+    if pa.types.is_decimal256(array.type) or pa.types.is_float16(array.type):
+        return array.cast(pa.float64())
+    return array

@@ -3,117 +3,167 @@ aside with its line."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
+import itertools
+import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 import ibis
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from clvmodels.errors import DataError, Problem
-from clvmodels.sources.reading.contract import Raw, Source, internal, sha256_of
+from clvmodels.sources.reading.contract import (
+    Layout,
+    Raw,
+    Source,
+    column_names,
+    header_hint,
+    internal,
+    sha256_of,
+)
+from clvmodels.sources.reading.encoding import (
+    blocks_of,
+    codec_of,
+    decoded,
+    is_utf8,
+    lines_of,
+    rewrite,
+    wrong_utf8,
+)
 
-ENCODINGS = ("utf-8", "latin-1", "utf-16")
 DELIMITERS = (",", ";", "\t", "|")
-_BLOCK = 1 << 20  # bytes read at once; a header is shorter
+_HEADER_SOUGHT = 40  # lines in which a header is looked for
+_EXCELS_OWN = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+"""The first line by which Excel knows the delimiter."""
 _REJECTED = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
 }
 
 
-def open_csv(path: Path, where: str, delimiter: str | None, encoding: str) -> Source:
+class _Shape(NamedTuple):
+    """What is known of a text file before its rows are read."""
+
+    columns: tuple[str, ...]
+    delimiter: str
+    escape: str
+    codec: str
+    skipped_lines: int  # before the table
+    has_header: bool
+
+
+def open_csv(path: Path, where: str, layout: Layout) -> Source:
     """The file by its header; without a delimiter given, by the one that the header has most of."""
-    columns, delimiter = _header(path, where, delimiter, encoding)
+    block = next(blocks_of(path, where), b"")
+    codec = codec_of(block, layout.encoding, where)
+    text = decoded(block, codec, where).removeprefix("\ufeff")
+    shape, hint = _shape(text, where, layout, codec)
 
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
-        table, rejects = _scan_csv(backend, path, where, len(columns), delimiter, encoding)
-        read_as = [f"c{columns.index(name)}" for name in selection]
+        table, rejects, lines = _read(backend, path, where, shape)
+        read_as = [f"c{shape.columns.index(name)}" for name in selection]
         selected = table.select("row", **dict(zip(internal(selection), read_as, strict=True)))
-        return _numbered(selected, rejects, path)
+        return _numbered(selected, rejects, lines, shape, sha256_of(path))
 
-    return Source(where, columns, scan)
+    return Source(where, shape.columns, scan, hint)
 
 
-def _header(path: Path, where: str, delimiter: str | None, encoding: str) -> tuple[tuple[str, ...], str]:
-    """The column names of a CSV file and its delimiter: the given one, or the one that splits the header furthest."""
-    start = _start(path, where, encoding)
+# The header -------------------------------------------------------------------------------------------------------
+
+
+def _shape(text: str, where: str, layout: Layout, codec: str) -> tuple[_Shape, str]:
+    """The columns of a file that begins so, how they are told apart, and what may help where one is not there."""
+    delimiter, skipped_lines = layout.delimiter, 0
+    excels_own = _EXCELS_OWN.match(text)
+    if excels_own:
+        delimiter, skipped_lines = delimiter or excels_own[1], 1
+    if layout.header_line is not None:
+        skipped_lines = layout.header_line - 1
+    lines = text.splitlines(keepends=True)
+    if skipped_lines >= len(lines):
+        raise DataError(Problem(f"has {len(lines)} lines, and header: {skipped_lines + 1} is stated", where))
+    table = "".join(lines[skipped_lines:])
     delimiters = [delimiter] if delimiter else DELIMITERS
-    headers: dict[str, list[str]] = {}
-    try:
-        for mark in delimiters:
-            headers[mark] = next(csv.reader(io.StringIO(start, newline=""), delimiter=mark), [])
-    except (csv.Error, TypeError) as error:
+    first_rows = {mark: _rows(table, mark, layout.escape, 1, where) for mark in delimiters}
+    best = max(delimiters, key=lambda mark: len(first_rows[mark][0]))
+    first_row = first_rows[best][0]
+    if not any(cell.strip() for cell in first_row):
         raise DataError(
-            Problem("the header cannot be read", where, str(error), "A delimiter is one character")
-        ) from error
-    best = max(delimiters, key=lambda mark: len(headers[mark]))
-    columns = tuple(name.strip() for name in headers[best])
-    if not any(columns):
-        raise DataError(Problem("the first line is empty; it must hold the column names", where))
-    return columns, best
+            Problem("the first line is empty; it must hold the column names", where, known=_hint(text, layout))
+        )
+    columns = column_names(first_row, layout.header, where)
+    shape = _Shape(columns, best, layout.escape or '"', codec, skipped_lines, layout.has_header)
+    return shape, _hint(text, layout) if layout.header is True and not skipped_lines else ""
 
 
-def _start(path: Path, where: str, encoding: str) -> str:
+def _rows(text: str, delimiter: str, escape: str | None, most: int, where: str) -> list[list[str]]:
+    """The first rows of a text; a line without anything is a row without cells."""
+    has_escape = escape not in (None, '"')
+    options: dict[str, Any] = {"escapechar": escape, "doublequote": False} if has_escape else {}
     try:
-        with pa.input_stream(str(path), compression="detect") as stream:
-            block = stream.read(_BLOCK)
-    except OSError as error:
-        raise DataError(Problem("cannot be decompressed", where, got=str(error).splitlines()[0])) from error
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
-    try:
-        return decoder.decode(block)
-    except UnicodeDecodeError as error:
-        raise DataError(_wrong_encoding(where, encoding, block[: error.start].count(b"\n") + 1)) from error
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **options)
+        return list(itertools.islice(reader, most)) or [[]]
+    except (csv.Error, TypeError) as error:
+        known = "A delimiter and an escape are one character each"
+        raise DataError(Problem("the header cannot be read", where, str(error), known)) from error
 
 
-def _wrong_encoding(where: str, encoding: str, line: int) -> Problem:
-    others = ", ".join(repr(e) for e in ENCODINGS if e != encoding)
-    return Problem(
-        f"is not {encoding} text, first at line {line}",
-        where,
-        known=f"State its encoding: {others}",
-    )
+def _hint(text: str, layout: Layout) -> str:
+    """Which later line looks like the header, by any delimiter."""
+    lines = text.splitlines()[:_HEADER_SOUGHT]
+    for mark in [layout.delimiter] if layout.delimiter else DELIMITERS:
+        try:
+            rows = [next(csv.reader([line], delimiter=mark), []) for line in lines]
+        except csv.Error:
+            continue
+        hint = header_hint(rows, rows[0] if rows else [])
+        if hint:
+            return hint
+    return ""
 
 
-def _runaway(where: str, reject: pd.Series) -> Problem:
-    """A record that may hold the rest of the file: how many rows are lost in it, nobody knows."""
-    what = "a quote opens and does not close" if reject["reason"] == "UNQUOTED VALUE" else "a record is over 2 MB long"
-    known = "A quote within a value is written twice; a value with a line break or a delimiter stands in quotes"
-    what = f"{what}, at line {reject['line']}: nothing after it can be read"
-    return Problem(what, where, str(reject["text"])[:80], known)
+# The rows ---------------------------------------------------------------------------------------------------------
 
 
-def _scan_csv(
-    backend: ibis.BaseBackend,
-    path: Path,
-    where: str,
-    width: int,
-    delimiter: str,
-    encoding: str,
-) -> tuple[ibis.Table, pd.DataFrame]:
-    """All records as text in a table of the engine, and those that could not be split, with their lines."""
+def _read(backend: ibis.BaseBackend, path: Path, where: str, shape: _Shape) -> tuple[ibis.Table, pd.DataFrame, int]:
+    """All records as text in a table of the engine, those that could not be split, and the number of lines.
+
+    What the engine does not read is written anew for it: other encodings, lines that end in several ways, a table that
+    does not begin in the first line.
+    """
+    if is_utf8(shape.codec) and not shape.skipped_lines:
+        ends = lines_of(path, where)
+        if not ends.are_mixed:
+            return *_scan_csv(backend, path, where, shape), ends.lines
+    with tempfile.TemporaryDirectory(prefix="clvmodels-") as folder:
+        copy = Path(folder) / "table.csv"
+        rewrite(path, copy, shape.codec, where, shape.skipped_lines)
+        return *_scan_csv(backend, copy, where, shape), lines_of(copy, where).lines
+
+
+def _scan_csv(backend: ibis.BaseBackend, path: Path, where: str, shape: _Shape) -> tuple[ibis.Table, pd.DataFrame]:
     rejected = ibis.util.gen_name("rejected")
-    view = backend.read_csv(
-        str(path),
-        columns={f"c{i}": "VARCHAR" for i in range(width)},
-        auto_detect=False,
-        header=True,
-        delim=delimiter,
-        quote='"',
-        escape='"',
-        encoding=encoding,
-        store_rejects=True,
-        rejects_table=rejected,
-        rejects_scan=f"{rejected}_scans",
-        rejects_limit=0,
-    )
     try:
+        view = backend.read_csv(
+            str(path),
+            columns={f"c{i}": "VARCHAR" for i in range(len(shape.columns))},
+            auto_detect=False,
+            header=shape.has_header,
+            delim=shape.delimiter,
+            quote='"',
+            escape=shape.escape,
+            encoding="utf-8",
+            store_rejects=True,
+            rejects_table=rejected,
+            rejects_scan=f"{rejected}_scans",
+            rejects_limit=0,
+        )
         table = backend.create_table(ibis.util.gen_name("raw"), view.mutate(row=ibis.row_number()), temp=True)
     except duckdb.Error as error:
         raise DataError(Problem("cannot be read as CSV", where, got=str(error).splitlines()[0])) from error
@@ -124,31 +174,36 @@ def _scan_csv(
     ).df()
     misread = rejects[rejects["reason"] == "INVALID ENCODING"]
     if len(misread):
-        raise DataError(_wrong_encoding(where, encoding, int(misread["line"].iloc[0])))
+        raise wrong_utf8(where, int(misread["line"].iloc[0]) + shape.skipped_lines)
     runaways = rejects[rejects["reason"].isin(["UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"])]
     if len(runaways):
-        raise DataError(_runaway(where, runaways.iloc[0]))
+        raise DataError(_runaway(where, runaways.iloc[0], shape))
     rejects["reason"] = rejects["reason"].map(lambda reason: _REJECTED.get(reason, reason.lower()))
     return table, rejects
 
 
-def _numbered(table: ibis.Table, rejects: pd.DataFrame, path: Path) -> Raw:
+def _runaway(where: str, reject: pd.Series, shape: _Shape) -> Problem:
+    """A record that may hold the rest of the file: how many rows are lost in it, nobody knows."""
+    what = "a quote opens and does not close" if reject["reason"] == "UNQUOTED VALUE" else "a record is over 2 MB long"
+    text = str(reject["text"])
+    known = "A quote within a value is written twice; a value with a line break or a delimiter stands in quotes"
+    if '\\"' in text and shape.escape == '"':
+        known = "Quotes within a value seem to be written \\\", as Spark and MySQL do: state escape: '\\'"
+    what = f"{what}, at line {reject['line'] + shape.skipped_lines}: nothing after it can be read"
+    return Problem(what, where, text[:80], known)
+
+
+def _numbered(table: ibis.Table, rejects: pd.DataFrame, lines: int, shape: _Shape, sha256: str) -> Raw:
     """Rows of a CSV file are lines unless quoted line breaks or blank lines shift them: then they stay rows."""
-    rows, sha256 = int(table.count().execute()), sha256_of(path)
-    if _physical_lines(path) == rows + len(rejects) + 1:
-        # A rejected record at line r, the j-th (from 0), has r - 2 - j good rows before it.
-        before = rejects["line"].to_numpy() - 2 - np.arange(len(rejects))
+    rows, header_lines = int(table.count().execute()), int(shape.has_header)
+    if lines == rows + len(rejects) + header_lines:
+        # A rejected record at line r, the j-th (from 0), has r - 1 - j good rows and the header before it.
+        before = rejects["line"].to_numpy() - 1 - header_lines - np.arange(len(rejects))
+        rejects = rejects.assign(line=rejects["line"] + shape.skipped_lines)
 
         def line_of(row: np.ndarray) -> np.ndarray:
-            return row + 2 + np.searchsorted(before, row, side="right")
+            first = 1 + header_lines + shape.skipped_lines
+            return row + first + np.searchsorted(before, row, side="right")
 
         return Raw(table, rejects, "line", line_of, sha256)
     return Raw(table, rejects, "row", lambda row: row + 1, sha256)
-
-
-def _physical_lines(path: Path) -> int:
-    lines, last = 0, b"\n"
-    with pa.input_stream(str(path), compression="detect") as stream:
-        while block := stream.read(_BLOCK):
-            lines, last = lines + block.count(b"\n"), block[-1:]
-    return lines + (last != b"\n")

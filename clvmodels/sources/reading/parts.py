@@ -1,0 +1,126 @@
+"""Several files as one table: a folder of parts, as Spark and others write it, or the files of a pattern.
+
+Rows are numbered through all of them, in the order of their names; messages name the part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from clvmodels.errors import DataError, Problem
+from clvmodels.sources.reading.contract import Raw, Source, internal
+
+ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".txt", ".parquet", ".pq", ".xlsx")
+"""Of files that are parts of a folder."""
+_WILD = frozenset("*?[")
+_MOST_NAMED = 5
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path is a pattern and no file that happens to be called so."""
+    return bool(_WILD & set(str(path))) and not path.exists()
+
+
+def part_files(path: Path, where: str) -> list[Path]:
+    """The files of a folder or a pattern, sorted; empty ones, and those whose names begin with _ or a point, are
+    none, as Spark has it.
+
+    Raises
+    ------
+    DataError
+        There are none, or they are of several kinds.
+    """
+    if path.is_dir():
+        candidates = [file for file in path.rglob("*") if _is_visible(file, path)]
+        files = [file for file in candidates if file.is_file() and file.name.lower().endswith(ENDINGS)]
+    else:
+        fixed = [part for part in path.parts if not _WILD & set(part)]
+        start = Path(*path.parts[: _first_wild(path)]) if fixed else Path()
+        files = [file for file in start.glob(str(Path(*path.parts[_first_wild(path) :]))) if file.is_file()]
+    files = sorted(file for file in files if file.stat().st_size)
+    if not files:
+        kind = "the folder has no table" if path.is_dir() else "no file matches the pattern"
+        raise DataError(Problem(kind, where, known=f"Parts end in {', '.join(ENDINGS)}"))
+    kinds = sorted({_ending(file) for file in files})
+    if len(kinds) > 1:
+        known = f"Name one kind by a pattern: '{path if path.is_dir() else path.parent}/*{kinds[0]}'"
+        raise DataError(Problem(f"its files are of several kinds: {', '.join(kinds)}", where, known=known))
+    return files
+
+
+def _first_wild(path: Path) -> int:
+    return next(place for place, part in enumerate(path.parts) if _WILD & set(part))
+
+
+def _is_visible(file: Path, folder: Path) -> bool:
+    return not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
+
+
+def _ending(file: Path) -> str:
+    name = file.name.lower()
+    return max((ending for ending in ENDINGS if name.endswith(ending)), key=len, default=file.suffix)
+
+
+def open_parts(files: Sequence[Path], where: str, open_part: Callable[[Path, str], Source]) -> Source:
+    """One table of several files, whose columns are those that the first has."""
+    sources = [open_part(file, f"{where}, {file.name}") for file in files]
+    first = sources[0]
+
+    def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
+        lacking = [
+            Problem(f"has no column '{name}', and {files[0].name} has one", source.where)
+            for source in sources
+            for name in selection
+            if name not in source.columns
+        ]
+        if lacking:
+            raise DataError(lacking[:_MOST_NAMED])
+        return _joined(backend, [source.scan(backend, selection) for source in sources], files, selection)
+
+    return Source(where, first.columns, scan, first.hint)
+
+
+def _joined(backend: ibis.BaseBackend, raws: Sequence[Raw], files: Sequence[Path], selection: Sequence[str]) -> Raw:
+    counts = [int(raw.table.count().execute()) for raw in raws]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    names = internal(selection)
+    kinds = {name: _common_type([raw.table[name].type() for raw in raws]) for name in names}
+    tables = []
+    for raw, start in zip(raws, starts, strict=False):
+        columns = {name: _cast(raw.table[name], kind) for name, kind in kinds.items()}
+        tables.append(raw.table.select(row=(raw.table.row + int(start)).cast("int64"), **columns))
+    rejects = [
+        raw.rejects.assign(text=f"{file.name}: " + raw.rejects["text"]) for raw, file in zip(raws, files, strict=True)
+    ]
+
+    def spot_in_part(row: int) -> str:
+        part = int(np.searchsorted(starts, row, side="right")) - 1
+        return f"{raws[part].spot(row - int(starts[part]))} of {files[part].name}"
+
+    sha256 = hashlib.sha256(repr([raw.sha256 for raw in raws]).encode()).hexdigest()
+    table = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    return Raw(table, pd.concat(rejects, ignore_index=True), "row", lambda row: row + 1, sha256, spot_in_part)
+
+
+def _common_type(kinds: Sequence[ibis.DataType]) -> ibis.DataType:
+    """What holds the values of all parts: their type where they have one, numbers as numbers, anything else as text."""
+    filled = [kind for kind in kinds if not kind.is_null()]
+    if not filled:
+        return ibis.dtype("string")
+    if len({str(kind) for kind in filled}) == 1:
+        return filled[0]
+    if all(kind.is_integer() for kind in filled):
+        return ibis.dtype("int64")
+    if all(kind.is_numeric() for kind in filled):
+        return ibis.dtype("float64")
+    return ibis.dtype("string")
+
+
+def _cast(column: ibis.Value, kind: ibis.DataType) -> ibis.Value:
+    return column if column.type() == kind else column.cast(kind)
