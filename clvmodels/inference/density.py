@@ -27,9 +27,9 @@ from clvmodels.models.parameters import Parameter
 from clvmodels.models.prior import Prior, unit_factor
 from clvmodels.models.prior_formulas import quantiles
 
-COMPILED_STRUCTURES = 12
-"""Densities that a process keeps compiled, 20 to 40 MiB each; the one not used for longest goes first. A run has about
-a dozen: the models of its entries and its cost models, each fitted at two dates."""
+COMPILED_STRUCTURES = 18
+"""Densities that a process keeps compiled, 20 to 40 MiB each; the one not used for longest goes first. A run has up to
+sixteen: two entries' models and as many cost models, with and without a group, each fitted at several dates."""
 START_QUANTILES = (0.5, 0.2, 0.8)
 """Of the prior: the median, and the ends of an interval wide enough to find a second mode from."""
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clvmodels import datasets
+from clvmodels.config.experiment import Experiment
 from clvmodels.customers.table import Split
 from clvmodels.dates import DAYS_PER_UNIT, period_end, period_of
 from clvmodels.draws import Array, total
@@ -22,6 +24,7 @@ from clvmodels.futures import forecast
 from clvmodels.inference.posterior import Posterior
 from clvmodels.metrics.discrepancy import ANY_DAY, QUANTITIES, Discrepancy, Learned, Window
 from clvmodels.metrics.judged import Judged
+from clvmodels.models import known_costs
 from clvmodels.results.folder import EntryResult
 from clvmodels.runs.context import Context
 from clvmodels.runs.fits import fit_entry
@@ -36,7 +39,9 @@ from clvmodels.runs.money import (
     what_came,
 )
 from clvmodels.sources.consolidation import Company
+from clvmodels.strict import FrozenDict
 from clvmodels.valuation.corrected import corrected
+from clvmodels.valuation.economics import Economics
 from clvmodels.valuation.undiscounted import NUMBER, SALES
 from clvmodels.valuation.valuation import Values
 
@@ -119,9 +124,23 @@ def _at_earlier_day(context: Context, said: str) -> Context:
     folder = context.scratch / "earlier"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    sampler = context.experiment.sampler.model_copy(update={"method": "auto"})
-    experiment = context.experiment.model_copy(update={"sampler": sampler})
+    experiment = _with_rates_alone(context.experiment)
+    sampler = experiment.sampler.model_copy(update={"method": "auto"})
+    experiment = experiment.model_copy(update={"sampler": sampler})
     return replace(context, experiment=experiment, scratch=folder, say=lambda text: context.say(f"{said}: {text}"))
+
+
+def _with_rates_alone(experiment: Experiment) -> Experiment:
+    """The experiment without what no rate is of: other costs, which would be fitted and forecast for nobody to read,
+    and the keys that say nothing without them."""
+    costs = {role: section for role, section in experiment.costs.items() if role in RATES}
+    economics = experiment.economics
+    if economics is not None:
+        left_out = [cost for role, cost in known_costs().items() if role not in costs]
+        unread = {"retention", *(key for cost in left_out for key in cost.keys)}
+        unstated: dict[str, Any] = {field.name: field.default for field in fields(Economics) if field.name in unread}
+        economics = replace(economics, **unstated)
+    return experiment.model_copy(update={"costs": FrozenDict(costs), "economics": economics})
 
 
 def _windows_from(
@@ -190,10 +209,12 @@ def _totals(
         yield NUMBER, (actual_count, total(futures.purchases))
         return
     came = what_came(context, company, split, known_at=end)
-    kinds = {**kinds_of_money(context, came), NUMBER: {NUMBER: split.holdout.periods}}
+    read = (SPEND, *RATES.values())
+    kinds = {kind: parts for kind, parts in kinds_of_money(context, came).items() if kind in read}
+    kinds[NUMBER] = {NUMBER: split.holdout.periods}
     ahead = held_out_money(context, name, posteriors, split, kinds, context.scratch, draws)
     yield NUMBER, (actual_count, total(ahead[NUMBER].realised))
-    for kind in (SPEND, *RATES.values()):
+    for kind in read:
         if kind in ahead:
             yield kind, (came_of_kind(kind, ahead[kind], came), total(ahead[kind].realised))
 

@@ -9,9 +9,15 @@ from fakes.targets import NAMES, spread_starts
 from scipy import stats
 
 from clvmodels.errors import FitError
-from clvmodels.inference.samplers.along import laplace_along_ridge, laplace_along_scale, laplace_over_scales
+from clvmodels.inference.samplers.along import (
+    _along_scale,
+    _drawn_from,
+    laplace_along_ridge,
+    laplace_along_scale,
+    laplace_over_scales,
+)
 from clvmodels.inference.samplers.counted import Counted
-from clvmodels.inference.samplers.laplace import weigh
+from clvmodels.inference.samplers.laplace import LaplaceRefused, weigh
 from clvmodels.inference.samplers.mode import find_mode
 from clvmodels.inference.samplers.plane import Plane
 from clvmodels.inference.target import Target
@@ -45,6 +51,37 @@ def test_a_funnel_is_sampled_along_its_scale():
     for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
         at = np.interp(probability, cumulative, x)
         assert abs(np.mean(drawn < at) - probability) < 4 * np.sqrt(probability * (1 - probability) / 4000)
+
+
+class SkewedFunnel:
+    """The funnel, and beside it the log of a gamma of shape 0.2, whose left tail is long."""
+
+    def values(self, u):
+        mean, log_sd, c, skewed = u[..., 0], u[..., 1], u[..., 2:6], u[..., 6]
+        errors = (EFFECTS - mean[..., None] - c) / ERRORS
+        of_effects = -0.5 * np.sum(c**2, axis=-1) / np.exp(2 * log_sd) - 4 * log_sd - 0.5 * np.sum(errors**2, axis=-1)
+        return -0.5 * mean**2 + log_sd - 2 * np.exp(2 * log_sd) + of_effects + 0.2 * skewed - np.exp(skewed)
+
+    def value_and_grad(self, u):
+        mean, log_sd, c, skewed = u[0], u[1], u[2:6], u[6]
+        variance = np.exp(2 * log_sd)
+        pull = (EFFECTS - mean - c) / ERRORS**2
+        of_log_sd = 1.0 - 4.0 * variance + np.sum(c**2) / variance - 4
+        return self.values(u), np.r_[np.sum(pull) - mean, of_log_sd, pull - c / variance, 0.2 - np.exp(skewed)]
+
+
+def test_a_coordinate_that_is_skewed_beside_the_scale_is_followed_too():
+    names = ("mean", "log sd", *(f"c{g}" for g in range(4)), "skewed")
+    starts = np.r_[0.0, np.log(0.2), np.zeros(5)] + np.zeros((2, 7))
+    target = Target(names, lambda u: None, starts, direct=SkewedFunnel())
+    along_scale = _along_scale(Counted.of(target), 1, 1.0)
+    with pytest.raises(LaplaceRefused):
+        _drawn_from(along_scale, Counted.of(target), 1000, np.random.default_rng(1))
+    followed = laplace_along_scale(target, 1, 1000, 1)
+    assert followed.passed and followed.pareto_k < 0.5
+    exact = stats.loggamma(0.2)
+    below = np.mean(followed.u[:, 6, None] < exact.ppf([0.05, 0.5, 0.95]), axis=0)
+    np.testing.assert_allclose(below, [0.05, 0.5, 0.95], atol=0.06)
 
 
 def banana_graph(u):

@@ -19,7 +19,9 @@ from clvmodels.figures import FIGURES
 from clvmodels.inference import fitting
 from clvmodels.metrics.discrepancy import OF_TOTALS
 from clvmodels.results.folder import Run
+from clvmodels.runs.backtests import _with_rates_alone
 from clvmodels.runs.experiment import run
+from clvmodels.valuation.economics import Economics
 
 MODELS = {"bg_nbd": {"purchases": "bg_nbd"}}
 DATA = {"dataset": "retailer", "customers": 400}
@@ -69,6 +71,28 @@ def test_an_earlier_day_is_one_fit_of_each_model(done, asked):
     days = [day for model, day in asked if model == "nbd"]
     assert len(days) == len(set(days)) == 6  # the calibration's end, the date of value, and four days before
     assert len(asked) == len(set(asked))
+
+
+def test_at_earlier_days_no_cost_is_fitted_that_no_rate_is_of():
+    """Bad debts and contacts would be forecast for nobody; the keys that need them would be refused without."""
+    costs = {
+        "margin": {"model": "normal_margin"},
+        "returns": {"model": "beta_binomial_returns", "window": 21},
+        "bad_debt": {"model": "beta_binomial_bad_debt"},
+        "contacts": {"model": "gamma_poisson_contacts"},
+    }
+    economics = {"annual_discount_rate": 0.1, "horizon": 52, "cost_per_return": 4, "written_off": 0.2}
+    of_others = {"cost_per_contact": 3, "recovered": 0.1, "retention": {"cost": 1, "every": 4, "until_silent": 8}}
+    mapping = {
+        "title": "t",
+        "data": DATA,
+        "models": {"bg_nbd": {"purchases": "bg_nbd", "spend": "gamma_gamma"}},
+        "costs": costs,
+        "economics": economics | of_others,
+    }
+    then = _with_rates_alone(Experiment.from_dict(mapping))
+    assert set(then.costs) == {"margin", "returns"}
+    assert then.economics == Economics(margin=None, **economics)
 
 
 def test_earlier_days_lie_in_the_later_half_of_the_calibration(done):

@@ -20,7 +20,7 @@ from scipy import interpolate
 
 from clvmodels.errors import FitError, Problem
 from clvmodels.inference.samplers.counted import Counted
-from clvmodels.inference.samplers.laplace import LaplaceDraws, Thinning, weigh
+from clvmodels.inference.samplers.laplace import LaplaceDraws, LaplaceRefused, Thinning, weigh
 from clvmodels.inference.samplers.marginal import Marginal
 from clvmodels.inference.samplers.mode import Mode, Summit, find_mode, invert, polish
 from clvmodels.inference.samplers.plane import Plane
@@ -52,6 +52,9 @@ FEWEST_PLACES = 5
 def laplace_along_scale(target: Target, scale: int, draws: int, seed: int, unit: float = 1.0) -> LaplaceDraws:
     """Draws from a target of which one coordinate is the log of a between-group sd, its coefficients centred.
 
+    Where the mixture along it is refused, another coordinate is skewed given the sd (how alike customers are, when few
+    have had anything come back): then both are followed, over a plane.
+
     Parameters
     ----------
     unit
@@ -65,8 +68,15 @@ def laplace_along_scale(target: Target, scale: int, draws: int, seed: int, unit:
         Weights too uneven to trust.
     """
     target = Counted.of(target)
+    rng = np.random.default_rng(seed)
     mixture = _along_scale(target, scale, unit)
-    return _drawn_from(mixture, target, draws, np.random.default_rng(seed))
+    try:
+        return _drawn_from(mixture, target, draws, rng)
+    except LaplaceRefused:
+        if target.size == 2:  # nothing else is left that could be skewed
+            raise
+    plane = _over_scale_and_ridge(target, scale, _mode_of(mixture)).mixture()
+    return _drawn_from(plane, target, draws, rng)
 
 
 def _along_scale(target: Counted, scale: int, unit: float) -> Mixture:
