@@ -14,7 +14,15 @@ from fakes.tiny import Z
 from fakes.tiny_posterior import posterior_run
 
 from clvmodels.figures import FIGURES, style
-from clvmodels.figures.group_effects import Tables, _covariate_name, _group_rows, _pooled, _raises, _ratio_ticks
+from clvmodels.figures.group_effects import (
+    Tables,
+    _covariate_name,
+    _group_rows,
+    _pooled,
+    _raises,
+    _ratio_ticks,
+    _sub,
+)
 from clvmodels.inference.terms import Coefficient
 from clvmodels.models.parameters import Parameter
 from clvmodels.models.prior import Prior
@@ -295,3 +303,11 @@ def test_a_long_name_of_a_covariate_is_cut_and_keeps_its_step():
     name = "number_of_product_groups"
     assert _covariate_name(pd.Series({"label": name[:18], "step": "yes"})) == "number of product, yes"
     assert _covariate_name(pd.Series({"label": name, "step": "yes"})) == "number of product\N{HORIZONTAL ELLIPSIS}, yes"
+
+
+@pytest.mark.parametrize(("effects", "told"), [(4, False), (5, True)])
+def test_effects_without_a_panel_are_counted(effects, told):
+    tables = table_of("group_effects", posterior_run())
+    many = tables._replace(effects=pd.concat([tables.effects] * effects, ignore_index=True))
+    assert ("The 4 of 5 by which groups differ most; the numbers have all." in _sub(many, about())) == told
+    assert ("by which groups differ most" in _sub(many, about())) == told

@@ -217,3 +217,8 @@ def test_each_frequency_has_its_own_silences_and_the_last_is_open():
 )
 def test_the_last_row_is_the_first_beyond_which_hardly_anybody_lies(frequency, last):
     assert _last_row(np.array(frequency)) == last
+
+
+def test_of_contracts_nothing_is_inferred_from_silence():
+    assert FIGURES["p_alive"].table(falling()) is not None
+    assert FIGURES["p_alive"].table(falling(time="renewals")) is None

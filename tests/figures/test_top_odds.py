@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.run import about
-from fakes.says import Says, check
+from fakes.says import Says, check, table_of
 from fakes.tiny import entry, tiny_run, worth_run
 
 
@@ -71,3 +71,12 @@ def test_it_says(case):
 
 def test_it_draws(accept_drawings):
     check_drawings("top_odds", CASES, accept_drawings)
+
+
+def test_odds_at_a_border_are_sure_or_surely_not():
+    odds = np.array([0.9, 0.9 - 1e-9, 0.1 + 1e-9, 0.1, 0.0])
+    ranking = pd.DataFrame(
+        {"worth_odds_top": odds, "realised_odds_top": odds, "expected_mean": odds}, index=[f"c{k}" for k in range(5)]
+    )
+    tables = table_of("top_odds", tiny_run(about=about(customers=5), valued=entry(ranking=ranking)))
+    assert tables.counts[["sure", "doubt", "out"]].to_numpy().tolist() == [[1, 2, 2]] * 2

@@ -158,6 +158,13 @@ def test_the_answer_and_its_numbers(found, answer, numbers):
     assert [tuple(plain(text) for text in number) for number in first_screen.answers(found)] == numbers
 
 
+def test_purchases_beyond_their_forecast_are_told_outside():
+    tables = FORECAST.tables["tracking"]
+    beyond = tables._replace(total=tables.total.assign(actual=90, side="above"))
+    numbers = first_screen.answers(Stored(FORECAST.about, {"tracking": beyond}))
+    assert tuple(plain(text) for text in numbers[0][1:3]) == ("90", "forecast 42 to 78 (90%): outside.")
+
+
 LEADS = {  # of each chapter: what is stored, and its sentence
     ("worth", "with costs"): (
         of(worth_run(shares=SHARES), "total_value", "concentration", "value_parts"),
