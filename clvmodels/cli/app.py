@@ -158,10 +158,12 @@ def run(
     fresh: Fresh = False,
 ) -> None:
     """Run an experiment and write its report; a run that was stopped goes on at the model it was at."""
-    from clvmodels.config.experiment import load_experiment
+    from clvmodels.config.experiment import load_experiment, problems_by_line
 
     command = f"clvmodels run {shlex.quote(str(experiment))}"
-    _run(load_experiment(experiment), folder / experiment.stem, experiment.parent, fresh, command)
+    stated = load_experiment(experiment)
+    with problems_by_line(experiment):
+        _run(stated, folder / experiment.stem, experiment.parent, fresh, command)
 
 
 def _run(experiment: Experiment, folder: Path, config_dir: Path, fresh: bool, command: str) -> None:

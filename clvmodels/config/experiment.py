@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -31,7 +32,7 @@ from clvmodels.config.sections import (
     Section,
     SourceSection,
 )
-from clvmodels.errors import ConfigError, Problem
+from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.strict import Text, problems_of
 from clvmodels.valuation.economics import Economics
 
@@ -76,6 +77,27 @@ def load_experiment(path: Path | str) -> Experiment:
     """
     path = Path(path)
     return _check(read_document(path), path.parent)
+
+
+@contextmanager
+def problems_by_line(path: Path) -> Iterator[None]:
+    """Problems that a run finds with the data, told with the line and column of the key that they are about; what is
+    not about a key of the file stays as it is."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        if not any(problem.path for problem in error.problems):
+            raise
+        document = read_document(path)
+        raise type(error)([_at_its_line(document, problem) for problem in error.problems]) from error
+
+
+def _at_its_line(document: Document, problem: Problem) -> Problem:
+    if not problem.path:
+        return problem
+    _, located = _located(document, problem)
+    is_told = problem.where in ("", problem.path[-1])
+    return located if is_told else replace(located, where=f"{located.where}: {problem.where}")
 
 
 def dump(experiment: Experiment) -> str:

@@ -74,7 +74,8 @@ def _in_doubt(table: pd.DataFrame, groups: Sequence[str]) -> Iterator[str]:
     if {"frequency", "amount_count"} <= set(table.columns):
         free = int((table["frequency"] - table["amount_count"]).sum())
         if free:
-            yield f"{words.counted(free, 'repeat purchase')} brought no money: models of the amounts leave them out"
+            purchases = words.counted(free, "repeat purchase")
+            yield f"{purchases} brought no money: of those to come some are taken to bring none"
     for i, group in enumerate(groups):
         conflicts = int(table[f"conflict{i}"].sum())
         if conflicts:

@@ -15,6 +15,8 @@ from ibis import _
 from clvmodels.dates import DAYS_PER_UNIT, TIMES, Day, Time, as_day, period_end, period_of
 from clvmodels.errors import Problem, unknown
 
+COVERS_MORE = "or say data_end, where they were exported later than the last purchase"
+
 
 class Window(NamedTuple):
     """The days of a summary: observed up to `end`, held out from the next day to `until` (both belong to it).
@@ -108,7 +110,8 @@ def as_window(
     until = _holdout_end(holdout, end, time_unit, time, problems)
     if until is not None and until > last and end <= last:
         longest = Window(end, last, time_unit, time).holdout
-        advice = f"{span}: at most {math.floor(longest * 100) / 100:g} {time_unit}s"  # rounded up it would not fit
+        # rounded up it would not fit
+        advice = f"{span}: at most {math.floor(longest * 100) / 100:g} {time_unit}s; {COVERS_MORE}"
         problems.append(Problem(f"would end on {until:%Y-%m-%d}, after the data", "holdout", str(holdout), advice))
     return Window(end, until or end, time_unit, time)
 

@@ -56,10 +56,9 @@ def describe(tables: Tables, about: About) -> Words:
             "**this check fails**."
         )
     )
-    expected = words.counted(inside.expected, "is", "are")
     caption = (
         f"In {words.count(inside.actual)} of {words.counted(inside.of, 'group')} the actual mean lies inside the 90% "
-        f"interval; {expected} expected.{missed}{fails} The intervals are those of a group's "
+        f"interval; {phrases.expected_inside(inside)} expected.{missed}{fails} The intervals are those of a group's "
         "mean: a single customer scatters far more."
     )
     first, last = shown.iloc[0], shown.iloc[-1]

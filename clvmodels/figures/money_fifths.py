@@ -59,7 +59,7 @@ def describe(tables: Tables, about: About) -> Words:
     fails = "" if inside.holds else ": **this check fails**"
     caption = (
         f"In {words.count(inside.actual)} of {words.count(inside.of)} groups the mean that came lies inside the 90% "
-        f"interval; {words.count(inside.expected)} are expected{fails}. The best group brought "
+        f"interval; {phrases.expected_inside(inside)} expected{fails}. The best group brought "
         f"{_step_of(best, 'actual')} a customer where {_span(best)} was forecast.{_other_failures(tables)}"
     )
     ends = f"from {_step_of(shown.iloc[0], 'actual')} to {_step_of(best, 'actual')}"

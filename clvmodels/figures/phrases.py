@@ -10,6 +10,9 @@ from clvmodels.results.folder import About
 GROSS, CREDIT = "gross margin", "referrals"
 """The part that all costs are subtracted from, and the one that totals leave out (`valuation/parts.py`)."""
 
+A_HANDFUL = 20
+"""Numbers up to which a mean count is told to a tenth."""
+
 
 def gain(about: About) -> str:
     """What a customer brings: revenue where a margin of 1 is stated and nothing is subtracted, else profit."""
@@ -45,6 +48,15 @@ def discounted(about: About) -> str:
     """How the value was discounted."""
     rate = about.annual_discount_rate
     return f"discounted at {words.rate(rate)} a year" if rate else "not discounted"
+
+
+def expected_inside(inside: pd.Series) -> str:
+    """How many of several numbers a sound model has inside their intervals, with its verb: `36 are`; of a handful to a
+    tenth, since 4.5 of 5 are neither 4 nor 5."""
+    if inside.of > A_HANDFUL:
+        return words.counted(inside.expected, "is", "are")
+    verb = "is" if round(inside.expected, 1) <= 1 else "are"
+    return f"{words.number(inside.expected, 0.1).removesuffix('.0')} {verb}"
 
 
 def quantiles(row: pd.Series, prefix: str = "") -> list[float]:

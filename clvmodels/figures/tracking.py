@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clvmodels import words
 from clvmodels.draws import QUANTILES
-from clvmodels.figures import style
+from clvmodels.figures import phrases, style
 from clvmodels.figures.figure import Figure, Numbers, Words, inside_table, row_of, rows_of, typed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def describe(tables: Tables, about: About) -> Words:
         outside = f"; {words.counted(above, 'lies', 'lie')} above it, {words.count(len(out) - above)} below"
     caption = (
         f"Of {words.counted(inside.of, f'held-out {point}')} {words.counted(inside.actual, 'lies', 'lie')} inside the "
-        f"90% band ({words.counted(inside.expected, 'is', 'are')} expected){outside}. "
+        f"90% band ({phrases.expected_inside(inside)} expected){outside}. "
         f"{verdict} {total_words(tables, about)}"
     )
     lie = words.agreeing(len(out), "lies", "lie")

@@ -77,5 +77,12 @@ def _failures(posteriors: Mapping[str, Posterior], allowed: Collection[str]) -> 
             if check.passed or check.check in allowed:
                 continue
             what = f"{check.check} of {posterior.model.title} is {check.found:.4g}, and its limit {check.limit:g}"
-            remedy = f"Fit with more draws or method='nuts', or allow it by name: allow_failed: [{check.check}]"
+            remedy = f"{_way_out(posterior.method)}, or allow it by name: allow_failed: [{check.check}]"
             yield Problem(f"{what}: {check.consequence}", f"{role} posterior", known=remedy)
+
+
+def _way_out(method: str) -> str:
+    """What to try where a posterior found by this method cannot be trusted."""
+    if method == "nuts":
+        return "Fit with more draws and tune, with stronger priors or by a model with fewer parameters"
+    return "Fit with more draws or method='nuts'"

@@ -55,6 +55,17 @@ class Capture(NamedTuple):
     draws: Array
 
 
+class Named(NamedTuple):
+    """Of `size` customers who were forecast best, how many were among as many who brought most.
+
+    `draws` is what the model itself says of `actual` [D].
+    """
+
+    size: int
+    actual: int
+    draws: NDArray[np.intp]
+
+
 @dataclass(frozen=True)
 class Money:
     """Money of one kind that each customer brought in the holdout, beside its forecast, in the currency.
@@ -207,6 +218,15 @@ class Money:
         actual = float(self.actual[top].sum() / self.actual_total)
         return Capture(share, actual, float(most.sum() / self.actual_total), draws)
 
+    def named(self, share: float) -> Named:
+        """How many of those who were forecast best were among as many who brought most; see `Named`."""
+        top = np.zeros(len(self.actual), dtype=bool)
+        top[self.top(share)] = True
+        size = int(top.sum())
+        draws = [np.count_nonzero(top & _brought_most(np.asarray(draw, dtype=float), size)) for draw in self.realised]
+        actual = int(np.count_nonzero(top & _brought_most(self.actual, size)))
+        return Named(size, actual, np.array(draws))
+
     @cached_property
     def capture_curve(self) -> pd.DataFrame:
         """By share of the customers, best forecast first: the share of all money that they brought (actual), its
@@ -236,6 +256,12 @@ def _count_of(share: float, customers: int) -> int:
 def _cumulated(values: Array, counts: NDArray[np.intp]) -> Array:
     """Sums of the first so many values."""
     return np.concatenate([[0.0], np.cumsum(values)])[counts]
+
+
+def _brought_most(money: Array, size: int) -> NDArray[np.bool_]:
+    """Which customers are among so many who brought most; who brought nothing is not. [C]"""
+    smallest = np.partition(money, -size)[-size]
+    return (money >= smallest) & (money > 0)
 
 
 def crps_of_draws(draws: Array) -> Array:

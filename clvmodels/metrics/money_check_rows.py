@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from clvmodels.metrics.bands import HIGH, LOW
+from clvmodels.metrics.bands import HIGH, LOW, ONE_SIDED
 from clvmodels.metrics.check_rows import counted, decided, in_band, tails
 from clvmodels.metrics.checks import CHECKS, CheckRow
 from clvmodels.metrics.money import TOP_SHARES, Money
 
 TOPS = {0.1: "tenth", 0.2: "fifth"}
+BEST = 0.2
+"""The share of the customers whose names are held against who turned out best."""
 
 
 def money_total(money: Money) -> CheckRow:
@@ -33,7 +35,7 @@ def bias(actual: float, forecast: float) -> str:
 
 def of_customers(money: Money) -> list[CheckRow]:
     """All checks of what single customers bring."""
-    return [money_crps(money), money_pit(money), *money_pit_shares(money), *money_capture(money)]
+    return [money_crps(money), money_pit(money), *money_pit_shares(money), *money_capture(money), *best_named(money)]
 
 
 def money_crps(money: Money) -> CheckRow:
@@ -73,3 +75,18 @@ def money_capture(money: Money) -> list[CheckRow]:
         result = decided(low <= captured.actual <= high)
         rows.append(check.row(result, gaps, value=captured.actual, at_least=low, at_most=high))
     return rows
+
+
+def best_named(money: Money) -> list[CheckRow]:
+    """Were as many of those who were forecast best among the best as in all but 1% of the model's own futures?
+
+    Of the fifth, whose names a report lists: it says who surely belongs there by what customers are worth, and this is
+    what a holdout can tell of that, luck included.
+    """
+    if not (money.actual > 0).any():
+        return []
+    named = money.named(BEST)
+    least = float(np.quantile(named.draws, ONE_SIDED, method="lower"))
+    gaps = {"money": money.name, "top": TOPS[BEST]}
+    result = decided(named.actual >= least)
+    return [CHECKS["best_named"].row(result, gaps, value=named.actual, of=named.size, at_least=least)]

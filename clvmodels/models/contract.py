@@ -58,8 +58,8 @@ class Model(ABC):
     options: Mapping[str, Any] = MappingProxyType({})
     handles: tuple[Handle, ...] = ()
     levels: tuple[str, ...] = ()
-    """Parameters or handles that carry the mean of its parts, one of each part: what moves from group to group where
-    groups buy, stay, spend or cost more or less, and are alike in everything else."""
+    """Parameters or handles that carry the means of its parts, one of each part at least: what moves from group to
+    group where groups buy, stay, spend or cost more or less, and are alike in everything else."""
     meanings: tuple[Meaning, ...] = ()
     kernel: Kernel | None = None
     """The same log density as a compiled loop, for a model that has one (`densities`)."""

@@ -19,9 +19,11 @@ JUDGED = (
     ("tracking", ("periods_inside",), "the {unit}s"),
     ("calibration", ("groups_inside",), "groups by past frequency"),
     ("pit", ("pit_band", "pit_share", "pit_groups"), "single customers"),
+    ("reliability", ("reliability_band",), "chances of buying again"),
     ("money_total", ("money_total",), "money in total"),
     ("money_fifths", ("money_fifths",), "money by fifths"),
-    ("money_pit", ("money_pit", "money_pit_share"), "a customer's money"),
+    ("money_pit", ("money_pit", "money_pit_share", "money_crps"), "a customer's money"),
+    ("money_capture", ("money_capture",), "the share that the best bring"),
 )
 """What the forecast is judged for: the figure that shows it, the checks that decide, its name in a sentence. It holds
 where none of them failed."""

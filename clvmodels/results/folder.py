@@ -234,8 +234,8 @@ def _store_company(folder: Path, company: Company) -> None:
 
 
 def totals(run: Run) -> pd.DataFrame:
-    """Per draw: held-out purchases of each entry; of the recommended one the base's value, expected and realised, and
-    each part of it, and what was made so far with it. The value is the sum of the parts but for the credit for
+    """Per draw: held-out purchases of each entry; of the recommended one the base's value, expected, by worth and
+    realised, and each part of it, and what was made so far with it. The value is the sum of the parts but for the credit for
     referrals."""
     # here: a report of a stored folder needs no models, and judges nothing
     from clvmodels.accounts.lifetime import lifetime_total
@@ -248,7 +248,7 @@ def totals(run: Run) -> pd.DataFrame:
             parts.append(pd.DataFrame({"entry": entry.name, "total": "held-out purchases", "value": counts}))
     values = run.valued.values
     if values is not None:
-        for kind in ("expected", "realised"):
+        for kind in ("expected", "worth", "realised"):
             sums = {"value": values.base(kind)}
             if run.made is not None:
                 sums["lifetime value"] = lifetime_total(run.made, values, kind)

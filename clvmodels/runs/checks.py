@@ -9,7 +9,7 @@ import pandas as pd
 from clvmodels.dates import DAYS_PER_UNIT, DAYS_PER_YEAR
 from clvmodels.draws import mean_by_customer
 from clvmodels.inference import choice_of_k
-from clvmodels.metrics import account_check_rows, check_rows, money_check_rows
+from clvmodels.metrics import account_check_rows, check_rows, effect_check_rows, money_check_rows
 from clvmodels.metrics.checks import CHECKS, SAMPLING_CODES, CheckRow, as_table
 from clvmodels.metrics.judgement import Judgement
 from clvmodels.results.folder import Run
@@ -81,6 +81,16 @@ def money(run: Run) -> Iterator[CheckRow]:
     yield from _recommended(run, rows)
 
 
+def covariates(run: Run) -> Iterator[CheckRow]:
+    """Of every entry whose purchases or lifetimes have some."""
+    for name, judgement in _judged(run):
+        effects = run.entries[name].posteriors["purchases"].effects
+        for covariate in dict.fromkeys(column for effect in effects for column in effect.covariates):
+            row = effect_check_rows.covariate_leans(judgement.judged, covariate)
+            if row is not None:
+                yield row._replace(entry=name)
+
+
 def bands(run: Run) -> Iterator[CheckRow]:
     """The curves of the recommended entry in their bands."""
     judgement = run.judgement
@@ -149,6 +159,7 @@ ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {
     "inside": inside,
     "randomised_pits": randomised_pits,
     "bands": bands,
+    "covariates": covariates,
     "money": money,
     "loo": loo,
     "elpd_agrees": elpd_agrees,

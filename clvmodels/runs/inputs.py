@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from clvmodels.config.experiment import Experiment
-from clvmodels.config.sections import CostSection, EntrySection, FileSection, Section
+from clvmodels.config.finding import at
+from clvmodels.config.sections import CostSection, DataSection, EntrySection, FileSection, Section
 from clvmodels.customers.experience import is_experience, with_experience
 from clvmodels.customers.observed import with_costs
 from clvmodels.customers.purchases import usual_windows
@@ -20,6 +22,7 @@ from clvmodels.customers.table import Split
 from clvmodels.customers.windows import Windows
 from clvmodels.datasets import DATASETS
 from clvmodels.dates import Day
+from clvmodels.errors import DataError, Problem
 from clvmodels.inference.effects import Effect, columns_of
 from clvmodels.sources.calendars import SuppliedCalendar, holiday_weeks, read_calendar
 from clvmodels.sources.consolidation import Company, Table, consolidate
@@ -66,17 +69,34 @@ def _consolidated(experiment: Experiment, folder: Path) -> Company:
 def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
     data = experiment.data
     columns = {} if data.columns is None else data.columns.model_dump(exclude_none=True)
-    return read_transactions(
-        _located(data.transactions, config_dir),
-        columns=columns,
-        **_stated(data, *FILE_KEYS),
-        timezone=data.timezone,
-        currency=data.currency,
-        groups=data.groups,
-        covariates=data.covariates,
-        policies=data.policies or Policies(),
-        data_end=_iso(data.data_end),
-    )
+    with _at_keys_of_data():
+        return read_transactions(
+            _located(data.transactions, config_dir),
+            columns=columns,
+            **_stated(data, *FILE_KEYS),
+            timezone=data.timezone,
+            currency=data.currency,
+            groups=data.groups,
+            covariates=data.covariates,
+            policies=data.policies or Policies(),
+            data_end=_iso(data.data_end),
+        )
+
+
+@contextmanager
+def _at_keys_of_data() -> Iterator[None]:
+    """Problems that name an argument which is a key of data, or have a path that begins with one, are told there."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError([_at_key_of_data(problem) for problem in error.problems]) from error
+
+
+def _at_key_of_data(problem: Problem) -> Problem:
+    key = problem.path[0] if problem.path else problem.where
+    if key not in DataSection.model_fields:
+        return problem
+    return at(("data",), problem if problem.path else replace(problem, path=(key,)))
 
 
 def _stated(section: Section, *names: str) -> dict[str, Any]:
@@ -191,17 +211,18 @@ def _customers(
     table_groups = [group for group in groups if group in transactions.groups]
     names = dict.fromkeys((*data.covariates, *effect_covariates))
     experience = [name for name in names if is_experience(name) and name not in transactions.covariates]
-    split = summarize(
-        transactions,
-        **days,
-        time_unit=data.time_unit,
-        time=data.time,
-        groups=tuple(dict.fromkeys((*data.groups, *table_groups))),
-        covariates=tuple(name for name in names if name not in experience),
-        acquired_between=_acquired_between(experiment),
-        amount_unit=data.amount_unit,
-        calendars=list(calendars.values()),
-    )
+    with _at_keys_of_data():
+        split = summarize(
+            transactions,
+            **days,
+            time_unit=data.time_unit,
+            time=data.time,
+            groups=tuple(dict.fromkeys((*data.groups, *table_groups))),
+            covariates=tuple(name for name in names if name not in experience),
+            acquired_between=_acquired_between(experiment),
+            amount_unit=data.amount_unit,
+            calendars=list(calendars.values()),
+        )
     return _enriched(experiment, company, split, experience)
 
 

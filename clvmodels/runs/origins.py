@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from clvmodels.config.experiment import Experiment
+from clvmodels.config.finding import at
 from clvmodels.config.sections import TO_THE_END
 from clvmodels.customers.summary_window import as_window
 from clvmodels.customers.table import Split
@@ -92,18 +93,19 @@ def origins_of(context: Context, company: Company) -> list[Origin]:
     days = sorted(pd.Timestamp(day) for day in _days(context.experiment))
     problems: list[Problem] = []
     for day in days:
-        problems += _problems_of_days(context.experiment, company, day)
+        problems += _in_file(context.experiment, day, _problems_of_days(context.experiment, company, day))
     if problems:
-        raise DataError(list(dict.fromkeys(problems)))
+        raise DataError(problems)
     origins = []
     for place, day in enumerate(days, start=1):
         context.say(f"Summarising the customers of origin {place} of {len(days)}, {day:%Y-%m-%d}")
         try:
             origin = Origin(day, tuple(_splits(context, company, day)))
         except ClvError as error:
-            problems += _at(day, error.problems)
+            problems += _in_file(context.experiment, day, _at(day, error.problems))
             continue
-        problems += _at(day, problems_of_plans(context, origin.splits[0]))
+        problems_here = _at(day, problems_of_plans(context, origin.splits[0]))
+        problems += _in_file(context.experiment, day, problems_here)
         origins.append(origin)
     if problems:
         raise DataError(problems)
@@ -126,9 +128,16 @@ def _holdouts(experiment: Experiment, company: Company) -> list[float | pd.Times
 
 
 def _problems_of_days(experiment: Experiment, company: Company, day: pd.Timestamp) -> list[Problem]:
+    """What is wrong with an origin: with the day itself, or else with each of its holdouts."""
     data, transactions = experiment.data, company.transactions
     covers = (transactions.data_start, transactions.data_end)
     problems: list[Problem] = []
+    as_window(covers, day, None, data.time_unit, problems, data.time)
+    if not problems and day == transactions.data_end:
+        span = f"The data cover {covers[0]:%Y-%m-%d} to {covers[1]:%Y-%m-%d}"
+        problems.append(Problem("nothing comes after it to be held out", got=f"{day:%Y-%m-%d}", known=span))
+    if problems:
+        return _at(day, problems)
     for holdout in _holdouts(experiment, company):
         as_window(covers, day, holdout, data.time_unit, problems, data.time)
     return _at(day, problems)
@@ -138,6 +147,12 @@ def _at(day: pd.Timestamp, problems: Iterable[Problem]) -> list[Problem]:
     """The problems, the origin put before the place of each."""
     origin = f"origin {day:%Y-%m-%d}"
     return [replace(problem, where=f"{origin}, {problem.where}" if problem.where else origin) for problem in problems]
+
+
+def _in_file(experiment: Experiment, day: pd.Timestamp, problems: Iterable[Problem]) -> list[Problem]:
+    """The problems, each at the origin as the experiment lists it."""
+    place = _days(experiment).index(day.date())
+    return [at(("data", "origins", place), replace(problem, path=())) for problem in problems]
 
 
 def _splits(context: Context, company: Company, day: pd.Timestamp) -> Iterator[Split]:

@@ -87,7 +87,7 @@ def open_tables(
     opened = []
     for name, (table, source) in located.items():
         names, column_problems = _map_columns(table, source, lines_are_orders)
-        problems += column_problems
+        problems += [dataclasses.replace(problem, path=("sources", name, *problem.path)) for problem in column_problems]
         if column_problems:
             continue
         raw = attempt(problems, partial(scan, backend, with_filter(source, table.where), list(names.values())))
@@ -251,8 +251,11 @@ def _required_meanings(table: Table, source: Source, lines_are_orders: bool) -> 
 def _absent_column(meaning: str, name: str, table: Table, source: Source) -> Problem:
     role = TABLE_ROLES[table.role]
     problem = unknown("column", name, source.columns, source.where)
-    if meaning in table.columns or meaning not in role.meanings:
-        return dataclasses.replace(problem, known=source.hint)
+    if meaning in table.columns:
+        return dataclasses.replace(problem, known=source.hint, path=("columns", meaning))
+    if meaning not in role.meanings:
+        kind = "groups" if name in table.groups else "covariates"
+        return dataclasses.replace(problem, known=source.hint, path=(kind, getattr(table, kind).index(name)))
     instead = " or 'order_id'" if meaning == "key" and "order_id" in role.reached_by else ""
     advice = f"say which column is its '{meaning}'{instead}: columns: {{{meaning}: ...}}"
     return Problem(f"{problem.what}; {advice}", problem.where, known=source.hint)

@@ -207,7 +207,8 @@ def read_transactions(
         raise DataError([*problems, *error.problems]) from error
     problems += filter_problems(where or {}, opened.columns, opened.where)
     opened = with_values(opened, stated_columns)
-    names, unmapped = _map_columns(opened, own_names(stated_columns), (*groups, *covariates))
+    extra = {"groups": groups, "covariates": covariates}
+    names, unmapped = _map_columns(opened, own_names(stated_columns), extra)
     _raise(problems + unmapped)
     backend = connect()
     raw = scan(backend, with_filter(opened, where or {}), list(names.values()))
@@ -314,21 +315,29 @@ def _name_problems(extra: Sequence[str], columns: Collection[str]) -> list[Probl
 
 
 def _map_columns(
-    opened: Source, columns: Mapping[str, str], extra: Sequence[str]
+    opened: Source, columns: Mapping[str, str], extra: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, str], list[Problem]]:
-    """Meaning -> the table's own name, for every column that is used; and what is wrong with the mapping."""
+    """Meaning -> the table's own name, for every column that is used; and what is wrong with the mapping. `extra` has
+    columns that mean nothing to the reader, by the argument that names them."""
+    paths: dict[str, tuple[str | int, ...]] = {meaning: ("columns", meaning) for meaning in columns}
+    for argument, extra_names in extra.items():
+        for place, name in enumerate(extra_names):
+            paths.setdefault(name, (argument, place))
     meanings = (*REQUIRED, *OPTIONAL, *NAMED)
     problems = [unknown("column meaning", key, meanings, opened.where) for key in columns if key not in meanings]
     used = {*columns, *REQUIRED, *(meaning for meaning in OPTIONAL if meaning in opened.columns)}
     names = {meaning: columns.get(meaning, meaning) for meaning in meanings if meaning in used}
-    names |= {name: name for name in extra if name not in RESERVED and name not in names}
+    all_extra = [name for extra_names in extra.values() for name in extra_names]
+    names |= {name: name for name in all_extra if name not in RESERVED and name not in names}
     for meaning, name in names.items():
         count = opened.columns.count(name)
         if count == 0:
             problem = unknown("column", name, opened.columns, opened.where)
             is_assumed = meaning in meanings and meaning not in columns
             advice = f"; say which column it is: columns: {{{meaning}: ...}}" if is_assumed else ""
-            problems.append(Problem(problem.what + advice, problem.where, known=_capitalised(opened.hint)))
+            path = paths.get(meaning, ("columns",))
+            hint = _capitalised(opened.hint)
+            problems.append(Problem(problem.what + advice, problem.where, known=hint, path=path))
         if count > 1:
             problems.append(Problem(f"{count} columns are called '{name}'", opened.where))
     return names, problems

@@ -76,6 +76,26 @@ def test_every_problem_of_an_experiment_is_printed_and_nothing_is_made(tmp_path)
     assert not (tmp_path / "results").exists()
 
 
+def test_what_the_data_do_not_allow_is_told_with_the_line_of_the_key(tmp_path):
+    (tmp_path / "orders.csv").write_text("cust,day,sales\na,2024-01-01,5\na,2024-03-01,5\n", encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    columns = "{customer_id: cust, date: day, amount: sale}"
+    text = f"title: t\ndata:\n  transactions: orders.csv\n  columns: {columns}\n  groups: [chanel]\nmodels:\n"
+    path.write_text(text + "  x: {purchases: mbg_nbd}\n", encoding="utf-8")
+    unnamed = invoke("run", path, "--out", tmp_path)
+    assert f"{path}:4:51: data.columns.amount: orders.csv: Unknown column 'sale'; did you mean 'sales'?" in unnamed.err
+    assert f"{path}:5:12: data.groups[0]: orders.csv: Unknown column 'chanel'" in unnamed.err
+    days = "calibration_end: 2024-02-01\n  holdout: 5\n"
+    text = text.replace("sale}", "sales}").replace("groups: [chanel]\n", days)
+    path.write_text(text + "  x: {purchases: mbg_nbd}\n", encoding="utf-8")
+    late = invoke("run", path, "--out", tmp_path)
+    assert f"{path}:6:12: data.holdout: would end on 2024-03-07, after the data; got 5.0" in late.err
+    assert "say data_end, where they were exported later than the last purchase" in late.err
+    unreadable = "title: t\ndata: {dataset: cdnow}\nmodels:\n  x: {purchases: mbgnbd}\n"
+    path.write_text(unreadable, encoding="utf-8")
+    assert invoke("run", path, "--out", tmp_path).err.count(str(path)) == 1  # told once, where the file is read
+
+
 def test_a_long_error_is_not_wrapped_by_the_terminals_width(tmp_path):
     done = runner.invoke(cli.app, ["run", str(tmp_path / ("x" * 150 + ".yaml"))], env={"COLUMNS": "40"})
     assert len(done.stderr.strip().splitlines()) == 1

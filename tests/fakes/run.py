@@ -261,6 +261,9 @@ GAPS = {
     "money": "spend",
     "end": "lowest",
     "top": "fifth",
+    "covariate": "nps",
+    "less": "less",
+    "so": "it may count the purchases that it explains",
     "part": "returns",
 }
 """What a check of a fake run was put to."""

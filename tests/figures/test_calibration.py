@@ -33,7 +33,7 @@ CASES = {
             "actual; boxes: 50% and 90% intervals of the group's mean."
         ),
         caption=(
-            "In 1 of 2 groups the actual mean lies inside the 90% interval; 2 are expected. Outside: the "
+            "In 1 of 2 groups the actual mean lies inside the 90% interval; 1.8 are expected. Outside: the "
             "group with 1+ before. The intervals are those of a group's mean: a single customer scatters "
             "far more."
         ),

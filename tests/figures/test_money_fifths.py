@@ -28,7 +28,7 @@ CASES = {
             "forecast to the highest. Dots: what came; boxes: 50% and 90% intervals of the mean."
         ),
         caption=(
-            "In 0 of 5 groups the mean that came lies inside the 90% interval; 5 are expected. The best "
+            "In 0 of 5 groups the mean that came lies inside the 90% interval; 4.5 are expected. The best "
             "group brought 120 a customer where 182 to 218 was forecast."
         ),
         alt="Means that came, from 20.0 to 120, and forecast boxes by fifths; 0 of 5 inside.",

@@ -47,7 +47,7 @@ CASES = {
             "bands. The model saw nothing after 30 June 2025."
         ),
         caption=(
-            "Of 4 held-out weeks 2 lie inside the 90% band (4 are expected); 2 lie above it, 0 below. "
+            "Of 4 held-out weeks 2 lie inside the 90% band (3.8 are expected); 2 lie above it, 0 below. "
             "That is within what the model's own futures show. The total of 72 purchases is **inside** "
             "its 90% interval (42 to 78)."
         ),
@@ -93,7 +93,7 @@ CASES = {
             "bands. The model saw nothing after 30 June 2025."
         ),
         caption=(
-            "Of 1 held-out 4-week period 0 lie inside the 90% band (1 is expected); 0 lie above it, 1 "
+            "Of 1 held-out 4-week period 0 lie inside the 90% band (0.9 is expected); 0 lie above it, 1 "
             "below. That is within what the model's own futures show. The total of 72 purchases is "
             "**inside** its 90% interval (42 to 78)."
         ),

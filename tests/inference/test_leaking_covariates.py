@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from clvmodels.inference.effects import Effect
 from clvmodels.inference.fitting import fit
 from clvmodels.inference.leave_one_out import loo
 from clvmodels.inference.refusals import check_data
+from clvmodels.metrics.effect_check_rows import covariate_leans
+from clvmodels.metrics.judged import Judged
 from clvmodels.models import MODELS
 from clvmodels.sources.consolidation import Company, Table, consolidate
 
@@ -63,44 +66,54 @@ def on_alpha(name: str, **options: str) -> Effect:
     return Effect("purchases", ("alpha",), covariates=(name,), **options)
 
 
-def judged(split: Split, *effects: Effect, **columns: pd.Series) -> tuple[float, float, float]:
-    """elpd, the forecast of all held-out purchases, and the size of the first coefficient in its sds."""
+class Trial(NamedTuple):
+    """elpd, the forecast of all held-out purchases, the size of the first coefficient in its sds, and the result of the
+    check of its covariate on the holdout."""
+
+    elpd: float
+    expected: float
+    strength: float = 0.0
+    leans: str = ""
+
+
+def judged(split: Split, *effects: Effect, **columns: pd.Series) -> Trial:
+    """A fit with these effects, of customers with these columns."""
     customers = dataclasses.replace(split.customers, table=split.customers.table.assign(**columns))
     posterior = fit("mbg_nbd", customers, effects=effects, method="laplace", draws=400)
     ahead = forecast(posterior, customers, WEEKS_HELD_OUT, seed=1, draws=400)
-    strength = 0.0
-    if effects:
-        draws = posterior.stacked(effects[0].name)[:, 0]
-        strength = float(draws.mean() / draws.std())
-    return (
-        float(loo(posterior, customers)["elpd_i"].sum()),
-        float(ahead.expected_purchases.mean(axis=0).sum()),
-        strength,
-    )
+    trial = Trial(float(loo(posterior, customers)["elpd_i"].sum()), float(ahead.expected_purchases.mean(axis=0).sum()))
+    if not effects:
+        return trial
+    draws = posterior.stacked(effects[0].name)[:, 0]
+    row = covariate_leans(Judged(customers, split.holdout, ahead, split.weekly), effects[0].covariates[0])
+    assert row is not None
+    return trial._replace(strength=float(draws.mean() / draws.std()), leans=row.result)
 
 
 def test_groups_of_chance_won_and_forecast_too_much(split):
     """What was accepted, here under another name: chance explains the past as nothing else does, and misleads."""
     came = split.holdout.table["purchases"].sum()  # 968
-    elpd, expected, _ = judged(split)
-    leaking_elpd, leaking, _ = judged(split, on_alpha("renamed"), renamed=split.customers.table["product_groups"])
-    assert expected == pytest.approx(came, rel=0.05)
-    assert leaking_elpd > elpd + 300
-    assert leaking > 1.15 * came
+    fair = judged(split)
+    leaking = judged(split, on_alpha("renamed"), renamed=split.customers.table["product_groups"])
+    assert fair.expected == pytest.approx(came, rel=0.05)
+    assert leaking.elpd > fair.elpd + 300
+    assert leaking.expected > 1.15 * came
+    assert leaking.leans == "failed"  # whatever its name
     # the way out of the refusal, followed
-    twin_elpd, as_of_first, strength = judged(split, on_alpha("product_groups_at_first_purchase"))
-    assert as_of_first == pytest.approx(expected, rel=0.01)
-    assert abs(twin_elpd - elpd) < 5 and abs(strength) < 3
+    twin = judged(split, on_alpha("product_groups_at_first_purchase"))
+    assert twin.expected == pytest.approx(fair.expected, rel=0.01)
+    assert abs(twin.elpd - fair.elpd) < 5 and abs(twin.strength) < 3
+    assert twin.leans == "passed"
 
 
 def test_to_have_no_answer_was_told_by_the_purchases_that_it_explained(split):
-    elpd, _, _ = judged(split)
+    elpd = judged(split).elpd
     answers = split.customers.table["nps"]
-    leaking_elpd, _, _ = judged(split, on_alpha("renamed", missing="indicator"), renamed=answers)
-    assert leaking_elpd > elpd + 80
+    leaking = judged(split, on_alpha("renamed", missing="indicator"), renamed=answers)
+    assert leaking.elpd > elpd + 80
     for effect in (on_alpha("nps", missing="mean"), on_alpha("nps_at_first_purchase", missing="indicator")):
-        fair_elpd, _, strength = judged(split, effect)
-        assert abs(fair_elpd - elpd) < 5 and abs(strength) < 3
+        fair = judged(split, effect)
+        assert abs(fair.elpd - elpd) < 5 and abs(fair.strength) < 3
     with pytest.raises(ConfigError, match=r"missing: mean, or covariates: \[nps_at_first_purchase\]"):
         check_data(MODELS["mbg_nbd"], split.customers, [on_alpha("nps", missing="indicator")])
     check_data(

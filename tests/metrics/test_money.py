@@ -12,7 +12,7 @@ from scipy import stats
 from clvmodels.errors import DataError
 from clvmodels.metrics.crps import fair_crps
 from clvmodels.metrics.money import Money, crps_of_draws
-from clvmodels.metrics.money_check_rows import money_fifths, money_total, of_customers
+from clvmodels.metrics.money_check_rows import best_named, money_fifths, money_total, of_customers
 
 
 def by_hand() -> Money:
@@ -204,3 +204,22 @@ def test_money_of_other_customers_is_refused():
     wrong = dataclasses.replace(money, customer_id=money.customer_id[::-1])
     with pytest.raises(DataError, match="not the customers that are forecast, in their order"):
         dataclasses.replace(judged, money={"spend": wrong})
+
+
+def test_who_was_named_and_who_brought_most_by_hand():
+    """Of the two forecast best one was among the two who brought most; who brought nothing is among nobody."""
+    ids = np.array(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"])
+    actual = np.array([9.0, 1.0, 5.0, 0, 0, 0, 0, 0, 0, 0])
+    realised = np.array([actual, [8.0, 7.0, 0, 0, 0, 0, 0, 0, 0, 0], np.r_[np.zeros(9), 3.0]])
+    named = Money("spend", ids, realised, np.arange(10.0)[::-1], actual, DAY).named(0.2)
+    assert (named.size, named.actual, named.draws.tolist()) == (2, 1, [1, 2, 0])
+
+
+def test_the_best_by_chance_turn_the_check_of_their_names_red():
+    sound = money_of(poisson_judged(count=1500))
+    (row,) = best_named(sound)
+    assert row.result == "passed" and row.of == 300
+    shuffled = np.random.default_rng(3).permutation(sound.actual)
+    (row,) = best_named(dataclasses.replace(sound, actual=shuffled))
+    assert row.result == "failed" and "do not rely on single names" in row.consequence
+    assert best_named(dataclasses.replace(sound, actual=np.zeros(1500))) == []

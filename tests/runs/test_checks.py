@@ -95,8 +95,8 @@ def test_the_registry_holds_every_check_and_all_of_them_are_told():
     said = [row.check for name in ORDER for row in rows(run, name)]
     assert sorted(said) == sorted(all_checks(run)["check"])
     for name in ORDER:
-        # nothing was left out of the fake run but PSIS-LOO, and no k was to be chosen
-        assert rows(run, name) or name in ("loo", "elpd_agrees", "chosen_k", "accounts"), name
+        # nothing was left out of the fake run but PSIS-LOO, no k was to be chosen, and no entry has a covariate
+        assert rows(run, name) or name in ("loo", "elpd_agrees", "chosen_k", "accounts", "covariates"), name
 
 
 def test_without_a_holdout_forecasts_are_not_applicable():
@@ -262,7 +262,7 @@ def test_money_is_judged_kind_by_kind_and_three_tenths_of_it_turn_red():
     assert all("below the forecast" in row.consequence for row in rows(less, "money_totals"))
     by_code = {row.code: row.result for row in rows(less, "money")}
     assert {by_code[code] for code in ("money_fifths", "money_pit")} == {"failed"}
-    assert set(by_code) == {"money_fifths", "money_crps", "money_pit", "money_pit_share", "money_capture"}
+    assert set(by_code) == {"money_fifths", "money_crps", "money_pit", "money_pit_share", "money_capture", "best_named"}
     assert rows(judged_otherwise(run, money={}), "money_totals") == []
 
 

@@ -134,6 +134,10 @@ def test_all_that_the_data_do_not_allow_is_told_before_anything_is_fitted(tmp_pa
     assert "origin 2020-01-05, calibration_end: lies before the first purchase" in told
     assert "origin 2025-03-30, holdout: would end on" in told
     assert "origin 2025-12-14, holdout: would end on 2026-02-08, after the data" in told
+    assert [problem.path for problem in caught.value.problems][:2] == [("data", "origins", 0), ("data", "origins", 1)]
+    with pytest.raises(DataError) as caught:  # told of the day once, whatever its holdouts
+        run(rolled(origins=["2025-12-28"], holdouts=[8, 20, "end"]), tmp_path)
+    assert [problem.what for problem in caught.value.problems] == ["nothing comes after it to be held out"]
     with pytest.raises(DataError, match="origin 2024-06-30"):  # nobody was acquired by then
         run(rolled(origins=["2024-06-30"], acquired_between=["2024-12-01", "2025-12-28"]), tmp_path)
 

@@ -86,5 +86,14 @@ def test_the_command_refuses_it_and_marks_each_row_where_it_is_allowed(posterior
     assert set(pd.read_csv(tmp_path / "scores.csv")["failed_checks"]) == {"R-hat"}
 
 
+@pytest.mark.parametrize(("method", "remedy"), [("nuts", "Fit with more draws and tune"), ("laplace", "method='nuts'")])
+def test_the_way_out_is_one_that_was_not_taken_already(posteriors, people, method, remedy):
+    """Who sampled by NUTS was told to sample by NUTS."""
+    refused = {**posteriors, "purchases": dataclasses.replace(posteriors["purchases"], method=method)}
+    with pytest.raises(FitError, match=remedy) as error:
+        value(refused, people, YEAR, seed=1)
+    assert method not in str(error.value)
+
+
 def test_every_check_that_a_posterior_carries_has_a_name_that_can_be_allowed():
     assert set(SAMPLING_CODES) == set(CHECK_NAMES) and MAXIMUM in CHECK_NAMES

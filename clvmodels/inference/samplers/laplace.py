@@ -194,7 +194,7 @@ def weigh(target: Counted, proposal: Proposal, draws: int, rng: np.random.Genera
     """Draws resampled from ten proposals each, without replacement, in proportion to the smoothed weights.
 
     Where k-hat says that the weights are bounded and the importance ESS alone is too low, more proposals mend it: as
-    many are added as it needs, up to four times as many in all.
+    many are added as it needs, and again where these found heavier weights, up to four times as many in all.
 
     Raises
     ------
@@ -206,10 +206,11 @@ def weigh(target: Counted, proposal: Proposal, draws: int, rng: np.random.Genera
     u = proposal.draw(size, rng)
     raw = target.value_many(u) - proposal.log_density(u)
     weighted = _weighed(u, raw, draws, rng, mode, target.cost)
-    if missing := _missing(weighted, MOST_PER_DRAW * draws):
+    while missing := _missing(weighted, MOST_PER_DRAW * draws):
         more = proposal.draw(missing, rng)
+        u = np.concatenate([u, more])
         raw = np.append(raw, target.value_many(more) - proposal.log_density(more))
-        weighted = _weighed(np.concatenate([u, more]), raw, draws, rng, mode, target.cost)
+        weighted = _weighed(u, raw, draws, rng, mode, target.cost)
     if not weighted.passed:
         raise LaplaceRefused(weighted)
     return weighted

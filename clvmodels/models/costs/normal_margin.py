@@ -176,6 +176,7 @@ class MarginWithFreeOrders(NormalMargin):
 
     title = "Normal margins with free orders"
     options = MappingProxyType({"free_orders": True})
+    levels = (*NormalMargin.levels, "free_cost")
     observes = (*NormalMargin.observes, FREE_COUNT, FREE_SUM)
     conditions_on = NormalMargin.observes
     meanings = (
