@@ -10,7 +10,11 @@ import importlib
 import sys
 from typing import Any
 
+from clvmodels.caches import use_writable_caches
+
 __version__ = "0.1.0"
+
+use_writable_caches()
 
 _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "errors": ("ClvError",),

@@ -372,6 +372,21 @@ def count_copies(judged: ibis.Table, meanings: Sequence[str]) -> int:
     return int(copies or 0)
 
 
+def at_their_orders(judged: ibis.Table) -> ibis.Table:
+    """Rows of which refunds have the day of the order whose number they carry, the customer's first of that number, and
+    `own_day`, theirs."""
+    is_refund = judged.amount < 0
+    orders = judged.filter(~is_refund, _.order_id.notnull())
+    orders = orders.group_by(["customer_id", "order_id"]).agg(bought=_.date.min())
+    joined = judged.left_join(orders, ["customer_id", "order_id"])
+    meets = (is_refund & (joined.bought <= joined.date)).fill_null(False)
+    return joined.select(
+        *(column for column in judged.columns if column != "date"),
+        own_day=joined.date,
+        date=meets.ifelse(joined.bought, joined.date),
+    )
+
+
 def unnettable_rows(judged: ibis.Table, meanings: Sequence[str]) -> ibis.Table:
     """Refunds without an order of that day, and days refunded in full: row, reason, text."""
     days = judged.group_by(["customer_id", "date"]).agg(

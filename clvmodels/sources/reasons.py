@@ -26,8 +26,9 @@ NO_RATE = "no date, which the rate of its currency needs"
 BELOW_ZERO = "number is below 0"
 ORDER_AT_RATES = "its order has several currencies"
 NEGATIVE, ZERO, DUPLICATE = "negative amount", "zero amount", "duplicate of an earlier row"
-NOTHING_TO_NET, NETTED_OUT = "refund on a day without an order", "order refunded in full on the same day"
+NOTHING_TO_NET, NETTED_OUT = "refund on a day without an order", "order refunded in full"
 NETTED = "negative amount, subtracted from the orders of that day"
+MATCHED = "refund of a later day, subtracted from the order of its number"
 RETURNED = "negative amount, taken as a return"
 REFERRED = "referred customer is not known, left empty"
 UNDECIDED = "values contradict each other, left empty"
@@ -135,10 +136,11 @@ class Policies:
     duplicates
         Rows equal to an earlier row in every mapped column (order id and groups too, where given).
     refunds
-        Negative amounts. "net" subtracts them from the customer's orders of the same day: a day whose orders are
-        refunded in full is dropped, and so is a refund on a day without an order. "returns" takes them out of the
-        orders and keeps them as returns, so that they can be modelled: it and netting exclude each other. In a table
-        of events, "net" keeps them as corrections.
+        Negative amounts. "net" subtracts them from the order of the same number where order ids are read, else from the
+        customer's orders of the same day: a day whose orders are refunded in full is dropped, and so is a refund that
+        meets no order. An order is as large as it is in the end, also on days before its refund. "returns" takes them
+        out of the orders and keeps them as returns, so that they can be modelled: it and netting exclude each other. In
+        a table of events, "net" keeps them as corrections.
     zero_amounts
         Orders of nothing (gifts, samples).
     after_ended

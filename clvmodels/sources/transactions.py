@@ -29,7 +29,7 @@ from clvmodels.sources.currencies import Rates, result_currency, rows_by_currenc
 from clvmodels.sources.judging import OrderRows
 from clvmodels.sources.opening import scan
 from clvmodels.sources.reading import Layout, Source, connect, open_source
-from clvmodels.sources.reasons import DEFAULT_POLICIES, NETTED, RETURNED, Policies
+from clvmodels.sources.reasons import DEFAULT_POLICIES, MATCHED, NETTED, NOTHING_TO_NET, RETURNED, Policies
 from clvmodels.sources.selection import (
     ColumnName,
     RowFilter,
@@ -258,12 +258,16 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
     if counts[""] == returned:
         raise DataError(tally.nothing_left(counts, where, raw.notes))
     columns = dict.fromkeys((*(name for name in COLUMNS if name in names), *orders.extra))
-    start, last = used_orders.aggregate(start=_.date.min(), end=_.date.max()).execute().iloc[0]
+    last_days = used_orders.own_day if "own_day" in used_orders.columns else used_orders.date
+    start, last = used_orders.aggregate(start=_.date.min(), end=last_days.max()).execute().iloc[0]
+    matched = _count_matched(used_orders)
     return Transactions(
         table=used_orders.select("customer_id", "date", *columns),
-        account=tally.account(counts, where, {NETTED: _count_negative(used_orders)}, {RETURNED: returned}),
+        account=tally.account(
+            counts, where, {NETTED: _count_negative(used_orders) - matched, MATCHED: matched}, {RETURNED: returned}
+        ),
         dropped=tally.dropped(backend, judged, marks, raw, where),
-        warnings=(*raw.notes, *_warnings(used, own_meanings, conventions)),
+        warnings=(*raw.notes, *_warnings(used, own_meanings, conventions), *_unmet_refunds(marks)),
         has_amount="amount" in names,
         currency=rates.currency,
         groups=tuple(orders.groups),
@@ -296,6 +300,13 @@ def _count_negative(orders: ibis.Table) -> int:
     if "amount" not in orders.columns:
         return 0
     return int(orders.filter(_.amount < 0).count().execute())
+
+
+def _count_matched(orders: ibis.Table) -> int:
+    """Refunds that met their order by its number, on another day."""
+    if "own_day" not in orders.columns:
+        return 0
+    return int(orders.filter(_.date != _.own_day).count().execute())
 
 
 def _as_returns(backend: ibis.BaseBackend, orders: OrderRows, returns: ibis.Table) -> ibis.Table:
@@ -352,7 +363,10 @@ def _compare_rows(
     # Duplicates first: a refund entered twice would net twice.
     if policies.duplicates == "drop":
         comparisons.append(judging.duplicate_rows)
-    if policies.refunds == "net" and "amount" in meanings:
+    nets = policies.refunds == "net" and "amount" in meanings
+    if nets and "order_id" in meanings:
+        table = tally.stored(backend, "at_orders", judging.at_their_orders(table))
+    if nets:
         comparisons.append(judging.unnettable_rows)
     if not comparisons:
         return table, None
@@ -384,6 +398,16 @@ def _warnings(used: ibis.Table, meanings: tuple[str, ...], conventions: Conventi
         text = f"{rows} an earlier row in every mapped column and {are} kept, as lines of one order may be"
         warnings.append(f"{text}; {judging.where_copies(copies)}")
     return tuple(warnings)
+
+
+def _unmet_refunds(marks: ibis.Table | None) -> list[str]:
+    """Refunds that were subtracted from nothing leave the value before refunds."""
+    unmet = 0 if marks is None else int(marks.filter(_.reason == NOTHING_TO_NET).count().execute())
+    if not unmet:
+        return []
+    refunds, are = words.counted(unmet, "refund meets", "refunds meet"), words.agreeing(unmet, "is", "are")
+    what = f"{refunds} no order, by day or order_id, and {are} left out: the value is before refunds"
+    return [f"{what}; the policy refunds: returns takes refunds of later days into account"]
 
 
 def _offset_warning(used: ibis.Table, conventions: Conventions) -> list[str]:

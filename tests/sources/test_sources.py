@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clvmodels.customers import summarize
 from clvmodels.errors import DataError
 from clvmodels.sources.reasons import Policies
 from clvmodels.sources.transactions import Transactions, read_transactions
@@ -330,11 +331,27 @@ def test_netted_refunds(write):
     assert counts(transactions) == {
         "rows read": 6,
         "refund on a day without an order": 1,
-        "order refunded in full on the same day": 2,
+        "order refunded in full": 2,
         "negative amount, subtracted from the orders of that day": 1,
         "rows used": 3,
     }
     assert transactions.dropped.execute()["line"].tolist() == [4, 5, 6]
+
+
+def test_refunds_of_later_days_are_subtracted_from_the_order_of_their_number(write):
+    lines = "1,2024-01-01,10,a\n1,2024-01-09,-3,a\n1,2024-01-09,8,b\n"
+    lines += "2,2024-01-01,5,c\n2,2024-02-05,-5,c\n2,2024-02-06,4,d\n"
+    lines += "3,2024-01-01,7,e\n3,2024-01-05,-2,f\n4,2024-01-05,-9,a\n"
+    path = write("customer_id,date,amount,order_id\n" + lines)
+    transactions = read_transactions(path, policies=Policies(refunds="net"))
+    days = summarize(transactions).customers.table
+    assert days["frequency"].to_dict() == {"1": 1, "2": 0, "3": 0}
+    assert transactions.table.amount.sum().execute() == 10 - 3 + 8 + 4 + 7
+    assert days.loc["1", "monetary_value"] == 8  # the refund of a is not one of b, which was bought on its day
+    assert counts(transactions)["refund of a later day, subtracted from the order of its number"] == 1
+    assert counts(transactions)["refund on a day without an order"] == 2
+    assert transactions.data_end == pd.Timestamp("2024-02-06")
+    assert "2 refunds meet no order, by day or order_id, and are left out" in transactions.warnings[0]
 
 
 def test_data_end(write):
