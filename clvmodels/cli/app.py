@@ -204,7 +204,7 @@ def fit(
         Path, typer.Argument(help="Transactions: CSV, Parquet, Excel, a folder or pattern of them, a database.")
     ],
     model: Annotated[str, typer.Option(help="A model's name: see clvmodels list models.")],
-    time_unit: Annotated[str, typer.Option(help="day, week, month or year.")],
+    time_unit: Annotated[str, typer.Option(help="hour, day, week, month, month30 (30 days), quarter or year.")],
     file: OutFile = Path("posterior.nc"),
     rfm: Rfm = False,
     columns: Columns = "",

@@ -171,6 +171,9 @@ def _opportunities(data: Mapping[str, Any]) -> Iterator[Problem]:
     if data.get("time") != "opportunities":
         return
     unit = data.get("time_unit", "week")
+    if unit == "hour":
+        remedy = "Orders are of days: take day, or a longer one"
+        yield at(("data", "time_unit"), Problem("Opportunities last a day at least", got=unit, known=remedy))
     yield from _last_day_of_period(("data", "calibration_end"), data.get("calibration_end"), unit)
     for place, origin in enumerate(as_list(data.get("origins"))):
         yield from _last_day_of_period(("data", "origins", place), origin, unit)

@@ -215,7 +215,7 @@ class DataSection(FileSection):
     acquired_between: Annotated[tuple[Day, ...], Field(min_length=2, max_length=2)] | None = None
     first_amounts: Literal["auto", "own", "alike"] = "auto"
     time: Literal["continuous", "opportunities"] = "continuous"
-    time_unit: Literal["day", "week", "month", "year"] = "week"
+    time_unit: Literal["hour", "day", "week", "month30", "month", "quarter", "year"] = "week"
     calibration_end: Day | None = None
     holdout: Annotated[float | date | None, PlainValidator(_duration_or_day)] = None
     origins: Annotated[tuple[date, ...] | int, PlainValidator(_days_or_count)] = ()

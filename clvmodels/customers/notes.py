@@ -12,6 +12,10 @@ from clvmodels import words
 from clvmodels.customers.summary_window import Acquired, Window
 from clvmodels.sources.transactions import Transactions
 
+OFTEN, MANY = 1 / 3, 0.05
+"""A share of a customer's days, and of the customers who buy on more."""
+FEWEST_PURCHASES = 5
+"""Repeat purchases of a customer whose share of days means something."""
 TRUNCATION_DAYS = 30
 """A month of first purchases: long enough to count them, short beside the years of a table."""
 FEWEST_PERIODS = 4
@@ -37,6 +41,7 @@ def notes(
         *_left_out_by_day(transactions, window, everyone),
         *(_merged(transactions, window) if window.time == "opportunities" else ()),
         *_in_doubt(table, groups),
+        *_near_the_limit(table, window),
         *_acquisition(everyone, window, acquired, len(table)),
     ]
 
@@ -81,6 +86,20 @@ def _in_doubt(table: pd.DataFrame, groups: Sequence[str]) -> Iterator[str]:
         if conflicts:
             customers = words.counted(conflicts, "customer has", "customers have")
             yield f"{customers} several values of '{group}': the first by date counts"
+
+
+def _near_the_limit(table: pd.DataFrame, window: Window) -> Iterator[str]:
+    """Purchases are days with an order: of one a day at most a model in continuous time knows nothing."""
+    if window.time == "opportunities" or not {"frequency", "T"} <= set(table.columns):
+        return
+    again = table[table["frequency"] >= FEWEST_PURCHASES]
+    on_most_days = int((again["frequency"] > OFTEN * again["T"] * window.days_per_unit).sum())
+    if on_most_days and on_most_days >= MANY * len(table):
+        yield (
+            f"{words.counted(on_most_days, 'customer buys', 'customers buy')} on more than a third of their days: a "
+            "purchase is a day with an order, so their counts are near the limit of one a day, which models in "
+            "continuous time do not know. Take time: opportunities with time_unit: day, and bg_bb"
+        )
 
 
 def _acquisition(everyone: ibis.Table, window: Window, acquired: Acquired | None, used: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from clvmodels.dates import DAYS_PER_UNIT, TIMES, Day, Time, as_day, period_end, period_of
+from clvmodels.dates import DAYS_PER_UNIT, FIXED, MONTHS_PER_UNIT, TIMES, Day, Time, as_day, period_end, period_of
 from clvmodels.errors import Problem, unknown
 
 COVERS_MORE = "or say data_end, where they were exported later than the last purchase"
@@ -48,12 +48,12 @@ class Window(NamedTuple):
 
     def number(self, date: ibis.Value) -> ibis.Value:
         """The period of a day: 0 is the last one observed, those before are negative."""
-        if self.time_unit in ("day", "week"):
+        if self.time_unit in FIXED:
             return -(self.end_day.delta(date, unit="day") / self.days_per_unit).floor().cast("int64")
-        years = date.year().cast("int64") - self.end.year
-        if self.time_unit == "year":
-            return years
-        return 12 * years + date.month().cast("int64") - self.end.month
+        months = 12 * date.year().cast("int64") + date.month().cast("int64") - 1
+        last_month = 12 * self.end.year + self.end.month - 1
+        length = MONTHS_PER_UNIT[self.time_unit]
+        return (months / length).floor().cast("int64") - last_month // length
 
     def between(self, start: ibis.Value, stop: ibis.Value) -> ibis.Value:
         """Time units from one day to another: whole periods where time counts opportunities."""
@@ -91,6 +91,9 @@ def as_window(
     vocabulary = [unknown("time", time, TIMES)] if time not in TIMES else []
     if time_unit not in DAYS_PER_UNIT:
         vocabulary.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
+    if time == "opportunities" and time_unit == "hour":
+        known = "Orders are of days: take day, or a longer one"
+        vocabulary.append(Problem("opportunities last a day at least", "time_unit", "hour", known))
     problems += vocabulary
     if vocabulary:
         return None

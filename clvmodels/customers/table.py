@@ -34,7 +34,7 @@ class Customers:
         and covariates (numbers, nan where missing). Without amounts all that is of them is absent. Where the ends of
         customers are known, status (alive or ended), and T of the ended is the age at the end.
     time_unit
-        "day", "week", "month" (365.25 / 12 days) or "year" (365.25 days).
+        "hour", "day", "week", "month" (365.25 / 12 days), "month30" (30 days), "quarter" or "year" (365.25 days).
     observation_end
         Last day of observation; it belongs to it.
     currency

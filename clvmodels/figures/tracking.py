@@ -210,11 +210,12 @@ def _named(axes: Axes, starts: pd.Series, unit: str, wide: bool) -> None:
     step = math.ceil(len(starts) / (9 if wide else 5))
     names = {
         "year": lambda day: str(day.year),
+        "quarter": lambda day: f"Q{day.quarter} {day.year}",
         "month": lambda day: f"{words.month(day)} {day.year}",
         "day": lambda day: f"{day.day} {words.month(day)}",
     }
     shown = starts.iloc[::step]
-    style.x_ticks(axes, np.arange(0, len(starts), step) + 0.5, [names[unit](day) for day in shown])
+    style.x_ticks(axes, np.arange(0, len(starts), step) + 0.5, [names.get(unit, names["day"])(day) for day in shown])
 
 
 def numbers(tables: Tables, about: About) -> Numbers:

@@ -158,6 +158,8 @@ def events_of(backend: ibis.BaseBackend, judged: JudgedTable) -> ibis.Table:
         columns["count"] = columns["count"].fill_null(1.0)
     if "kind" in rows.columns:  # also where no column tells it: it is the role's
         columns["kind"] = rows.kind
+    if "date" in rows.columns:  # also where no column tells it: it is that of the order
+        columns["date"] = rows.date
     columns |= {"source": ibis.literal(opened.name), "role": ibis.literal(opened.table.role)}
     columns |= {"line": rows.line, "customer_id": rows.customer_id}
     return in_shape(rows, columns)

@@ -165,6 +165,8 @@ def _row_values(open_table: OpenTable, rows: ibis.Table, columns: Cells, cells: 
         values[name] = covariate_number(columns[name], open_table.conventions)
     if "kind" in open_table.role.meanings:
         values["kind"] = _kind(open_table, cells.get("kind"))
+    if open_table.role.day_of_order and "order_day" in rows.columns:
+        values["date"] = ibis.coalesce(values["date"], rows.order_day) if "date" in cells else rows.order_day
     if "owner" in rows.columns:
         values["customer_id"] = rows.owner
     if "whom" in rows.columns:
@@ -228,6 +230,8 @@ def _row_cases(open_table: OpenTable, rows: ibis.Table, cells: Cells, values: Ce
         is_later = values["date"] > ibis.date(conventions.data_end.date())
         cases.append((is_later.fill_null(False), reasons.AFTER_END))
     cases += _unowned_cases(rows)
+    if role.day_of_order and "date" in values:  # of an order that does not count there is no day, which is told first
+        cases.append((values["date"].isnull(), reasons.NO_DATE))
     # A negative amount of an event is a correction where refunds are netted.
     if "amount" in cells and role.is_event and conventions.policies.refunds != "net":
         cases.append((values["amount"] < 0, reasons.NEGATIVE))
@@ -254,7 +258,7 @@ def _day_cases(role: TableRole, cells: Cells, values: Cells) -> list[Case]:
     if "date" not in cells:
         return []
     cases = []
-    if "date" in role.required:
+    if "date" in role.required and not role.day_of_order:
         cases.append((is_empty(cells["date"]), reasons.NO_DATE))
     cases.append((~is_empty(cells["date"]) & values["date"].isnull(), reasons.BAD_DATE))
     return cases

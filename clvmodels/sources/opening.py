@@ -245,7 +245,9 @@ def _required_meanings(table: Table, source: Source, lines_are_orders: bool) -> 
     reached_by = [meaning for meaning in role.reached_by if meaning in table.columns or meaning in source.columns]
     if not reached_by:
         reached_by = list(role.reached_by)
-    return [*reached_by[:1], *role.required]
+    is_named = {*table.columns, *source.columns}
+    is_of_order = role.day_of_order and "order_id" in is_named and "date" not in is_named
+    return [*reached_by[:1], *(meaning for meaning in role.required if meaning != "date" or not is_of_order)]
 
 
 def _absent_column(meaning: str, name: str, table: Table, source: Source) -> Problem:

@@ -47,6 +47,8 @@ class TableRole:
         Of every row, where no column tells it.
     event_columns
         Meaning -> column of the events that it becomes, where they are called otherwise.
+    day_of_order
+        Whether a row that tells no day is of the day of its order, where it has the order's number.
     """
 
     title: str
@@ -58,6 +60,7 @@ class TableRole:
     kind: str = ""
     event_columns: Mapping[str, str] = field(default_factory=dict)
     is_event: bool = True
+    day_of_order: bool = False
 
     @property
     def meanings(self) -> tuple[str, ...]:
@@ -94,6 +97,7 @@ TABLE_ROLES: dict[str, TableRole] = {
         ("key", "order_id"),
         kinds=("late", "bad_debt", "fee", "paid"),
         open=False,
+        day_of_order=True,
     ),
     "discounts": TableRole(
         "Discounts conceded",
@@ -101,11 +105,13 @@ TABLE_ROLES: dict[str, TableRole] = {
         ("currency", "order_id"),
         ("key", "order_id"),
         kind="discount",
+        day_of_order=True,
     ),
     "contacts": TableRole(
         "Service contacts",
         ("date",),
         ("kind", "minutes", *_MONEY, "order_id"),
+        ("key", "order_id"),
         kinds=("contact", "complaint"),
         kind="contact",
         event_columns={"minutes": "value"},
@@ -113,7 +119,9 @@ TABLE_ROLES: dict[str, TableRole] = {
     "surveys": TableRole(
         "Satisfaction surveys",
         ("date", "kind"),
-        ("score",),
+        ("score", "order_id"),
+        ("key", "order_id"),
+        day_of_order=True,
         kinds=("nps", "csat", "ces"),
         open=False,
         event_columns={"score": "value"},

@@ -166,7 +166,12 @@ def by_order(table: ibis.Table, column: str, index: ibis.Table) -> ibis.Table:
     """The table with `owner`, `unowned` and `order_rate`, by a column of order numbers."""
     # Names that end in _ are of no column of a company.
     orders = index.select(
-        order_="order_id", owner="owner", why_="unowned", order_rate="rate", is_known_=ibis.literal(True)
+        order_="order_id",
+        owner="owner",
+        why_="unowned",
+        order_rate="rate",
+        order_day="on_day",
+        is_known_=ibis.literal(True),
     )
     joined = table.mutate(order_=id_text(table[column])).left_join(orders, "order_")
     unowned = ibis.cases(
@@ -174,7 +179,14 @@ def by_order(table: ibis.Table, column: str, index: ibis.Table) -> ibis.Table:
         (joined.is_known_.isnull(), reasons.UNKNOWN_ORDER),
         else_=joined.why_,
     )
-    return joined.select(*table.columns, "owner", "order_rate", unowned=unowned)
+    return joined.select(*table.columns, "owner", "order_rate", "order_day", unowned=unowned)
+
+
+def with_order_day(table: ibis.Table, column: str, index: ibis.Table) -> ibis.Table:
+    """The table with `order_day`, by a column of order numbers; null where a number is of no order that counts."""
+    orders = index.select(order_="order_id", order_day="on_day")
+    joined = table.mutate(order_=id_text(table[column])).left_join(orders, "order_")
+    return joined.select(*table.columns, "order_day")
 
 
 # Lines beside their orders -----------------------------------------------------------------------------------------

@@ -136,6 +136,8 @@ def _owners(identity: Identity, index: ibis.Table | None) -> Owners:
         if "key" not in table.names:
             return rollup.by_order(rows, table.column("order_id"), index)
         rows = identity.resolve(rows, table.column("key"), table.table.system)
+        if table.role.day_of_order and "order_id" in table.names and index is not None:
+            rows = rollup.with_order_day(rows, table.column("order_id"), index)
         if "referred" not in table.names:
             return rows
         # A referred customer who is not known is left empty: the referral itself counts.

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.customers.table import Customers
+from clvmodels.dates import DAYS_PER_UNIT
 from clvmodels.draws import LEVELS, QUANTILES, Array, Progress, in_threads
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.futures import expectations, forecast, individuals
@@ -26,6 +27,8 @@ from clvmodels.valuation.valuation import check_units, discounted, valuation
 SCORED: dict[str, Any] = {"purchases": PurchaseModel, "spend": SpendModel}
 """What a customer is scored by, and the models that tell of it."""
 
+ALMOST = 1e-9
+"""What a number of days may lack of a whole one: the rounding of a product."""
 VALUE_NAMES = {"expected": "expected_value", "worth": "worth", "realised": "realised_value"}
 """What the columns of a table of customers begin with, by the reading of the value."""
 
@@ -83,6 +86,7 @@ def score(
     economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
     draws = _check(posteriors, customers, draws)
     failed = allowed_failures(posteriors, allow_failed)
+    most = _most_purchases(customers, horizon)
     valuer = None
     if economics is not None:
         valuer = valuation(posteriors, customers, economics, seed=seed, draws=draws, allow_failed=allow_failed)
@@ -90,9 +94,9 @@ def score(
     def columns(part: pd.DataFrame) -> dict[str, Array]:
         if valuer is None:
             people = individuals.present(posteriors["purchases"], part, draws, seed)
-            return _behaviour_columns(posteriors, part, people, horizon, seed, customers.amount_unit)
+            return _behaviour_columns(posteriors, part, people, horizon, seed, customers.amount_unit, most)
         block = valuer.block(part)
-        behaviour = _behaviour_columns(posteriors, part, block.people, horizon, seed, customers.amount_unit)
+        behaviour = _behaviour_columns(posteriors, part, block.people, horizon, seed, customers.amount_unit, most)
         return behaviour | _value_columns(block)
 
     scores = _by_block(posteriors["purchases"], customers.table, draws, columns, progress)
@@ -112,10 +116,11 @@ def behaviour(
     _economics(False, horizon, None, None)
     draws = _check(posteriors, customers, draws)
     failed = allowed_failures(posteriors, allow_failed)
+    most = _most_purchases(customers, horizon)
 
     def columns(part: pd.DataFrame) -> dict[str, Array]:
         people = individuals.present(posteriors["purchases"], part, draws, seed)
-        return _behaviour_columns(posteriors, part, people, horizon, seed, customers.amount_unit)
+        return _behaviour_columns(posteriors, part, people, horizon, seed, customers.amount_unit, most)
 
     return _with_failures(_by_block(posteriors["purchases"], customers.table, draws, columns), failed)
 
@@ -222,16 +227,17 @@ def _behaviour_columns(
     horizon: float,
     seed: int,
     amount_unit: float,
+    most: float,
 ) -> dict[str, Array]:
     posterior, draws = posteriors["purchases"], len(people.p_alive)
     window = np.array([0.0, horizon])
     rng = KeyedRandom(seed, "score future", list(table.index), draws)
-    counts = forecast.purchase_counts(posterior, table, people.state, window, rng).total()
+    counts = np.minimum(forecast.purchase_counts(posterior, table, people.state, window, rng).total(), most)
     expected = expectations.expected_counts(posterior, table, people.p_alive, window, draws)[..., 0]
     columns = {
         "p_alive": known_p_alive(posterior, table, people.p_alive),
         "p_purchase": expectations.chance_of_any(posterior, table, people.p_alive, horizon),
-        "expected_purchases": by_customer(expected),
+        "expected_purchases": by_customer(np.minimum(expected, most)),
         **_quantiles("purchases", counts),
     }
     spend: Posterior[SpendModel] | None = posteriors.get("spend")
@@ -241,6 +247,15 @@ def _behaviour_columns(
         amount = spend.model.expected_paid(rows, theta) * spend.model.expected_spend(rows, theta)
         columns["expected_spend"] = by_customer(amount) * amount_unit
     return columns
+
+
+def _most_purchases(customers: Customers, horizon: float) -> float:
+    """As many purchases as a horizon has days, which is the most that there can be: a purchase is a day with an order.
+    Without end where a table of customers counts otherwise, or time is not continuous."""
+    days = DAYS_PER_UNIT[customers.time_unit]
+    table = customers.table
+    counts_days = customers.time == "continuous" and bool((table["frequency"] <= np.ceil(table["T"] * days)).all())
+    return float(np.ceil(horizon * days - ALMOST)) if counts_days else np.inf
 
 
 def known_p_alive(posterior: Posterior[PurchaseModel], table: pd.DataFrame, p_alive: Array) -> Array:

@@ -45,3 +45,15 @@ def test_left_truncation_is_suspected_by_the_stated_rule(numbers, suspicious):
     assert any("before the table begins" in w for w in summarize(table).customers.warnings) == suspicious
     quiet = summarize(table, acquired_between=("2024-01-01", None)).customers.warnings
     assert not any("before the table begins" in w for w in quiet)
+
+
+def test_customers_who_buy_on_most_days_are_told_of_with_what_to_take():
+    daily = pd.DataFrame({"customer_id": "daily", "date": pd.date_range("2024-01-01", periods=40)})
+    weekly = pd.DataFrame({"customer_id": "weekly", "date": pd.date_range("2024-01-01", periods=6, freq="7D")})
+    transactions = read_transactions(pd.concat([daily, weekly]))
+    for unit in ("day", "week"):
+        told = [note for note in summarize(transactions, time_unit=unit).customers.warnings if "third" in note]
+        assert len(told) == 1 and told[0].startswith("1 customer buys on more than a third of their days")
+        assert "Take time: opportunities with time_unit: day, and bg_bb" in told[0]
+    followed = summarize(transactions, time_unit="day", time="opportunities").customers
+    assert not [note for note in followed.warnings if "third" in note]

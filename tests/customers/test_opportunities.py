@@ -178,3 +178,20 @@ def test_an_rfm_table_may_have_a_status():
     assert Customers.from_rfm(frame, **options).table["status"].tolist() == ["alive", "ended", "unknown"]
     with pytest.raises(DataError, match=r"status must be one of three words; not so for 1 of 3.*unknown, alive, ended"):
         Customers.from_rfm(frame.assign(state=["alive", "gone", ""]), **options)
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("quarter", (2, 3.0, 3.0)), ("month30", (2, 8.0, 8.0))])
+def test_opportunities_may_be_quarters_or_30_days(unit, expected):
+    days = ["2023-05-20", "2023-12-31", "2024-02-01", "2024-02-02"]
+    frame = pd.DataFrame({"customer_id": "a", "date": pd.to_datetime(days)})
+    end = pd.Timestamp("2024-03-31") if unit == "quarter" else pd.Timestamp("2024-02-02")
+    table = summarize(read_transactions(frame, data_end=end), time_unit=unit, time="opportunities").customers.table
+    frequency, recency, T = expected
+    assert table.loc["a", ["frequency", "recency", "T"]].tolist() == [frequency, recency, T]
+
+
+def test_an_hour_is_a_unit_of_continuous_time_alone():
+    frame = pd.DataFrame({"customer_id": "a", "date": pd.to_datetime(["2024-01-01", "2024-01-03"])})
+    assert summarize(read_transactions(frame), time_unit="hour").customers.table.loc["a", "T"] == 48.0
+    with pytest.raises(DataError, match="opportunities last a day at least"):
+        summarize(read_transactions(frame), time_unit="hour", time="opportunities")

@@ -22,9 +22,10 @@ from clvmodels.datasets import cdnow
 from clvmodels.errors import DataError
 from clvmodels.futures.histories import statistics
 from clvmodels.inference.fitting import fit
-from clvmodels.models import MODELS, SpendModel
+from clvmodels.models import MODELS, SpendModel, get_model
 from clvmodels.models.evaluate import log_prob
 from clvmodels.randomness import KeyedRandom
+from clvmodels.sources.transactions import read_transactions
 from clvmodels.valuation.scoring import score
 
 SPEND = [name for name, model in MODELS.items() if isinstance(model, SpendModel)]
@@ -265,3 +266,21 @@ def test_the_story_of_amounts_is_that_of_the_table():
         assert len(amounts) == row["amount_count"] and amounts.sum() == pytest.approx(row["amount_sum"])
         assert amounts.sum() == pytest.approx(row["monetary_value"] * row["frequency"])
         assert len(amounts) < 2 or np.ptp(amounts) > 0
+
+
+@pytest.mark.parametrize("model", ["gamma_gamma", "gamma_gamma_mean"])
+def test_one_price_for_all_is_told_at_once_with_the_model_that_gives_it(model):
+    days = [
+        day for start in (0, 3) for day in pd.date_range("2024-01-01", periods=4, freq="30D") + pd.Timedelta(days=start)
+    ]
+    frame = pd.DataFrame({"customer_id": ["a"] * 4 + ["b"] * 4, "date": days, "amount": 9.99})
+    customers = summarize(read_transactions(frame)).customers
+    with pytest.raises(DataError, match=r"all 6 amounts of repeat purchases are 9.99: .* take lognormal_spend"):
+        fit(model, customers)
+    varied = summarize(read_transactions(frame.assign(amount=[9.99] * 7 + [10.0]))).customers
+    assert not get_model(model).refusals(varied.table)
+
+
+def test_equal_means_of_amounts_that_differ_are_no_one_price():
+    table = pd.DataFrame({"amount_count": [2, 2], "amount_sum": [20.0, 20.0], "amount_log_sum": np.log([75.0, 100.0])})
+    assert not get_model("gamma_gamma").refusals(table)

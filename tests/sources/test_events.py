@@ -267,3 +267,32 @@ def test_what_cannot_be_meant_is_refused(role, frame, options, expected):
     with pytest.raises(DataError) as caught:
         consolidate({"orders": Table(frame=ORDERS), "it": Table(frame=text, role=role, **options)})
     assert expected in str(caught.value)
+
+
+def test_surveys_and_payments_meet_their_customers_by_order_and_need_no_day_of_their_own(tmp_path):
+    """By the number alone, or beside a key; what no order tells the day of is told."""
+    (tmp_path / "orders.csv").write_text("key,date,amount,order_id\na,2024-01-05,10,o1\nb,2024-02-07,20,o2\n")
+    (tmp_path / "surveys.csv").write_text("order_id,kind,score\no1,nps,9\no2,nps,3\no9,nps,5\n")
+    (tmp_path / "payments.csv").write_text("order_id,kind,amount\no1,fee,0.5\no2,bad_debt,20\n")
+    (tmp_path / "late.csv").write_text("key,order_id,kind,date\nb,o2,late,\nb,o2,late,2024-03-01\n")
+    roles = {"orders": "orders", "surveys": "surveys", "payments": "payments", "late": "payments"}
+    tables = {name: Table(f"{name}.csv", role=role) for name, role in roles.items()}
+    company = consolidate(tables, folder=tmp_path)
+    events = company.events.execute().sort_values(["source", "line"])
+    days = pd.to_datetime(events["date"]).dt.strftime("%Y-%m-%d")
+    assert list(zip(events["source"], events["customer_id"], days, strict=True)) == [
+        ("late", "b", "2024-02-07"),
+        ("late", "b", "2024-03-01"),
+        ("payments", "a", "2024-01-05"),
+        ("payments", "b", "2024-02-07"),
+        ("surveys", "a", "2024-01-05"),
+        ("surveys", "b", "2024-02-07"),
+    ]
+    orphans = company.account[company.account["reason"] == "order is in no table of orders"]
+    assert orphans["rows"].tolist() == [1]
+    (tmp_path / "late.csv").write_text("key,order_id,kind\nb,o9,late\n")
+    with pytest.raises(DataError, match="1 of 1 rows have no date"):
+        consolidate(tables, folder=tmp_path)
+    (tmp_path / "late.csv").write_text("key,kind\nb,late\n")
+    with pytest.raises(DataError, match="Unknown column 'date'"):
+        consolidate(tables, folder=tmp_path)

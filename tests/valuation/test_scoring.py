@@ -249,3 +249,18 @@ def test_posteriors_are_of_the_parts_they_are_given_as(base):
     assert "Gamma-Gamma tells nothing of purchases" in told[0] and "BG/NBD tells nothing of spend" in told[1]
     told = refused(ConfigError, {"purchase": pair["purchases"]}, base)
     assert "did you mean 'purchases'?" in told[0] and "no posterior of purchases" in told[1]
+
+
+def test_nobody_buys_more_often_than_there_are_days():
+    """A purchase is a day with an order: a card of coffee bought on most days had 35 purchases in 28 days."""
+    daily = pd.DataFrame(
+        {"customer_id": ["a", "b"], "frequency": [171, 60], "recency": [24.9, 20.0], "T": [25.0, 25.0]}
+    )
+    customers = Customers.from_rfm(daily, time_unit="week", observation_end="2024-06-30")
+    of_days = score({"purchases": posteriors()["purchases"]}, customers, horizon=4.0)
+    assert of_days["purchases_q95"].max() <= 28 and of_days["expected_purchases"].max() <= 28
+    assert of_days.loc["a", "purchases_q50"] > 20
+    # A table that counts orders, more than one a day, has no such limit.
+    orders = daily.assign(frequency=[400, 60])
+    customers = Customers.from_rfm(orders, time_unit="week", observation_end="2024-06-30")
+    assert score({"purchases": posteriors()["purchases"]}, customers, horizon=4.0)["purchases_q95"].max() > 28

@@ -24,9 +24,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import pytensor.tensor as pt
 
 from clvmodels.draws import Array
+from clvmodels.errors import Problem
 from clvmodels.models.contract import SpendModel
 from clvmodels.models.densities import amounts as loops
 from clvmodels.models.densities.evaluation import Kernel
@@ -41,6 +43,10 @@ MEANINGS = (
 LOG_2PI = float(np.log(2.0 * np.pi))
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
 """B_2k / (2k (2k - 1)), k = 1, 2, ...: Abramowitz & Stegun (1964), eq. 6.1.40."""
+FEWEST_ALIKE = 3
+"""Amounts of which it is said that they are all one."""
+SAME_PRICE = 1e-9
+"""The relative difference of amounts that are one: the rounding of their sums."""
 FAR = 10.0
 """From where on the seven terms of Stirling's series give every digit of a double."""
 
@@ -71,6 +77,17 @@ class GammaGamma(SpendModel):
         logs = pt.switch(paid, rows["amount_log_sum"], 0.0)
         log_density = log_density_of_mean(n, total, theta) + log_density_given_mean(n, total, logs, theta)
         return pt.switch(paid, log_density, 0.0)
+
+    def refusals(self, table: pd.DataFrame) -> list[Problem]:
+        """Amounts that are all one: the likelihood grows without end in p, and none of its parameters is told."""
+        price, count = one_price(table)
+        if price is None:
+            return []
+        what = f"all {count:,} amounts of repeat purchases are {price:,.10g}: {self.title} cannot tell their spread"
+        known = (
+            "Spend is known, and purchases need no spend model; for value in money take lognormal_spend, which gives it"
+        )
+        return [Problem(what, "customers", known=known)]
 
     def amounts(self, rows: Rows[Array]) -> tuple[Array, Array]:
         """Number and sum of the amounts seen, both 0 where there are none. [C] each"""
@@ -143,3 +160,22 @@ def stirling_error(z: Graph) -> Graph:
 
 
 gamma_gamma = GammaGamma()
+
+
+def one_price(table: pd.DataFrame) -> tuple[float | None, int]:
+    """The amount of every repeat purchase that brought money, where it is one, and their number; None where amounts
+    differ between customers or, as the mean of their logs tells, within one."""
+    if {"amount_count", "amount_sum"} <= set(table):
+        paid = table[table["amount_count"] > 0]
+        counts, means = paid["amount_count"], paid["amount_sum"] / paid["amount_count"]
+    else:
+        paid = table[table["frequency"] > 0]
+        counts, means = paid["frequency"], paid["monetary_value"]
+    count = int(counts.sum())
+    if count < FEWEST_ALIKE:
+        return None, count
+    price = float(means.iloc[0])
+    are_alike = bool(np.allclose(means, price, rtol=SAME_PRICE, atol=0.0))
+    if are_alike and price > 0 and "amount_log_sum" in paid:
+        are_alike = bool(np.allclose(paid["amount_log_sum"] / counts, np.log(price), rtol=0.0, atol=1e-6))
+    return (price if are_alike else None), count
