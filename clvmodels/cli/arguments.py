@@ -9,11 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clvmodels.errors import ConfigError, DataError, Problem, unknown
+from clvmodels.errors import ConfigError, Problem, unknown
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clvmodels.customers.table import Customers
     from clvmodels.inference.effects import Effect
     from clvmodels.sources.transactions import Transactions
@@ -87,8 +85,7 @@ def read_customers(
     if rfm:
         if end is None:
             raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
-        frame = _read_rfm(table, [names.get("customer_id", "customer_id"), *read_groups])
-        customers = Customers.from_rfm(frame, observation_end=end, columns=names, **extra, **clock)
+        customers = Customers.from_rfm(table, observation_end=end, columns=names, **extra, **clock)
         return customers, customers.warnings
     source = str(table) if is_url(str(table)) else table
     transactions = read_transactions(source, columns=names, timezone=timezone, data_end=end, **reading, **extra)
@@ -108,18 +105,6 @@ def _stale(transactions: Transactions, most: float) -> Iterator[str]:
     days = (transactions.data_end - last).days
     if days > most:
         yield f"the last order is of {last:%Y-%m-%d}, {days} days before {transactions.data_end:%Y-%m-%d}: is it all?"
-
-
-def _read_rfm(table: Path, labels: list[str]) -> pd.DataFrame:
-    """The table as it stands; ids and groups stay text, so that 007 is not 7."""
-    import pandas as pd
-
-    try:
-        if table.suffix == ".parquet":
-            return pd.read_parquet(table)
-        return pd.read_csv(table, dtype=dict.fromkeys(labels, str))
-    except (OSError, ValueError) as error:
-        raise DataError(Problem(f"Cannot be read as a table: {error}", str(table))) from error
 
 
 def read_day(text: str | None) -> str | None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from clvmodels.customers.statistics import STATISTICS
 from clvmodels.errors import DataError, Problem, unknown
-from clvmodels.sources.reading import arrow_column
+from clvmodels.sources.cleaning import AROUND, LARGEST_AMOUNT
+from clvmodels.sources.doubts import NOBODY
+from clvmodels.sources.opening import scan
+from clvmodels.sources.reading import DEFAULT_LAYOUT, Layout, arrow_column, connect, open_source
 from clvmodels.words import MISSING_GROUP
 
 NUMBERS = ("frequency", "recency", "T")
@@ -17,7 +24,28 @@ OPTIONAL = tuple(name for name in STATISTICS if name not in (*NUMBERS, "status")
 STATUSES = ("unknown", "alive", "ended")
 MEANINGS = ("customer_id", *NUMBERS, *OPTIONAL, "status")
 """What columns of an RFM table may mean."""
+MOST_PURCHASES = 1_000_000
+"""A purchase a day in over two thousand years: a larger frequency is another column."""
 _LISTED = 5  # ids named in an error
+
+
+def read_rfm(source: str | Path, layout: Layout = DEFAULT_LAYOUT) -> pd.DataFrame:
+    """An RFM table of a file or database, as `read_transactions` opens those of orders: of a CSV all values are text,
+    so that 007 is not 7, and NA is a label like others.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or has no rows.
+    """
+    opened = open_source(source, layout=layout)
+    raw = scan(connect(), opened, list(opened.columns))
+    if len(raw.rejects):
+        first = raw.rejects.iloc[0]
+        what = f"{len(raw.rejects)} rows cannot be split into the file's columns, first at line {first['line']}"
+        raise DataError(Problem(what, opened.where, f"{first['reason']}: {str(first['text'])[:80]}"))
+    rows = raw.kept.order_by("row").select(*(f"c{place}" for place in range(len(opened.columns)))).execute()
+    return rows.set_axis(list(opened.columns), axis=1)
 
 
 def checked_rfm(
@@ -26,10 +54,16 @@ def checked_rfm(
     groups: Sequence[str],
     covariates: Sequence[str] = (),
     time: str = "continuous",
+    longest: float = math.inf,
 ) -> pd.DataFrame:
-    """The table by its canonical names, index customer_id as sorted text; DataError with every violation."""
+    """The table by its canonical names, index customer_id as sorted text; DataError with every violation. `longest` is
+    the largest T that there can be."""
     names = {meaning: columns.get(meaning, meaning) for meaning in _present_meanings(frame, columns)}
     problems = [*_name_problems(frame, columns, names, [*dict.fromkeys((*groups, *covariates))])]
+    if "customer_id" not in names and _is_numbered(frame.index):
+        problem = unknown("column", "customer_id", map(str, frame.columns), "RFM table")
+        advice = "; say which column it is: columns={'customer_id': ...}, or make the ids the index"
+        problems.append(Problem(problem.what + advice, problem.where))
     if problems:
         raise DataError(problems)
     ids = plain_ids(frame[names["customer_id"]] if "customer_id" in names else frame.index.to_series())
@@ -37,10 +71,11 @@ def checked_rfm(
     table = pd.DataFrame(index=pd.Index(ids.fillna("").astype("str").to_numpy(), name="customer_id"))
     for name in (*NUMBERS, *OPTIONAL):
         if name in names:
-            numbers = pd.to_numeric(frame[names[name]], errors="coerce").astype("float64").to_numpy()
+            numbers = pd.to_numeric(_plain_numbers(frame[names[name]]), errors="coerce").astype("float64").to_numpy()
             table[name] = numbers
             problems += _violation(table.index, ~np.isfinite(numbers), f"{name} must be a finite number")
     problems += [*_number_problems(table), *_amount_problems(table), *_gap_problems(table)]
+    problems += _violation(table.index, (table["T"] > longest).to_numpy(), _TOO_OLD)
     if time == "opportunities":
         problems += _opportunity_problems(table)
     if "status" in names:
@@ -73,6 +108,12 @@ def _covariate(column: pd.Series, ids: pd.Index, problems: list[Problem]) -> np.
     return numbers
 
 
+def _plain_numbers(column: pd.Series) -> pd.Series:
+    """Numbers, and texts that are numbers: no truth values, no times, nothing that pandas would make numbers of."""
+    is_plain = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return column if is_plain else column.astype("object").astype("string").str.strip()
+
+
 def _with_amounts(table: pd.DataFrame) -> pd.DataFrame:
     """Number and sum of the amounts from their mean, where the table does not tell them; in the registry's order."""
     if "monetary_value" in table:
@@ -84,15 +125,37 @@ def _with_amounts(table: pd.DataFrame) -> pd.DataFrame:
     return table[[name for name in STATISTICS if name in table]]
 
 
+def _is_numbered(index: pd.Index) -> bool:
+    """Whether an index is but the numbers of the rows, as pandas makes it: no ids."""
+    return isinstance(index, pd.RangeIndex) and index.name is None
+
+
 def plain_ids(values: pd.Series) -> pd.Series:
-    """The rule of `read_transactions` on a pandas column: trimmed text, whole floats without their point."""
+    """The rule of `read_transactions` on a pandas column: text without blanks around, accents composed, whole floats
+    without their point."""
     values = arrow_column(values).to_pandas().set_axis(values.index)
+    text = values.astype("string")
     if pd.api.types.is_float_dtype(values.dtype):
-        whole = values.isna() | (values % 1 == 0)
-        if whole.all():
-            values = values.astype("Int64")
-    text = values.astype("string").str.strip()
+        is_whole = (values % 1 == 0) & (values.abs() < 2.0**63)
+        text = text.mask(is_whole, values.where(is_whole).astype("Int64").astype("string"))
+    text = text.map(_plain, na_action="ignore").astype("string")
     return text.mask(text == "", pd.NA)
+
+
+_AROUND = re.compile(AROUND)
+
+
+def _plain(text: str) -> str:
+    return _AROUND.sub("", unicodedata.normalize("NFC", text))
+
+
+def doubtful_ids(table: pd.DataFrame) -> list[str]:
+    """A warning of ids that are words for nobody, where there are some."""
+    ids = [str(name) for name in table.index if str(name).lower() in NOBODY]
+    if not ids:
+        return []
+    of_all = f"{len(ids):,} of {len(table):,} ids are words that may mean nobody"
+    return [f"{of_all}, such as {', '.join(ids[:_LISTED])}: leave out the rows that are no customers"]
 
 
 def _present_meanings(frame: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
@@ -133,12 +196,16 @@ def _number_problems(table: pd.DataFrame) -> Iterator[Problem]:
     ids = table.index
     cut = np.isfinite(x) & (x % 1 != 0)
     yield from _violation(ids, (x < 0) | cut, "frequency must be a whole number >= 0")
+    yield from _violation(ids, x > MOST_PURCHASES, f"frequency must be at most {MOST_PURCHASES:,}, of purchases")
     yield from _violation(ids, (t_x < 0) | (t_x > T), "recency must lie in 0 <= recency <= T", _RECENCY)
     yield from _violation(ids, (x == 0) & (t_x > 0), "recency must be 0 where frequency is 0", _RECENCY)
     yield from _violation(ids, (x > 0) & (t_x == 0), "recency must be above 0 where frequency is", _RECENCY)
     if "monetary_value" in table:
         m = table["monetary_value"].to_numpy()
         yield from _violation(ids, m < 0, "monetary_value must be >= 0")
+        yield from _violation(
+            ids, np.isfinite(m) & (m >= LARGEST_AMOUNT), f"monetary_value must be below {LARGEST_AMOUNT:g}"
+        )
         advice = "It is the mean amount of the repeat purchases; the first does not count"
         yield from _violation(ids, (x == 0) & (m > 0), "monetary_value must be 0 where frequency is 0", advice)
 
@@ -193,6 +260,7 @@ def _above_equal_parts(logs: pd.Series, number: np.ndarray, total: pd.Series) ->
     return some & (logs > most + rounding).to_numpy()
 
 
+_TOO_OLD = "T is longer than there are calendars: the first purchase would lie before 1700"
 _LOGS = "Natural logarithms, of amounts or gaps in the table's own units"
 _RECENCY = "Recency is the age at the last purchase (last minus first), not the time since"
 

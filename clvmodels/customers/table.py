@@ -6,15 +6,17 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.customers.rfm import checked_rfm
+from clvmodels.customers.rfm import checked_rfm, doubtful_ids, read_rfm
 from clvmodels.dates import DAYS_PER_UNIT, TIMES, Day, Time, as_day, period_end
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.sources.calendars import SuppliedCalendar
+from clvmodels.sources.cleaning import EARLIEST
 
 DERIVED_GROUPS = ("first_month",)
 
@@ -62,7 +64,7 @@ class Customers:
     @classmethod
     def from_rfm(
         cls,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | str | Path,
         *,
         time_unit: str,
         observation_end: Day,
@@ -78,7 +80,8 @@ class Customers:
         Parameters
         ----------
         frame
-            Columns frequency, recency, T, and monetary_value where amounts are known; customer_id, or else the index.
+            Or a file or database of it, as `read_rfm` opens them. Columns frequency, recency, T, and monetary_value
+            where amounts are known; customer_id, or else the index, where it is more than the numbers of the rows.
             The number and the sum of the amounts follow from their mean; other statistics are kept where given, status
             (unknown, alive or ended; empty is unknown) among them.
         time_unit
@@ -102,14 +105,19 @@ class Customers:
             amounts and gaps such as some purchases have; of opportunities whole numbers, frequency <= recency.
         """
         problems: list[Problem] = []
+        if not isinstance(frame, pd.DataFrame):
+            frame = read_rfm(frame)
         if time_unit not in DAYS_PER_UNIT:
             problems.append(unknown("time unit", time_unit, DAYS_PER_UNIT))
         if time not in TIMES:
             problems.append(unknown("time", time, TIMES))
         end = as_day(observation_end, "observation_end", problems)
         problems += amount_unit_problems(amount_unit)
+        longest = math.inf
+        if end is not None and time_unit in DAYS_PER_UNIT:
+            longest = (end - pd.Timestamp(EARLIEST)).days / DAYS_PER_UNIT[time_unit]
         try:
-            table = checked_rfm(frame, columns or {}, groups, covariates, time)
+            table = checked_rfm(frame, columns or {}, groups, covariates, time, longest)
         except DataError as error:
             raise DataError([*problems, *error.problems]) from error
         if problems or end is None:
@@ -119,7 +127,7 @@ class Customers:
         table.insert(len(statistics), "first_purchase", first)
         if "first_month" not in groups:
             table["first_month"] = first.dt.strftime("%Y-%m").astype("str")
-        return cls(table, time_unit, end, currency, float(amount_unit), time=time)
+        return cls(table, time_unit, end, currency, float(amount_unit), tuple(doubtful_ids(table)), time=time)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -23,6 +23,7 @@ from clvmodels.metrics.judgement import Judgement, reliable_share
 if TYPE_CHECKING:
     from clvmodels.inference.attempts import OtherK
     from clvmodels.inference.samplers.checks import Check as SamplingCheck
+    from clvmodels.sources.doubts import Doubt
 
 TAIL, TAIL_ALLOWED = 0.05, 0.01
 """Customers beyond each end of the middle 90% of their forecast: 5%, give or take 1 point."""
@@ -203,8 +204,19 @@ def correlation_interval(correlation: float, count: int, level: float = 0.9) -> 
     return float(lower), float(upper)
 
 
-def data_warnings(warnings: Sequence[str]) -> list[CheckRow]:
-    """What reading and summarising the data warned of, each once."""
-    if not warnings:
+def data_warnings(warnings: Sequence[str], doubts: Sequence[Doubt] = ()) -> list[CheckRow]:
+    """What reading and summarising the data warned of, each once; what is suspicious in the orders, which the warnings
+    tell too, with what hangs on it: failed where the date of value does."""
+    if not warnings and not doubts:
         return [CHECKS["no_data_warnings"].row("passed", value=0, at_most=0)]
-    return [CHECKS["data_warning"].row("look", {"warning": text}) for text in dict.fromkeys(warnings)]
+    rows = [data_doubt(doubt) for doubt in doubts]
+    of_doubts = {str(doubt) for doubt in doubts}
+    others = [text for text in dict.fromkeys(warnings) if text not in of_doubts]
+    return rows + [CHECKS["data_warning"].row("look", {"warning": text}) for text in others]
+
+
+def data_doubt(doubt: Doubt) -> CheckRow:
+    """One kind of what is legal in the orders and likely means something else."""
+    gaps = {"what": doubt.what, "effect": doubt.effect, "policy": doubt.policy}
+    result = "failed" if doubt.is_failure else "look"
+    return CHECKS["data_doubt"].row(result, gaps, value=doubt.rows, of=doubt.of, at_most=0)

@@ -78,7 +78,10 @@ class Check(NamedTuple):
         row = CheckRow(self.code, self.kind, result, title, **numbers)
         if result == "passed":
             return row
-        return row._replace(consequence=self.consequence.format_map(gaps), remedy=self.remedy)
+        consequence, remedy = self.consequence.format_map(gaps), self.remedy
+        if "{policy}" in remedy:
+            remedy = remedy.format_map(gaps)
+        return row._replace(consequence=consequence, remedy=remedy)
 
     def not_applicable(self, reason: str, gaps: Mapping[str, str] | None = None) -> CheckRow:
         """A row that says why the check could not be made."""
@@ -409,6 +412,15 @@ _MEMBERS = (
         "biased",
         value_text=_correlation,
         limit_text=_near_zero,
+    ),
+    Check(
+        code="data_doubt",
+        kind="data",
+        title="{what}",
+        consequence="{effect}",
+        remedy="{policy}",
+        value_text=_count_of,
+        limit_text=_count_at_most,
     ),
     Check(
         code="data_warning",

@@ -148,8 +148,10 @@ def accounts(run: Run) -> Iterator[CheckRow]:
 
 
 def data(run: Run) -> Iterator[CheckRow]:
-    """What both summaries of the data warned of."""
-    yield from check_rows.data_warnings((*run.split.customers.warnings, *run.value_split.customers.warnings))
+    """What is suspicious in the orders, and what both summaries of the data warned of."""
+    doubts = () if run.company is None else run.company.transactions.doubts
+    warnings = (*run.split.customers.warnings, *run.value_split.customers.warnings)
+    yield from check_rows.data_warnings(warnings, doubts)
 
 
 ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {

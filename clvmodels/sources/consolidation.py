@@ -251,6 +251,7 @@ def _all_orders(judged: JudgedTables) -> Transactions:
         account=account,
         dropped=union_of([orders.dropped for orders in tables]),
         warnings=tuple(warning for orders in tables for warning in orders.warnings),
+        doubts=tuple(doubt for orders in tables for doubt in orders.doubts),
         groups=tuple(dict.fromkeys(group for orders in tables for group in orders.groups)),
         covariates=tuple(dict.fromkeys(name for orders in tables for name in orders.covariates)),
         source=", ".join(orders.source for orders in tables),

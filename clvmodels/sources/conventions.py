@@ -39,6 +39,11 @@ class Conventions(NamedTuple):
 DEFAULT_CONVENTIONS = Conventions()
 
 
+def today() -> pd.Timestamp:
+    """The latest day that it is anywhere on earth: an order of the customer's own day is never of tomorrow."""
+    return pd.Timestamp.now("Pacific/Kiritimati").tz_localize(None).normalize()
+
+
 def argument_problems(conventions: Conventions, layout: Layout) -> list[Problem]:
     """What is wrong with how a table is to be read, before it is looked at."""
     problems = conventions.policies.problems()

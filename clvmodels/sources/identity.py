@@ -19,7 +19,8 @@ from scipy.sparse.csgraph import connected_components
 
 from clvmodels.errors import DataError, Problem, unknown
 from clvmodels.sources import reasons
-from clvmodels.sources.cleaning import id_text
+from clvmodels.sources.cleaning import id_text, owner_text
+from clvmodels.sources.reasons import DEFAULT_POLICIES, Policies
 from clvmodels.sources.tally import stored
 
 CUSTOMER = "customer_id"
@@ -68,11 +69,18 @@ class Identity:
     unused: ibis.Table | None = None
 
     def resolve(
-        self, table: ibis.Table, column: str, system: str, owner: str = "owner", unowned: str = "unowned"
+        self,
+        table: ibis.Table,
+        column: str,
+        system: str,
+        policies: Policies = DEFAULT_POLICIES,
+        owner: str = "owner",
+        unowned: str = "unowned",
     ) -> ibis.Table:
         """The table with `owner` (whose the key is) and `unowned` (why it is nobody's)."""
         # Names that end in _ are of no column of a company: they stand beside its own until the last line.
-        rows = table.mutate(key_=normal(table[column], (self.rules or {}).get(system, "exact")))
+        key = owner_text(table[column], policies)
+        rows = table.mutate(key_=normal(key, (self.rules or {}).get(system, "exact")))
         if self.keys is None:
             joined = rows.mutate(customer_=rows.key_, is_listed_=ibis.literal(True))
         else:

@@ -24,16 +24,19 @@ from clvmodels.sources.cleaning import (
     EXACT,
     MONEY,
     NUMBERS,
+    OWNERS,
+    SCIENTIFIC,
     amount_number,
     as_text,
     calendar_day,
     covariate_number,
     id_text,
     is_empty,
+    owner_text,
     yes_or_no,
 )
 from clvmodels.sources.columns import engine_column
-from clvmodels.sources.conventions import Conventions
+from clvmodels.sources.conventions import Conventions, today
 from clvmodels.sources.opening import OpenTable
 from clvmodels.sources.reading import Raw
 from clvmodels.sources.roles import AS_ORDER, TABLE_ROLES, TableRole
@@ -92,7 +95,8 @@ def _order_values(orders: OrderRows, columns: Cells, cells: Cells) -> dict[str, 
     """What each cell means. Whatever is no day, money or covariate is text, as groups are."""
     table, conventions = orders.raw.table, orders.conventions
     values = {}
-    values["customer_id"] = table.owner if "owner" in table.columns else id_text(cells["customer_id"])
+    is_owned = "owner" in table.columns
+    values["customer_id"] = table.owner if is_owned else owner_text(cells["customer_id"], conventions.policies)
     values["date"] = orders.day()
     for meaning in (meaning for meaning in MONEY if meaning in cells):
         is_rated = "rate" in table.columns and meaning not in orders.converted
@@ -116,7 +120,7 @@ def _order_cases(orders: OrderRows, cells: Cells, values: Cells) -> list[Case]:
     table, conventions = orders.raw.table, orders.conventions
     is_owned = "owner" in table.columns
     nobody = table.unowned == reasons.NO_ID if is_owned else values["customer_id"].isnull()
-    cases = [(nobody, reasons.NO_ID)]
+    cases = [(nobody, reasons.NO_ID), (has_lost_digits(cells["customer_id"]), reasons.LOST_DIGITS)]
     if orders.needs_order:
         cases.append((id_text(cells["order_id"]).isnull(), reasons.NO_ORDER))
     cases.append((is_empty(cells["date"]), reasons.NO_DATE))
@@ -124,8 +128,9 @@ def _order_cases(orders: OrderRows, cells: Cells, values: Cells) -> list[Case]:
     cases += _number_cases(cells, conventions, needs_amount="amount" in cells)
     if "ended" in cells:
         cases.append((~is_empty(cells["ended"]) & values["ended"].isnull(), reasons.BAD_END))
-    if conventions.data_end is not None:
-        cases.append((values["date"] > ibis.date(conventions.data_end.date()), reasons.AFTER_END))
+    cases += _disbelieved_days(values["date"], conventions)
+    if conventions.data_end is None and conventions.policies.dates.latest is None:
+        cases.append((values["date"] > ibis.date(today().date()), reasons.AFTER_TODAY))
     if is_owned:
         cases += [(table.unowned == reason, reason) for reason in (reasons.ORPHAN, reasons.SEVERAL)]
     if "ended" in cells:
@@ -136,6 +141,27 @@ def _order_cases(orders: OrderRows, cells: Cells, values: Cells) -> list[Case]:
         cases.append((values["amount"] < 0, reasons.NEGATIVE))
     if "amount" in cells and conventions.policies.zero_amounts == "drop":
         cases.append((values["amount"] == 0, reasons.ZERO))
+    return cases
+
+
+def has_lost_digits(column: ibis.Value) -> ibis.Value:
+    """Whether an id is a number as spreadsheets shorten it: several ids may be one by now."""
+    if not column.type().is_string():
+        return ibis.literal(False)
+    return id_text(column).re_search(SCIENTIFIC).fill_null(False)
+
+
+def _disbelieved_days(day: ibis.Value, conventions: Conventions) -> list[Case]:
+    """Days that the policies do not take, and those after the stated end of the data."""
+    believed = conventions.policies.dates
+    cases = []
+    if believed.earliest is not None:
+        cases.append(((day < ibis.date(believed.earliest)).fill_null(False), reasons.TOO_EARLY))
+    if believed.latest is not None:
+        latest = today().date().isoformat() if believed.latest == reasons.TODAY else believed.latest
+        cases.append(((day > ibis.date(latest)).fill_null(False), reasons.TOO_LATE))
+    if conventions.data_end is not None:
+        cases.append(((day > ibis.date(conventions.data_end.date())).fill_null(False), reasons.AFTER_END))
     return cases
 
 
@@ -185,7 +211,7 @@ def _row_value(meaning: str, column: ibis.Value, rows: ibis.Table, open_table: O
         return yes_or_no(column)
     if meaning == "arm":
         return id_text(column).lower()
-    return id_text(column)
+    return _row_text(meaning, column, open_table.conventions)
 
 
 def _money(column: ibis.Value, rows: ibis.Table, open_table: OpenTable) -> ibis.Value:
@@ -217,7 +243,7 @@ def _row_cases(open_table: OpenTable, rows: ibis.Table, cells: Cells, values: Ce
     role, conventions = open_table.role, open_table.conventions
     cases = [
         *_nobody_cases(open_table, cells),
-        *_name_cases(role, cells),
+        *_name_cases(open_table, cells),
         *_day_cases(role, cells, values),
         *_kind_cases(role, values),
         *_number_cases(
@@ -226,9 +252,8 @@ def _row_cases(open_table: OpenTable, rows: ibis.Table, cells: Cells, values: Ce
         *_rate_cases(role, rows, cells, values),
         *_answer_cases(cells, values),
     ]
-    if conventions.data_end is not None and "date" in cells:
-        is_later = values["date"] > ibis.date(conventions.data_end.date())
-        cases.append((is_later.fill_null(False), reasons.AFTER_END))
+    if "date" in cells:
+        cases += _disbelieved_days(values["date"], conventions)
     cases += _unowned_cases(rows)
     if role.day_of_order and "date" in values:  # of an order that does not count there is no day, which is told first
         cases.append((values["date"].isnull(), reasons.NO_DATE))
@@ -246,12 +271,26 @@ def _nobody_cases(open_table: OpenTable, cells: Cells) -> list[Case]:
         reached_by = [*reached_by[:1], "key"]  # without a table of orders, lines tell both
     else:
         reached_by = reached_by[:1]
-    return [(id_text(cells[meaning]).isnull(), reason_of[meaning]) for meaning in reached_by]
+    cases = []
+    for meaning in reached_by:
+        text = _row_text(meaning, cells[meaning], open_table.conventions)
+        cases.append((text.isnull(), reason_of[meaning]))
+        if meaning == "key":
+            cases.append((has_lost_digits(cells[meaning]), reasons.LOST_DIGITS))
+    return cases
 
 
-def _name_cases(role: TableRole, cells: Cells) -> list[Case]:
-    names = [m for m in ("system", "key", "customer_id", "channel", "currency") if m in role.required]
-    return [(id_text(cells[meaning]).isnull(), reasons.NO_NAME) for meaning in names]
+def _name_cases(open_table: OpenTable, cells: Cells) -> list[Case]:
+    required = open_table.role.required
+    names = [m for m in ("system", "key", "customer_id", "channel", "currency") if m in required]
+    cases = [(_row_text(m, cells[m], open_table.conventions).isnull(), reasons.NO_NAME) for m in names]
+    cases += [(has_lost_digits(cells[m]), reasons.LOST_DIGITS) for m in names if m in OWNERS]
+    return cases
+
+
+def _row_text(meaning: str, column: ibis.Value, conventions: Conventions) -> ibis.Value:
+    """A cell of words or ids; those that say whose the row is as the policies compare them."""
+    return owner_text(column, conventions.policies) if meaning in OWNERS else id_text(column)
 
 
 def _day_cases(role: TableRole, cells: Cells, values: Cells) -> list[Case]:

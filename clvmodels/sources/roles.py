@@ -222,7 +222,7 @@ class Table:
         """How its cells are read, where the tables together are read so."""
         return whole._replace(
             date_format=self.date_format,
-            policies=self.policies or whole.policies,
+            policies=whole.policies if self.policies is None else self.policies.within(whole.policies),
             decimal=self.decimal,
             thousands=self.thousands,
         )

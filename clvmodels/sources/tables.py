@@ -135,13 +135,14 @@ def _owners(identity: Identity, index: ibis.Table | None) -> Owners:
     def owners(table: OpenTable, rows: ibis.Table) -> ibis.Table:
         if "key" not in table.names:
             return rollup.by_order(rows, table.column("order_id"), index)
-        rows = identity.resolve(rows, table.column("key"), table.table.system)
+        system, policies = table.table.system, table.conventions.policies
+        rows = identity.resolve(rows, table.column("key"), system, policies)
         if table.role.day_of_order and "order_id" in table.names and index is not None:
             rows = rollup.with_order_day(rows, table.column("order_id"), index)
         if "referred" not in table.names:
             return rows
         # A referred customer who is not known is left empty: the referral itself counts.
-        return identity.resolve(rows, table.column("referred"), table.table.system, "whom", "why").drop("why")
+        return identity.resolve(rows, table.column("referred"), system, policies, "whom", "why").drop("why")
 
     return owners
 
@@ -299,7 +300,7 @@ def _transactions(
     raw = None if rates is None else attempt(problems, partial(rated, table, rates))
     if raw is None:  # a problem is told already; at a rate of 1 the rows can tell theirs
         raw = table.raw._replace(table=table.raw.table.mutate(rate=ibis.literal(1.0)))
-    resolved = identity.resolve(raw.table, table.column("key"), table.table.system)
+    resolved = identity.resolve(raw.table, table.column("key"), table.table.system, table.conventions.policies)
     table = table._replace(raw=raw._replace(table=stored(backend, "resolved", resolved)))
     numbers = rollup.order_numbers(backend, table)
     own_names = table.names

@@ -18,7 +18,17 @@ from ibis import _
 from clvmodels.errors import DataError, Problem
 from clvmodels.sources.conventions import Conventions
 from clvmodels.sources.reading import Raw
-from clvmodels.sources.reasons import ABOUT, BAD_DATE, HINTS, ORPHANED, REASONS, REFUSABLE, UNREADABLE, USED
+from clvmodels.sources.reasons import (
+    ABOUT,
+    BAD_DATE,
+    HINTS,
+    ORPHANED,
+    REASONS,
+    REFUSABLE,
+    UNREADABLE,
+    USED,
+    WAYS_OUT,
+)
 
 MOST_PLACES = 6
 """Places named in an error."""
@@ -63,7 +73,7 @@ def refusals(
     the table's own, by reason."""
     problems, total = [], int(counts.sum())
     for reason, (policy, verb) in REFUSABLE.items():
-        if counts[reason] and getattr(conventions.policies, policy) == "refuse":
+        if counts[reason] and conventions.policies.refuses(reason):
             advice = _advice(reason, policy, names, conventions.date_format, {**HINTS, **(hints or {})})
             place, text = _first_places(judged, raw, reason)
             what = f"{counts[reason]} of {total} rows {verb}, first at {place}"
@@ -81,7 +91,7 @@ def _advice(
         advice += f"They do not follow date_format {date_format!r}. "
     else:
         advice += hints.get(reason, "")
-    return f"{advice}The policy {policy}: drop leaves such rows out and counts them"
+    return advice + WAYS_OUT.get(reason, f"The policy {policy}: drop leaves such rows out and counts them")
 
 
 def _first_places(judged: ibis.Table, raw: Raw, reason: str) -> tuple[str, str]:

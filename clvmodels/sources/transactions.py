@@ -26,6 +26,7 @@ from clvmodels.sources.columns import (
 )
 from clvmodels.sources.conventions import Conventions, argument_problems, readable
 from clvmodels.sources.currencies import Rates, result_currency, rows_by_currency, with_rate
+from clvmodels.sources.doubts import Doubt, doubts
 from clvmodels.sources.judging import OrderRows
 from clvmodels.sources.opening import scan
 from clvmodels.sources.reading import Layout, Source, connect, open_source
@@ -78,6 +79,8 @@ class Transactions:
         back, positive), order_id where it was read.
     columns
         From what was read (customer_id, date, ...) to the table's own names.
+    doubts
+        What is legal and likely means something else, by kind; the warnings tell them too.
     """
 
     table: ibis.Table = field(repr=False)
@@ -95,6 +98,7 @@ class Transactions:
     backend: ibis.BaseBackend = field(repr=False, compare=False)
     returns: ibis.Table | None = field(default=None, repr=False)
     columns: Mapping[str, str] = field(default_factory=dict, repr=False)
+    doubts: tuple[Doubt, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return int(self.table.count().execute())
@@ -184,9 +188,10 @@ def read_transactions(
 
     Notes
     -----
-    Ids become trimmed text once: whole numbers and their texts are one customer (17 and "17"), whole floats lose
-    their point (17.0 is "17", since pandas makes floats of whole numbers that have gaps), texts stay what they are
-    ("17", "17.0" and "017" are three customers). Money is kept as it stands; orders of a day are merged later.
+    Ids become text once, blanks of every kind around them left out and accents composed: whole numbers and their texts
+    are one customer (17 and "17"), whole floats lose their point (17.0 is "17", since pandas makes floats of whole
+    numbers that have gaps), texts stay what they are: "17", "17.0" and "017" are three customers, and the warnings ask
+    whether they are; the policy `ids` decides. Money is kept as it stands; orders of a day are merged later.
 
     Raises
     ------
@@ -258,6 +263,7 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
     if counts[""] == returned:
         raise DataError(tally.nothing_left(counts, where, raw.notes))
     columns = dict.fromkeys((*(name for name in COLUMNS if name in names), *orders.extra))
+    its_doubts = doubts(backend, used_orders, raw, where, conventions)
     last_days = used_orders.own_day if "own_day" in used_orders.columns else used_orders.date
     start, last = used_orders.aggregate(start=_.date.min(), end=last_days.max()).execute().iloc[0]
     matched = _count_matched(used_orders)
@@ -267,7 +273,12 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
             counts, where, {NETTED: _count_negative(used_orders) - matched, MATCHED: matched}, {RETURNED: returned}
         ),
         dropped=tally.dropped(backend, judged, marks, raw, where),
-        warnings=(*raw.notes, *_warnings(used, own_meanings, conventions), *_unmet_refunds(marks)),
+        warnings=(
+            *raw.notes,
+            *map(str, its_doubts),
+            *_warnings(used, own_meanings, conventions),
+            *_unmet_refunds(marks),
+        ),
         has_amount="amount" in names,
         currency=rates.currency,
         groups=tuple(orders.groups),
@@ -279,6 +290,7 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
         backend=backend,
         returns=None if returns is None else _as_returns(backend, orders, returns),
         columns=dict(names),
+        doubts=its_doubts,
     )
 
 

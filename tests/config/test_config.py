@@ -147,6 +147,15 @@ def test_a_file_of_ones_own(tmp_path):
     assert experiment.data.policies == Policies(refunds="net")
     assert load(tmp_path, dump(experiment)) == experiment
     assert load(tmp_path, OWN.replace("  policies: {refunds: net}\n", "")).data.policies == Policies()
+    doubts = 'policies: {empty: [NULL, guest, 0, "-1"], ids: {same: casefold}, dates: {latest: today}}'
+    experiment = load(tmp_path, OWN.replace("policies: {refunds: net}", doubts))
+    stated = Policies(empty=["null", "guest", "0", "-1"], ids={"same": ["casefold"]}, dates={"latest": "today"})
+    assert experiment.data.policies == stated
+    assert load(tmp_path, dump(experiment)) == experiment
+    (told,) = problems(tmp_path, OWN.replace("{refunds: net}", "{dates: {latest: tomorrow}}"))
+    assert "data.policies.dates.latest: Must be a day, written as 2024-06-30, or today" in told
+    (told,) = problems(tmp_path, OWN.replace("{refunds: net}", "{ids: {sam: casefold}}"))
+    assert "data.policies.ids.sam: Unknown key 'sam'; did you mean 'same'?" in told
 
 
 def test_a_missing_file_is_told_before_anything_runs(tmp_path):

@@ -172,7 +172,8 @@ def test_the_day_of_an_end_needs_continuous_time():
 
 def test_an_rfm_table_may_have_a_status():
     frame = pd.DataFrame(
-        {"frequency": [0, 2, 0], "recency": [0, 3, 0], "T": [5, 5, 1], "state": ["Alive", "ended ", None]}
+        {"frequency": [0, 2, 0], "recency": [0, 3, 0], "T": [5, 5, 1], "state": ["Alive", "ended ", None]},
+        index=["a", "b", "c"],
     )
     options = {"time_unit": "month", "observation_end": "2024-06-30", "columns": {"status": "state"}}
     assert Customers.from_rfm(frame, **options).table["status"].tolist() == ["alive", "ended", "unknown"]

@@ -121,7 +121,7 @@ def test_every_violation_of_an_rfm_table_is_listed():
 def test_rfm_columns_that_are_missing():
     with pytest.raises(DataError, match="Unknown column 'recency'") as caught:
         Customers.from_rfm(pd.DataFrame({"Frequency": [1]}), time_unit="week", observation_end="2024-01-01")
-    assert len(caught.value.problems) == 3
+    assert len(caught.value.problems) == 4, "frequency, recency, T, and whose they are"
     with pytest.raises(DataError, match="the table has no rows"):
         Customers.from_rfm(pd.DataFrame(RFM).iloc[:0], time_unit="week", observation_end="2024-01-01")
 
@@ -139,3 +139,68 @@ def test_rfm_ids_follow_the_rule_of_transactions():
         days = pd.DataFrame({"customer_id": ids, "date": "2024-01-01"})
         read = read_transactions(days).table.execute()["customer_id"]
         assert plain_ids(ids).dropna().tolist() == sorted(read) == ["17", "5"]
+
+
+AS_OF = {"time_unit": "week", "observation_end": "2024-06-25"}
+
+
+def test_row_numbers_are_no_ids(tmp_path):
+    frame = pd.DataFrame(RFM).astype({"customer_id": int}).rename(columns={"customer_id": "CustomerID"})
+    frame.to_csv(tmp_path / "rfm.csv", index=False)
+    for source in (frame, tmp_path / "rfm.csv"):
+        with pytest.raises(DataError, match=r"Unknown column 'customer_id'; did you mean 'CustomerID'.*say which"):
+            Customers.from_rfm(source, **AS_OF)
+    by_name = Customers.from_rfm(tmp_path / "rfm.csv", columns={"customer_id": "CustomerID"}, **AS_OF)
+    by_index = Customers.from_rfm(frame.set_index("CustomerID"), **AS_OF)
+    pd.testing.assert_frame_equal(by_name.table, by_index.table)
+
+
+def test_a_file_a_workbook_a_database_and_a_frame_are_one_rfm_table(tmp_path):
+    import sqlite3
+
+    frame = pd.DataFrame({**RFM, "customer_id": ["007", "NA", "7"], "region": ["NA", "null", None]})
+    frame.to_csv(tmp_path / "rfm.csv", index=False)
+    frame.to_csv(tmp_path / "semicolons.csv", index=False, sep=";")
+    frame.to_parquet(tmp_path / "rfm.parquet")
+    frame.to_excel(tmp_path / "rfm.xlsx", index=False)
+    with sqlite3.connect(tmp_path / "rfm.sqlite") as database:
+        frame.to_sql("rfm", database, index=False)
+    expected = Customers.from_rfm(frame, groups=["region"], **AS_OF).table
+    assert expected["region"].to_dict() == {"007": "NA", "7": "(missing)", "NA": "null"}
+    for name in ("rfm.csv", "semicolons.csv", "rfm.parquet", "rfm.xlsx", "rfm.sqlite"):
+        read = Customers.from_rfm(tmp_path / name, groups=["region"], **AS_OF)
+        pd.testing.assert_frame_equal(read.table, expected)
+
+
+def test_ids_are_read_as_those_of_orders_are():
+    ids = ["Ann\u00a0", "\u200bann", "jose\u0301", "  x", 17, 17.5, "17.0", "１７", None]
+    frame = pd.DataFrame({"customer_id": ids, "date": "2024-01-01"})
+    read = set(read_transactions(frame).table.customer_id.execute())
+    assert {*plain_ids(frame["customer_id"]).dropna()} == read
+
+
+def test_words_for_nobody_are_told_of_an_rfm_table():
+    frame = pd.DataFrame(RFM).assign(customer_id=["17", "NULL", "18"])
+    (told,) = Customers.from_rfm(frame, **AS_OF).warnings
+    assert told.startswith("1 of 3 ids are words that may mean nobody, such as NULL")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("frequency", 1e18, "frequency must be at most 1,000,000"),
+        ("T", 1e9, "the first purchase would lie before 1700"),
+        ("T", 1e300, "the first purchase would lie before 1700"),
+        ("recency", float("inf"), "recency must be a finite number"),
+        ("frequency", 2**70, "frequency must be at most"),
+        ("T", "soon", "T must be a finite number"),
+        ("T", pd.Timestamp("2024-01-01"), "T must be a finite number"),
+        ("frequency", True, "frequency must be a finite number"),
+        ("monetary_value", 1e300, "monetary_value must be below 1e+15"),
+    ],
+)
+def test_numbers_that_no_customer_has_are_refused(column, value, words):
+    frame = pd.DataFrame(RFM).astype(object)
+    frame.loc[2, column] = value
+    with pytest.raises(DataError, match=words.replace("+", r"\+")):
+        Customers.from_rfm(frame, **AS_OF)

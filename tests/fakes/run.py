@@ -253,6 +253,9 @@ def posterior(rng: np.random.Generator, groups: list[str], draws: int) -> Simple
 
 
 GAPS = {
+    "what": "3 orders stand alone",
+    "effect": "the data end later",
+    "policy": "latest",
     "model": "Pareto/NBD",
     "method": "nuts",
     "when": "",

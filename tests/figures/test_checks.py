@@ -53,6 +53,7 @@ NUMBERS = [
     row("part_share", value=-0.0411, at_least=-0.076, at_most=-0.05),
     row("cohorts", value=1, of=4, at_most=0, note="most: 2023Q2, 2.00 times its last year"),
     row("frequency_and_spend", value=-0.168, lower=-0.215, upper=0.114, at_least=-0.1, at_most=0.1),
+    row("data_doubt", value=3, of=301, at_most=0),
     row("data_warning")._replace(check="3 rows are late"),
     row("no_data_warnings", value=0, at_most=0),
 ]
@@ -94,7 +95,7 @@ CASES = {
         heading="Checks",
         sub="",
         caption="",
-        alt="4 failed, 5 need a look, 22 passed.",
+        alt="4 failed, 5 need a look, 23 passed.",
         titles=("Result", "Check", "Entry", "Found", "Limit", "Consequence"),
         rows=[
             ("failed", f"Divergences, {FIT}", BEST, "2,000,000,000,000,000", "0 or less", ""),
@@ -216,6 +217,7 @@ CASES = {
                 "−0.1 to 0.1, or not clearly off 0",
                 "",
             ),
+            ("passed", "3 orders stand alone", BEST, "3 of 301", "0", ""),
             ("passed", "3 rows are late", BEST, "", "", ""),
             ("passed", "Warnings of the data", BEST, "0", "0", ""),
             ("passed", f"Pareto k-hat, {FIT}", "BG/NBD", "-0.03", "0.123 or less", "If it fails: what follows."),

@@ -110,6 +110,7 @@ def _check_file(path: Path, where: str) -> None:
 
 
 __all__ = [
+    "DEFAULT_LAYOUT",
     "ENCODINGS",
     "Layout",
     "Raw",
