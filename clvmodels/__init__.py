@@ -38,7 +38,7 @@ _MODULES: dict[str, tuple[str, ...]] = {  # in the order of the line
     "valuation.economics": ("Economics", "Referral", "Retention"),
     "valuation.valuation": ("Values", "value", "value_customers"),
     "valuation.scoring": ("score",),
-    "decisions": ("concentration", "gini", "losses", "payback", "rank"),
+    "decisions": ("concentration", "gini", "leaving", "losses", "payback", "rank"),
     "metrics": ("METRICS", "Judged"),
     "metrics.compare": ("compare",),
     "figures": ("FIGURES", "plot"),

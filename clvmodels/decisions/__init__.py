@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from clvmodels.decisions.concentration import concentration, gini
+from clvmodels.decisions.leaving import leaving
 from clvmodels.decisions.losses import losses
 from clvmodels.decisions.payback import payback
 from clvmodels.decisions.rank import rank
 
-__all__ = ["concentration", "gini", "losses", "payback", "rank"]
+__all__ = ["concentration", "gini", "leaving", "losses", "payback", "rank"]

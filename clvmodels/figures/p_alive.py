@@ -244,7 +244,7 @@ def numbers(tables: Tables, about: About) -> Numbers:
 FIGURE = Figure(
     "p_alive",
     "customers by silence and frequency, with lines of P(alive)",
-    "model",
+    "leave",
     "square",
     heading,
     table,

@@ -147,6 +147,12 @@ class Composed[P: Purchases](PurchaseModel):
             return super().chance_given_own(rows, theta, state, start, end)
         return self.lifetime.chance_given_own(rows, theta, state, start, end)
 
+    def silence_odds(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
+        # while the customer stays the lifetime tells nothing: it is independent of the purchases
+        at_last = self.on_calendar.operational_age(rows, rows["recency"], theta)
+        at_T = self.on_calendar.operational_age(rows, rows["T"], theta)
+        return self.purchases.count_probability(rows, at_last, theta, np.zeros(()), at_T - at_last)
+
     def count_probability(self, rows: Rows[Array], theta: Theta[Array], n: Array, t: float) -> Array:
         return self.lifetime.count_probability(self.on_calendar, rows, theta, np.asarray(n, dtype=float), t)
 

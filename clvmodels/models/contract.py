@@ -216,6 +216,17 @@ class PurchaseModel(Model):
             raise NotImplementedError(f"{self.title} tells no chance of a purchase in a later window")
         return 1.0 - self.count_probability(rows, theta, np.zeros(()), end)
 
+    def silence_odds(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
+        """P(no purchase in (t_x, T] | history up to t_x, a customer all the time): how usual so long a silence is for
+        somebody of this rhythm. [D, C]
+
+        Raises
+        ------
+        NotImplementedError
+            The model does not tell it.
+        """
+        raise NotImplementedError(f"{self.title} tells no odds of a silence")
+
     def dert_if_alive(self, rows: Rows[Array], theta: Theta[Array], discount_rate: float) -> Array:
         """Discounted expected residual transactions of a customer alive at T (`evaluate.dert`). [D, C]
 

@@ -276,6 +276,10 @@ class Discrete(PurchaseModel):
         discount = float(np.expm1(discount_rate))
         return self.chances.mean_chance(rows, T, theta) * self.lifetime.discounted_time(T, theta, discount)
 
+    def silence_odds(self, rows: Rows[Array], theta: Theta[Array]) -> Array:
+        at_last = rows["frequency" if self.chances.certain else "recency"]  # of a contract the last one of all so far
+        return self.chances.count_probability(rows, at_last, theta, np.zeros(()), rows["T"] - at_last)
+
     def count_probability(self, rows: Rows[Array], theta: Theta[Array], n: Array, t: float) -> Array:
         """Sum over k of P(takes part in exactly k of the m opportunities ahead) P(n purchases at k)."""
         n, T, m = np.asarray(n, dtype=float), np.asarray(rows["T"], dtype=float), int(whole(t))

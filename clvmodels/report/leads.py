@@ -5,7 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from clvmodels import words
-from clvmodels.figures import concentration, data_cleaning, model_comparison, payback, phrases, tracking, value_parts
+from clvmodels.figures import (
+    concentration,
+    data_cleaning,
+    leaving,
+    model_comparison,
+    p_alive,
+    payback,
+    phrases,
+    tracking,
+    value_parts,
+)
 from clvmodels.figures.concentration import share_range
 from clvmodels.figures.figure import row_of, rows_of
 from clvmodels.figures.top_odds import counts
@@ -77,6 +87,15 @@ def best(stored: Stored) -> str:
         f"{words.rate(stored.about.top_share)} by their worth; {words.count(sure_by_luck)} by what "
         f"{phrases.horizon(stored.about)} will bring, luck included."
     )
+
+
+def leave(stored: Stored) -> str:
+    """How much worth is at risk; without worth, of how many it is not known whether they have left."""
+    tables = stored.tables
+    if "leaving" in tables:
+        return leaving.lead(tables["leaving"], stored.about)
+    alive = tables["p_alive"]
+    return f"{p_alive.share_in_doubt(alive)} of {p_alive.of_whom(alive)} are in doubt: gone, or only silent."
 
 
 def spend(stored: Stored) -> str:
@@ -206,6 +225,7 @@ def _compared(entries: int, about: About, with_money: bool) -> str:
 LEADS = {
     "worth": worth,
     "best": best,
+    "leave": leave,
     "spend": spend,
     "strategy": strategy,
     "trust": trust,

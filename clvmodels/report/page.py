@@ -17,6 +17,7 @@ from clvmodels.report.stored import Stored
 CHAPTERS = {
     "worth": "What the base is worth",
     "best": "Who the best customers are",
+    "leave": "Who is about to leave",
     "spend": "How much may be spent",
     "strategy": "What the strategy does",
     "trust": "Can the forecast be trusted",

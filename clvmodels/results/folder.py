@@ -23,6 +23,7 @@ from clvmodels.results.tables import named, store_tables, write_atomically
 
 if TYPE_CHECKING:
     from clvmodels.customers.table import Split
+    from clvmodels.decisions.leaving import Leaving
     from clvmodels.decisions.losses import Losses
     from clvmodels.decisions.payback import Payback
     from clvmodels.kpis.indicators import Kpis
@@ -142,6 +143,8 @@ class Run:
     """The same of the last year of which all is known; see `accounts.last_year`."""
     losses: Losses | None = None
     """Who has lost money so far, and the odds that it goes on."""
+    leaving: Leaving | None = None
+    """Who may leave, and what is at risk with them."""
     payback: Payback | None = None
     """What a new customer of each channel costs and brings."""
     kpis: Kpis | None = None
@@ -196,6 +199,7 @@ def store(
         "customers": customers.set_index("customer_id"),
         "consolidated": run.consolidated,
         "profit": _profit(run),
+        "leaving": None if run.leaving is None else run.leaving.customers,
     }
     for name, table in by_customer.items():
         for ending in ("parquet", "csv"):

@@ -15,6 +15,7 @@ from clvmodels.accounts.profit_made import profit_made
 from clvmodels.config.experiment import Experiment, dump
 from clvmodels.customers.experience import consolidated
 from clvmodels.customers.unusable import with_unusable
+from clvmodels.decisions.leaving import leaving
 from clvmodels.decisions.losses import losses
 from clvmodels.decisions.payback import payback
 from clvmodels.errors import Problem, ResultsError
@@ -125,6 +126,7 @@ def run(
         )
 
         # -> decisions -> report: what these need is the run so far
+        result = _with_leaving(context, result)
         result = _with_profit_made(context, company, result)
         customers = _with_lifetime_value(customers, result)
         result = replace(result, checks=all_checks(result))
@@ -150,6 +152,15 @@ def _prepare(folder: Path) -> None:
         reason = error.strerror or str(error)
         known = "Name another folder"
         raise ResultsError(Problem(f"cannot write results here ({reason})", str(folder), known=known)) from error
+
+
+def _with_leaving(context: Context, result: Run) -> Run:
+    """The run with who may leave, and the worth that is at risk with them; without worth there is none."""
+    values = result.valued.values
+    if values is None:
+        return result
+    purchases, customers = result.valued.posteriors["purchases"], result.value_split.customers
+    return replace(result, leaving=leaving(purchases, customers, values, seed=context.experiment.seed))
 
 
 def _with_profit_made(context: Context, company: Company, result: Run) -> Run:

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from fakes.rolling import fake_learned, fake_rolling
 
+from clvmodels.decisions.leaving import Leaving
 from clvmodels.decisions.losses import losses
 from clvmodels.decisions.payback import Payback
 from clvmodels.decisions.rank import rank
@@ -162,6 +163,29 @@ def paybacks(groups: list[str]) -> Payback:
     return Payback(pd.DataFrame(rows), small, pd.DataFrame({"part": [], "write": []}, dtype="str"))
 
 
+def may_leave(worth: Values, rng: np.random.Generator) -> Leaving:
+    """Who may leave: half of those who are there now will be gone, each with odds of its own."""
+    count = len(worth.customer_id)
+    now, mean = rng.beta(0.8, 0.5, count), worth.worth.mean(axis=0)
+    stays = now * rng.uniform(0.5, 1.0, count)
+    silence = rng.gamma(1.0, 15.0, count)
+    columns = {
+        "silence": silence,
+        "silence_odds": np.exp(-silence / 12),
+        "p_alive": now,
+        "p_alive_then": stays,
+        "odds_of_leaving": 1 - stays,
+        "p_purchase": now * 0.8,
+        "next_q5": 1.0,
+        "next_q50": 8.0,
+        "next_q95": 30.0,
+        "worth": mean,
+        "value_at_risk": mean.clip(0.0) * (1 - stays),
+    }
+    table = pd.DataFrame(columns, index=pd.Index(worth.customer_id, name="customer_id"))
+    return Leaving(13.0, table.sort_values("value_at_risk", ascending=False))
+
+
 def so_far(revenue: pd.Series, rng: np.random.Generator) -> pd.DataFrame:
     """What each customer brought: parts as in the value to come, and what winning the customer cost."""
     gross = 0.3 * revenue
@@ -198,5 +222,6 @@ def with_company(run: Run, seed: int = 3) -> Run:
         payback=paybacks(groups),
         made=made,
         losses=losses(made, worth),
+        leaving=may_leave(worth, rng),
         rolling=fake_rolling(),
     )

@@ -14,6 +14,7 @@ import pandas as pd
 from fakes.run import ACCOUNT, CHECK_ROWS, about
 
 from clvmodels.customers.table import Customers, Holdout, Split
+from clvmodels.decisions.leaving import Leaving
 from clvmodels.decisions.losses import losses
 from clvmodels.decisions.rank import rank
 from clvmodels.futures.forecast import Futures
@@ -167,6 +168,31 @@ def made() -> pd.DataFrame:
     return table.assign(revenue=3 * table["gross margin"], purchases=2.0, profit=table.sum(axis=1))
 
 
+def may_leave(found: Values) -> Leaving:
+    """Who of the ten may leave in a quarter: c2 is late and in doubt, c9 late and gone; of c0 it is not known.
+
+    In the order of the value at risk: c1 0.5 of 100, c2 0.4, c3 0.9 of 50, ..., c9 costs money, and is no loss.
+    """
+    now = np.array([np.nan, 0.9, 0.6, 0.3, 0.95, 0.95, 0.95, 0.95, 0.95, 0.02])
+    then = np.array([np.nan, 0.5, 0.6, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.01])
+    silence_odds = np.array([0.6, 0.4, 0.05, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5, 0.01])
+    mean = found.worth.mean(axis=0, dtype=float)
+    next_purchase = {"next_q5": 0.5, "next_q50": 4.0, "next_q95": [*[20.0] * 9, np.nan]}
+    columns = {
+        "silence": np.arange(10.0),
+        "silence_odds": silence_odds,
+        "p_alive": now,
+        "p_alive_then": then,
+        "odds_of_leaving": 1 - then,
+        "p_purchase": 0.5,
+        **next_purchase,
+        "worth": mean,
+        "value_at_risk": mean.clip(0.0) * (1 - then),
+    }
+    table = pd.DataFrame(columns, index=pd.Index(PEOPLE, name="customer_id"))
+    return Leaving(13.0, table.sort_values("value_at_risk", ascending=False, kind="stable"))
+
+
 def worth_run(
     *,
     credit: float = 0.0,
@@ -180,7 +206,7 @@ def worth_run(
     valued = entry(values=worth, ranking=rank(worth, top_share=0.2))
     said = {"customers": len(PEOPLE), "draws": DRAWS, "parts": list(worth.parts) or ["gross margin"], **told}
     found = None if so_far is None else losses(so_far, worth)
-    return tiny_run(about=about(**said), valued=valued, made=so_far, losses=found)
+    return tiny_run(about=about(**said), valued=valued, made=so_far, losses=found, leaving=may_leave(worth))
 
 
 def forecast_run(**told: Any) -> Run:

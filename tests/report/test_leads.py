@@ -195,6 +195,14 @@ LEADS = {  # of each chapter: what is stored, and its sentence
         ("10 customers are surely among the best 20% by their worth; 2 by what 52 weeks will bring, luck included."),
     ),
     ("best", "nothing"): (nothing(), "A place in the list is a range, not a number."),
+    ("leave", "worth at risk"): (
+        of(worth_run(), "leaving"),
+        (
+            "41.0% of all worth is at risk with customers who may have left in 13 weeks; half of that with 2 "
+            "customers of 9."
+        ),
+    ),
+    ("leave", "without worth"): (ALIVE, "50.0% of customers are in doubt: gone, or only silent."),
     ("spend", "three channels"): (
         of_case("payback", "one sure, one late, one never"),
         (

@@ -21,7 +21,7 @@ from clvmodels.metrics.checks import as_table
 from clvmodels.report import svg, write_report
 from clvmodels.report.stored import read
 
-CHAPTERS = ["worth", "best", "spend", "strategy", "trust", "data", "model", "checks", "limits", "reproduce"]
+CHAPTERS = ["worth", "best", "leave", "spend", "strategy", "trust", "data", "model", "checks", "limits", "reproduce"]
 
 
 class Page(HTMLParser):
