@@ -21,7 +21,7 @@ import pandas as pd
 from ibis import _
 
 from clvmodels.accounts.bench import Bench
-from clvmodels.accounts.winning import ACQUISITION, WON_BY, channel_spending, events_of, people_of, shares
+from clvmodels.accounts.winning import ACQUISITION, channel_spending, events_of, people_of, shares
 from clvmodels.customers.purchases import of_purchases, orders_and_days
 from clvmodels.customers.table import Customers
 from clvmodels.customers.windows import Windows
@@ -277,7 +277,7 @@ class _Desk:
         if ACQUISITION in self.company.roles:
             events = self.events(ACQUISITION)
             yield self.entries(ACQUISITION, events, -events.amount.fill_null(0.0))
-        if len(self.company.channel_costs) and WON_BY in self.people.columns:
+        if (self.spending["won"] > 0).any():
             won = shares(self.people, self.spending)
             yield _entries(ACQUISITION, won, -won.share, "first", "first")
 

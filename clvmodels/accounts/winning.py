@@ -1,4 +1,5 @@
-"""What it costs to win customers: their own costs of acquisition, and those of the channels that won them."""
+"""What it costs to win customers: their own costs of acquisition, those of the channels that won them, and what was
+paid for prospects who were not won."""
 
 from __future__ import annotations
 
@@ -9,12 +10,14 @@ from ibis import _
 from clvmodels.accounts.bench import bench
 from clvmodels.customers.table import Customers
 from clvmodels.inference.effects import group_labels
-from clvmodels.sources.cleaning import EXACT
+from clvmodels.sources.cleaning import EXACT, union_of
 from clvmodels.sources.consolidation import Company
 
 ACQUISITION = "acquisition"
 CHANNEL = "channel"
 """The group column that costs by channel and month are shared out by."""
+EVERYBODY = "everybody"
+"""Instead of a channel: whom the costs of lost prospects of no known channel are shared out to."""
 WON_BY = "won_by"
 """The column of the book's people that names the channel."""
 
@@ -51,20 +54,54 @@ def events_of(company: Company, people: ibis.Table, source: str, end: pd.Timesta
 
 
 def channel_spending(company: Company, people: ibis.Table, end: pd.Timestamp) -> pd.DataFrame:
-    """Costs of channels up to a day: channel, month, amount, and `won`, how many of these customers they won in it.
+    """Costs of channels, and of prospects who were not won, up to a day: channel, month, amount, and `won`, how many of
+    these customers they won in it.
 
     people: customer_id, first, joined (month of the first purchase), and `WON_BY` where it is known
     """
-    costs = company.channel_costs
-    costs = costs[costs["month"] <= end]
+    has_channels = WON_BY in people.columns
+    costs = company.channel_costs if has_channels else company.channel_costs.iloc[:0]
+    costs = pd.concat([costs[costs["month"] <= end], costs_of_lost(company, end, has_channels)])
     costs = costs.groupby(["channel", "month"], as_index=False)["amount"].sum()
-    if costs.empty or WON_BY not in people.columns:
-        return costs.iloc[:0].assign(won=0)
-    won = people.group_by([WON_BY, "joined"]).agg(won=_.count()).execute()
+    if costs.empty:
+        return costs.assign(won=0)
+    by_month = people.group_by("joined").agg(won=_.count()).execute().assign(channel=EVERYBODY)
+    won = by_month
+    if has_channels:
+        by_channel = people.group_by([WON_BY, "joined"]).agg(won=_.count()).execute()
+        won = pd.concat([by_channel.rename(columns={WON_BY: "channel"}), by_month])
     won["month"] = pd.to_datetime(won["joined"]).astype("datetime64[us]")
-    won = won.rename(columns={WON_BY: "channel"}).drop(columns="joined")
-    spending = costs.merge(won, on=["channel", "month"], how="left")
+    spending = costs.merge(won.drop(columns="joined"), on=["channel", "month"], how="left")
     return spending.assign(won=spending["won"].fillna(0).astype(int))
+
+
+def prospects(company: Company, end: pd.Timestamp) -> ibis.Table:
+    """Those whose winning was paid for up to a day: customer_id, date (of the first cost; null where none tells it),
+    channel, cost, and `won`, whether they had ordered by then."""
+    first = company.transactions.table.filter(_.date <= ibis.date(end.date())).select("customer_id").distinct()
+    costs = company.events.filter(_.role == ACQUISITION, _.date.isnull() | (_.date <= ibis.date(end.date())))
+    by_prospect = costs.group_by("customer_id").agg(
+        date=_.date.min(), channel=_.detail.min(), cost=_.amount.cast(EXACT).sum().cast("float64")
+    )
+    joined = by_prospect.left_join(first.mutate(won=ibis.literal(True)), "customer_id")
+    return joined.select("customer_id", "date", "channel", "cost", won=joined.won.fill_null(False))
+
+
+def costs_of_lost(company: Company, end: pd.Timestamp, has_channels: bool) -> pd.DataFrame:
+    """What prospects cost who had not ordered by a day: channel, month, amount. They are shared out to those who were
+    won, as costs of channels are; what has no day counts in the first month of the data."""
+    nobody = pd.DataFrame(
+        {"channel": pd.Series(dtype="str"), "month": pd.Series(dtype="datetime64[us]"), "amount": 0.0}
+    )
+    if ACQUISITION not in company.roles:
+        return nobody
+    lost = prospects(company, end).filter(~_.won, _.cost != 0).execute()
+    if lost.empty:
+        return nobody
+    day = pd.to_datetime(lost["date"]).fillna(company.transactions.data_start)
+    month = day.dt.to_period("M").dt.to_timestamp().astype("datetime64[us]")
+    channel = lost["channel"].astype(object).where(lost["channel"].notna() & has_channels, EVERYBODY)
+    return pd.DataFrame({"channel": channel.astype("str"), "month": month, "amount": lost["cost"].astype(float)})
 
 
 def shares(people: ibis.Table, spending: pd.DataFrame) -> ibis.Table:
@@ -75,20 +112,32 @@ def shares(people: ibis.Table, spending: pd.DataFrame) -> ibis.Table:
         return people.select("customer_id", "first", share=ibis.literal(0.0)).limit(0)
     channel = shared["channel"].astype("str")
     month = shared["month"].dt.date
-    rows = pd.DataFrame({WON_BY: channel, "joined": month, "share": share})
-    won = people.inner_join(ibis.memtable(rows), [WON_BY, "joined"])
-    return won.select("customer_id", "first", "share")
+    rows = pd.DataFrame({"channel": channel, "joined": month, "share": share})
+    of_everybody = rows["channel"] == EVERYBODY
+    tables = []
+    if of_everybody.any():
+        won = people.inner_join(ibis.memtable(rows[of_everybody]), "joined")
+        tables.append(won.select("customer_id", "first", "share"))
+    if not of_everybody.all():
+        won = people.inner_join(
+            ibis.memtable(rows[~of_everybody].rename(columns={"channel": WON_BY})), [WON_BY, "joined"]
+        )
+        tables.append(won.select("customer_id", "first", "share"))
+    return union_of(tables)
 
 
 def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
-    """By channel: customers, and cost to win one: own costs and those of the channel, over the customers won.
+    """By channel: customers, and cost to win one: own costs, those of the channel and of the prospects that it did not
+    win, over the customers won. Without channels everybody is one.
 
     The channel's costs are those of all months from the first to the last in which one of these customers was won,
-    though a month may have won nobody.
+    though a month may have won nobody. What lost prospects of no known channel cost is shared out to all alike.
     """
     table = customers.table
-    label = group_labels(table[CHANNEL])
+    has_channels = CHANNEL in table
+    label = group_labels(table[CHANNEL]) if has_channels else pd.Series(EVERYBODY, index=table.index)
     size = label.value_counts()
+    lost = costs_of_lost(company, customers.observation_end, has_channels).groupby("channel")["amount"].sum()
     month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
     in_these_months = company.channel_costs["month"].between(month.min(), month.max())
     by_channel = company.channel_costs[in_these_months].groupby("channel")["amount"].sum()
@@ -97,6 +146,9 @@ def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
         own_costs = _own_costs(company, customers).reindex(table.index).fillna(0.0)
         by_channel = own_costs.groupby(label).sum()
         spent = spent + by_channel.reindex(size.index, fill_value=0.0)
+    spent = spent + lost.reindex(size.index, fill_value=0.0)
+    if has_channels:
+        spent = spent + lost.get(EVERYBODY, 0.0) * size / len(table)
     return pd.DataFrame({"customers": size, "cost": spent / size}).rename_axis("channel")
 
 

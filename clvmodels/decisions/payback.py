@@ -21,7 +21,7 @@ import pandas as pd
 
 from clvmodels import words
 from clvmodels.accounts.first_months import profit_of_first_days
-from clvmodels.accounts.winning import CHANNEL, costs_to_win
+from clvmodels.accounts.winning import ACQUISITION, CHANNEL, EVERYBODY, costs_to_win
 from clvmodels.customers.table import Customers
 from clvmodels.customers.windows import Windows
 from clvmodels.dates import DAYS_PER_UNIT
@@ -98,7 +98,7 @@ def payback(
         As `value` takes them. Each has to have been fitted `by="channel"`, or months and the most to pay are withheld:
         see `Payback.alike`.
     customers
-        With the group column `channel`.
+        With the group column `channel`; without it all are taken together, where a table tells of own costs.
     smallest
         Channels with fewer customers, and those after the 20th, are counted together and not judged.
     windows
@@ -107,12 +107,16 @@ def payback(
         Sampling checks that posteriors may have failed, by name: a FitError tells of others.
     """
     on_calendar = any(posterior.model.traits for posterior in posteriors.values())
-    if CHANNEL not in customers.table or on_calendar:
+    has_channels = CHANNEL in customers.table
+    if on_calendar or not (has_channels or ACQUISITION in company.roles):
         return None
     won = costs_to_win(company, customers)
     if not (won["cost"] > 0).any():
         return None
-    alike = pd.DataFrame(_alike_in_all_channels(posteriors), columns=["part", "write"], dtype="str")
+    if not has_channels:  # of one channel, which everybody came by, no part has to differ
+        customers = replace(customers, table=customers.table.assign(**{CHANNEL: EVERYBODY}))
+    differing = _alike_in_all_channels(posteriors) if has_channels else ()
+    alike = pd.DataFrame(differing, columns=["part", "write"], dtype="str")
     large, small = by_size(won, smallest)
     rule = _rule(economics, customers.time_unit)
     costs = [posterior.model for posterior in posteriors.values() if isinstance(posterior.model, Cost)]

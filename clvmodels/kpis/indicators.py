@@ -12,14 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import beta
 
 from clvmodels.accounts.bench import bench
 from clvmodels.accounts.entries import Terms
+from clvmodels.accounts.winning import ACQUISITION, prospects
 from clvmodels.customers.table import Customers
 from clvmodels.errors import ConfigError, Problem, unknown
 from clvmodels.kpis.cells import ALL, COHORT, Cells, cells, sum_up
 from clvmodels.kpis.migration import migration_of
-from clvmodels.kpis.periods import LENGTHS, Length, Period, quarter_of
+from clvmodels.kpis.periods import LENGTHS, Length, Period, places, quarter_of
 from clvmodels.kpis.satisfaction import PRIOR_ANSWERS, SCALES, Score, mean_score, net_promoter_score
 from clvmodels.sources.consolidation import Company
 
@@ -108,6 +110,12 @@ KPIS: dict[str, Kpi] = {
 }
 """By name, in the order of the table; satisfaction follows them, see `SCORES`."""
 
+CONVERSION: dict[str, str] = {
+    "prospects": "whose winning was first paid for in the period",
+    "conversion": "share of these who have ordered since, with a 90% interval; n is the number of prospects",
+}
+"""Of tables of acquisition that tell of prospects who were not won."""
+
 SCORES: dict[str, str] = {
     "nps": "net promoter score: percent who answered 9 or 10 less percent who answered 0 to 6",
     "nps mean": "mean of the NPS answers, 0 to 10",
@@ -163,6 +171,8 @@ def kpis(
             for kpi in KPIS:
                 rows += _rows(sums_by_label, name, kpi, sums.periods)
             rows += _scores(sums_by_label, name, sums.periods, prior_answers)
+            if name == ALL:
+                rows += _conversion(company, customers, sums.periods)
         migration = migration_of(sums, value_groups, workbench)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table[~_unborn(table)].reset_index(drop=True), migration
@@ -186,6 +196,25 @@ def _rows(cells: Cells, by: str, kpi: str, periods: list[Period]) -> Iterator[tu
             value = float(values.at[label, place])
             n = float(numbers.at[label, place])
             yield period.name, by, label, kpi, value, np.nan, np.nan, n, period.whole
+
+
+def _conversion(company: Company, customers: Customers, periods: list[Period]) -> Iterator[tuple]:
+    """Of the prospects of each period how many have ordered since, with Jeffreys' interval; none where all have."""
+    if ACQUISITION not in company.roles:
+        return
+    table = prospects(company, customers.observation_end).execute()
+    if table["won"].all():
+        return
+    day = pd.to_datetime(table["date"]).fillna(company.transactions.data_start)
+    place = places(day, periods).clip(0)  # winning is paid for before the first order
+    for number, period in enumerate(periods):
+        won = table.loc[place == number, "won"]
+        n, successes = len(won), int(won.sum())
+        if not n:
+            continue
+        lower, upper = beta.ppf([0.05, 0.95], successes + 0.5, n - successes + 0.5)
+        yield period.name, ALL, ALL, "prospects", float(n), np.nan, np.nan, float(n), period.whole
+        yield period.name, ALL, ALL, "conversion", successes / n, lower, upper, float(n), period.whole
 
 
 def _scores(cells: Cells, by: str, periods: list[Period], prior: float) -> Iterator[tuple]:

@@ -393,7 +393,15 @@ def _customers_without_orders(
     if not count:
         return []
     have, they_are = words.agreeing(count, "has", "have"), words.agreeing(count, "it is", "they are")
-    return [f"{words.counted(count, 'customer')} of the tables {have} no order: {they_are} in no model"]
+    text = f"{words.counted(count, 'customer')} of the tables {have} no order: {they_are} in no model"
+    lost = events.filter(_.role == "acquisition").anti_join(transactions.table, "customer_id")
+    cost = lost.aggregate(prospects=lost.customer_id.nunique(), cost=lost.amount.sum().fill_null(0.0)).execute()
+    prospects, spent = int(cost["prospects"].iloc[0]), float(cost["cost"].iloc[0])
+    if spent:
+        were = words.agreeing(prospects, "was", "were")
+        text += f"; {words.counted(prospects, 'prospect')} of these {were} not won, and what that cost, {spent:,.2f}, "
+        text += "counts to those who were"
+    return [text]
 
 
 def _events_after_orders(transactions: Transactions, events: ibis.Table) -> list[str]:
