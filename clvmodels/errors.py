@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ class FitError(ClvError):
 
 class ResultsError(ClvError):
     """A stored posterior or results folder that is missing, damaged or of another schema version."""
+
+
+def unwritable(path: os.PathLike[str] | str, error: Exception) -> ResultsError:
+    """The error of a file that could not be written: a full disk, a folder for reading only; with the room there is."""
+    place = Path(path)
+    folder = next((parent for parent in place.absolute().parents if parent.is_dir()), place.absolute().parent)
+    reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    try:
+        room = f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB are free on its disk"
+    except OSError:
+        room = "its disk does not answer"
+    known = f"Make room, or name another folder: {room}. Nothing half-written is left"
+    return ResultsError(Problem("cannot be written", str(path), str(reason)[:200], known))
 
 
 def unknown(kind: str, name: object, known: Iterable[str], where: str = "") -> Problem:

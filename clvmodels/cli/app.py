@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a sampling check failed, 2 the input cannot be meant as i
 from __future__ import annotations
 
 import shlex
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from clvmodels.cli.arguments import (
     read_header,
     read_k,
 )
-from clvmodels.errors import ClvError, ConfigError, unknown
+from clvmodels.errors import ClvError, ConfigError, unknown, unwritable
 
 if TYPE_CHECKING:
     from clvmodels.config.experiment import Experiment
@@ -46,6 +47,11 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except ClvError as error:
             err.print(Text(str(error), style="red"), soft_wrap=True)
+            raise typer.Exit(BAD_INPUT) from error
+        except OSError as error:  # of what a disk does not take; libraries say it in words of their own
+            err.print(
+                Text(str(unwritable(error.filename or tempfile.gettempdir(), error)), style="red"), soft_wrap=True
+            )
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
             err.print(

@@ -19,12 +19,13 @@ import pandas as pd
 import xarray as xr
 
 from clvmodels.draws import Array
-from clvmodels.errors import Problem, ResultsError
+from clvmodels.errors import Problem, ResultsError, unwritable
 from clvmodels.inference import attempts as refused
 from clvmodels.inference.attempts import Attempt, OtherK
 from clvmodels.inference.effect_problems import check_columns
 from clvmodels.inference.effects import Effect, moved, multiplies, raises
 from clvmodels.inference.samplers.checks import Check
+from clvmodels.inference.stored import SUM, SUMMED, check_content, content_sum, damaged
 from clvmodels.inference.terms import Scale, Term, make_terms
 from clvmodels.models import Model, get_model
 from clvmodels.models.prior import Prior, unit_factor
@@ -207,12 +208,17 @@ class Posterior[M: Model]:
     def save(self, path: str | Path) -> Path:
         """Write a NetCDF file, whole or not at all; `load` reads it."""
         path = Path(path)
-        tree = self.data.copy()
-        tree.attrs |= {"schema_version": SCHEMA_VERSION, "clvmodels": json.dumps(self._about())}
-        path.parent.mkdir(parents=True, exist_ok=True)
+        tree, about = self.data.copy(), json.dumps({**self._about(), SUMMED: True})
+        tree.attrs |= {"schema_version": SCHEMA_VERSION, "clvmodels": about, SUM: content_sum(tree, about)}
         part = path.with_name(path.name + ".tmp")
-        tree.to_netcdf(part, engine="netcdf4")
-        part.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tree.to_netcdf(part, engine="netcdf4")
+            part.replace(path)
+        except (OSError, RuntimeError) as error:  # of a full disk NetCDF says the latter
+            raise unwritable(path, error) from error
+        finally:
+            part.unlink(missing_ok=True)
         return path
 
     def _about(self) -> dict[str, Any]:
@@ -245,13 +251,21 @@ def load(path: str | Path) -> Posterior:
     Raises
     ------
     ResultsError
-        No such file, not a posterior of this package, or another schema version.
+        No such file, not a posterior of this package, a damaged one, or another schema version.
     """
     path = Path(path)
-    where = str(path)
     tree = _read_tree(path)
-    about = json.loads(tree.attrs["clvmodels"])
+    try:
+        return _posterior(tree, str(path))
+    except (KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
+        raise damaged(path, error) from error
+
+
+def _posterior(tree: xr.DataTree, where: str) -> Posterior:
+    text = tree.attrs["clvmodels"]
+    about = json.loads(text)
     model = get_model(about["model"], about["options"], where)
+    check_content(tree, text, about.get(SUMMED, False), where)
     stated = about["priors"]
     return Posterior(
         model=model,
@@ -277,7 +291,7 @@ def _read_tree(path: Path) -> xr.DataTree:
     try:
         with xr.open_datatree(path, engine="netcdf4") as opened:
             tree = opened.load()
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged file may end in any error of its readers
         raise ResultsError(Problem(f"this is not a readable NetCDF file ({error})", str(path))) from error
     version = tree.attrs.get("schema_version")
     if version != SCHEMA_VERSION or "clvmodels" not in tree.attrs:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clvmodels.errors import ConfigError, Problem, unknown
+from clvmodels.errors import ConfigError, Problem, unknown, unwritable
 
 FORMATS = (".csv", ".parquet")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -27,16 +27,19 @@ def write_table(table: pd.DataFrame, path: Path) -> Path:
     when it is complete. Raises ConfigError for another ending.
     """
     check_format(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".parquet":
             table.to_parquet(unfinished)
         else:
             harmless(table.reset_index()).to_csv(unfinished, index=False)
         unfinished.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            unfinished.unlink(missing_ok=True)
     return path
 
 

@@ -97,3 +97,60 @@ def test_groups_move_the_parameter_and_new_groups_are_fresh_draws():
     assert np.array_equal(backwards, alpha)
     with pytest.raises(ConfigError, match="channel"):
         posterior.theta(table_of())
+
+
+def test_a_posterior_of_which_a_bit_has_changed_is_refused_and_never_in_another_way(tmp_path):
+    """Some bits change a draw and nothing else; others end in any error of the readers."""
+    whole = bytearray(grouped_posterior().save(tmp_path / "p.nc").read_bytes())
+    rng = np.random.default_rng(5)
+    original = load(tmp_path / "p.nc")
+    for place in rng.choice(len(whole), size=60, replace=False):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(rng.integers(8))
+        (tmp_path / "q.nc").write_bytes(changed)
+        try:
+            again = load(tmp_path / "q.nc")
+        except (ResultsError, ConfigError):
+            continue
+        assert all(np.array_equal(again.stacked(name), original.stacked(name)) for name in ("r", "alpha_by_channel"))
+        assert again.checks == original.checks and again.groups == original.groups
+
+
+def test_a_changed_draw_a_missing_field_and_draws_of_no_model_are_told(tmp_path):
+    def changed(change) -> str:
+        tree = xr.open_datatree(grouped_posterior().save(tmp_path / "p.nc")).load()
+        about = json.loads(tree.attrs["clvmodels"])
+        change(tree, about)
+        tree.attrs["clvmodels"] = json.dumps(about)
+        tree.to_netcdf(tmp_path / "q.nc")
+        with pytest.raises(ResultsError) as error:
+            load(tmp_path / "q.nc")
+        return str(error.value)
+
+    def draw(tree, about, value, keep=("summed",)):
+        for name in keep:
+            about.pop(name, None)
+        tree["posterior"]["r"][0, 0] = value
+
+    assert "its content is not what was written" in changed(lambda tree, about: draw(tree, about, 0.5, keep=()))
+    assert "its content is not what was written" in changed(lambda tree, about: about.update(seed=2))
+    for value in (np.nan, np.inf, 1e300):
+        assert "draws of 'r' are not finite" in changed(lambda tree, about, v=value: draw(tree, about, v))
+    assert "was not written in full; got KeyError: 'priors'" in changed(
+        lambda tree, about: (about.pop("summed"), about.pop("priors"))
+    )
+    assert "was not written in full" in changed(lambda tree, about: (about.pop("summed"), about.update(checks=7)))
+
+
+def test_a_disk_that_takes_nothing_is_named_and_nothing_is_left(tmp_path, monkeypatch):
+    def full(self, *args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", full)
+    with pytest.raises(
+        ResultsError, match="No space left on device. Make room, or name another folder: .* MB are free"
+    ):
+        grouped_posterior().save(tmp_path / "p.nc")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ResultsError, match="cannot be written"):
+        grouped_posterior().save("/proc/none/p.nc")
