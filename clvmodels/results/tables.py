@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 from pandas.api import types as dtypes
 
-from clvmodels.errors import Problem, ResultsError
+from clvmodels.errors import Problem, ResultsError, unwritable
 
 SCHEMA = "schema.json"
 TEXT, INTEGER, NUMBER, TRUTH, DATE = "text", "integer", "number", "truth", "date"
@@ -26,8 +26,12 @@ AGAIN = "Run the experiment again; what was fitted is kept"
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     part = path.with_name(path.name + ".tmp")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
 
 
 def store_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:

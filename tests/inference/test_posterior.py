@@ -148,7 +148,7 @@ def test_a_disk_that_takes_nothing_is_named_and_nothing_is_left(tmp_path, monkey
 
     monkeypatch.setattr(xr.DataTree, "to_netcdf", full)
     with pytest.raises(
-        ResultsError, match="No space left on device. Make room, or name another folder: .* MB are free"
+        ResultsError, match=r"No space left on device. Make room, or name another folder: .* MB are free"
     ):
         grouped_posterior().save(tmp_path / "p.nc")
     assert not list(tmp_path.iterdir())
