@@ -54,9 +54,10 @@ class Payback(NamedTuple):
     channels: pd.DataFrame
     """A row a channel that is large enough to be judged, the largest first: channel, customers, cost (to win one
     customer), cohort (customers whose first `rule` months are known), made (what one of them made in these, before the
-    cost to win; missing where there are none), q5 to q95 (months until the cost is covered; infinite beyond the
-    horizon), rule (months), odds (of being covered by then), most_q5 to most_q95 (value of a new customer over the
-    horizon before the cost to win), horizon (months). Months, odds and most are missing where a part is in `alike`."""
+    cost to win; missing where there are none), made_error (its standard error; missing below two), q5 to q95 (months
+    until the cost is covered; infinite beyond the horizon), rule (months), odds (of being covered by then), most_q5 to
+    most_q95 (value of a new customer over the horizon before the cost to win), horizon (months). Months, odds and most
+    are missing where a part is in `alike`."""
     small: pd.DataFrame
     """One row of the channels that are not judged, together: channels, customers, cost; none where all are."""
     alike: pd.DataFrame
@@ -156,9 +157,11 @@ def _rule(economics: Economics, time_unit: str) -> float:
 def with_past(channels: pd.DataFrame, made: pd.Series, customers: Customers) -> pd.DataFrame:
     """The channels with `cohort` and `made`, of the profit that past customers made in their first months."""
     label = group_labels(customers.table.loc[made.index, CHANNEL])
-    by_channel = made.groupby(label).agg(["size", "mean"]).reindex(channels["channel"])
+    by_channel = made.groupby(label).agg(["size", "mean", "sem"]).reindex(channels["channel"])
     return channels.assign(
-        cohort=by_channel["size"].fillna(0).astype(int).to_numpy(), made=by_channel["mean"].to_numpy(dtype=float)
+        cohort=by_channel["size"].fillna(0).astype(int).to_numpy(),
+        made=by_channel["mean"].to_numpy(dtype=float),
+        made_error=by_channel["sem"].to_numpy(dtype=float),
     )
 
 

@@ -34,8 +34,7 @@ def table(run: Run) -> Tables | None:
     groups, inside = [], []
     for money in judgement.judged.money.values():
         groups += [{"money": money.name, **row} for row in money.fifths.groups]
-        count = money.fifths.inside
-        inside.append({"money": money.name, **count._asdict(), "holds": count.holds})
+        inside.append({"money": money.name, **money.fifths.inside._asdict(), "holds": money.fifths.holds})
     return Tables(pd.DataFrame(groups), pd.DataFrame(inside))
 
 
@@ -70,7 +69,7 @@ def describe(tables: Tables, about: About) -> Words:
 def _other_failures(tables: Tables) -> str:
     """Kinds that are not drawn and fail."""
     failing = [row.money for row in tables.inside.iloc[:-1].itertuples() if not row.holds]
-    return f" Too few groups hold for {words.listing(failing)} as well." if failing else ""
+    return f" The groups fail for {words.listing(failing)} as well." if failing else ""
 
 
 def _step_of(row: pd.Series, name: str) -> str:

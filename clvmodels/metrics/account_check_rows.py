@@ -20,6 +20,10 @@ SHARE_ALLOWED = 0.01
 BY_CHANCE = 2.576
 """The normal quantile that leaves 1% on both sides together."""
 LEAST_IN_COHORT = 30
+MIDDLE_90 = 1.645
+"""The normal quantile that leaves 10% on both sides together."""
+SAME_MONTHS = 1.1
+"""Up to this many times the first months a horizon is as long as they are."""
 
 
 def part_shares(parts: Mapping[str, Array], sales: Array, accounts: pd.DataFrame) -> list[CheckRow]:
@@ -97,3 +101,33 @@ def cohorts(sales: Array, years: float, first_purchase: pd.Series, accounts: pd.
     note = f"most: {ratio.idxmax()}, {ratio.max():.2f} times its last year"
     result = decided(not grows.any(), otherwise="look")
     return CHECKS["cohorts"].row(result, value=int(grows.sum()), of=len(sums), at_most=0, note=note)
+
+
+def past_of_channels(channels: pd.DataFrame) -> CheckRow | None:
+    """How many channels' past customers made in their first months what is told of new ones; None where no channel has
+    enough of them, or the value looks further ahead than their first months.
+
+    A mean of past customers varies by chance, and what is told is a range: 90 of 100 are to lie within both together,
+    as many as in 99 of 100 sound forecasts, and none farther off than chance takes any in as many.
+
+    Parameters
+    ----------
+    channels
+        Of `decisions.payback`: channel, cohort, made and made_error, rule and horizon (months), most_q5 to most_q95.
+    """
+    from scipy.stats import binom, norm
+
+    looks_as_far = channels["horizon"] <= SAME_MONTHS * channels["rule"]
+    known = channels[looks_as_far & channels["most_q50"].notna() & (channels["cohort"] >= LEAST_IN_COHORT)]
+    if known.empty:
+        return None
+    half_width = (known["most_q95"] - known["most_q5"]) / 2
+    allowed = np.hypot(half_width, MIDDLE_90 * known["made_error"])
+    distance = (known["made"] - known["most_q50"]).abs() / allowed
+    is_inside = distance <= 1.0
+    count, least = int(is_inside.sum()), float(binom.ppf(0.01, len(known), 0.9))
+    farthest_by_chance = norm.ppf(1 - 0.01 / (2 * len(known))) / MIDDLE_90
+    farthest = known.loc[distance.idxmax(), "channel"]
+    note = "" if is_inside.all() else f"farthest: {farthest}"
+    result = decided(count >= least, bool(distance.max() <= farthest_by_chance))
+    return CHECKS["payback_past"].row(result, value=count, of=len(known), at_least=least, note=note)

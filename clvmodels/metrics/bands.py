@@ -5,6 +5,7 @@ Figures read their rules here, and the command line reads figures: what loads sl
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,28 @@ def inside_count(draws: NDArray, actual: NDArray) -> InsideCount:
     limit = float(np.quantile(count_in_draws, ONE_SIDED, method="lower"))
     expected = float(count_in_draws.mean())
     return InsideCount(int(is_inside.sum()), expected, limit, draws.shape[1])
+
+
+def how_far_beyond_chance(draws: NDArray, actual: NDArray) -> float:
+    """How far the farthest of several numbers lies from its mean, in standard deviations of its own, over what the
+    farthest of them does in all but 1% of the model's own draws; 1 is at that limit.
+
+    Parameters
+    ----------
+    draws
+        [draw, number]
+    actual
+        [number]
+    """
+    mean, spread = draws.mean(axis=0), draws.std(axis=0)
+    varies = spread > SLACK * np.abs(mean)
+    if not np.allclose(actual[~varies], mean[~varies]):
+        return math.inf  # where the model is sure, and wrong
+    if not varies.any():
+        return 0.0
+    distance_in_draws = np.abs(draws - mean)[:, varies] / spread[varies]
+    distance = np.abs(actual - mean)[varies] / spread[varies]
+    return float(distance.max() / np.quantile(distance_in_draws.max(axis=1), CHANCE))
 
 
 def points_outside(curve: pd.Series, lower: pd.Series, upper: pd.Series) -> pd.Series:

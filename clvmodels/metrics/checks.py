@@ -136,7 +136,8 @@ def _count_of(row: Any) -> str:
 
 
 def _count_of_with_note(row: Any) -> str:
-    return f"{_count_of(row)} ({words.label(row.note, 60)})"
+    has_note = isinstance(row.note, str) and row.note  # what is empty is not known, once it was stored
+    return f"{_count_of(row)} ({words.label(row.note, 60)})" if has_note else _count_of(row)
 
 
 def _count_at_most(row: Any) -> str:
@@ -316,7 +317,7 @@ _MEMBERS = (
         title="Fifths of customers by forecast {money} inside their 90% interval",
         consequence="Customers of high or of low forecast bring more or less than was forecast of them",
         remedy="See which fifths: spend, margin or returns may go with how often a customer buys",
-        value_text=_count_of,
+        value_text=_count_of_with_note,
         limit_text=_or_more,
     ),
     Check(
@@ -401,6 +402,15 @@ _MEMBERS = (
         remedy="See whether purchases grew with a season or a campaign; give the model the calendar of all customers",
         value_text=_count_of_with_note,
         limit_text=_count_at_most,
+    ),
+    Check(
+        code="payback_past",
+        kind="forecast",
+        title="Channels whose past customers made what is told of new ones",
+        consequence="What new customers are said to be worth is off from what past ones made: do not pay by it",
+        remedy="See which channels, and whether their customers, prices or costs have changed",
+        value_text=_count_of_with_note,
+        limit_text=_or_more,
     ),
     Check(
         code="frequency_and_spend",

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvmodels.draws import BLOCK_ELEMENTS, Array, group_means, quantiles, slices, total
-from clvmodels.metrics.bands import InsideCount, inside_count
+from clvmodels.metrics.bands import InsideCount, how_far_beyond_chance, inside_count
 from clvmodels.metrics.crps import fair_crps
 from clvmodels.metrics.judgement import side_of
 from clvmodels.metrics.pit import randomised_places, surplus_curve
@@ -35,11 +35,19 @@ class Fifths(NamedTuple):
     """Customers in five groups by their forecast, the lowest first.
 
     `groups` has a row a group: fifth (1 to 5), customers, actual (mean of what came), q5 to q95 of the forecast of that
-    mean, and on which `side` of its 90% interval the actual one lies.
+    mean, and on which `side` of its 90% interval the actual one lies. `inside` counts these. Of so few groups half may
+    lie outside by chance, none of them far: `beyond` is how far the farthest lies from its median, over what chance
+    takes the farthest of five to.
     """
 
     groups: list[dict[str, Any]]
     inside: InsideCount
+    beyond: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether enough lie inside, and none too far outside."""
+        return self.inside.holds and self.beyond <= 1.0
 
 
 class Capture(NamedTuple):
@@ -197,7 +205,7 @@ class Money:
             forecast = quantiles(draws[:, place])
             row = {"fifth": place + 1, "customers": int(sizes[place]), "actual": float(actual[place])}
             rows.append(row | forecast | {"side": side_of(row["actual"], forecast)})
-        return Fifths(rows, inside_count(draws, actual))
+        return Fifths(rows, inside_count(draws, actual), how_far_beyond_chance(draws, actual))
 
     @cached_property
     def has_shares(self) -> bool:

@@ -123,7 +123,10 @@ def _sentences(stored: Stored) -> Iterator[str]:
         )
     if "top_odds" in tables:
         best = counts(tables["top_odds"])
-        yield f"{words.counted(best['sure'], 'is', 'are')} surely among the best {words.count(best['top'])}."
+        if wrongly := totals.named_wrongly(stored):
+            yield f"Who is among the best {words.count(best['top'])} {totals.NOT_TOLD}: {wrongly}."
+        else:
+            yield f"{words.counted(best['sure'], 'is', 'are')} surely among the best {words.count(best['top'])}."
     if "tracking" in tables and not total_is_broken:  # the holdout's money was told already
         purchases = row_of(tables["tracking"].total)
         came = words.counted(purchases.actual, "purchase")
@@ -169,6 +172,8 @@ def _sure(stored: Stored) -> Answer | None:
         return None
     best = counts(stored.tables["top_odds"])
     title = f"Surely in the {phrases.top(stored.about)}"
+    if wrongly := totals.named_wrongly(stored):
+        return Answer(title, "not told", f"{words.capital(wrongly)}.", "top_odds", "Who")
     note = f"{words.count(best['doubt'])} more cannot be told apart."
     return Answer(title, f"{words.count(best['sure'])} of {words.count(best['top'])}", note, "top_odds", "Who")
 
@@ -180,6 +185,10 @@ def _pay_at_most(stored: Stored) -> Answer | None:
     if payback.is_withheld(tables):
         parts = words.counted(len(tables.alike), "part")
         note = f"{parts} of value {words.agreeing(len(tables.alike), 'takes', 'take')} all channels as alike."
+        return Answer(title, "not told", note, "payback", "Why")
+    past = totals.failed(stored, "payback_past")
+    if past is not None:
+        note = f"past customers made what is told in {words.count(past.value)} of {words.count(past.of)} channels."
         return Answer(title, "not told", note, "payback", "Why")
     dear, channels = len(payback.too_dear(tables)), words.counted(len(tables.channels), "channel")
     cost = words.agreeing(dear, "costs", "cost")

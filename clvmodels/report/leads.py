@@ -33,7 +33,7 @@ JUDGED = (
     ("money_total", ("money_total",), "money in total"),
     ("money_fifths", ("money_fifths",), "money by fifths"),
     ("money_pit", ("money_pit", "money_pit_share", "money_crps"), "a customer's money"),
-    ("money_capture", ("money_capture",), "the share that the best bring"),
+    ("money_capture", ("money_capture", "best_named"), "who the best are"),
 )
 """What the forecast is judged for: the figure that shows it, the checks that decide, its name in a sentence. It holds
 where none of them failed."""
@@ -80,6 +80,8 @@ def best(stored: Stored) -> str:
     """How many are surely among the best, by worth and by what luck leaves of it."""
     if "top_odds" not in stored.tables:
         return "A place in the list is a range, not a number."
+    if wrongly := totals.named_wrongly(stored):
+        return f"Who is surely among the best {totals.NOT_TOLD}: {wrongly}."
     sure = counts(stored.tables["top_odds"])["sure"]
     sure_by_luck = counts(stored.tables["top_odds"], "realised")["sure"]
     return (
@@ -101,7 +103,13 @@ def leave(stored: Stored) -> str:
 def spend(stored: Stored) -> str:
     """What may be paid for a new customer."""
     tables = stored.tables.get("payback")
-    return "What may be spent, and on whom." if tables is None else payback.lead(tables, stored.about)
+    if tables is None:
+        return "What may be spent, and on whom."
+    past = totals.failed(stored, "payback_past")
+    if past is not None:
+        channels = f"{words.count(past.value)} of {words.counted(past.of, 'channel')}"
+        return f"What may be paid {totals.NOT_TOLD}: past customers made what is told of new ones in {channels} only."
+    return payback.lead(tables, stored.about)
 
 
 def strategy(stored: Stored) -> str:

@@ -34,6 +34,25 @@ def is_broken(stored: Stored) -> bool:
     return not rows_of(checks, code="money_total", entry=stored.about.recommended, result="failed").empty
 
 
+def failed(stored: Stored, code: str) -> pd.Series | None:
+    """The row of a check of the recommended entry, where it failed."""
+    checks = stored.tables.get("checks")
+    if checks is None:
+        return None
+    rows = rows_of(checks, code=code, entry=stored.about.recommended, result="failed")
+    return None if rows.empty else rows.iloc[0]
+
+
+def named_wrongly(stored: Stored) -> str:
+    """How many of those who were forecast best were among the best, and how many were forecast to be; empty where as
+    many were."""
+    row = failed(stored, "best_named")
+    if row is None:
+        return ""
+    came = f"of {words.count(row.of)} forecast best {words.count(row.value)} were"
+    return f"{came}, {words.count(row.at_least)} or more was forecast"
+
+
 def instead(stored: Stored) -> str:
     """What stands in the place of a total that may not be told, without its full stop."""
     about, row = stored.about, sold(stored)

@@ -147,6 +147,14 @@ def accounts(run: Run) -> Iterator[CheckRow]:
     yield from _recommended(run, rows)
 
 
+def channels(run: Run) -> Iterator[CheckRow]:
+    """Where it is told what may be paid for a customer of each."""
+    if run.payback is None or run.payback.withheld:
+        return
+    row = account_check_rows.past_of_channels(run.payback.channels)
+    yield from _recommended(run, [] if row is None else [row])
+
+
 def data(run: Run) -> Iterator[CheckRow]:
     """What is suspicious in the orders, and what both summaries of the data warned of."""
     doubts = () if run.company is None else run.company.transactions.doubts
@@ -167,6 +175,7 @@ ORDER: dict[str, Callable[[Run], Iterator[CheckRow]]] = {
     "elpd_agrees": elpd_agrees,
     "chosen_k": chosen_k,
     "accounts": accounts,
+    "channels": channels,
     "frequency_and_spend": frequency_and_spend,
     "data": data,
 }

@@ -52,6 +52,7 @@ NUMBERS = [
     row("chosen_k", value=2, at_most=3, note="1: −12 ± 3; 4: −5 ± 2"),
     row("part_share", value=-0.0411, at_least=-0.076, at_most=-0.05),
     row("cohorts", value=1, of=4, at_most=0, note="most: 2023Q2, 2.00 times its last year"),
+    row("payback_past", value=4, of=5, at_least=3, note="farthest: Social"),
     row("frequency_and_spend", value=-0.168, lower=-0.215, upper=0.114, at_least=-0.1, at_most=0.1),
     row("data_doubt", value=3, of=301, at_most=0),
     row("data_warning")._replace(check="3 rows are late"),
@@ -207,6 +208,14 @@ CASES = {
                 BEST,
                 "1 of 4 (most: 2023Q2, 2.00 times its last year)",
                 "0",
+                "",
+            ),
+            (
+                "passed",
+                "Channels whose past customers made what is told of new ones",
+                BEST,
+                "4 of 5 (farthest: Social)",
+                "3 or more",
                 "",
             ),
             (

@@ -28,8 +28,9 @@ CASES = {
             "forecast to the highest. Dots: what came; boxes: 50% and 90% intervals of the mean."
         ),
         caption=(
-            "In 0 of 5 groups the mean that came lies inside the 90% interval; 4.5 are expected. The best "
-            "group brought 120 a customer where 182 to 218 was forecast."
+            "In 0 of 5 groups the mean that came lies inside the 90% interval; 4.5 are expected: **this check "
+            "fails**. The best group brought 120 a customer where 182 to 218 was forecast. The groups fail for spend "
+            "as well."
         ),
         alt="Means that came, from 20.0 to 120, and forecast boxes by fifths; 0 of 5 inside.",
         titles=("Money and fifth", "Customers", "Came", "Forecast", "90% interval"),
@@ -84,5 +85,5 @@ def test_kinds_that_are_not_drawn_and_fail_are_named():
     tables = figure.table(run)
     spend_fails = tables._replace(inside=tables.inside.assign(holds=[False, True]))
     spend_holds = tables._replace(inside=tables.inside.assign(holds=[True, False]))
-    assert figure.words(spend_fails, run.about).caption.endswith(" Too few groups hold for spend as well.")
+    assert figure.words(spend_fails, run.about).caption.endswith(" The groups fail for spend as well.")
     assert "as well" not in figure.words(spend_holds, run.about).caption

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvmodels.metrics.account_check_rows import cohorts, part_shares
+from clvmodels.metrics.account_check_rows import cohorts, part_shares, past_of_channels
 
 
 def accounts(revenue, **parts) -> pd.DataFrame:
@@ -65,3 +65,29 @@ def test_chance_is_allowed_to_a_cohort():
     lumpy = np.zeros(40)
     lumpy[0] = 400.0
     assert cohorts(np.full(40, 20.0), 1.0, first, accounts(lumpy)).result == "passed"
+
+
+def channels(**columns) -> pd.DataFrame:
+    """Three channels of which new customers are told to be worth 40 to 60 in twelve months."""
+    told = {"cohort": 100, "made_error": 3.0, "rule": 12.0, "horizon": 12.0}
+    told |= {"most_q5": 40.0, "most_q50": 50.0, "most_q95": 60.0}
+    return pd.DataFrame({"channel": ["A", "B", "C"], **told, **columns})
+
+
+def test_past_customers_of_channels_beside_what_is_told_of_new_ones():
+    """What is allowed: 10 and 1.645 standard errors of 3 together, 11.15."""
+    row = past_of_channels(channels(made=[50.0, 61.0, 39.0]))
+    assert (row.result, row.value, row.of, row.at_least, row.note) == ("passed", 3, 3, 1, "")
+    row = past_of_channels(channels(made=[50.0, 62.0, 30.5]))  # up to 50 - 2.94 / 1.645 * 11.15 = 30.1 by chance
+    assert (row.result, row.value, row.note) == ("passed", 1, "farthest: C")
+    one_far, all_outside = ([50.0, 50.0, 21.0], [62.0, 62.0, 38.0])
+    for made in (one_far, all_outside):
+        row = past_of_channels(channels(made=made))
+        assert row.result == "failed" and "do not pay by it" in row.consequence
+
+
+def test_channels_of_few_past_customers_or_of_a_longer_time_are_not_compared():
+    assert past_of_channels(channels(made=0.0, cohort=29)) is None
+    assert past_of_channels(channels(made=0.0, horizon=24.0)) is None
+    assert past_of_channels(channels(made=0.0, most_q50=np.nan)) is None
+    assert past_of_channels(channels(made=[50.0, 50.0, 0.0], cohort=[100, 100, 0])).of == 2

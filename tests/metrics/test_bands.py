@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from clvmodels.metrics import bands
-from clvmodels.metrics.bands import inside_count, isotonic_line, uniform_band
+from clvmodels.metrics.bands import how_far_beyond_chance, inside_count, isotonic_line, uniform_band
 from clvmodels.metrics.judgement import frequency_groups, side_of
 
 
@@ -91,3 +92,16 @@ def test_groups_by_frequency_are_of_ten_or_more_and_cover_everyone():
 )
 def test_a_number_on_the_end_of_its_interval_is_inside(actual, side):
     assert side_of(actual, {"q5": 1.0, "q25": 1.5, "q50": 2.0, "q75": 2.5, "q95": 3.0}) == side
+
+
+def test_how_far_the_farthest_lies_beyond_chance():
+    rng = np.random.default_rng(4)
+    draws = rng.normal(10.0, [1.0, 2.0, 3.0], size=(4000, 3))
+    limit = norm.ppf(0.5 + 0.5 * 0.99 ** (1 / 3))  # of the farthest of three that are independent, in sds
+    far = [10.0, 10.0, 10.0 - 3.0 * 2 * limit]
+    assert how_far_beyond_chance(draws, np.array(far)) == pytest.approx(2.0, rel=0.05)
+    assert how_far_beyond_chance(draws, draws.mean(axis=0)) == 0.0
+    sure = np.column_stack([draws[:, 0], np.zeros(4000)])
+    assert how_far_beyond_chance(sure, np.array([10.0, 0.0])) < 0.1
+    assert how_far_beyond_chance(sure, np.array([10.0, 0.1])) == np.inf  # no draw has any
+    assert how_far_beyond_chance(np.ones((9, 2)), np.ones(2)) == 0.0

@@ -223,3 +223,15 @@ def test_the_best_by_chance_turn_the_check_of_their_names_red():
     (row,) = best_named(dataclasses.replace(sound, actual=shuffled))
     assert row.result == "failed" and "do not rely on single names" in row.consequence
     assert best_named(dataclasses.replace(sound, actual=np.zeros(1500))) == []
+
+
+def test_one_fifth_that_lies_farther_off_than_chance_takes_it_fails():
+    """Though as many lie inside as have to."""
+    sound = money_of(poisson_judged(count=1500))
+    assert sound.fifths.beyond <= 1.0 and money_fifths(sound).result == "passed"
+    best = sound.top(0.2)
+    actual = sound.actual.copy()
+    actual[best] *= 1.5
+    row = money_fifths(dataclasses.replace(sound, actual=actual))
+    assert row.value == 4 and row.at_least <= 4
+    assert row.result == "failed" and "times as far off as by chance" in row.note

@@ -228,8 +228,8 @@ LEADS = {  # of each chapter: what is stored, and its sentence
     ("trust", "of money, too"): (
         judged(money_run(), "tracking", "money_total", "money_fifths", "money_pit"),
         (
-            "On 4 weeks that no model saw, the forecast holds for the total, the weeks and money by fifths; it fails "
-            "for money in total and a customer's money."
+            "On 4 weeks that no model saw, the forecast holds for the total and the weeks; it fails "
+            "for money in total, money by fifths and a customer's money."
         ),
     ),
     ("trust", "holds for all"): (
@@ -566,3 +566,29 @@ def test_what_may_be_paid_stands_on_the_first_screen():
     assert (answer.value, answer.target, answer.link) == ("not told", "payback", "Why")
     assert answer.note.endswith("all channels as alike.")
     assert first_screen._pay_at_most(nothing()) is None
+
+
+def with_failure(folder: Stored, code: str, **numbers) -> Stored:
+    """The folder with a check of the recommended entry that failed."""
+    rows = [check_row(code, "failed", folder.about.recommended, **numbers)]
+    return Stored(folder.about, {**folder.tables, "checks": checks.as_table(rows)})
+
+
+def test_who_is_best_is_not_told_where_those_named_best_were_not():
+    """Though worth names one surely: what a holdout can tell of names says that they do not hold."""
+    wrong = with_failure(both(WORTH, of(worth_run(), "top_odds")), "best_named", value=3, of=10, at_least=6)
+    told = "cannot be told: of 10 forecast best 3 were, 6 or more was forecast"
+    assert f"Who is among the best 2 {told}." in first_screen.answer(wrong)
+    assert "surely" not in first_screen.answer(wrong)
+    assert first_screen._sure(wrong).value == "not told"
+    assert leads.best(wrong) == f"Who is surely among the best {told}."
+
+
+def test_what_may_be_paid_is_not_told_where_past_customers_made_other_sums():
+    folder = of_case("payback", "one sure, one late, one never")
+    wrong = with_failure(folder, "payback_past", value=1, of=3, at_least=2, note="farthest: Social")
+    answer = first_screen._pay_at_most(wrong)
+    assert (answer.value, answer.note) == ("not told", "past customers made what is told in 1 of 3 channels.")
+    assert leads.spend(wrong) == (
+        "What may be paid cannot be told: past customers made what is told of new ones in 1 of 3 channels only."
+    )
