@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from fakes.shared import FOLDER
 
 # Before NumPy is loaded, here and in the processes that tests start: the workers of a run share the cores, and two
 # threads that wait for each other at every small matrix took up to thirty times the time of one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if FOLDER not in os.environ:  # workers find it there
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="clvmodels-tests-")
+    atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
 
 
 def _shared_folder() -> Path | None:

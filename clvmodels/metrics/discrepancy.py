@@ -135,8 +135,9 @@ class Discrepancy:
         width = self.spreads[1] - self.spreads[0]
         within = (uniform - ends[cell]) / np.maximum(self.weights[cell], np.finfo(float).tiny)
         spread = self.spreads[cell] + width * (np.clip(within, 0.0, 1.0) - 0.5)
-        _, mean, variance = self._given_spread
-        return mean[cell] + np.sqrt(variance[cell]) * normal, spread
+        _, means, variances = self._given_spread
+        bias = means[cell] + np.sqrt(variances[cell]) * normal
+        return bias, spread
 
     def log_factors(self, weeks: float, draws: int, seed: int, name: str) -> Array:
         """b + e of a window of so many weeks that begins when all of `windows` are over. [D]

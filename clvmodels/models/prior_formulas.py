@@ -94,7 +94,8 @@ def _student_t(value: Array, args: Arguments) -> WithSlope:
     gamma_ratio = math.lgamma((nu + 1.0) / 2.0) - math.lgamma(nu / 2.0)
     constant = gamma_ratio - 0.5 * math.log(nu * math.pi) - math.log(sigma)
     log_p = constant - (nu + 1.0) / 2.0 * np.log1p(z**2 / nu)
-    return log_p, -(nu + 1.0) * z / (nu + z**2) / sigma
+    slope = -(nu + 1.0) * z / (nu + z**2) / sigma
+    return log_p, slope
 
 
 def _half_student_t(value: Array, args: Arguments) -> WithSlope:
@@ -134,7 +135,8 @@ def _beta(value: Array, args: Arguments) -> WithSlope:
     alpha, beta = _beta_shapes(args)
     constant = math.lgamma(alpha + beta) - math.lgamma(alpha) - math.lgamma(beta)
     log_p = constant + (alpha - 1.0) * np.log(value) + (beta - 1.0) * np.log1p(-value)
-    return log_p, (alpha - 1.0) / value - (beta - 1.0) / (1.0 - value)
+    slope = (alpha - 1.0) / value - (beta - 1.0) / (1.0 - value)
+    return log_p, slope
 
 
 def _uniform(value: Array, args: Arguments) -> WithSlope:

@@ -63,11 +63,13 @@ class SuppliedCalendar:
         return self.bounds[-1] - pd.Timedelta(days=1)
 
     def __repr__(self) -> str:
-        contents = ", ".join(self.covariates if self.index is None else ("an index", *self.covariates))
-        owner = "everybody's" if self.patterns is None else f"of {words.counted(len(self.patterns), 'customer')}"
-        count, first = len(self.bounds) - 1, self.bounds[0]
-        days = f"from {first:%Y-%m-%d} to {self.until:%Y-%m-%d}"
-        return f"calendar '{self.name}' ({contents}), {owner}, {words.counted(count, 'step')} {days}"
+        contents = self.covariates if self.index is None else ("an index", *self.covariates)
+        owner = "everybody's"
+        if self.patterns is not None:
+            owner = f"of {words.counted(len(self.patterns), 'customer')}"
+        steps = words.counted(len(self.bounds) - 1, "step")
+        days = f"from {self.bounds[0]:%Y-%m-%d} to {self.until:%Y-%m-%d}"
+        return f"calendar '{self.name}' ({', '.join(contents)}), {owner}, {steps} {days}"
 
     def option(self, first: pd.Timestamp, last: pd.Timestamp, time_unit: str) -> dict[str, Any]:
         """What `get_model(name, {"calendar": ...})` takes, the index scaled to mean 1 from a first day to a last.

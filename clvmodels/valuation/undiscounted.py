@@ -20,7 +20,7 @@ from clvmodels.draws import Array, array_store, in_threads, let_go
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import Posteriors
 from clvmodels.valuation.economics import Economics
-from clvmodels.valuation.parts import sums
+from clvmodels.valuation.parts import Summed, sums
 from clvmodels.valuation.valuation import valuation
 
 SALES = "sales"
@@ -104,13 +104,11 @@ def money_ahead(
         by_part = {NUMBER: block.summed(block.number), SALES: block.summed(block.amounts), **sums(block)}
         totals: dict[str, dict[str, Array]] = {}
         for name, of_kind in ahead.items():
-            sign = -1.0 if name in positive else 1.0
-            expected = np.asarray(sum(by_part[part].expected[..., q] for part, q in column_of[name].items()))
-            one_future = {part: by_part[part].realised[..., q] for part, q in column_of[name].items()}
+            money = _sum_of_parts(by_part, column_of[name], -1.0 if name in positive else 1.0)
             # a mean along contiguous draws: its last digit does not depend on how many customers are in the block
-            of_kind.mean[places] = sign * np.ascontiguousarray(expected.T).mean(axis=1)
-            of_kind.realised[:, places] = sign * np.asarray(sum(one_future.values()))
-            totals[name] = {part: sign * money.sum(axis=1) for part, money in one_future.items()}
+            of_kind.mean[places] = np.ascontiguousarray(money.expected.T).mean(axis=1)
+            of_kind.realised[:, places] = money.realised
+            totals[name] = money.part_totals
         return totals
 
     for of_block in in_threads(fill, valuer.blocks(table)):
@@ -119,6 +117,22 @@ def money_ahead(
                 ahead[name].part_totals[part] += draws_of_part
         let_go(*(of_kind.realised for of_kind in ahead.values()))
     return ahead
+
+
+class _Money(NamedTuple):
+    """One kind of money of some customers [D, C], and what each of its parts comes to in one future of theirs [D]."""
+
+    expected: Array
+    realised: Array
+    part_totals: dict[str, Array]
+
+
+def _sum_of_parts(by_part: Mapping[str, Summed], column_of: Mapping[str, int], sign: float) -> _Money:
+    """The parts of one kind of money, each up to its own end."""
+    expected = [by_part[part].expected[..., q] for part, q in column_of.items()]
+    realised = {part: by_part[part].realised[..., q] for part, q in column_of.items()}
+    totals = {part: sign * money.sum(axis=1) for part, money in realised.items()}
+    return _Money(sign * np.asarray(sum(expected)), sign * np.asarray(sum(realised.values())), totals)
 
 
 def _with_ends(edges: Array, ends: list[float]) -> Array:

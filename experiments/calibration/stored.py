@@ -8,9 +8,15 @@ what was confirmed, a row a study.
 
 from __future__ import annotations
 
+import argparse
 import io
+import os
+import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,6 +26,8 @@ COLUMNS = ["study", "computed_by", "confirmed_for", "seeds"]
 KEYS = ("seed", "channel", "part", "quantity")
 NOT_COMPARED = ("code", "seconds")
 
+RowsOfSeed = Callable[[int], pd.DataFrame | list[dict[str, Any]]]
+"""Computes one seed of a study; runs in a process of its own."""
 Replay = Callable[[Sequence[int]], pd.DataFrame]
 """Computes these seeds of a study with the code as it is; rows as the study stores them."""
 
@@ -134,3 +142,69 @@ def confirmation_text(study: str, differing: list[str], most: int = 20) -> str:
     lines = [f"  {line}" for line in differing[:most]]
     more = [f"  and {len(differing) - most} more"] if len(differing) > most else []
     return "\n".join([f"{study}: {len(differing)} stored numbers are not those of the code as it is", *lines, *more])
+
+
+# A study of the seeds 1 to n, a table of rows -------------------------------------------------------------------------
+
+
+def missing_seeds(path: Path, code: str, seeds: int) -> list[int]:
+    """Of the seeds 1 to `seeds` those that are not stored as of the code as it is."""
+    rows = present_rows(path, code)
+    there = set(rows["seed"]) if len(rows) else set()
+    return [seed for seed in range(1, seeds + 1) if seed not in there]
+
+
+def add_seeds(
+    pool: Executor,
+    rows_of: RowsOfSeed,
+    seeds: Sequence[int],
+    path: Path,
+    code: str,
+    said: Callable[[pd.DataFrame], str],
+    float_format: str | None = None,
+) -> pd.DataFrame:
+    """Compute seeds and store the study's table after each, without rows of other code; it says of each what `said`
+    makes of its rows."""
+    table = present_rows(path, code)
+    for records in pool.map(rows_of, seeds):
+        rows = pd.DataFrame(records)
+        table = pd.concat([table, rows.assign(code=code)], ignore_index=True)
+        table = table.sort_values([key for key in KEYS if key in table], ignore_index=True)
+        write(table, path, float_format)
+        sys.stdout.write(f"seed {rows['seed'].iloc[0]}: {said(rows)}\n")
+        sys.stdout.flush()
+    return table
+
+
+def confirmed_seeds(
+    pool: Executor, rows_of: RowsOfSeed, path: Path, code: str, float_format: str | None = None
+) -> bool:
+    """Whether the code as it is replays the study's table; says what differs."""
+
+    def replay(seeds: Sequence[int]) -> pd.DataFrame:
+        return pd.concat([pd.DataFrame(records) for records in pool.map(rows_of, seeds)], ignore_index=True)
+
+    differing = confirm(path, code, replay, float_format)
+    sys.stdout.write(confirmation_text(path.stem, differing) + "\n")
+    return not differing
+
+
+def command(
+    description: str | None,
+    run: Callable[[Executor, int], pd.DataFrame],
+    confirmed: Callable[[Executor], bool],
+    tell: Callable[[pd.DataFrame], None],
+) -> int:
+    """The command line of such a study: runs the seeds that are missing and tells of all, or replays what is stored."""
+    arguments = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    arguments.add_argument("--seeds", type=int, default=20)
+    arguments.add_argument("--jobs", type=int, default=2)
+    arguments.add_argument("--confirm", action="store_true", help="see whether this code replays what is stored")
+    options = arguments.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        if options.confirm:
+            return 0 if confirmed(pool) else 1
+        table = run(pool, options.seeds)
+    tell(table)
+    return 0

@@ -18,15 +18,12 @@ draws every range with the truth.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import os
 import sys
 import tempfile
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +33,7 @@ import pandas as pd
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "experiments" / "calibration"), str(Path(__file__).parent)]
 from code_version import files_of_all, files_of_fits, version_of  # noqa: E402
-from stored import confirm, confirmation_text, present_rows, write  # noqa: E402
+from stored import add_seeds, command, confirmed_seeds, missing_seeds, write  # noqa: E402
 from truth import true_profits  # noqa: E402
 
 if TYPE_CHECKING:
@@ -159,21 +156,14 @@ def holds(table: pd.DataFrame) -> pd.Series:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--seeds", type=int, default=20)
-    arguments.add_argument("--jobs", type=int, default=2)
-    arguments.add_argument("--confirm", action="store_true", help="see whether this code replays what is stored")
-    given = arguments.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        if given.confirm:
-            return 0 if confirmed(pool) else 1
-        table = run(pool, given.seeds)
+    return command(__doc__, run, confirmed, tell)
+
+
+def tell(table: pd.DataFrame) -> None:
     print(by_channel(table).to_string())
     summary = summarized(table)
     print(summary)
     draw(table, PATH.with_name("ranges.svg"), summary)
-    return 0
 
 
 def truth_of_channels() -> pd.DataFrame:
@@ -186,18 +176,16 @@ def truth_of_channels() -> pd.DataFrame:
 def run(pool: Executor, seeds: int) -> pd.DataFrame:
     """Seeds 1 to `seeds`, those that are stored left as they are."""
     code = code_version()
-    table = present_rows(PATH, code)
-    there = set(table["seed"]) if len(table) else set()
-    missing = [seed for seed in range(1, seeds + 1) if seed not in there]
+    missing = missing_seeds(PATH, code, seeds)
     if missing:
         truth = truth_of_channels()
         write(truth.reset_index(), PATH.with_name("truth.csv"), DIGITS)
-        for done in pool.map(partial(rows, truth=truth), missing):
-            table = pd.concat([table, pd.DataFrame(done).assign(code=code)], ignore_index=True)
-            table = table.sort_values(["seed", "channel"], ignore_index=True)
-            write(table, PATH, DIGITS)
-            print(f"seed {done[0]['seed']}: {holds(pd.DataFrame(done)).sum()} of {len(done)} hold", flush=True)
+        add_seeds(pool, partial(rows, truth=truth), missing, PATH, code, said, DIGITS)
     return stored_rows()
+
+
+def said(rows_of_seed: pd.DataFrame) -> str:
+    return f"{holds(rows_of_seed).sum()} of {len(rows_of_seed)} hold"
 
 
 def stored_rows() -> pd.DataFrame:
@@ -207,14 +195,7 @@ def stored_rows() -> pd.DataFrame:
 
 def confirmed(pool: Executor) -> bool:
     """Whether the code as it is replays the stored ranges; says what differs."""
-    truth = truth_of_channels()
-
-    def replay(seeds: Any) -> pd.DataFrame:
-        return pd.DataFrame([row for done in pool.map(partial(rows, truth=truth), seeds) for row in done])
-
-    differing = confirm(PATH, code_version(), replay, DIGITS)
-    print(confirmation_text(PATH.stem, differing), flush=True)
-    return not differing
+    return confirmed_seeds(pool, partial(rows, truth=truth_of_channels()), PATH, code_version(), DIGITS)
 
 
 def by_channel(table: pd.DataFrame) -> pd.DataFrame:

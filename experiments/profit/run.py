@@ -16,13 +16,10 @@ keep it in, were customers independent.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import tempfile
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +29,7 @@ from scipy import stats
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "experiments" / "calibration"))
 from code_version import files_of_all, files_of_fits, version_of  # noqa: E402
-from stored import confirm, confirmation_text, present_rows, write  # noqa: E402
+from stored import add_seeds, command, confirmed_seeds, missing_seeds  # noqa: E402
 
 PATH = ROOT / "reports" / "profit" / "places.csv"
 CUSTOMERS, DRAWS, WEEKS, CALIBRATION_END = 1000, 1000, 24, "2025-06-15"
@@ -114,8 +111,8 @@ def binomial_band(customers: int) -> np.ndarray:
     return stats.binom.ppf(CHANCE, customers, LEVELS[1] - LEVELS[0]) / customers
 
 
-def row(seed: int) -> dict[str, object]:
-    """One seed: how many places lie inside, and the binomial band of their share."""
+def rows(seed: int) -> list[dict[str, object]]:
+    """One seed, a row: how many places lie inside, and the binomial band of their share."""
     from clvmodels.errors import FitError
 
     began = time.monotonic()
@@ -126,7 +123,7 @@ def row(seed: int) -> dict[str, object]:
         placed = np.zeros(1)
     inside = int(((placed > LEVELS[0]) & (placed < LEVELS[1])).sum())
     low, high = binomial_band(len(placed))
-    return {
+    row = {
         "seed": seed,
         "customers": len(placed),
         "inside": inside,
@@ -138,43 +135,33 @@ def row(seed: int) -> dict[str, object]:
         "ks": float(stats.kstest(placed, "uniform").statistic),
         "seconds": round(time.monotonic() - began, 1),
     }
+    return [row]
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--seeds", type=int, default=20)
-    arguments.add_argument("--jobs", type=int, default=2)
-    arguments.add_argument("--confirm", action="store_true", help="see whether this code replays what is stored")
-    given = arguments.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        if given.confirm:
-            return 0 if confirmed(pool) else 1
-        table = run(pool, given.seeds)
+    return command(__doc__, run, confirmed, tell)
+
+
+def tell(table: pd.DataFrame) -> None:
     summary = summarized(table)
     print(summary)
     draw(table, PATH.with_name("places.svg"), summary)
-    return 0
 
 
 def run(pool: Executor, seeds: int) -> pd.DataFrame:
     """Seeds 1 to `seeds`, those that are stored left as they are."""
     code = code_version()
-    table = present_rows(PATH, code)
-    there = set(table["seed"]) if len(table) else set()
-    for done in pool.map(row, [seed for seed in range(1, seeds + 1) if seed not in there]):
-        table = pd.concat([table, pd.DataFrame([{**done, "code": code}])], ignore_index=True)
-        table = table.sort_values("seed", ignore_index=True)
-        write(table, PATH)
-        print(f"seed {done['seed']}: {done['share']:.3f} inside, {done['seconds']} s", flush=True)
-    return table
+    return add_seeds(pool, rows, missing_seeds(PATH, code, seeds), PATH, code, said)
+
+
+def said(rows_of_seed: pd.DataFrame) -> str:
+    row = rows_of_seed.iloc[0]
+    return f"{row['share']:.3f} inside, {row['seconds']} s"
 
 
 def confirmed(pool: Executor) -> bool:
     """Whether the code as it is replays the stored places; says what differs."""
-    differing = confirm(PATH, code_version(), lambda seeds: pd.DataFrame(pool.map(row, seeds)))
-    print(confirmation_text(PATH.stem, differing), flush=True)
-    return not differing
+    return confirmed_seeds(pool, rows, PATH, code_version())
 
 
 def summarized(table: pd.DataFrame) -> str:

@@ -20,13 +20,10 @@ seeds up, and reliability.svg draws it.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import time
 from collections.abc import Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +34,7 @@ from scipy import special
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "experiments" / "calibration"))
 from code_version import files_of_all, files_of_fits, version_of  # noqa: E402
-from stored import confirm, confirmation_text, present_rows, write  # noqa: E402
+from stored import add_seeds, command, confirmed_seeds, missing_seeds, write  # noqa: E402
 
 PATH = ROOT / "reports" / "worth" / "odds.csv"
 SUMMARY, DRAWING = PATH.with_name("reliability.csv"), PATH.with_name("reliability.svg")
@@ -255,41 +252,30 @@ def by_tenth(reading: str, odds: np.ndarray, best: np.ndarray) -> pd.DataFrame:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--seeds", type=int, default=20)
-    arguments.add_argument("--jobs", type=int, default=2)
-    arguments.add_argument("--confirm", action="store_true", help="see whether this code replays what is stored")
-    given = arguments.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        if given.confirm:
-            return 0 if confirmed(pool) else 1
-        table = run(pool, given.seeds)
+    return command(__doc__, run, confirmed, tell)
+
+
+def tell(table: pd.DataFrame) -> None:
     reliability = summarized(table)
     write(reliability, SUMMARY, STORED)
     print(sentence(table))
     draw(reliability, DRAWING, sentence(table))
-    return 0
 
 
 def run(pool: Executor, seeds: int) -> pd.DataFrame:
     """Seeds 1 to `seeds`, those that are stored left as they are."""
     code = code_version()
-    table = present_rows(PATH, code)
-    there = set(table["seed"]) if len(table) else set()
-    for done in pool.map(rows, [seed for seed in range(1, seeds + 1) if seed not in there]):
-        table = pd.concat([table, done.assign(code=code)], ignore_index=True)
-        table = table.sort_values(["seed", "part", "quantity"], ignore_index=True)
-        write(table, PATH, STORED)
-        print(f"seed {done['seed'].iloc[0]}: {done.groupby('part')['seconds'].first().sum():.1f} s", flush=True)
+    add_seeds(pool, rows, missing_seeds(PATH, code, seeds), PATH, code, said, STORED)
     return pd.read_csv(PATH, keep_default_na=False)
+
+
+def said(rows_of_seed: pd.DataFrame) -> str:
+    return f"{rows_of_seed.groupby('part')['seconds'].first().sum():.1f} s"
 
 
 def confirmed(pool: Executor) -> bool:
     """Whether the code as it is replays the stored odds; says what differs."""
-    differing = confirm(PATH, code_version(), lambda seeds: pd.concat(pool.map(rows, seeds)), STORED)
-    print(confirmation_text(PATH.stem, differing), flush=True)
-    return not differing
+    return confirmed_seeds(pool, rows, PATH, code_version(), STORED)
 
 
 def summarized(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +13,7 @@ import pandas as pd
 import xarray as xr
 from fakes.company_run import with_company
 from fakes.kpis import fake_kpis
+from fakes.shared import made_once
 
 from clvmodels.customers.table import Customers, Holdout, Split
 from clvmodels.decisions.rank import rank
@@ -425,10 +422,6 @@ RUNS: dict[str, Callable[[], Run]] = {
 }
 
 
-@functools.cache
 def reported(name: str) -> Path:
     """The results folder of one of `RUNS` with its report, made once for all tests; not to be changed."""
-    folder = Path(tempfile.mkdtemp(prefix=f"clvmodels-{name}-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write_report(store(RUNS[name](), folder))
-    return folder
+    return made_once(f"report-{name}", lambda folder: write_report(store(RUNS[name](), folder)))

@@ -55,13 +55,17 @@ def test_groups_do_not_make_a_customer_depend_on_company(name, parameters):
 
 def test_another_process_with_another_hash_seed_gives_the_same_numbers():
     script = Path(__file__).with_name("score_in_a_process.py")
-    found = []
-    for seed in ("1", "2", "4711"):  # the first compiles: what is compiled and what is kept may differ in a last bit
-        environment = os.environ | {"PYTHONHASHSEED": seed}
+
+    def digests(hash_seed: str) -> list[str]:
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
         done = subprocess.run([sys.executable, str(script), *MODELS], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        found.append(done.stdout.split())
-    assert found[1] and found[1] == found[2]
+        return done.stdout.split()
+
+    first, second = digests("1"), digests("2")
+    if first != second:  # the first may have compiled: what is compiled and what is kept may differ in a last bit
+        first = digests("4711")
+    assert second and first == second
 
 
 def test_ids_that_look_alike_are_different_customers():

@@ -73,12 +73,12 @@ def test_an_interrupted_run_goes_on_and_other_code_is_dropped(rows, tmp_path, mo
     stored = {row["seed"]: row for row in rows.drop(columns="code").to_dict("records")}
     asked = []
 
-    def row(seed):
+    def rows_of(seed):
         asked.append(seed)
-        return stored[seed]
+        return [stored[seed]]
 
     monkeypatch.setattr(study, "PATH", tmp_path / "places.csv")
-    monkeypatch.setattr(study, "row", row)
+    monkeypatch.setattr(study, "rows", rows_of)
     monkeypatch.setattr(study, "code_version", lambda: "now")
     study.run(Here(), 2)
     assert list(study.run(Here(), 4)["seed"]) == [1, 2, 3, 4] and asked == [1, 2, 3, 4]
@@ -92,8 +92,8 @@ def test_a_confirmation_of_other_places_is_refused(rows, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "PATH", tmp_path / "places.csv")
     rows.assign(code="older").to_csv(study.PATH, index=False)
     stored = {row["seed"]: row for row in rows.drop(columns="code").to_dict("records")}
-    monkeypatch.setattr(study, "row", lambda seed: {**stored[seed], "inside": stored[seed]["inside"] + 1})
+    monkeypatch.setattr(study, "rows", lambda seed: [{**stored[seed], "inside": stored[seed]["inside"] + 1}])
     assert not study.confirmed(Here()) and not (tmp_path / "confirmed.csv").exists()
-    monkeypatch.setattr(study, "row", lambda seed: {**stored[seed], "seconds": 0.0})
+    monkeypatch.setattr(study, "rows", lambda seed: [{**stored[seed], "seconds": 0.0}])
     assert study.confirmed(Here())
     assert pd.read_csv(tmp_path / "confirmed.csv")["seeds"].tolist() == ["1 2 3"]

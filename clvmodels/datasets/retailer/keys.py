@@ -134,7 +134,8 @@ def _some(values: Iterable[str], count: int, rng: np.random.Generator) -> np.nda
 def _duplicates(again: np.ndarray, n: int, width: int, rng: np.random.Generator) -> pd.DataFrame:
     """crm_id, into (the number that it was merged into), customer_id (at the end of the chain)."""
     chained = again[: max(1, round(AGAIN_AND_AGAIN * len(again)))]
-    numbers = [f"C{n + 1 + i:0{width}d}" for i in rng.permutation(len(again) + len(chained))]
+    order = rng.permutation(len(again) + len(chained))
+    numbers = [f"C{n + 1 + place:0{width}d}" for place in order]
     second_numbers = numbers[: len(again)]
     into = [*again, *second_numbers[: len(chained)]]  # a third number was merged into the second
     return pd.DataFrame({"crm_id": numbers, "into": into, "customer_id": [*again, *chained]})

@@ -130,7 +130,10 @@ def _best(orders: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
 def simulate_channel_costs(customers: pd.DataFrame, seed: int) -> pd.DataFrame:
     """channel, time (first of the month), amount (EUR): customers who joined x cost to win one, and noise."""
     month = customers["joined"].dt.to_period("M").dt.to_timestamp()
-    joined = customers.groupby([month.rename("time"), "channel"]).size().rename("customers").reset_index()
-    cost_to_win = joined["channel"].map({name: habits.cost_to_win for name, habits in HABITS.items()})
+    by_month_and_channel = customers.groupby([month.rename("time"), "channel"])
+    joined = by_month_and_channel.size().rename("customers").reset_index()
+    cost_of_channel = {name: habits.cost_to_win for name, habits in HABITS.items()}
+    cost_to_win = joined["channel"].map(cost_of_channel)
     noise = np.exp(stream(seed, "channel costs").normal(0, NOISE, len(joined)))
-    return joined.assign(amount=np.round(joined["customers"] * cost_to_win * noise, 2))
+    amount = joined["customers"] * cost_to_win * noise
+    return joined.assign(amount=np.round(amount, 2))

@@ -381,7 +381,8 @@ class Weighed:
     def error(self) -> float:
         """Root mean square of exact less surrogate's weights, both of mean one."""
         of_surrogate = self.proposal.of_surrogate().log_density(self.u) - self.proposal.log_density(self.u)
-        exact, approximate = (np.exp(log_weights - _log_mean(log_weights)) for log_weights in (self.raw, of_surrogate))
+        approximate = np.exp(of_surrogate - _log_mean(of_surrogate))
+        exact = np.exp(self.raw - _log_mean(self.raw))
         return float(np.sqrt(np.mean((exact - approximate) ** 2)))
 
     @property
@@ -406,12 +407,15 @@ class Weighed:
 
 def _log_bound(raw: np.ndarray) -> float:
     """The log of the M above which lies a thousandth of the weight: sum of (w - M)+ = 0.001 sum of w."""
-    weights = np.exp(np.sort(raw)[::-1] - raw.max())
-    above = np.cumsum(weights) - np.arange(1, len(weights) + 1) * weights
+    highest = raw.max()
+    weights = np.exp(np.sort(raw)[::-1] - highest)
+    of_largest = np.cumsum(weights)
+    above = of_largest - np.arange(1, len(weights) + 1) * weights
     # `above` is the weight beyond the n-th largest: between two of them the bound is linear in it.
-    n = np.searchsorted(above, LOST * weights.sum(), side="right")
-    bound = (np.cumsum(weights)[n - 1] - LOST * weights.sum()) / n
-    return float(np.log(bound) + raw.max())
+    lost = LOST * weights.sum()
+    n = np.searchsorted(above, lost, side="right")
+    bound = (of_largest[n - 1] - lost) / n
+    return float(np.log(bound) + highest)
 
 
 def _log_mean(raw: np.ndarray) -> float:
@@ -420,7 +424,9 @@ def _log_mean(raw: np.ndarray) -> float:
 
 def _efficiency(raw: np.ndarray) -> float:
     """(sum w)^2 / (S sum w^2)."""
-    return float(np.exp(2 * np.logaddexp.reduce(raw) - np.logaddexp.reduce(2 * raw))) / len(raw)
+    log_sum = np.logaddexp.reduce(raw)
+    log_sum_of_squares = np.logaddexp.reduce(2 * raw)
+    return float(np.exp(2 * log_sum - log_sum_of_squares)) / len(raw)
 
 
 def _largest_k(size: int) -> float:

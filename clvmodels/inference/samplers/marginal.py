@@ -152,7 +152,8 @@ class Marginal(Target):
         narrowest = covered.placement.width[~covered.is_whole].min()
         count = int(np.clip(2 * FARTHEST * prior_sd / (STEP * narrowest), *WIDE_NODES))
         nodes, step = np.linspace(-FARTHEST, FARTHEST, count, retstep=True)
-        _, parts = self._separate(row, Placement(np.zeros(size), np.full(size, prior_sd)).at(nodes))
+        of_prior = Placement(np.zeros(size), np.full(size, prior_sd))
+        _, parts = self._separate(row, of_prior.at(nodes))
         return np.logaddexp.reduce(parts, axis=1) + np.log(step * prior_sd)
 
     def _drawn(self, row: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -281,10 +282,12 @@ def _vertex(here: Placement, parts: np.ndarray) -> Placement:
     """The vertex and the width of parabolas through log densities [G, 3] around a place, not too far from there."""
     below, middle, above = parts.T
     slope = (above - below) / (2 * here.width)
-    flattest, steepest = (WIDER * here.width) ** -2, (here.width / NARROWER) ** -2
+    flattest = (WIDER * here.width) ** -2
+    steepest = (here.width / NARROWER) ** -2
     curvature = np.clip((2 * middle - above - below) / here.width**2, flattest, steepest)
     longest = LONGEST * here.width
-    return Placement(here.place + np.clip(slope / curvature, -longest, longest), 1 / np.sqrt(curvature))
+    step = np.clip(slope / curvature, -longest, longest)
+    return Placement(here.place + step, 1 / np.sqrt(curvature))
 
 
 @cache

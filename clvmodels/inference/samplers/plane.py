@@ -66,13 +66,15 @@ class Plane:
     @classmethod
     def around(cls, target: Target, mode: Mode) -> Plane:
         """The two coordinates that a mode's covariance leaves widest."""
-        pair = np.sort(np.argsort(np.diag(mode.covariance))[-2:])
+        covariance = mode.covariance
+        pair = np.sort(np.argsort(np.diag(covariance))[-2:])
         free = np.delete(np.arange(target.size), pair)
-        of_pair = mode.covariance[np.ix_(pair, pair)]
-        curvature = np.linalg.inv(mode.covariance)[np.ix_(free, free)]
-        slope = mode.covariance[np.ix_(free, pair)] @ np.linalg.inv(of_pair)
+        of_pair = covariance[np.ix_(pair, pair)]
+        slope = covariance[np.ix_(free, pair)] @ np.linalg.inv(of_pair)
         axes = STEP * np.linalg.cholesky(of_pair)
-        return cls(target, pair, mode.u[pair], axes, Summit(mode.u[free], mode.value, curvature, 0.0), slope)
+        curvature = np.linalg.inv(covariance)[np.ix_(free, free)]
+        summit = Summit(mode.u[free], mode.value, curvature, 0.0)
+        return cls(target, pair, mode.u[pair], axes, summit, slope)
 
     @property
     def free(self) -> np.ndarray:
