@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 LISTED, ROW = 12, 24
 SURE, OUT = 0.9, 0.1
-FILE = "leaving.csv"
 
 
 class Tables(NamedTuple):
@@ -84,9 +83,9 @@ def describe(tables: Tables, about: About) -> Words:
         f"**{at_risk} of {worth}** worth is at risk with customers who may have left in {ahead}, half of it with "
         f"{words.counted(whole.half, 'customer')}. {words.counted(whole.late, 'is', 'are')} late for "
         f"{words.agreeing(whole.late, 'its', 'their')} own rhythm (so long a silence: at most 10 of 100); of "
-        f"{words.count(whole.in_doubt)} of them it is in doubt whether they are still there (10 to 90%). All are in "
-        f"{FILE}."
+        f"{words.count(whole.in_doubt)} of them it is in doubt whether they are still there (10 to 90%)."
     )
+    caption += phrases.all_in(about, "leaving.csv")
     alt = f"For each of {words.counted(len(tables.people), 'customer')} two dots: the chance of being there now, and "
     alt += f"in {ahead}. Together {at_risk} of {worth} is at risk."
     return Words(sub, caption, alt)

@@ -77,9 +77,9 @@ def describe(tables: Tables, about: About) -> Words:
         f"**{words.count(all_of_them.customers)} of {words.counted(all_of_them.of, 'customer')}** {have} lost money so "
         f"far{without}, {amount} together; the largest cost is most often {first.cause} "
         f"({words.count(first.customers)}). In {phrases.horizon(about)} {again} of them will lose money again (90%), "
-        f"{ACQUISITION} left out: of {words.count(all_of_them.sure)} the odds are {SURE} or more. All are in "
-        "profit.csv."
+        f"{ACQUISITION} left out: of {words.count(all_of_them.sure)} the odds are {SURE} or more."
     )
+    caption += phrases.all_in(about, "profit.csv")
     alt = f"For each of {words.counted(len(causes), 'largest cost')} a dot, customers who lost money so far, and an "
     alt += f"interval, those who will again. Together {words.count(all_of_them.customers)}, and {again}."
     return Words(sub, caption, alt)

@@ -59,6 +59,12 @@ def expected_inside(inside: pd.Series) -> str:
     return f"{words.number(inside.expected, 0.1).removesuffix('.0')} {verb}"
 
 
+def all_in(about: About, file: str, whom: str = "All") -> str:
+    """Where every customer is told of, as a sentence of its own; nothing in a public report, beside which no such file
+    may stand."""
+    return "" if about.public else f" {whom} are in {file}."
+
+
 def quantiles(row: pd.Series, prefix: str = "") -> list[float]:
     """The 5, 25, 50, 75 and 95% quantiles of a row."""
     return [float(row[prefix + name]) for name in ("q5", "q25", "q50", "q75", "q95")]

@@ -82,8 +82,9 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     caption = (
         f"By worth, the customer listed {name} stands **{place}** (90%); by the {gain} that "
         f"{phrases.horizon(about)} will bring, anywhere from {luck}. Use the list as a group: a list of names is no "
-        f"order. All {words.count(about.customers)} customers are in customers.csv."
+        "order."
     )
+    caption += phrases.all_in(about, "customers.csv", f"All {words.count(about.customers)} customers")
     first = table.iloc[0]
     alt = (
         f"Rank intervals of {words.counted(len(table), 'customer')}. The first: {words.count(first.rank_q5)} to "

@@ -149,12 +149,18 @@ def _facts(stored: Stored) -> list[tuple[str, str]]:
         ("Data", f"sha256 {about.data_sha256}"),
         ("Config", f"sha256 {about.config_sha256}"),
         ("Run", f"{words.seconds(about.wall_seconds)}, {cores}, {memory}"),
-        (
-            "Beside it",
-            "config.yaml, scores.csv, checks.csv, dropped.csv, customers.csv, consolidated.csv, tables/*.csv, "
-            "figures/*.svg",
-        ),
+        ("Beside it", ", ".join(_files(stored))),
     ]
+
+
+def _files(stored: Stored) -> list[str]:
+    """What lies beside the page; of a public one no file of customers does."""
+    names = ["config.yaml", "scores.csv", "checks.csv", "tables/*.csv", "figures/*.svg"]
+    if stored.about.public:
+        return names
+    names += ["customers.csv", "customers.xlsx", "customers.by_entry.csv", "consolidated.csv", "dropped.csv"]
+    of_figures = {"losses": "profit.csv", "leaving": "leaving.csv"}
+    return names + [file for figure, file in of_figures.items() if figure in stored.tables]
 
 
 def _environment() -> jinja2.Environment:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from clvmodels.results.customer_list import customer_list, write_workbook
 from clvmodels.results.export import write_table
 from clvmodels.results.tables import named, store_tables, write_atomically
 
@@ -195,8 +196,8 @@ def store(
         write_table(run.rolling.scores.set_index("entry"), folder / "rolling.csv")
     if run.company is not None:
         _store_company(folder, run.company)
+    _store_customers(folder, run, customers)
     by_customer = {
-        "customers": customers.set_index("customer_id"),
         "consolidated": run.consolidated,
         "profit": _profit(run),
         "leaving": None if run.leaving is None else run.leaving.customers,
@@ -208,6 +209,16 @@ def store(
                 write_table(table, folder / f"{name}.{ending}")
     write_table(totals(run), folder / "totals.parquet")
     write_atomically(folder / "run.json", json.dumps(asdict(run.about), indent=1, ensure_ascii=False))
+
+
+def _store_customers(folder: Path, run: Run, customers: pd.DataFrame) -> None:
+    """The list to work with, for spreadsheets; and all that is known, by entry and date."""
+    listed, meanings = customer_list(run, customers)
+    write_table(listed.set_index("place"), folder / "customers.csv")
+    write_workbook(listed, meanings, folder / "customers.xlsx")
+    by_entry = customers.set_index("customer_id")
+    write_table(by_entry, folder / "customers.parquet")
+    write_table(by_entry, folder / "customers.by_entry.csv")
 
 
 def _profit(run: Run) -> pd.DataFrame | None:

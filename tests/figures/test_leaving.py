@@ -55,7 +55,7 @@ CASES = {
         caption=(
             "**EUR 150 of EUR 360** worth is at risk with customers who may have left in 13 weeks, half of it with 2 "
             "customers. 2 are late for their own rhythm (so long a silence: at most 10 of 100); of 1 of them it is in "
-            "doubt whether they are still there (10 to 90%). All are in leaving.csv."
+            "doubt whether they are still there (10 to 90%)."
         ),
         alt=(
             "For each of 8 customers two dots: the chance of being there now, and in 13 weeks. Together EUR 150 of "

@@ -43,7 +43,7 @@ CASES = {
         caption=(
             "**3 of 10 customers** have lost money so far (2 before acquisition), EUR 48.0 together; the largest cost "
             "is most often service (2). In 52 weeks 1 of them will lose money again (90%), acquisition left out: of 1 "
-            "the odds are 80% or more. All are in profit.csv."
+            "the odds are 80% or more."
         ),
         alt=(
             "For each of 2 largest costs a dot, customers who lost money so far, and an interval, those who will "

@@ -52,7 +52,7 @@ CASES = {
         caption=(
             "By worth, the customer listed 10th stands **at place 10** (90%); by the profit "
             "that 52 weeks will bring, anywhere from 10. Use the list as a group: a list of names is no "
-            "order. All 10 customers are in customers.csv."
+            "order."
         ),
         alt=("Rank intervals of 10 customers. The first: 1 to 1; the 10th: 10 to 10 by worth, 10 with luck."),
         titles=("Customer", "Median rank", "90% interval of rank", "With luck", "Profit, 52 weeks, 90%", "In top 20%"),

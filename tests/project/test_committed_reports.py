@@ -23,6 +23,8 @@ REPORTS = reports.REPORTS
 ACCEPT = "look at the difference, and accept it with `make reports`"
 PRIVATE = (
     "customers.*",
+    "leaving.*",
+    "profit.*",
     "consolidated.*",
     "dropped.csv",
     "conflicts.csv",

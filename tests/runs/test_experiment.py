@@ -58,6 +58,12 @@ def test_the_results_folder_is_complete_and_nothing_else_is_there(done):
         "checks.csv",
         "customers.parquet",
         "customers.csv",
+        "customers.xlsx",
+        "customers.by_entry.csv",
+        "leaving.parquet",
+        "leaving.csv",
+        "profit.parquet",
+        "profit.csv",
         "consolidated.parquet",
         "consolidated.csv",
         "conflicts.csv",
@@ -157,7 +163,7 @@ def test_customers_numbers_are_sound(customers):
 
 
 def test_customers_of_the_spreadsheet_are_those_of_the_table(done, customers):
-    text = pd.read_csv(done.folder / "customers.csv", dtype={"customer_id": str}).set_index("customer_id")
+    text = pd.read_csv(done.folder / "customers.by_entry.csv", dtype={"customer_id": str}).set_index("customer_id")
     pd.testing.assert_frame_equal(text, customers, check_dtype=False)
 
 
