@@ -39,7 +39,7 @@ from clvmodels.sources.reading import Layout, connect
 from clvmodels.sources.reasons import DEFAULT_POLICIES, Policies
 from clvmodels.sources.roles import Table
 from clvmodels.sources.tables import JudgedTables, judge_tables
-from clvmodels.sources.tally import stored
+from clvmodels.sources.tally import in_engine, stored
 from clvmodels.sources.transactions import Transactions, notes_html
 
 __all__ = ["Company", "Table", "consolidate"]
@@ -176,13 +176,17 @@ def consolidate(
     end = None if data_end is None else as_day(data_end, "data_end", problems)
     conventions = Conventions(None, timezone, end, policies)
     problems += argument_problems(conventions, Layout())
-    backend = connect()
     place = Path(folder) if folder is not None else Path()
-    opened = open_tables(backend, sources, place, conventions, groups, covariates, problems)
-    judged = judge_tables(backend, opened, sources, currency, problems)
-    if problems:
-        raise DataError(problems)
-    return _company(backend, opened, judged, end_is_stated=data_end is not None)
+
+    def read() -> Company:
+        backend = connect()
+        opened = open_tables(backend, sources, place, conventions, groups, covariates, problems)
+        judged = judge_tables(backend, opened, sources, currency, problems)
+        if problems:
+            raise DataError(problems)
+        return _company(backend, opened, judged, end_is_stated=data_end is not None)
+
+    return in_engine("sources", read)
 
 
 def _company(

@@ -18,9 +18,11 @@ from clvmodels import words
 from clvmodels.sources.cleaning import SAME_TEXT, bytes_of
 from clvmodels.sources.conventions import Conventions
 from clvmodels.sources.reading import Raw
-from clvmodels.sources.reasons import SAME
+from clvmodels.sources.reasons import NEGATIVE, NOTHING_TO_NET, SAME
 from clvmodels.sources.tally import stored
 
+FEWEST_REFUNDS, REFUNDED, MUCH = 10, 0.01, 0.05
+"""Refunds that are told of when they are left out: so many, this share of revenue; from where on it is a failure."""
 NOBODY = frozenset(
     {
         *("null", "\\n", "nan", "none", "nil", "na", "n/a", "#n/a", "<na>", "nat", "n.a.", "n.v.", "undefined"),
@@ -69,7 +71,7 @@ class Doubt(NamedTuple):
     Parameters
     ----------
     kind
-        id_words, nearly_equal_ids, lone_first_days, lone_last_days, large_order, large_id.
+        id_words, nearly_equal_ids, lone_first_days, lone_last_days, large_order, large_id, refunds.
     what
         A sentence that counts it and names its first place.
     effect
@@ -109,6 +111,34 @@ def doubts(
     if "amount" in used.columns:
         found += _large_order(used, place)
     return (*found, *_large_id(ids, place, found))
+
+
+def refund_doubts(
+    judged: ibis.Table, marks: ibis.Table | None, used: ibis.Table, conventions: Conventions
+) -> tuple[Doubt, ...]:
+    """Refunds that are left out of the orders, where they are a share of revenue: the value is before refunds.
+
+    `judged` has all rows, `marks` (row, reason) those that do not count for what other rows are, `used` what counts.
+    """
+    netted = conventions.policies.refunds == "net"
+    if netted:
+        if marks is None:
+            return ()
+        unmet = judged.semi_join(marks.filter(_.reason == NOTHING_TO_NET), "row")
+    else:
+        unmet = judged.filter(_.reason == NEGATIVE)
+    left_out = unmet.aggregate(rows=_.count(), money=_.amount.sum().fill_null(0.0)).execute().iloc[0]
+    rows, money = int(left_out["rows"]), -float(left_out["money"])
+    revenue = used.aggregate(revenue=_.amount.sum(where=_.amount > 0).fill_null(0.0)).execute().iloc[0, 0]
+    all_rows = int(judged.filter((_.amount < 0).fill_null(False)).count().execute())
+    share = money / float(revenue) if revenue else 0.0
+    if rows < FEWEST_REFUNDS or share < REFUNDED:
+        return ()
+    why = "meet no order, by day or by order_id, and are left out" if netted else "are left out"
+    what = f"{rows:,} of {all_rows:,} refunds {why}: {money:,.2f}, {share:.0%} of all revenue"
+    other = "net subtracts them from the orders of their day or order_id, returns" if not netted else "returns"
+    policy = f"The policy refunds: {other} takes them into account as returns"
+    return (Doubt("refunds", what, "the value is before refunds", policy, rows, all_rows, is_failure=share >= MUCH),)
 
 
 class _Place(NamedTuple):

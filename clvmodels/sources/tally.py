@@ -6,7 +6,9 @@ stood, where there is a reason).
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -14,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from ibis import _
+from ibis.common.exceptions import IbisError
 
-from clvmodels.errors import DataError, Problem
+from clvmodels.errors import DataError, Problem, unwritable
 from clvmodels.sources.conventions import Conventions
 from clvmodels.sources.reading import Raw
 from clvmodels.sources.reasons import (
@@ -36,12 +39,20 @@ LONGEST_TEXT = 120
 """Characters of a row that an error shows."""
 
 
+LIBRARIES = (duckdb.Error, IbisError, pa.ArrowException, OSError, UnicodeError, OverflowError)
+"""What the engine and its readers raise of tables that they cannot read, and of disks that take nothing more."""
+FULL = "No space left"
+
+
 def in_engine[T](where: str, step: Callable[[], T]) -> T:
-    """What the step gives; what the engine cannot read is told with the table's name."""
+    """What the step gives; what the engine cannot read is told with the table's name, and a full disk as such."""
     try:
         return step()
-    except duckdb.Error as error:
-        raise DataError(Problem("cannot be read", where, str(error).splitlines()[0])) from error
+    except LIBRARIES as error:
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        if FULL in str(error):
+            raise unwritable(Path(tempfile.gettempdir()) / "clvmodels", error) from error
+        raise DataError(Problem("cannot be read", where, text[:300])) from error
 
 
 def stored(backend: ibis.BaseBackend, name: str, table: ibis.Table) -> ibis.Table:

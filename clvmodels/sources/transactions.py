@@ -26,11 +26,11 @@ from clvmodels.sources.columns import (
 )
 from clvmodels.sources.conventions import Conventions, argument_problems, readable
 from clvmodels.sources.currencies import Rates, result_currency, rows_by_currency, with_rate
-from clvmodels.sources.doubts import Doubt, doubts
+from clvmodels.sources.doubts import Doubt, doubts, refund_doubts
 from clvmodels.sources.judging import OrderRows
 from clvmodels.sources.opening import scan
 from clvmodels.sources.reading import Layout, Source, connect, open_source
-from clvmodels.sources.reasons import DEFAULT_POLICIES, MATCHED, NETTED, NOTHING_TO_NET, RETURNED, Policies
+from clvmodels.sources.reasons import DEFAULT_POLICIES, MATCHED, NETTED, RETURNED, Policies
 from clvmodels.sources.selection import (
     ColumnName,
     RowFilter,
@@ -215,15 +215,32 @@ def read_transactions(
     extra = {"groups": groups, "covariates": covariates}
     names, unmapped = _map_columns(opened, own_names(stated_columns), extra)
     _raise(problems + unmapped)
+    opened = with_filter(opened, where or {})
+    return tally.in_engine(
+        opened.where,
+        lambda: _read(opened, names, conventions, groups, covariates, currency, "currency" in stated_columns),
+    )
+
+
+def _read(
+    opened: Source,
+    names: Mapping[str, str],
+    conventions: Conventions,
+    groups: Sequence[str],
+    covariates: Sequence[str],
+    currency: str | None,
+    names_currency: bool,
+) -> Transactions:
+    """The transactions of a table whose columns are there."""
     backend = connect()
-    raw = scan(backend, with_filter(opened, where or {}), list(names.values()))
+    raw = scan(backend, opened, list(names.values()))
     orders = OrderRows(raw, opened.where, names, conventions, groups, covariates)
     # Columns of a wrong type cannot be looked into further; wrong ids are told along with wrong rows.
-    _raise(type_problems(raw, names, opened.where, date_format, orders.extra))
+    _raise(type_problems(raw, names, opened.where, conventions.date_format, orders.extra))
     _raise(covariate_problems(raw, names, covariates, opened.where, conventions))
     problems = id_problems(raw, names, opened.where, orders.extra)
     rates = Rates(currency)
-    if "currency" in (columns or {}):
+    if names_currency:
         codes = rows_by_currency(raw.kept, raw.kept[engine_column(names, "currency")])
         rates = Rates(result_currency(list(codes.index), currency))
     transactions = attempt(problems, lambda: clean(backend, orders, rates))
@@ -264,6 +281,8 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
         raise DataError(tally.nothing_left(counts, where, raw.notes))
     columns = dict.fromkeys((*(name for name in COLUMNS if name in names), *orders.extra))
     its_doubts = doubts(backend, used_orders, raw, where, conventions)
+    if "amount" in own_meanings:
+        its_doubts += refund_doubts(judged, marks, used_orders, conventions)
     last_days = used_orders.own_day if "own_day" in used_orders.columns else used_orders.date
     start, last = used_orders.aggregate(start=_.date.min(), end=last_days.max()).execute().iloc[0]
     matched = _count_matched(used_orders)
@@ -277,7 +296,6 @@ def clean(backend: ibis.BaseBackend, orders: OrderRows, rates: Rates) -> Transac
             *raw.notes,
             *map(str, its_doubts),
             *_warnings(used, own_meanings, conventions),
-            *_unmet_refunds(marks),
         ),
         has_amount="amount" in names,
         currency=rates.currency,
@@ -410,16 +428,6 @@ def _warnings(used: ibis.Table, meanings: tuple[str, ...], conventions: Conventi
         text = f"{rows} an earlier row in every mapped column and {are} kept, as lines of one order may be"
         warnings.append(f"{text}; {judging.where_copies(copies)}")
     return tuple(warnings)
-
-
-def _unmet_refunds(marks: ibis.Table | None) -> list[str]:
-    """Refunds that were subtracted from nothing leave the value before refunds."""
-    unmet = 0 if marks is None else int(marks.filter(_.reason == NOTHING_TO_NET).count().execute())
-    if not unmet:
-        return []
-    refunds, are = words.counted(unmet, "refund meets", "refunds meet"), words.agreeing(unmet, "is", "are")
-    what = f"{refunds} no order, by day or order_id, and {are} left out: the value is before refunds"
-    return [f"{what}; the policy refunds: returns takes refunds of later days into account"]
 
 
 def _offset_warning(used: ibis.Table, conventions: Conventions) -> list[str]:

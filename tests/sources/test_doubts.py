@@ -234,3 +234,24 @@ def test_values_that_no_policy_has_are_refused_with_all_others():
         assert words in told
     with pytest.raises(ValueError, match="Unknown key of policy ids 'sam'; did you mean 'same'"):
         Policies(ids={"sam": "casefold"})
+
+
+def test_refunds_that_are_left_out_are_a_share_of_revenue_and_the_policy_that_takes_them_settles_it():
+    """Of later days and without an order's number nothing is netted, and the value is before refunds."""
+    bought = pd.DataFrame(
+        {"customer_id": [f"c{i}" for i in range(40)], "date": pd.Timestamp("2024-01-05"), "amount": 10.0}
+    )
+    returned = bought[:12].assign(date=pd.Timestamp("2024-01-15"), amount=-10.0)
+    frame = pd.concat([bought, returned])
+    for refunds, words in (("drop", "are left out"), ("net", "meet no order, by day or by order_id, and are left out")):
+        transactions = read_transactions(frame, policies=Policies(refunds=refunds))
+        doubt = next(doubt for doubt in transactions.doubts if doubt.kind == "refunds")
+        assert doubt.what == f"12 of 12 refunds {words}: 120.00, 30% of all revenue" and doubt.is_failure
+        assert "The policy refunds:" in doubt.policy and "returns" in doubt.policy
+        assert str(doubt) in transactions.warnings
+    numbered = frame.assign(order_id=[*range(40), *range(12)])
+    for settled in (
+        read_transactions(frame, policies=Policies(refunds="returns")),
+        read_transactions(numbered, policies=Policies(refunds="net")),
+    ):
+        assert not [doubt for doubt in settled.doubts if doubt.kind == "refunds"]

@@ -13,6 +13,8 @@ import tempfile
 import weakref
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import duckdb
 import ibis
@@ -72,13 +74,33 @@ def open_source(source: str | Path | pd.DataFrame, *, name: str = "", layout: La
     """
     if isinstance(source, pd.DataFrame):
         return open_frame(source, name or "table")
-    if is_url(source):
+    if not isinstance(source, str | os.PathLike):
+        known = "Name a file, a folder, a pattern or the URL of a database, or give a DataFrame"
+        raise DataError(Problem("is no table", name or "source", repr(source)[:80], known))
+    file = _file_of(str(source))
+    if file is None:
         return open_database(str(source), name, layout.table)
-    path = Path(source).expanduser()
-    where = name or path.name
-    if path.is_dir() or is_pattern(path):
-        return open_parts(part_files(path, where), where, partial(_open_file, layout=layout))
-    return _open_file(path, where, layout)
+    try:
+        path = Path(file).expanduser()
+        where = name or path.name
+        if path.is_dir() or is_pattern(path):
+            return open_parts(part_files(path, where), where, partial(_open_file, layout=layout))
+        return _open_file(path, where, layout)
+    except (OSError, RuntimeError, UnicodeError) as error:  # no such user, a name too long, no leave to read
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(Problem("cannot be opened", str(source)[:200], reason)) from error
+
+
+def _file_of(source: str) -> str | None:
+    """The file that a source names; None where it is the URL of a database that is no file. (Of a file that is not
+    there a database would be made by looking.)"""
+    if source.startswith("file://"):
+        return url2pathname(urlsplit(source).path)
+    for scheme in ("sqlite:///", "duckdb:///"):
+        file = source.removeprefix(scheme)
+        if file != source and Path(file).suffix.lower() in FILES:
+            return file
+    return None if is_url(source) else source
 
 
 def _open_file(path: Path, where: str, layout: Layout) -> Source:
