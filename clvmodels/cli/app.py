@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,15 +23,22 @@ from clvmodels import __version__, words
 from clvmodels.cli.arguments import (
     check_economics,
     common_unit,
+    joined,
+    read_acquired,
+    read_columns,
     read_customers,
     read_effects,
     read_filter,
     read_header,
     read_k,
+    read_policies,
+    stated_reading,
 )
 from clvmodels.errors import ClvError, ConfigError, unknown, unwritable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from clvmodels.config.experiment import Experiment
 
 FAILED_CHECK, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -86,27 +94,29 @@ def main(
 
 
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder that results folders are made in.")]
-Rfm = Annotated[bool, typer.Option("--rfm", help="The table has one row a customer: frequency, recency, T.")]
+Rfm = Annotated[bool, typer.Option("--rfm", help="A row a customer.")]
 OutFile = Annotated[Path, typer.Option("--out", help="File to write.")]
-Columns = Annotated[
-    str, typer.Option(help="Your names of the columns: customer_id=cust,date=day,amount=sales,order_id=order.")
-]
+Columns = Annotated[str, typer.Option(help="As customer_id=cust,date=day.")]
 DateFormat = Annotated[
     str | None,
-    typer.Option(help="How dates are written, such as %d/%m/%Y; of numbers excel, epoch, epoch_ms or julian."),
+    typer.Option(help="Such as %d/%m/%Y, epoch or excel."),
 ]
-Timezone = Annotated[str | None, typer.Option(help="Whose calendar days count, such as Europe/Berlin.")]
-Delimiter = Annotated[str | None, typer.Option(help="What stands between the columns of a CSV file.")]
-Encoding = Annotated[str, typer.Option(help="Of a CSV file, such as cp1252.")]
-TableName = Annotated[str | None, typer.Option("--table", help="The table of a database, or the sheet of a workbook.")]
-Decimal = Annotated[str, typer.Option(help="What stands before the cents: . or ,")]
-Thousands = Annotated[str | None, typer.Option(help="What stands between thousands.")]
+Timezone = Annotated[str | None, typer.Option(help="Such as Europe/Berlin.")]
+Delimiter = Annotated[str | None, typer.Option(help="What stands between the columns of a CSV file.", hidden=True)]
+Encoding = Annotated[str | None, typer.Option(help="Of a CSV file, such as cp1252.", hidden=True)]
+TableName = Annotated[
+    str | None, typer.Option("--table", help="The table of a database, or the sheet of a workbook.", hidden=True)
+]
+Decimal = Annotated[str | None, typer.Option(help="What stands before the cents: . or ,", hidden=True)]
+Thousands = Annotated[str | None, typer.Option(help="What stands between thousands.", hidden=True)]
 Header = Annotated[
-    str, typer.Option(help="The line of the names of the columns; or false, or the names: id,date,amount.")
+    str | None,
+    typer.Option(help="The line of the names of the columns; or false, or the names: id,date,amount.", hidden=True),
 ]
-Escape = Annotated[str | None, typer.Option(help="What stands before a quote within quotes, such as \\.")]
+Escape = Annotated[str | None, typer.Option(help="What stands before a quote within quotes, such as \\.", hidden=True)]
 Where = Annotated[
-    list[str] | None, typer.Option("--where", help="Rows to keep: status=paid,delivered, or status!=cancelled.")
+    list[str] | None,
+    typer.Option("--where", help="Rows to keep: status=paid,delivered, or status!=cancelled.", hidden=True),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same answer.")]
 AllowFailed = Annotated[
@@ -114,6 +124,17 @@ AllowFailed = Annotated[
     typer.Option("--allow-failed", help="A sampling check that may have failed: R-hat."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of going on where a run stopped.")]
+
+Policies = Annotated[str, typer.Option(help="Such as 'refunds: net'.")]
+Currency = Annotated[str | None, typer.Option(help="Of the amounts, such as EUR.", hidden=True)]
+AmountUnit = Annotated[
+    float | None, typer.Option(help="Of one unit of the amounts: 0.01 where they are in cents.", hidden=True)
+]
+AcquiredBetween = Annotated[
+    str | None,
+    typer.Option(help="Only customers who first bought between two days: 2024-01-01,2024-12-31.", hidden=True),
+]
+Reading = Annotated[Path | None, typer.Option(help="An experiment that says it.")]
 
 
 @app.command(epilog="Example: clvmodels demo --customers 1000")
@@ -207,7 +228,7 @@ def report(
 )
 def fit(
     orders: Annotated[
-        Path, typer.Argument(help="Transactions: CSV, Parquet, Excel, a folder or pattern of them, a database.")
+        str, typer.Argument(help="Transactions: CSV, Parquet, Excel, a folder or pattern of them, a database.")
     ],
     model: Annotated[str, typer.Option(help="A model's name: see clvmodels list models.")],
     time_unit: Annotated[str, typer.Option(help="hour, day, week, month, month30 (30 days), quarter or year.")],
@@ -217,14 +238,19 @@ def fit(
     date_format: DateFormat = None,
     timezone: Timezone = None,
     delimiter: Delimiter = None,
-    encoding: Encoding = "utf-8",
+    encoding: Encoding = None,
     table_name: TableName = None,
-    decimal: Decimal = ".",
+    decimal: Decimal = None,
     thousands: Thousands = None,
-    header: Header = "true",
+    header: Header = None,
     escape: Escape = None,
     where: Where = None,
-    end: Annotated[str | None, typer.Option(help="Last day to use, as 2024-06-30; else the data's last.")] = None,
+    policies: Policies = "",
+    currency: Currency = None,
+    amount_unit: AmountUnit = None,
+    acquired_between: AcquiredBetween = None,
+    reading: Reading = None,
+    end: Annotated[str | None, typer.Option(help="Last day, as 2024-06-30.")] = None,
     effect: Annotated[
         list[str] | None, typer.Option(help="parameter:group or parameter~covariate; may be repeated.")
     ] = None,
@@ -236,15 +262,37 @@ def fit(
     chains: Annotated[int, typer.Option(min=2, help="Chains of nuts.")] = 4,
     seed: Seed = 42,
 ) -> None:
-    """Fit one model to a table of transactions and store its posterior."""
+    """Fit one model to a table of transactions and store its posterior.
+
+    Also as in an experiment's data: --table --delimiter --encoding --decimal --thousands --header --escape --where
+    --currency --amount-unit --acquired-between; or all of it by --reading, an experiment file.
+    """
     from clvmodels.inference import choice_of_k, fitting
     from clvmodels.models import get_model
 
     effects = read_effects(model, effect or [], missing, by)
     ks = read_k(k) if k else ()
     variants = [get_model(model, {"k": choice}) for choice in ks] or [get_model(model)]
+    its_reading = stated_reading(
+        reading,
+        columns=read_columns(columns),
+        date_format=date_format,
+        timezone=timezone,
+        delimiter=delimiter,
+        encoding=encoding,
+        table=table_name,
+        decimal=decimal,
+        thousands=thousands,
+        header=None if header is None else read_header(header),
+        escape=escape,
+        where=read_filter(where or []),
+        policies=read_policies(policies),
+        currency=currency,
+        amount_unit=amount_unit,
+        acquired_between=None if acquired_between is None else read_acquired(acquired_between),
+    )
     with _stages() as stage:
-        stage(f"Reading {orders.name}")
+        stage(f"Reading {Path(orders).name}")
         customers, notes = read_customers(
             orders,
             rfm,
@@ -252,19 +300,7 @@ def fit(
             time=variants[0].counts,
             end=end,
             effects=effects,
-            columns=columns,
-            timezone=timezone,
-            reading={
-                "date_format": date_format,
-                "delimiter": delimiter,
-                "encoding": encoding,
-                "table": table_name,
-                "decimal": decimal,
-                "thousands": thousands,
-                "header": read_header(header),
-                "escape": escape,
-                "where": read_filter(where or []),
-            },
+            reading=its_reading,
         )
         stage(f"Fitting {model} to {words.counted(len(customers), 'customer')}")
         options: dict[str, Any] = {
@@ -280,7 +316,7 @@ def fit(
             notes = (*notes, f"{fitted.model.title} has the best elpd", *tried)
         else:
             fitted = fitting.fit(variants[0], customers, **options)
-        fitted.save(file)
+        replace(fitted, reading=its_reading).save(file)
     _print_notes(notes)
     out.print(f"Posterior: {file}", highlight=False, soft_wrap=True)
     failed = [check for check in fitted.checks if not check.passed]
@@ -298,38 +334,52 @@ def fit(
 )
 def score(
     posterior: Annotated[Path, typer.Argument(help="A stored posterior of a purchase model.")],
-    table: Annotated[Path, typer.Argument(help="Transactions, or with --rfm one row a customer.")],
-    as_of: Annotated[str, typer.Option(help="The day T is as of, as 2024-06-30; later orders are not used.")],
+    table: Annotated[
+        str,
+        typer.Argument(help="Transactions, or an RFM table; a folder of several."),
+    ],
+    as_of: Annotated[str, typer.Option(help="The last day, as 2024-06-30.")],
     horizon: Annotated[float, typer.Option(help="How far ahead, in the posterior's time unit.")],
     file: OutFile = Path("scores.csv"),
     rfm: Rfm = False,
-    time_unit: Annotated[str | None, typer.Option(help="Of an RFM table, where it must be said.")] = None,
+    time_unit: Annotated[str | None, typer.Option(help="Of an RFM table.")] = None,
     columns: Columns = "",
     date_format: DateFormat = None,
     timezone: Timezone = None,
     delimiter: Delimiter = None,
-    encoding: Encoding = "utf-8",
+    encoding: Encoding = None,
     table_name: TableName = None,
-    decimal: Decimal = ".",
+    decimal: Decimal = None,
     thousands: Thousands = None,
-    header: Header = "true",
+    header: Header = None,
     escape: Escape = None,
     where: Where = None,
+    policies: Policies = "",
+    currency: Currency = None,
+    amount_unit: AmountUnit = None,
+    acquired_between: AcquiredBetween = None,
+    reading: Reading = None,
     spend_posterior: Annotated[Path | None, typer.Option(help="A stored posterior of a spend model.")] = None,
     margin: Annotated[float | None, typer.Option(help="Of revenue: 0.3 is 30%.")] = None,
     annual_discount_rate: Annotated[float | None, typer.Option(help="0.12 is 12% a year.")] = None,
     draws: Annotated[int, typer.Option(min=2, help="Posterior draws, at most.")] = 1000,
     allow_failed: AllowFailed = None,
+    allow_unknown_labels: Annotated[
+        bool, typer.Option("--allow-unknown-labels", help="Labels may all be new.")
+    ] = False,
     seed: Seed = 42,
 ) -> None:
     """Score customers from stored posteriors: one row a customer, as CSV or Parquet by the name of --out.
 
-    In CSV, text that begins with = + - @ gets an apostrophe, so that no spreadsheet runs it; Parquet is unaltered.
+    In CSV, text that begins with = + - @ gets an apostrophe, so that no spreadsheet runs it. The table is read as the
+    fit's was, unless it is said otherwise by the options of fit.
     """
     from clvmodels.inference.posterior import load
     from clvmodels.inference.posteriors import allowed_failures
     from clvmodels.results.export import check_format, write_table
+    from clvmodels.runs.reading import in_words
     from clvmodels.valuation.scoring import score as score_customers
+    from clvmodels.valuation.scoring import unknown_labels
 
     check_format(file)
     check_economics(horizon, spend_posterior, margin, annual_discount_rate)
@@ -339,8 +389,29 @@ def score(
     allowed_failures(posteriors, allow_failed or ())  # before a table is read
     unit = common_unit(rfm, time_unit, {posterior.time_unit for posterior in posteriors.values()})
     effects = [effect for posterior in posteriors.values() for effect in posterior.effects]
+    its_reading = stated_reading(
+        reading,
+        columns=read_columns(columns),
+        date_format=date_format,
+        timezone=timezone,
+        delimiter=delimiter,
+        encoding=encoding,
+        table=table_name,
+        decimal=decimal,
+        thousands=thousands,
+        header=None if header is None else read_header(header),
+        escape=escape,
+        where=read_filter(where or []),
+        policies=read_policies(policies),
+        currency=currency,
+        amount_unit=amount_unit,
+        acquired_between=None if acquired_between is None else read_acquired(acquired_between),
+    )
+    remembered = posteriors["purchases"].reading
+    if not rfm:  # one row a customer was made already of what the fit read
+        its_reading = joined(remembered, its_reading)
     with _stages() as stage:
-        stage(f"Reading {table.name}")
+        stage(f"Reading {Path(table).name}")
         customers, notes = read_customers(
             table,
             rfm,
@@ -348,19 +419,7 @@ def score(
             time=posteriors["purchases"].model.counts,
             end=as_of,
             effects=effects,
-            columns=columns,
-            timezone=timezone,
-            reading={
-                "date_format": date_format,
-                "delimiter": delimiter,
-                "encoding": encoding,
-                "table": table_name,
-                "decimal": decimal,
-                "thousands": thousands,
-                "header": read_header(header),
-                "escape": escape,
-                "where": read_filter(where or []),
-            },
+            reading=its_reading,
         )
     with _bar(f"Scoring {words.counted(len(customers), 'customer')}", len(customers)) as progress:
         scores = score_customers(
@@ -373,10 +432,27 @@ def score(
             draws=draws,
             progress=progress,
             allow_failed=allow_failed or (),
+            allow_unknown_labels=allow_unknown_labels,
         )
         write_table(scores, file)
+    if remembered and its_reading["data"] and not rfm:
+        notes = (f"read as the table of the fit was, but for what is stated here: {in_words(its_reading)}", *notes)
+    strangers = unknown_labels(posteriors, customers)
+    if len(strangers):
+        _print_notes((_about_strangers(strangers),))
     _print_notes(notes)
     out.print(f"Scores: {file}", highlight=False, soft_wrap=True)
+
+
+def _about_strangers(strangers: pd.DataFrame) -> str:
+    """How many customers have labels that the fit never met, and which."""
+    largest = strangers.sort_values("customers", ascending=False).head(5)
+    named = [f"{row.group} {row.label} ({row.customers:,})" for row in largest.itertuples()]
+    more = f" and {len(strangers) - len(named)} more" if len(strangers) > len(named) else ""
+    labels = words.counted(len(strangers), "label")
+    return (
+        f"{labels} that the fit never met, with the customers of each: {', '.join(named)}{more}; drawn from all labels"
+    )
 
 
 @app.command("list", epilog="Example: clvmodels list models")

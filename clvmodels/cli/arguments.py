@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,11 +13,11 @@ from clvmodels.errors import ConfigError, Problem, unknown
 
 if TYPE_CHECKING:
     from clvmodels.customers.table import Customers
+    from clvmodels.dates import Time
     from clvmodels.inference.effects import Effect
-    from clvmodels.sources.transactions import Transactions
 
-STALE_DAYS = 14
-"""A file of orders that ends longer before the day it is used for is asked about."""
+RFM_MEANINGS = ("customer_id", "frequency", "recency", "T", "monetary_value")
+"""Columns of an RFM table that may be called otherwise."""
 
 
 def read_effects(model: str, texts: list[str], missing: str = "refuse", by: str | None = None) -> list[Effect]:
@@ -57,54 +57,89 @@ def read_k(text: str) -> tuple[int, ...]:
 
 
 def read_customers(
-    table: Path,
+    table: str,
     rfm: bool,
     time_unit: str,
     *,
-    time: str,
+    time: Time,
     end: str | None,
-    effects: Iterable[Effect],
-    columns: str,
-    timezone: str | None,
+    effects: Sequence[Effect],
     reading: Mapping[str, Any],
 ) -> tuple[Customers, tuple[str, ...]]:
     """One row a customer with what effects read, from transactions or from an RFM table, and what a reader should
-    know about them. `reading` are options of `read_transactions` that say how the file is read."""
-    from clvmodels.customers.summarize import summarize
+    know about them. `reading` is as `Posterior.reading`."""
+    from clvmodels.customers.rfm import read_rfm
     from clvmodels.customers.table import DERIVED_GROUPS, Customers
-    from clvmodels.dates import DAYS_PER_UNIT
     from clvmodels.inference.effects import columns_of
-    from clvmodels.sources.reading import is_url
-    from clvmodels.sources.transactions import read_transactions
+    from clvmodels.runs.reading import read_as
+    from clvmodels.sources.reading import Layout
 
-    names, end = read_columns(columns), read_day(end)
+    end = read_day(end)
+    if not rfm:
+        return read_as(reading, table, time_unit=time_unit, time=time, end=end, effects=effects)
+    if end is None:
+        raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
+    data = reading.get("data", {})
     groups, covariates = columns_of(effects)
-    read_groups = [group for group in groups if group not in DERIVED_GROUPS]
-    extra: dict[str, Any] = {"groups": read_groups, "covariates": covariates}
-    clock: dict[str, Any] = {"time_unit": time_unit, "time": time}
-    if rfm:
-        if end is None:
-            raise ConfigError(Problem("An RFM table does not say the day at which T was taken", "--end"))
-        customers = Customers.from_rfm(table, observation_end=end, columns=names, **extra, **clock)
-        return customers, customers.warnings
-    source = str(table) if is_url(str(table)) else table
-    transactions = read_transactions(source, columns=names, timezone=timezone, data_end=end, **reading, **extra)
-    customers = summarize(transactions, **extra, **clock).customers
-    stale_days: float = STALE_DAYS
-    if time == "opportunities":  # the next one may be a whole period away
-        stale_days = max(stale_days, DAYS_PER_UNIT[time_unit])
-    notes = (*transactions.warnings, *customers.warnings, *_stale(transactions, stale_days))
-    return customers, tuple(dict.fromkeys(notes))
+    layout = {name: data.get(name) for name in ("delimiter", "escape", "table")}
+    frame = read_rfm(
+        table, Layout.of(encoding=data.get("encoding", "utf-8"), header=data.get("header", True), **layout)
+    )
+    customers = Customers.from_rfm(
+        frame,
+        time_unit=time_unit,
+        time=time,
+        observation_end=end,
+        columns={meaning: name for meaning, name in data.get("columns", {}).items() if meaning in RFM_MEANINGS},
+        groups=[group for group in groups if group not in DERIVED_GROUPS],
+        covariates=covariates,
+        currency=data.get("currency"),
+        amount_unit=data.get("amount_unit", 1.0),
+    )
+    return customers, customers.warnings
 
 
-def _stale(transactions: Transactions, most: float) -> Iterator[str]:
-    """A file that ends more than `most` days before the day it is used for makes everybody look gone."""
-    import pandas as pd
+def stated_reading(file: Path | None, **options: Any) -> dict[str, Any]:
+    """What options say of how a table is read, over what an experiment file does; as `Posterior.reading`."""
+    from clvmodels.config.experiment import load_experiment
+    from clvmodels.runs.reading import reading_of
 
-    last = pd.Timestamp(transactions.table.date.max().execute())
-    days = (transactions.data_end - last).days
-    if days > most:
-        yield f"the last order is of {last:%Y-%m-%d}, {days} days before {transactions.data_end:%Y-%m-%d}: is it all?"
+    reading = {} if file is None else reading_of(load_experiment(file))
+    stated = {name: value for name, value in options.items() if value not in (None, {}, "")}
+    return joined(reading, {"data": stated})
+
+
+def joined(reading: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """One reading with what another says over it, key by key; policies and columns by theirs."""
+    data = dict(reading.get("data", {}))
+    for key, value in over.get("data", {}).items():
+        is_nested = isinstance(value, Mapping) and key in ("policies", "columns")
+        data[key] = {**data.get(key, {}), **value} if is_nested else value
+    others = {key: value for both in (reading, over) for key, value in both.items() if key != "data"}
+    return {**others, "data": data}
+
+
+def read_policies(text: str) -> dict[str, Any]:
+    """`refunds: net, empty: [NULL, guest], ids: {same: casefold}`, as in an experiment file."""
+    from clvmodels.config.document import parse_document
+
+    mapping = text if text.strip().startswith("{") else "{" + text + "}"
+    document = parse_document(mapping, "--policies")
+    known = "Write them as in an experiment file: refunds: net, dates: {latest: today}"
+    if document.problems or not isinstance(document.value, dict):
+        raise ConfigError([Problem("Not a mapping of policies", "--policies", text, known)])
+    missing = [name for name, value in document.value.items() if value is None]
+    if missing:
+        raise ConfigError([Problem(f"'{missing[0]}' has no value", "--policies", text, known)])
+    return document.value
+
+
+def read_acquired(text: str) -> list[str]:
+    """`2024-01-01,2024-12-31`: the days between which customers first bought."""
+    days = [read_day(day.strip()) for day in text.split(",")]
+    if len(days) != 2:
+        raise ConfigError(Problem("Not two days", "--acquired-between", text, "Write 2024-01-01,2024-12-31"))
+    return [str(day) for day in days]
 
 
 def read_day(text: str | None) -> str | None:

@@ -62,7 +62,7 @@ def checked_rfm(
     problems = [*_name_problems(frame, columns, names, [*dict.fromkeys((*groups, *covariates))])]
     if "customer_id" not in names and _is_numbered(frame.index):
         problem = unknown("column", "customer_id", map(str, frame.columns), "RFM table")
-        advice = "; say which column it is: columns={'customer_id': ...}, or make the ids the index"
+        advice = "; say which column it is: columns: {customer_id: ...}, or make the ids the index"
         problems.append(Problem(problem.what + advice, problem.where))
     if problems:
         raise DataError(problems)

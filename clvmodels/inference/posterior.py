@@ -57,6 +57,9 @@ class Posterior[M: Model]:
         What was tried before, and why it was refused.
     scales
         Mean and sd of each covariate among the fit's customers.
+    reading
+        How the table of the fit's customers was read, as an experiment file says it (data, sources, calendars): what is
+        scored with the posterior is read so too. Empty where it is not known.
     """
 
     model: M
@@ -72,12 +75,13 @@ class Posterior[M: Model]:
     checks: Sequence[Check] = ()
     attempts: Sequence[Attempt | OtherK] = ()
     scales: Mapping[str, Scale] = MappingProxyType({})
+    reading: Mapping[str, Any] = MappingProxyType({})
 
     def __post_init__(self):
         # Copies that nobody can change: stages share a posterior, and runs know it by its identity.
         for name in ("effects", "checks", "attempts"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("priors", "groups", "scales"):
+        for name in ("priors", "groups", "scales", "reading"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
@@ -237,6 +241,7 @@ class Posterior[M: Model]:
             "seed": self.seed,
             "checks": [check._asdict() for check in self.checks],
             "attempts": [attempt._asdict() for attempt in self.attempts],
+            "reading": dict(self.reading),
         }
 
 
@@ -281,6 +286,7 @@ def _posterior(tree: xr.DataTree, where: str) -> Posterior:
         checks=[Check(**check) for check in about["checks"]],
         attempts=[refused.from_mapping(attempt) for attempt in about["attempts"]],
         scales={name: Scale(*scale) for name, scale in about["scales"].items()},
+        reading=about.get("reading", {}),
     )
 
 

@@ -29,6 +29,8 @@ class Memory:
     loo_scores: dict[int, pd.DataFrame] = field(default_factory=dict)
     """Leave-one-out scores, by the identity of the posterior. `posteriors` holds on to it, so no identity comes
     again."""
+    table_digests: dict[int, str] = field(default_factory=dict)
+    """Sums of the customers' tables that fits are made of, by their identity; the run holds on to these."""
     chosen_k: dict[str, int] = field(default_factory=dict)
     """By entry, where k was to be chosen: once, at the calibration's end. Later dates take what was chosen then."""
     first_amounts: bool | None = None

@@ -147,7 +147,9 @@ def _prepare(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return
+            pass
+        for unfinished in folder.rglob("*.tmp"):  # of a run that was killed while it wrote
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)
         known = "Name another folder"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+import clvmodels
 from clvmodels import __version__, words
 from clvmodels.customers.table import Split
 from clvmodels.errors import FitError, Problem
@@ -16,6 +19,7 @@ from clvmodels.inference.posterior import Posterior
 from clvmodels.models import Cost
 from clvmodels.runs.context import Context
 from clvmodels.runs.plans import ENTRY_PARTS, FitPlan, cost_plans, entry_plans, problems_of_entry
+from clvmodels.runs.reading import reading_of
 
 
 def fit_entries(context: Context, split: Split) -> dict[str, dict[str, Posterior]]:
@@ -110,7 +114,7 @@ def _fit(context: Context, plan: FitPlan, split: Split) -> Posterior:
     if path.exists() and not context.fresh:
         fitted = posterior.load(path)
     else:
-        fitted = _sample(context, plan, split, path)
+        fitted = replace(_sample(context, plan, split, path), reading=reading_of(context.experiment))
         fitted.save(path)
     memory.posteriors[path] = fitted
     return fitted
@@ -148,8 +152,10 @@ def posterior_path(context: Context, plan: FitPlan, split: Split) -> Path:
         cost_per_minute = economics.cost_per_minute
     dependencies = (
         __version__,
+        _code_sha256(),
         posterior.SCHEMA_VERSION,
         context.data_sha256,
+        _table_sha256(context, split),  # which other files than the tables come into, such as calendars
         # `end` below says what is fitted; a calibration's end that is another's date of value is the same fit.
         experiment.data.model_dump(exclude={"calibration_end", "holdout", "origins", "holdouts"}),
         {name: source.model_dump() for name, source in experiment.sources.items()},
@@ -167,3 +173,29 @@ def posterior_path(context: Context, plan: FitPlan, split: Split) -> Path:
     text = json.dumps(dependencies, sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return context.folder / "posteriors" / f"{plan.model.name}-{end}-{digest[:12]}.nc"
+
+
+CODE_OF_FITS = ("customers", "inference", "models", "sources")
+"""Folders of which a fit is made, beside the modules of the ground."""
+
+
+@functools.cache
+def _code_sha256() -> str:
+    """Of the code that a fit depends on: what another code has found is not this one's."""
+    package = Path(clvmodels.__file__).parent
+    files = [*package.glob("*.py")]
+    for folder in CODE_OF_FITS:
+        files += (package / folder).rglob("*.py")
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _table_sha256(context: Context, split: Split) -> str:
+    """Of the customers' table; computed once a table."""
+    table, digests = split.customers.table, context.memory.table_digests
+    if id(table) not in digests:
+        rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
+        digests[id(table)] = hashlib.sha256(repr(list(table)).encode() + rows.tobytes()).hexdigest()
+    return digests[id(table)]

@@ -13,7 +13,15 @@ import pandas as pd
 
 from clvmodels.config.experiment import Experiment
 from clvmodels.config.finding import at
-from clvmodels.config.sections import CostSection, DataSection, EntrySection, FileSection, Section
+from clvmodels.config.sections import (
+    CalendarSection,
+    CostSection,
+    DataSection,
+    EntrySection,
+    FileSection,
+    Section,
+    SourceSection,
+)
 from clvmodels.customers.experience import is_experience, with_experience
 from clvmodels.customers.observed import with_costs
 from clvmodels.customers.purchases import usual_windows
@@ -43,17 +51,19 @@ def read(experiment: Experiment, config_dir: Path, scratch: Path) -> Company:
     if experiment.sources and data.dataset is not None:
         folder = scratch / data.dataset
         DATASETS[data.dataset].write(folder, seed=experiment.seed, **options)
-        return _consolidated(experiment, folder)
-    if experiment.sources:
-        return _consolidated(experiment, config_dir)
-    if data.dataset is not None:
+        return read_tables(data, experiment.sources, folder)
+    if data.dataset is not None and not experiment.sources:
         return DATASETS[data.dataset].load_company(seed=experiment.seed, **options)
-    return Company.of(_transactions(experiment, config_dir))
+    return read_tables(data, experiment.sources, config_dir)
 
 
-def _consolidated(experiment: Experiment, folder: Path) -> Company:
-    data = experiment.data
-    tables = {name: Table.from_mapping(_stated(section)) for name, section in experiment.sources.items()}
+def read_tables(data: DataSection, sources: Mapping[str, SourceSection], folder: Path) -> Company:
+    """The tables that sources describe, or else the one that data do; paths start from the folder."""
+    return _consolidated(data, sources, folder) if sources else Company.of(_transactions(data, folder))
+
+
+def _consolidated(data: DataSection, sources: Mapping[str, SourceSection], folder: Path) -> Company:
+    tables = {name: Table.from_mapping(_stated(section)) for name, section in sources.items()}
     return consolidate(
         tables,
         folder=folder,
@@ -66,12 +76,11 @@ def _consolidated(experiment: Experiment, folder: Path) -> Company:
     )
 
 
-def _transactions(experiment: Experiment, config_dir: Path) -> Transactions:
-    data = experiment.data
+def _transactions(data: DataSection, folder: Path) -> Transactions:
     columns = {} if data.columns is None else data.columns.model_dump(exclude_none=True)
     with _at_keys_of_data():
         return read_transactions(
-            _located(data.transactions, config_dir),
+            _located(data.transactions, folder),
             columns=columns,
             **_stated(data, *FILE_KEYS),
             timezone=data.timezone,
@@ -117,17 +126,18 @@ def _iso(day: date | None) -> str | None:
 def read_calendars(experiment: Experiment, config_dir: Path) -> dict[str, SuppliedCalendar]:
     """The calendars that entries are on, by name."""
     used = {entry.calendar for entry in experiment.models.values()}
-    return {name: _calendar(name, experiment, config_dir) for name in experiment.calendars if name in used}
+    sections = experiment.calendars
+    return {name: calendar_of(name, section, config_dir) for name, section in sections.items() if name in used}
 
 
-def _calendar(name: str, experiment: Experiment, config_dir: Path) -> SuppliedCalendar:
-    section = experiment.calendars[name]
+def calendar_of(name: str, section: CalendarSection, folder: Path) -> SuppliedCalendar:
+    """The calendar that a section describes; its path starts from the folder."""
     if section.holidays:
         return holiday_weeks([day.isoformat() for day in section.holidays], name=name)
     if section.dataset is not None:
         return DATASETS[section.dataset].load_calendar(name)
     return read_calendar(
-        _located(section.path, config_dir),
+        _located(section.path, folder),
         name=name,
         columns=dict(section.columns.items()),
         index=section.index,

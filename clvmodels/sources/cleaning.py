@@ -230,7 +230,7 @@ def amount_number(column: ibis.Value, conventions: Conventions = DEFAULT_CONVENT
 
 def _plain(text: ibis.Value, conventions: Conventions) -> ibis.Value:
     """Numbers with a decimal point and nothing between thousands; null where thousands are not groups of three."""
-    decimal, thousands = conventions.decimal, conventions.thousands
+    decimal, thousands = conventions.decimal or ".", conventions.thousands
     text = text.strip()
     if decimal == "." and thousands is None:
         return text

@@ -168,6 +168,36 @@ def id_problems(raw: Raw, names: Mapping[str, str], where: str, extra: Collectio
     return problems
 
 
+THOUSANDS_OR_CENTS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+"""1.250 may be 1 and a quarter, or 1250 with a point for thousands."""
+
+
+def thousands_problems(raw: Raw, names: Mapping[str, str], where: str, conventions: Conventions) -> list[Problem]:
+    """Columns of money in text whose points may all be for thousands, where nothing says what they are."""
+    if conventions.decimal is not None or conventions.thousands is not None:
+        return []
+    problems = []
+    for meaning, name in names.items():
+        column = raw.table[engine_column(names, meaning)]
+        if meaning not in MONEY or not column.type().is_string():
+            continue
+        text = column.strip()
+        with_points = raw.table.filter(column.contains("."))
+        is_unclear = text.re_search(THOUSANDS_OR_CENTS)
+        counts = with_points.aggregate(unclear=is_unclear.sum(), of=_.count(), row=_.row.min(where=is_unclear))
+        unclear, of, row = counts.execute().iloc[0]
+        if not of or unclear < of:  # another fraction says that the point stands before cents
+            continue
+        cell = raw.table.filter(raw.table.row == int(row)).select(text=text).execute()["text"][0]
+        rows = words.counted(int(unclear), "row has", "rows have")
+        what = (
+            f"{rows} three digits after a point in column '{name}', and none has fewer, first at {raw.spot(int(row))}"
+        )
+        advice = f"Is it {cell.replace('.', '')}? State decimal: ',' where it is, and decimal: '.' where it is {cell}"
+        problems.append(Problem(what, where, repr(cell), advice))
+    return problems
+
+
 def _first_wrong_ids(raw: Raw, column: ibis.Value) -> pd.Series:
     """The first row of each kind of `WRONG_IDS`, in one pass; patterns are tried where one of their signs is."""
     is_long = column.length() > LONGEST_ID

@@ -29,8 +29,9 @@ class Conventions(NamedTuple):
     data_end: pd.Timestamp | None = None
     """The last day that the table covers; what comes later does not count. None: it is not stated."""
     policies: Policies = DEFAULT_POLICIES
-    decimal: str = "."
-    """What stands before the cents, in text."""
+    decimal: str | None = None
+    """What stands before the cents, in text. None: a point, and amounts where it may be one for thousands are asked
+    about."""
     thousands: str | None = None
     """What stands between groups of three digits, in text. None: with a decimal comma a point, a blank or an
     apostrophe, and else nothing."""
@@ -68,15 +69,15 @@ def _format_problems(date_format: str) -> list[Problem]:
     return []
 
 
-def _number_problems(decimal: str, thousands: str | None) -> list[Problem]:
+def _number_problems(decimal: str | None, thousands: str | None) -> list[Problem]:
     problems = []
-    if decimal not in DECIMALS:
+    if decimal is not None and decimal not in DECIMALS:
         problems.append(Problem("must be '.' or ','", "decimal", repr(decimal)))
     if thousands is not None and thousands not in THOUSANDS:
         signs = ", ".join(repr(sign) for sign in THOUSANDS[:4])
         problems.append(Problem(f"must be one of {signs}", "thousands", repr(thousands)))
-    if thousands == decimal:
-        other = "," if decimal == "." else "."
+    if thousands == (decimal or "."):
+        other = "." if decimal == "," else ","
         problems.append(Problem("is what decimal is", "thousands", repr(thousands), f"State decimal: '{other}' too"))
     return problems
 

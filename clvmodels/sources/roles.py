@@ -207,7 +207,7 @@ class Table:
     policies: Policies | None = None
     sign: Literal["positive", "negative"] = "positive"
     currency: str | None = None
-    decimal: str = "."
+    decimal: str | None = None
     thousands: str | None = None
     header: bool | int | Sequence[str] = True
     escape: str | None = None

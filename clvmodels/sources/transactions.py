@@ -22,6 +22,7 @@ from clvmodels.sources.columns import (
     covariate_problems,
     engine_column,
     id_problems,
+    thousands_problems,
     type_problems,
 )
 from clvmodels.sources.conventions import Conventions, argument_problems, readable
@@ -131,7 +132,7 @@ def read_transactions(
     encoding: str = "utf-8",
     name: str = "",
     table: str | None = None,
-    decimal: str = ".",
+    decimal: str | None = None,
     thousands: str | None = None,
     header: bool | int | Sequence[str] = True,
     escape: str | None = None,
@@ -239,6 +240,7 @@ def _read(
     _raise(type_problems(raw, names, opened.where, conventions.date_format, orders.extra))
     _raise(covariate_problems(raw, names, covariates, opened.where, conventions))
     problems = id_problems(raw, names, opened.where, orders.extra)
+    problems += thousands_problems(raw, names, opened.where, conventions)
     rates = Rates(currency)
     if names_currency:
         codes = rows_by_currency(raw.kept, raw.kept[engine_column(names, "currency")])

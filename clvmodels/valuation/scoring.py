@@ -15,7 +15,7 @@ from clvmodels.draws import LEVELS, QUANTILES, Array, Progress, in_threads
 from clvmodels.errors import ConfigError, DataError, Problem, unknown
 from clvmodels.futures import expectations, forecast, individuals
 from clvmodels.inference.effect_problems import check_columns
-from clvmodels.inference.effects import columns_of
+from clvmodels.inference.effects import columns_of, group_labels
 from clvmodels.inference.posterior import Posterior
 from clvmodels.inference.posteriors import allowed_failures
 from clvmodels.models import PurchaseModel, SpendModel
@@ -44,6 +44,7 @@ def score(
     draws: int = 1000,
     progress: Progress | None = None,
     allow_failed: Collection[str] = (),
+    allow_unknown_labels: bool = False,
 ) -> pd.DataFrame:
     """Score customers: what each is expected to do and bring within the horizon, and what may happen.
 
@@ -62,6 +63,9 @@ def score(
         Needed with a spend posterior, and only then: 0.3 is 30%.
     allow_failed
         Sampling checks that posteriors may have failed, by name.
+    allow_unknown_labels
+        Whether all customers may have labels of a group that the fit never met: each such label is drawn from the
+        population of labels. Where some have, it is so; `unknown_labels` counts them.
 
     Returns
     -------
@@ -81,10 +85,13 @@ def score(
         without spend, or a posterior of one point (mle), which has no ranges.
     DataError
         Columns that are missing: statistics that a model observes, groups and covariates that a fit had effects of;
-        covariates that are missing for some customers, where the fit did not say what is done with them.
+        covariates that are missing for some customers, where the fit did not say what is done with them; a group of
+        which every label is unknown to the fit.
     """
     economics = _economics("spend" in posteriors, horizon, margin, annual_discount_rate)
     draws = _check(posteriors, customers, draws)
+    if not allow_unknown_labels:
+        _refuse_strangers(posteriors, customers)
     failed = allowed_failures(posteriors, allow_failed)
     most = _most_purchases(customers, horizon)
     valuer = None
@@ -218,6 +225,40 @@ def _missing_columns(posteriors: Mapping[str, Posterior], columns: Sequence[str]
                     message = f"no column '{name}', and the fit of {title} has an effect of it"
                     remedy = f"Name it in the {kind} when summarising or reading the table"
                     yield Problem(message, "customers", "", remedy)
+
+
+def unknown_labels(posteriors: Mapping[str, Posterior], customers: Customers) -> pd.DataFrame:
+    """Labels of customers that the fits never met: group, label, customers. Their coefficients are drawn from the
+    population of labels, so that such customers are scored with the doubt of all."""
+    rows = []
+    for group, met in _labels_met(posteriors).items():
+        counts = group_labels(customers.table[group]).value_counts()
+        strangers = counts[~counts.index.isin(met)]
+        rows += [(group, str(label), int(count)) for label, count in strangers.items()]
+    return pd.DataFrame(rows, columns=["group", "label", "customers"])
+
+
+def _labels_met(posteriors: Mapping[str, Posterior]) -> dict[str, set[str]]:
+    """The labels of each group that effects read, of all posteriors."""
+    met: dict[str, set[str]] = {}
+    for posterior in posteriors.values():
+        for group in columns_of(posterior.effects)[0]:
+            met.setdefault(group, set()).update(posterior.groups[group])
+    return met
+
+
+def _refuse_strangers(posteriors: Mapping[str, Posterior], customers: Customers) -> None:
+    """A column of which the fit met no label is likely another column, or is written otherwise."""
+    strangers = unknown_labels(posteriors, customers)
+    problems = []
+    for group, rows in strangers.groupby("group"):
+        if rows["customers"].sum() < len(customers) or not len(customers):
+            continue
+        labels, met = (", ".join(sorted(names)[:5]) for names in (rows["label"], _labels_met(posteriors)[str(group)]))
+        remedy = f"The fit met {met}. Where they are new indeed, say allow_unknown_labels"
+        problems.append(Problem(f"no customer has a label of '{group}' that the fit met", "customers", labels, remedy))
+    if problems:
+        raise DataError(problems)
 
 
 def _behaviour_columns(

@@ -233,9 +233,7 @@ def test_an_rfm_table_scores_as_its_transactions_do(orders, posteriors, tmp_path
         time="continuous",
         end="2025-06-30",
         effects=[],
-        columns=OWN[1],
-        date_format=OWN[3],
-        timezone="UTC",
+        reading={"data": {"columns": read_columns(OWN[1]), "date_format": OWN[3]}},
     )
     customers.table[["frequency", "recency", "T"]].reset_index().to_csv(tmp_path / "rfm.csv", index=False)
     words = ("score", posteriors["bg_nbd"], tmp_path / "rfm.csv", "--rfm", "--as-of", "2025-06-30", "--horizon", 26)

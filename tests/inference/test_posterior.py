@@ -154,3 +154,10 @@ def test_a_disk_that_takes_nothing_is_named_and_nothing_is_left(tmp_path, monkey
     assert not list(tmp_path.iterdir())
     with pytest.raises(ResultsError, match="cannot be written"):
         grouped_posterior().save("/proc/none/p.nc")
+
+
+def test_how_the_table_was_read_comes_back(tmp_path):
+    reading = {"data": {"policies": {"refunds": "net", "empty": ["NULL"]}}, "sources": {"a": {"path": "a.csv"}}}
+    posterior = posterior_of(MODELS["bg_nbd"], CASES["bg_nbd"].theta, 40)
+    back = load(dataclasses.replace(posterior, reading=reading).save(tmp_path / "p.nc"))
+    assert dict(back.reading) == reading

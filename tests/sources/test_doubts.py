@@ -255,3 +255,19 @@ def test_refunds_that_are_left_out_are_a_share_of_revenue_and_the_policy_that_ta
         read_transactions(numbered, policies=Policies(refunds="net")),
     ):
         assert not [doubt for doubt in settled.doubts if doubt.kind == "refunds"]
+
+
+def test_a_point_before_three_digits_is_asked_about_unless_decimal_is_stated():
+    frame = orders("A", "A", "A", "B").assign(amount=["950", "1.250", "2.400", "850"])
+    with pytest.raises(DataError) as caught:
+        read_transactions(frame)
+    told = str(caught.value)
+    assert "2 rows have three digits after a point in column 'amount', and none has fewer, first at row 2" in told
+    assert "Is it 1250? State decimal: ',' where it is" in told
+    whole, part = (read_transactions(frame, decimal=mark).table.amount.sum().execute() for mark in ",.")
+    assert (whole, part) == (5450.0, pytest.approx(1803.65))
+    for amounts in (["950", "1.250", "2.4", "850"], ["0.125", "1.250", "3", "4"], ["1250", "2400", "3", "4"]):
+        assert read_transactions(frame.assign(amount=amounts)).doubts == ()
+    keyed = frame.rename(columns={"customer_id": "key"})
+    with pytest.raises(DataError, match="three digits after a point"):
+        consolidate({"orders": Table(frame=keyed)})

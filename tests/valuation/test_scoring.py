@@ -8,7 +8,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
-from contracts.cases import CASES, customers_of, pair_of, posterior_of, rescaled, simulated, table_of
+from contracts.cases import CASES, by_channel, customers_of, pair_of, posterior_of, rescaled, simulated, table_of
 
 from clvmodels.customers.summarize import summarize
 from clvmodels.customers.table import Customers
@@ -17,7 +17,7 @@ from clvmodels.errors import ConfigError, DataError
 from clvmodels.inference.effects import Effect
 from clvmodels.models import MODELS
 from clvmodels.sources.transactions import read_transactions
-from clvmodels.valuation.scoring import behaviour, score
+from clvmodels.valuation.scoring import behaviour, score, unknown_labels
 
 DRAWS = 300
 MONEY = {"margin": 0.3, "annual_discount_rate": 0.12}
@@ -264,3 +264,24 @@ def test_nobody_buys_more_often_than_there_are_days():
     orders = daily.assign(frequency=[400, 60])
     customers = Customers.from_rfm(orders, time_unit="week", observation_end="2024-06-30")
     assert score({"purchases": posteriors()["purchases"]}, customers, horizon=4.0)["purchases_q95"].max() > 28
+
+
+def test_labels_that_the_fit_never_met_are_counted_and_all_of_them_unknown_is_refused(base):
+    plain = posteriors()["purchases"]
+    of_channels = {"purchases": by_channel(plain, "alpha", ("Shop", "Web"))}
+    some = dataclasses.replace(base, table=base.table.assign(channel=["Shop", "TikTok", "Web"] * 20))
+    assert unknown_labels(of_channels, some).to_dict("records") == [
+        {"group": "channel", "label": "TikTok", "customers": 20}
+    ]
+    assert len(score(of_channels, some, horizon=26.0)) == 60
+    none = dataclasses.replace(base, table=base.table.assign(channel="shop"))
+    with pytest.raises(
+        DataError, match=r"no customer has a label of 'channel' that the fit met.*The fit met Shop, Web"
+    ):
+        score(of_channels, none, horizon=26.0)
+    assert len(score(of_channels, none, horizon=26.0, allow_unknown_labels=True)) == 60
+
+
+def test_a_rate_of_12_is_no_rate_in_python_either(base):
+    with pytest.raises(ConfigError, match="Must be less than 1; got 12"):
+        score(posteriors(), base, horizon=26.0, margin=0.3, annual_discount_rate=12)

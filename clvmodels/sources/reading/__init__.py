@@ -60,8 +60,8 @@ def open_source(source: str | Path | pd.DataFrame, *, name: str = "", layout: La
     ----------
     source
         A file, known by its ending: CSV (plain, .gz, .zst), Parquet, Excel (.xlsx), SQLite (.sqlite, .db) or DuckDB
-        (.duckdb); a folder of such files, or a pattern of their names; the URL of a database that Ibis connects to; or
-        a DataFrame.
+        (.duckdb), or its `file://` URL; a folder of such files, or a pattern of their names; the URL of a database that
+        Ibis connects to; or a DataFrame.
     name
         What it is called in messages; by default the file's name.
     layout
@@ -99,7 +99,9 @@ def _file_of(source: str) -> str | None:
     for scheme in ("sqlite:///", "duckdb:///"):
         file = source.removeprefix(scheme)
         if file != source and Path(file).suffix.lower() in FILES:
-            return file
+            # Three slashes are of a relative path to some libraries, of an absolute one to others.
+            is_absolute = Path(f"/{file}").is_file() and not Path(file).is_file()
+            return f"/{file}" if is_absolute else file
     return None if is_url(source) else source
 
 

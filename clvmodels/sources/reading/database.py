@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import ibis
 import pyarrow as pa
@@ -49,6 +49,8 @@ def open_database(location: str | Path, where: str, table: str | None) -> Source
     except Exception as error:
         raise DataError(Problem("cannot be read", where, _first_line(error, location))) from error
 
+    notes = _view_note(connection, name)
+
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
         names = internal(selection)
         columns = dict(zip(names, selection, strict=True))
@@ -64,25 +66,53 @@ def open_database(location: str | Path, where: str, table: str | None) -> Source
             raise DataError(Problem("cannot be read", where, _first_line(error, location))) from error
         if not int(rows.count().execute()):
             raise DataError(no_rows(where))
-        return Raw(rows, no_rejects(), "row", lambda row: row + 1, _content_sum(backend, rows, names))
+        return Raw(rows, no_rejects(), "row", lambda row: row + 1, _content_sum(backend, rows, names), notes=notes)
 
     return Source(where, tuple(found_table.columns), scan)
 
 
 def _connect(location: str | Path, where: str) -> ibis.BaseBackend:
     try:
-        if is_url(location):
+        location, kind = _file_and_kind(location, where)
+        if kind is None:
             return ibis.connect(str(location))
-        kind = FILES[Path(location).suffix.lower()]
         # A view of a file may read any other file of the machine: it is kept to its own tables.
         options = {"read_only": True, "enable_external_access": False} if kind == "duckdb" else {}
         return getattr(ibis, kind).connect(location, **options)
+    except DataError:
+        raise
     except ImportError as error:
         scheme = urlsplit(str(location)).scheme
         known = f"pip install 'ibis-framework[{scheme.replace('postgresql', 'postgres')}]'"
         raise DataError(Problem("the driver of this database is not installed", where, scheme, known)) from error
     except Exception as error:
         raise DataError(Problem("cannot be opened as a database", where, _first_line(error, location))) from error
+
+
+def _file_and_kind(location: str | Path, where: str) -> tuple[str | Path, str | None]:
+    """The file of a database that is one, and what kind; of others the URL. A file that is not there is refused: to
+    open it would make an empty one."""
+    if not is_url(location):
+        return location, FILES[Path(location).suffix.lower()]
+    parts = urlsplit(str(location))
+    if parts.scheme not in FILES.values():
+        return location, None
+    path = Path(unquote(parts.netloc + parts.path))
+    if not path.is_file():
+        raise DataError(Problem("no such file", where, str(path)))
+    return path, parts.scheme
+
+
+def _view_note(connection: ibis.BaseBackend, name: str) -> tuple[str, ...]:
+    """That a table is made anew of others whenever it is read."""
+    queries = {
+        "duckdb": "SELECT count(*) FROM duckdb_views() WHERE view_name = ?",
+        "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name = ?",
+    }
+    query = queries.get(connection.name)
+    if query is None or not connection.con.execute(query, [name]).fetchone()[0]:
+        return ()
+    return (f"'{name}' is a view: its rows are what its query gives now",)
 
 
 def _as_stored(connection: ibis.BaseBackend, table: str, columns: Mapping[str, str]) -> pa.RecordBatchReader:
