@@ -172,8 +172,10 @@ def test_totals_are_sums_within_a_draw(done, customers):
     assert totals.groupby("total").size().to_dict() == dict.fromkeys(
         (
             "expected value",
+            "worth value",
             "realised value",
             "expected lifetime value",
+            "worth lifetime value",
             "realised lifetime value",
             "held-out purchases",
         ),
@@ -183,6 +185,7 @@ def test_totals_are_sums_within_a_draw(done, customers):
     by_draw = totals.set_index("total", append=True)["value"].unstack()
     for kind in KINDS:
         assert by_draw[f"{kind} value"].mean() == pytest.approx(base[f"{kind}_value_mean"].sum(), rel=1e-5)
+    assert by_draw["worth value"].mean() == pytest.approx(base["worth_mean"].sum(), rel=1e-5)
     difference = by_draw["realised value"] - by_draw["expected value"]
     assert abs(difference.mean()) < 4.5 * difference.std() / np.sqrt(DRAWS)
 
