@@ -168,7 +168,7 @@ class FileSection(Section):
     they stand only where they are stated: stored runs know their experiment by the hash of its dump."""
 
     decimal: Literal[".", ","] | None = None
-    thousands: Literal[".", ",", "'", " ", "\u00a0", "\u202f", "_"] | None = None
+    thousands: Literal[".", ",", "'", "’", " ", "\u00a0", "\u202f", "_"] | None = None
     header: Header = True
     escape: Sign | None = None
     where: Filter = NOTHING

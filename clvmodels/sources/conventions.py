@@ -15,7 +15,7 @@ from clvmodels.sources.reasons import DEFAULT_POLICIES, Policies
 DAY_NUMBERS = ("excel", "epoch", "epoch_ms", "epoch_us", "epoch_ns", "julian")
 """Formats of dates that are numbers: days as Excel counts them, seconds (thousandths, ...) since 1970, Julian days."""
 DECIMALS = (".", ",")
-THOUSANDS = (".", ",", "'", " ", "\u00a0", "\u202f", "_")
+THOUSANDS = (".", ",", "'", "’", " ", "\u00a0", "\u202f", "_")
 
 
 class Conventions(NamedTuple):

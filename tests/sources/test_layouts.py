@@ -62,6 +62,11 @@ def test_a_file_without_a_header_gives_all_of_its_rows(write, options):
     assert rows(write(BARE, "orders.txt"), date_format="%m/%d/%Y", **options) == BARE_ROWS
 
 
+@pytest.mark.parametrize("row", ["A,20250107,5", "A,1736208000,5", "anna,x,12.5", "1,2,3"])
+def test_no_first_row_of_numbers_is_taken_for_names(write, row):
+    assert "the first row looks like data" in message(write(f"{row}\n{row}\n"))
+
+
 @pytest.mark.parametrize("columns", [{}, {"customer_id": "7001", "date": "1/6/2021", "amount": "25"}])
 def test_a_first_row_of_data_is_never_taken_for_names(write, columns):
     text = message(write(BARE, "orders.txt"), columns=columns, date_format="%m/%d/%Y")
@@ -260,6 +265,15 @@ def test_a_value_stands_for_a_column(write):
         "cards": Table(cards, role="identity", columns=columns),
     }
     assert consolidate(tables).transactions.table.execute()["customer_id"].tolist() == ["A", "A"]
+
+
+def test_folders_that_are_called_by_a_value_are_a_column(write, tmp_path):
+    """As Spark writes a table that is partitioned: the files say nothing of the day."""
+    for day, customer in (("2025-01-07", "A"), ("2025-02-07", "B")):
+        (tmp_path / "orders" / f"date={day}").mkdir(parents=True)
+        frame = pd.DataFrame({"customer_id": [customer], "amount": [1.0]})
+        frame.to_parquet(tmp_path / "orders" / f"date={day}" / "part-0.parquet")
+    assert rows(tmp_path / "orders") == [("A", "2025-01-07", 1.0), ("B", "2025-02-07", 1.0)]
 
 
 def test_a_folder_and_a_pattern_are_one_table(write, tmp_path):

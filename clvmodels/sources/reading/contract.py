@@ -17,6 +17,8 @@ from clvmodels.errors import DataError, Problem
 
 _DAY = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([ T].*)?\s*$")
 _NUMBER = re.compile(r"\s*[-+]?\d[\d.,]*\s*$")
+_DATA_NUMBER = re.compile(r"\s*[-+]?(\d+[.,]\d+|\d{9,}|(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]))\s*$")
+"""A number that no column is called by: with decimals, of many digits, or a day as YYYYMMDD."""
 
 
 class Layout(NamedTuple):
@@ -138,9 +140,10 @@ def column_names(first_row: Sequence[str], header: bool | int | tuple[str, ...],
 
 
 def looks_like_data(cells: Sequence[str]) -> bool:
-    """Whether a first row has a day among its cells, or nothing but numbers. (Years are numbers, and name columns.)"""
+    """Whether a first row has a day among its cells, or an amount, or nothing but numbers. (Years are numbers too, and
+    name columns.)"""
     filled = [cell for cell in cells if cell.strip()]
-    if any(_DAY.match(cell) for cell in filled):
+    if any(_DAY.match(cell) or _DATA_NUMBER.match(cell) for cell in filled):
         return True
     return len(filled) > 1 and all(_NUMBER.match(cell) for cell in filled)
 

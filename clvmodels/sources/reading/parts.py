@@ -1,6 +1,7 @@
 """Several files as one table: a folder of parts, as Spark and others write it, or the files of a pattern.
 
-Rows are numbered through all of them, in the order of their names; messages name the part.
+Rows are numbered through all of them, in the order of their names; messages name the part. What folders within are
+called (`day=2024-01-05`), of which the files themselves then say nothing, is a column.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import ibis
 import numpy as np
@@ -20,6 +22,8 @@ ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".txt", ".parquet", ".pq", ".x
 """Of files that are parts of a folder."""
 _WILD = frozenset("*?[")
 _MOST_NAMED = 5
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""What a folder is called whose rows have no value."""
 
 
 def is_pattern(path: Path) -> bool:
@@ -69,7 +73,7 @@ def _ending(file: Path) -> str:
 
 def open_parts(files: Sequence[Path], where: str, open_part: Callable[[Path, str], Source]) -> Source:
     """One table of several files, whose columns are those that the first has."""
-    sources = [open_part(file, f"{where}, {file.name}") for file in files]
+    sources = [_with_folders(open_part(file, f"{where}, {file.name}"), file) for file in files]
     first = sources[0]
 
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
@@ -84,6 +88,26 @@ def open_parts(files: Sequence[Path], where: str, open_part: Callable[[Path, str
         return _joined(backend, [source.scan(backend, selection) for source in sources], files, selection)
 
     return Source(where, first.columns, scan, first.hint)
+
+
+def _with_folders(source: Source, file: Path) -> Source:
+    """The part with a column for each folder above it that is called `name=value`, where it has none of that name."""
+    named = [part.partition("=") for part in file.parent.parts if "=" in part]
+    values = {name: unquote(value) for name, _, value in named if name not in source.columns}
+    if not values:
+        return source
+
+    def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
+        own = [name for name in selection if name not in values] or [source.columns[0]]
+        raw = source.scan(backend, own)
+        columns = {}
+        for place, name in enumerate(selection):
+            is_empty = values.get(name) == NO_VALUE
+            of_folder = ibis.null("string") if is_empty else ibis.literal(values.get(name))
+            columns[f"c{place}"] = of_folder if name in values else raw.table[f"c{own.index(name)}"]
+        return raw._replace(table=raw.table.select("row", **columns))
+
+    return source._replace(columns=(*source.columns, *values), scan=scan)
 
 
 def _joined(backend: ibis.BaseBackend, raws: Sequence[Raw], files: Sequence[Path], selection: Sequence[str]) -> Raw:
