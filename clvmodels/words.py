@@ -179,12 +179,16 @@ def count_span(lower: float, upper: float) -> str:
 
 
 def rank_span(lower: float, upper: float) -> str:
-    """A range of ranks: as counts, and never better than 1."""
-    step = max(1.0, width_step(lower, upper))
-    low = max(lower, 1.0)
-    if low < step / 2:  # it would be rounded to place 0
-        return f"1 to {number(upper, step)}"
-    return span(low, upper, step=step)
+    """A range of ranks: as counts of two digits, each end by its own size, rounded outwards and never better than 1.
+
+    >>> rank_span(12, 571)
+    '12 to 580'
+    """
+    low, high = max(lower, 1.0), max(upper, 1.0)
+    low_step, high_step = (max(1.0, value_step(end, 2)) for end in (low, high))
+    first = max(1.0, math.floor(low / low_step + _DUST) * low_step)
+    last = math.ceil(high / high_step - _DUST) * high_step
+    return _joined(count(first), "to", count(last))
 
 
 def probability(value: float) -> str:

@@ -36,6 +36,9 @@ from clvmodels.errors import ConfigError, DataError, Problem
 from clvmodels.strict import Text, problems_of
 from clvmodels.valuation.economics import Economics
 
+Question = Literal["worth", "which_model", "who_earns", "who_leaves"]
+"""What the report answers first (`report.questions`); None: what all are worth, and without economics which model."""
+
 
 class Experiment(Section):
     """One experiment: the whole file, defaults filled in. `value_at: data_end` judges on the holdout, then fits and
@@ -43,6 +46,7 @@ class Experiment(Section):
     customers by what the entries' forecasts of earlier days have missed by; `plain` tells the models' own."""
 
     title: Text
+    question: Question | None = None
     data: DataSection
     sources: Named[SourceSection] = NOTHING
     calendars: Named[CalendarSection] = NOTHING

@@ -15,11 +15,15 @@ from clvmodels.figures.total_value import value_of
 from clvmodels.metrics.checks import value_and_limit
 from clvmodels.metrics.compare import SAME
 from clvmodels.report import totals
+from clvmodels.report.questions import NUMBERS_OF, QUESTIONS
 from clvmodels.report.stored import Stored
 from clvmodels.results.folder import About
 
 MOST_SENTENCES, MOST_NUMBERS = 3, 4
-FAILURE_WORDS = 35
+ANSWER_WORDS, FAILURE_WORDS = 45, 35
+PURCHASES = "held_out_total"
+TOTALS = (PURCHASES, "money_total")
+"""Checks of a total, which are told as what came and what was forecast."""
 AND_MORE = "And {} more."
 
 
@@ -73,10 +77,19 @@ def _failure(rows: pd.DataFrame, about: About, room: int) -> str:
     title = words.capital(words.label(first.check, 90)) + _entries(rows, about)
     found, limit = value_and_limit(first)
     consequence = checks.consequence(first)
+    if first.code in TOTALS and found:
+        return f"{_came(first, about, found, limit)}{_entries(rows, about)}. {consequence}".strip()
     full = f"{title}: {found}, limit {limit}. {consequence}" if found else f"{title}. {consequence}"
     if _length([full]) <= room:
         return full.strip()
     return f"{title}. {consequence}".strip()
+
+
+def _came(check: pd.Series, about: About, found: str, limit: str) -> str:
+    """A total that failed its check, as a sentence: what came, and what was forecast."""
+    if check.code == PURCHASES:
+        return f"{found} held-out purchases came, {limit} were forecast"
+    return f"{words.with_currency(found, about.currency)} of held-out money came, {limit} was forecast"
 
 
 def _entries(rows: pd.DataFrame, about: About) -> str:
@@ -100,8 +113,13 @@ def shorten(text: str, most: int) -> str:
 
 
 def answer(stored: Stored) -> str:
-    """The answer: at most three sentences, of what the run has."""
-    sentences = list(_sentences(stored))[:MOST_SENTENCES]
+    """The answer to the experiment's question: at most three sentences, as many as fit into 45 words, of what the run
+    has; where that does not answer it, what is said of every run."""
+    sentences: list[str] = []
+    for sentence in list(QUESTIONS[stored.about.question](stored)) or _sentences(stored):
+        fits = not sentences or _length([*sentences, sentence]) <= ANSWER_WORDS
+        if fits and len(sentences) < MOST_SENTENCES:
+            sentences.append(sentence)
     if not sentences:
         customers = words.counted(stored.about.customers, "customer was", "customers were")
         sentences = [f"{customers} modelled by {entry_label(stored.about)}."]
@@ -153,7 +171,8 @@ def entry_label(about: About) -> str:
 
 def answers(stored: Stored) -> list[Answer]:
     """The first four numbers that this run has."""
-    numbers = (number(stored) for number in NUMBERS)
+    of_question = [BY_NAME[name] for name in NUMBERS_OF[stored.about.question]]
+    numbers = (number(stored) for number in dict.fromkeys((*of_question, *NUMBERS)))
     return [number for number in numbers if number is not None][:MOST_NUMBERS]
 
 
@@ -176,6 +195,35 @@ def _sure(stored: Stored) -> Answer | None:
         return Answer(title, "not told", f"{words.capital(wrongly)}.", "top_odds", "Who")
     note = f"{words.count(best['doubt'])} more cannot be told apart."
     return Answer(title, f"{words.count(best['sure'])} of {words.count(best['top'])}", note, "top_odds", "Who")
+
+
+def _losing(stored: Stored) -> Answer | None:
+    if "losses" not in stored.tables:
+        return None
+    lost = row_of(stored.tables["losses"].together)
+    again = words.count_span(lost.q5, lost.q95)
+    note = f"{again} of them will in {phrases.horizon(stored.about)} too (90%)."
+    return Answer("Have lost money", f"{words.count(lost.customers)} of {words.count(lost.of)}", note, "losses", "Why")
+
+
+def _at_risk(stored: Stored) -> Answer | None:
+    if "leaving" not in stored.tables:
+        return None
+    whole, about = row_of(stored.tables["leaving"].together), stored.about
+    amount = words.with_currency(words.compact(whole.at_risk, words.value_step(whole.at_risk, 2)), about.currency)
+    note = f"half of it with {words.counted(whole.half, 'customer')}."
+    within = words.duration(float(whole.within), about.time_unit)
+    return Answer(f"Worth at risk in {within}", amount, note, "leaving", "Who")
+
+
+def _late(stored: Stored) -> Answer | None:
+    if "leaving" not in stored.tables:
+        return None
+    whole = row_of(stored.tables["leaving"].together)
+    note = f"of {words.count(whole.in_doubt)} it is in doubt whether they left."
+    return Answer(
+        "Late for their rhythm", f"{words.count(whole.late)} of {words.count(whole.customers)}", note, "leaving", "Who"
+    )
 
 
 def _pay_at_most(stored: Stored) -> Answer | None:
@@ -223,7 +271,8 @@ def _best_model(stored: Stored) -> Answer | None:
     if table is None:
         return None
     rivals = len(model_comparison.verdicts(table)[SAME])
-    note = f"{words.counted(rivals, 'other')} as good within noise." if rivals else "The others predict worse."
+    worse = "The others predict worse." if len(table) > 2 else "The other predicts worse."
+    note = f"{words.counted(rivals, 'other')} as good within noise." if rivals else worse
     title = "Best forecast" if stored.about.holdout else "Best prediction"
     return Answer(title, entry_label(stored.about), note, "model_comparison", "Compare")
 
@@ -258,6 +307,19 @@ def _customers(stored: Stored) -> Answer:
     return Answer("Customers", words.count(stored.about.customers), note, "reproduce", "Run")
 
 
+BY_NAME = {
+    "worth": _worth,
+    "sure": _sure,
+    "losing": _losing,
+    "at_risk": _at_risk,
+    "late": _late,
+    "pay_at_most": _pay_at_most,
+    "best_model": _best_model,
+    "held_out": _held_out,
+    "in_doubt": _in_doubt,
+    "checks_passed": _checks_passed,
+}
+"""Those that a question may ask for (`questions.NUMBERS_OF`)."""
 NUMBERS = (
     _worth,
     _sure,

@@ -130,10 +130,10 @@ def strategy(stored: Stored) -> str:
 
 
 def _change(first: pd.Series, last: pd.Series) -> str:
-    """A change is named where the two 90% intervals do not meet."""
-    if last.q5 > first.q95:
+    """A change is named where the middle of now lies outside of the 90% interval of then."""
+    if last.q50 > first.q95:
         return "grew"
-    if last.q95 < first.q5:
+    if last.q50 < first.q5:
         return "shrank"
     return "stayed within its range"
 

@@ -75,6 +75,7 @@ def build(stored: Stored) -> tuple[str, dict[str, str]]:
             facts=_facts(stored),
             commands=[words.label(command, 200) for command in stored.about.commands],
             symbols=checks.SYMBOLS,
+            footer=_footer(stored),
             css=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
         )
     )
@@ -174,6 +175,16 @@ def _environment() -> jinja2.Environment:
     environment.filters["prose"] = prose
     environment.globals["right"] = _right
     return environment
+
+
+def _footer(stored: Stored) -> Markup:
+    """What stands at the foot of each printed page beside its number: the title and the day, as the text of a style.
+
+    Whatever is no letter, digit or space is written by its number, so that no title ends the text or the style.
+    """
+    text = f"{words.label(stored.about.title, 70)} · {words.date(stored.about.made)}"
+    safe = [c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in text]
+    return Markup("".join(safe))
 
 
 def prose(text: str) -> Markup:

@@ -77,6 +77,8 @@ class About:
     """Whose totals are told: the models' own (plain), or corrected by earlier forecasts (backtested)."""
     parts: list[str] = field(default_factory=list)
     """The parts that value is made of, by name; without value none."""
+    question: str = "worth"
+    """The kind of question that the report answers first: one of `report.questions.QUESTIONS`."""
     commands: list[str] = field(default_factory=list)
 
 

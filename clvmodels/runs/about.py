@@ -56,6 +56,7 @@ def about_run(
         entries={name: entry.label for name, entry in entries.items()},
         recommended=valued.name,
         totals=experiment.totals,
+        question=experiment.question or ("worth" if economics else "which_model"),
         seed=experiment.seed,
         draws=experiment.sampler.draws,
         public=experiment.report.public,

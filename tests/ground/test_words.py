@@ -67,8 +67,9 @@ def test_ranges_of_probabilities_name_the_sign_once():
 
 
 def test_no_rank_is_better_than_the_first():
-    assert words.rank_span(1, 571) == "1 to 570"
-    assert words.rank_span(12, 571) == "10 to 570"
+    assert words.rank_span(1, 571) == "1 to 580"
+    assert words.rank_span(12, 571) == "12 to 580"
+    assert words.rank_span(2.5, 1234) == "2 to 1,300"
     assert words.rank_span(1, 1) == "1"
 
 
@@ -198,7 +199,8 @@ def test_ranges_of_counts_are_whole():
     assert words.count_span(1.2, 5.9) == "1 to 6"
     assert words.count_span(100, 2_345) == "100 to 2,300"
     assert words.count_span(3, 3) == "3"
-    assert [words.rank_span(low, 105) for low in (4, 5)] == ["1 to 110", "10 to 110"]  # the step is 10
+    assert [words.rank_span(low, 105) for low in (4, 5)] == ["4 to 110", "5 to 110"]  # each end has its own step
+    assert words.rank_span(0.3, 0.8) == "1"  # no place is better than the first
 
 
 def test_shares_and_rates_at_their_limits():

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import get_args
 
 import pandas as pd
 import pytest
 from fakes.run import about, check_row
 from fakes.says import cases_of, plain, stored
-from fakes.tiny import forecast_run, money, money_run, worth_run
+from fakes.tiny import forecast_run, made, money, money_run, worth_run
 
+from clvmodels.config.experiment import Question
 from clvmodels.figures import FIGURES, phrases
 from clvmodels.figures.payback import most_paid
 from clvmodels.metrics import check_rows, checks, money_check_rows
-from clvmodels.report import first_screen, leads, totals
+from clvmodels.report import first_screen, leads, questions, totals
 from clvmodels.report.stored import Stored
 from clvmodels.valuation.parts import CREDIT, PARTS
 
@@ -163,6 +165,68 @@ def test_purchases_beyond_their_forecast_are_told_outside():
     beyond = tables._replace(total=tables.total.assign(actual=90, side="above"))
     numbers = first_screen.answers(Stored(FORECAST.about, {"tracking": beyond}))
     assert tuple(plain(text) for text in numbers[0][1:3]) == ("90", "forecast 42 to 78 (90%): outside.")
+
+
+EARNING = of(worth_run(so_far=made()), "total_value", "top_odds", "concentration", "losses", "leaving")
+
+QUESTIONS = {  # what is stored, the kind of its question, the answer, and the titles and values of the numbers
+    "who earns, and who costs": (
+        EARNING,
+        "who_earns",
+        (
+            "**1 customer is** surely among the best 2, who carry 48 to 62% of what all are worth. **3 of 10** have "
+            "lost money so far; 1 of them will in 52 weeks too (90%)."
+        ),
+        [
+            ("Surely in the top 20%", "1 of 2"),
+            ("Have lost money", "3 of 10"),
+            ("Worth at risk in 13 weeks", "EUR 150"),
+            ("Profit in 52 weeks", "EUR 460 to 640"),
+        ],
+    ),
+    "who leaves": (
+        EARNING,
+        "who_leaves",
+        (
+            "41.0% of all worth is at risk with customers who may have left in 13 weeks; half of that with 2 customers "
+            "of 9."
+        ),
+        [
+            ("Worth at risk in 13 weeks", "EUR 150"),
+            ("Late for their rhythm", "2 of 9"),
+            ("Surely in the top 20%", "1 of 2"),
+            ("Profit in 52 weeks", "EUR 460 to 640"),
+        ],
+    ),
+    "which model, undecided": (
+        of_case("model_comparison", "three models"),
+        "which_model",
+        "It cannot be told: **Pareto/NBD, by channel** forecasts best, and BG/NBD is as good within noise.",
+        [("Best forecast", "Pareto/NBD, by channel"), ("Customers", "3,000")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "question", "answer", "numbers"), QUESTIONS.values(), ids=QUESTIONS)
+def test_the_question_of_the_experiment_is_answered_first(found, question, answer, numbers):
+    asked = replace(found, about=replace(found.about, question=question))
+    told = plain(first_screen.answer(asked))
+    assert told == answer
+    assert len(told.split()) <= 45
+    assert [(plain(number.title), plain(number.value)) for number in first_screen.answers(asked)] == numbers
+
+
+def test_a_model_that_is_best_beyond_noise_is_named():
+    alone = of_case("model_comparison", "three models", question="which_model")
+    alone.tables["model_comparison"].loc[1, "verdict"] = "worse"
+    assert plain(first_screen.answer(alone)) == "**Pareto/NBD, by channel** forecasts best; the 2 others are worse."
+
+
+def test_every_kind_of_question_can_be_asked():
+    assert set(get_args(Question)) == set(questions.QUESTIONS) == set(questions.NUMBERS_OF)
+    assert set().union(*questions.NUMBERS_OF.values()) <= set(first_screen.BY_NAME)
+    for question in questions.QUESTIONS:
+        assert first_screen.answer(nothing(question=question))
 
 
 LEADS = {  # of each chapter: what is stored, and its sentence
@@ -387,14 +451,20 @@ FAILURES = {  # what is stored, how many checks failed, and what
         failing(BAD, FINE),
         (
             "1 of 2 checks failed.",
-            (f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Do not plan totals with it."),
+            (
+                "1,882 held-out purchases came, 1,403 to 1,838 were forecast (Pareto/NBD, by channel). Do not plan "
+                "totals with it."
+            ),
         ),
     ),
     "three entries": (
         failing(BAD, BAD._replace(entry="bg"), BAD._replace(entry="last")),
         (
             "3 of 3 checks failed.",
-            (f"{TITLE} (Pareto/NBD, by channel and 2 more): 1,882, limit 1,403 to 1,838. Do not plan totals with it."),
+            (
+                "1,882 held-out purchases came, 1,403 to 1,838 were forecast (Pareto/NBD, by channel and 2 more). Do "
+                "not plan totals with it."
+            ),
         ),
     ),
     "two": (
@@ -402,8 +472,8 @@ FAILURES = {  # what is stored, how many checks failed, and what
         (
             "2 of 2 checks failed.",
             (
-                f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Do not plan "
-                "totals with it. Groups by past frequency inside their 90% interval. Look."
+                "1,882 held-out purchases came, 1,403 to 1,838 were forecast (Pareto/NBD, by channel). Do not plan "
+                "totals with it. Groups by past frequency inside their 90% interval: 3 of 8, limit 5 or more. Look."
             ),
         ),
     ),
@@ -412,25 +482,42 @@ FAILURES = {  # what is stored, how many checks failed, and what
         (
             "5 of 5 checks failed.",
             (
-                f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Do not plan totals with it. "
-                "Check 0 (BG/NBD): 0, limit 0. One two three four. And 3 more."
+                "1,882 held-out purchases came, 1,403 to 1,838 were forecast (Pareto/NBD, by channel). Do not plan "
+                "totals with it. Check 0 (BG/NBD): 0, limit 0. One two three four. Check 1 (BG/NBD). One two three "
+                "four."
             ),
         ),
     ),
     "long": (
-        failing(BAD._replace(consequence=" ".join(["word"] * 40))),
+        failing(BAD._replace(code="loo_pareto_k", consequence=" ".join(["word"] * 40))),
         ("1 of 1 check failed.", f"{TITLE} (Pareto/NBD, by channel). Word{' word' * 23}…"),
     ),
-    "long, and just fits": (
-        failing(BAD._replace(consequence=" ".join(["word"] * 19))),
+    "a total, long": (
+        failing(BAD._replace(consequence=" ".join(["word"] * 40))),
         (
             "1 of 1 check failed.",
-            f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,403 to 1,838. Word{' word' * 18}.",
+            "1,882 held-out purchases came, 1,403 to 1,838 were forecast (Pareto/NBD, by channel). "
+            f"Word{' word' * 22}…",
+        ),
+    ),
+    "a total of money": (
+        failing(LOST._replace(value=2480.0, at_least=4368.0, at_most=5232.0)),
+        (
+            "1 of 1 check failed.",
+            "EUR 2,480 of held-out money came, 4,368 to 5,232 was forecast (Pareto/NBD, by channel). Do not plan "
+            "profit with it.",
+        ),
+    ),
+    "long, and just fits": (
+        failing(BAD._replace(code="loo_pareto_k", consequence=" ".join(["word"] * 21))),
+        (
+            "1 of 1 check failed.",
+            f"{TITLE} (Pareto/NBD, by channel): 1,882, limit 1,838. Word{' word' * 20}.",
         ),
     ),
     "too long by a word": (
-        failing(BAD._replace(consequence=" ".join(["word"] * 20))),
-        ("1 of 1 check failed.", f"{TITLE} (Pareto/NBD, by channel). Word{' word' * 19}."),
+        failing(BAD._replace(code="loo_pareto_k", consequence=" ".join(["word"] * 22))),
+        ("1 of 1 check failed.", f"{TITLE} (Pareto/NBD, by channel). Word{' word' * 21}."),
     ),
 }
 
@@ -472,16 +559,23 @@ def test_limits_know_every_part_that_a_registered_cost_can_have():
     ("q5", "q95", "told"),
     [
         (111.0, 130.0, "grew"),
-        (110.0, 130.0, "stayed within its range"),
-        (95.0, 105.0, "stayed within its range"),
-        (70.0, 90.0, "stayed within its range"),
+        (91.0, 131.0, "grew"),
+        (90.0, 130.0, "stayed within its range"),
+        (70.0, 110.0, "stayed within its range"),
+        (69.0, 109.0, "shrank"),
         (70.0, 89.0, "shrank"),
     ],
 )
-def test_a_change_is_named_where_the_intervals_do_not_meet(q5, q95, told):
-    """From 90 to 110 on the first date."""
+def test_a_change_is_named_where_the_middle_lies_outside_the_range_of_then(q5, q95, told):
+    """From 90 to 110 on the first date; the middle of the second is that of its ends."""
     values = pd.DataFrame(
-        {"level": "total", "date": ["2025-06-30", "2025-12-29"], "q5": [90.0, q5], "q95": [110.0, q95]}
+        {
+            "level": "total",
+            "date": ["2025-06-30", "2025-12-29"],
+            "q5": [90.0, q5],
+            "q50": [100.0, (q5 + q95) / 2],
+            "q95": [110.0, q95],
+        }
     )
     found = nothing()
     found.tables["kpi_base_value"] = SimpleNamespace(values=values)

@@ -16,7 +16,7 @@ from fakes.tiny import forecast_run, tiny_run, worth_run
 from clvmodels.errors import ResultsError
 from clvmodels.figures import FIGURES
 from clvmodels.report import svg, write_report
-from clvmodels.report.page import _environment, _is_numeric, _kicker, build, prose
+from clvmodels.report.page import _environment, _footer, _is_numeric, _kicker, build, prose
 from clvmodels.report.stored import Stored, read
 
 PAGE = Path(__file__).with_name("tiny_page.txt")
@@ -170,8 +170,18 @@ def test_checks_and_the_account_of_rows_are_told_whatever_figures_were_asked_for
     assert tables["data_cleaning"].account["rows"].tolist() == tiny_run().account["rows"].tolist()
 
 
+def test_a_printed_page_carries_title_and_day_and_no_title_ends_the_style():
+    """CSS reads a number after a backslash as the character of that number."""
+    hostile = worth_run(title='Who "earns"; </style><b>', made="2026-11-21")
+    text = str(_footer(Stored(hostile.about, {})))
+    read = re.sub(r"\\([0-9a-f]+) ", lambda found: chr(int(found[1], 16)), text)
+    assert read == 'Who "earns"; </style><b> · 21 November 2026'
+    assert not set(text) & set('"<>;/')
+
+
 def test_the_page_carries_its_style():
-    (style,) = re.findall(r"<style>(.*?)</style>", build(tiny())[0], flags=re.DOTALL)
+    style, footer = re.findall(r"<style>(.*?)</style>", build(tiny())[0], flags=re.DOTALL)
+    assert "@bottom-left" in footer
     assert style.strip() == Path(svg.__file__).with_name("style.css").read_text(encoding="utf-8").strip()
 
 
