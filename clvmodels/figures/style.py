@@ -245,14 +245,15 @@ def cells(axes: Axes, boxes: Any, counts: Any) -> None:
 
 def _joined(boxes: Any) -> list[list[tuple[float, float]]]:
     """The corners of boxes of one shade, neighbours in a row joined."""
-    boxes = boxes[np.lexsort((boxes[:, 0], boxes[:, 2]))]  # row by row, from the left
-    left, right, bottom, top = boxes.T
+    row_by_row = np.lexsort((boxes[:, 0], boxes[:, 2]))  # from the left
+    left, right, bottom, top = boxes[row_by_row].T
     is_in_next_row = bottom[1:] != bottom[:-1]
     is_apart = np.abs(left[1:] - right[:-1]) > 1e-9 * right.max()
-    begins = np.concatenate([[True], is_in_next_row | is_apart])
-    ends = np.concatenate([begins[1:], [True]])
-    bounds = zip(left[begins], right[ends], bottom[begins], top[begins], strict=True)
-    return [_corners(*bounds_of_box) for bounds_of_box in bounds]
+    is_new = is_in_next_row | is_apart
+    begins = np.concatenate([[True], is_new])
+    ends = np.concatenate([is_new, [True]])
+    joined = np.column_stack([left[begins], right[ends], bottom[begins], top[begins]])
+    return [_corners(*box) for box in joined]
 
 
 def _corners(left: float, right: float, bottom: float, top: float) -> list[tuple[float, float]]:

@@ -131,23 +131,35 @@ def _curves(tables: Tables, about: About, width: int) -> Canvas:
     return figure
 
 
+class Region(NamedTuple):
+    """Places from left to right whose odds are alike, and what stands above them."""
+
+    left: float
+    right: float
+    customers: str
+    name: str
+
+
 def _regions(axes: Axes, number: pd.Series, last: float) -> None:
     """Shades of those who are sure and in doubt; above each region its customers and its name."""
     sure, likely = number["sure"], number["sure"] + number["doubt"]
     axes.axvspan(0.0, sure, color=style.BLUE, alpha=style.BAND_90, linewidth=0)
     axes.axvspan(sure, likely, color=style.BLUE, alpha=0.1, linewidth=0)
-    regions = ((0.0, sure, "sure", "sure"), (sure, likely, "doubt", "in doubt"), (likely, last, "out", "surely not"))
+    regions = [
+        Region(0.0, sure, words.count(number["sure"]), "sure"),
+        Region(sure, likely, words.count(number["doubt"]), "in doubt"),
+        Region(likely, last, words.count(number["out"]), "surely not"),
+    ]
     across, up = style.pixels(axes)
     middles, widths = [], []
-    for left, right, kind, name in regions:
-        customers = words.count(number[kind])
-        middles.append((left + right) / 2 / last * across)
-        widths.append(max(style.text_width(customers, "bold"), style.text_width(name)))
+    for region in regions:
+        middles.append((region.left + region.right) / 2 / last * across)
+        widths.append(max(style.text_width(region.customers, "bold"), style.text_width(region.name)))
     centres = style.spread(middles, widths, -20, across + 10, 14)
     options: dict = {"ha": "center", "va": "bottom", "transform": axes.transAxes}
-    for x, (_, _, kind, name) in zip(centres, regions, strict=True):
-        style.say(axes, x / across, 1 + 26 / up, words.count(number[kind]), weight="bold", **options)
-        style.say(axes, x / across, 1 + 9 / up, name, style.MUTED, **options)
+    for x, region in zip(centres, regions, strict=True):
+        style.say(axes, x / across, 1 + 26 / up, region.customers, weight="bold", **options)
+        style.say(axes, x / across, 1 + 9 / up, region.name, style.MUTED, **options)
 
 
 def _label_luck(axes: Axes, solid: pd.DataFrame, dashed: pd.DataFrame, about: About, last: float) -> None:

@@ -6,6 +6,7 @@ Figures read their rules here, and the command line reads figures: what loads sl
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -107,10 +108,17 @@ def uniform_band(customers: int, places: Array, level: float = CHANCE) -> tuple[
 
     Returns
     -------
-    (lower, upper), as shares of the customers. [place] each
+    (lower, upper), as shares of the customers; not to be changed. [place] each
     """
+    return _uniform_band(customers, tuple(places.tolist()), level)
+
+
+@lru_cache(maxsize=64)  # groups of the same customers are judged for each entry, by a check and by a figure
+def _uniform_band(customers: int, inner_places: tuple[float, ...], level: float) -> tuple[Array, Array]:
+    """`uniform_band`, kept."""
     from scipy.stats import binom
 
+    places = np.array(inner_places)
     rng = np.random.default_rng(20220401)  # the same band whenever it is asked for
     gaps = np.diff(np.concatenate([[0.0], places, [1.0]]))
     counts = rng.multinomial(customers, gaps, size=BAND_SIMULATIONS)
@@ -122,6 +130,8 @@ def uniform_band(customers: int, places: Array, level: float = CHANCE) -> tuple[
     tail = np.quantile(smallest, 1 - level)
     lower = binom.ppf(tail, customers, places) / customers
     upper = binom.isf(tail, customers, places) / customers
+    for end in (lower, upper):
+        end.flags.writeable = False
     return lower, upper
 
 

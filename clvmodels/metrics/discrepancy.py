@@ -131,10 +131,12 @@ class Discrepancy:
     def bias_and_spread(self, uniform: Array, normal: Array) -> tuple[Array, Array]:
         """Draws of the bias and the spread, made of uniform and standard normal numbers. [D] each"""
         ends = np.concatenate([[0.0], np.cumsum(self.weights)])
-        cell = np.minimum(np.searchsorted(ends, uniform, side="right") - 1, GRID_POINTS - 1)
+        cell = np.searchsorted(ends, uniform, side="right") - 1
+        cell = np.minimum(cell, GRID_POINTS - 1)  # rounding may leave the last end below a number
+        weight = np.maximum(self.weights[cell], np.finfo(float).tiny)
+        share = np.clip((uniform - ends[cell]) / weight, 0.0, 1.0)
         width = self.spreads[1] - self.spreads[0]
-        within = (uniform - ends[cell]) / np.maximum(self.weights[cell], np.finfo(float).tiny)
-        spread = self.spreads[cell] + width * (np.clip(within, 0.0, 1.0) - 0.5)
+        spread = self.spreads[cell] + width * (share - 0.5)
         _, means, variances = self._given_spread
         bias = means[cell] + np.sqrt(variances[cell]) * normal
         return bias, spread

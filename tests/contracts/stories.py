@@ -7,8 +7,13 @@ exponentially at both ends, where the trapezoid converges faster than any power.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy import special, stats
+
+legendre_rule = functools.cache(np.polynomial.legendre.leggauss)
+"""Nodes and weights by their number: of hundreds they take longer than what is integrated by them."""
 
 
 class Story:
@@ -191,7 +196,7 @@ class GGNBD(PurchaseStory):
         lam, t_x, T = own["purchase_rate"], row["recency"], row["T"]
         key = (self.key, t_x, T)
         if key not in self._died:
-            nodes, weights = np.polynomial.legendre.leggauss(48)
+            nodes, weights = legendre_rule(48)
             total = np.zeros(np.broadcast(*own.values()).shape)
             for v, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
                 gap = (T - t_x) * v**4
@@ -201,7 +206,7 @@ class GGNBD(PurchaseStory):
         return self._died[key]
 
     def expected_after(self, row, own, t):
-        nodes, weights = np.polynomial.legendre.leggauss(48)
+        nodes, weights = legendre_rule(48)
         total = 0.0
         for v, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
             total = total + weight * t * 4 * v**3 * np.exp(-self.risk(own, row["T"], t * v**4))

@@ -3,6 +3,7 @@ purchase may come back within twenty days, and goods cost what the margin leaves
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,12 @@ ECONOMICS = {"annual_discount_rate": 0.1, "horizon": 52, "cost_per_order": 2.0, 
 
 
 def simulated(customers: int = 250, seed: int = 3) -> dict[str, pd.DataFrame]:
-    """Orders and returns of customers who bought first in the first half-year."""
+    """Orders and returns of customers who bought first in the first half-year; copies, in which faults are planted."""
+    return {name: table.copy() for name, table in _simulated(customers, seed).items()}
+
+
+@functools.cache
+def _simulated(customers: int, seed: int) -> dict[str, pd.DataFrame]:
     rng = np.random.default_rng(seed)
     theta = THETAS["nbd"]
     rows = []

@@ -98,10 +98,13 @@ def simulate_surveys(customers: pd.DataFrame, visits: pd.DataFrame, contacts: pd
     """
     rng = stream(seed, "surveys")
     columns = ["customer_id", "time"]
-    after_visits = visits[rng.uniform(size=len(visits)) < SURVEYED_VISITS][columns].assign(kind="nps")
-    after_contacts = contacts[rng.uniform(size=len(contacts)) < SURVEYED_CONTACTS][columns].assign(kind="csat")
+    is_surveyed = rng.uniform(size=len(visits)) < SURVEYED_VISITS
+    after_visits = visits.loc[is_surveyed, columns].assign(kind="nps")
+    is_surveyed = rng.uniform(size=len(contacts)) < SURVEYED_CONTACTS
+    after_contacts = contacts.loc[is_surveyed, columns].assign(kind="csat")
     rows = pd.concat([after_visits, after_contacts], ignore_index=True)
-    rows["time"] += pd.to_timedelta(np.round(rng.uniform(1, 3, len(rows)) * 86400), unit="s")
+    seconds = np.round(rng.uniform(1, 3, len(rows)) * 86400)
+    rows["time"] += pd.to_timedelta(seconds, unit="s")
     rows = exported(rows)
     contentment = customers["contentment"].loc[rows["customer_id"]].to_numpy()
     mood = contentment - GRUDGE * _bears_a_grudge(rows, contacts)
@@ -109,7 +112,8 @@ def simulate_surveys(customers: pd.DataFrame, visits: pd.DataFrame, contacts: pd
     nps = np.clip(np.round(7.6 + 1.6 * mood), 0, 10)
     csat = np.clip(np.round(3.8 + 0.8 * mood), 1, 5)
     score = np.where(rows["kind"] == "nps", nps, csat)
-    return rows.assign(score=np.where(rng.uniform(size=len(rows)) < UNANSWERED, np.nan, score))
+    is_unanswered = rng.uniform(size=len(rows)) < UNANSWERED
+    return rows.assign(score=np.where(is_unanswered, np.nan, score))
 
 
 def _bears_a_grudge(surveys: pd.DataFrame, contacts: pd.DataFrame) -> np.ndarray:

@@ -99,12 +99,14 @@ class BetaDiscreteWeibull(DiscreteLifetime):
         t, c = np.asarray(t, dtype=float), theta["c"]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             power = t**c
-            chance = rng.beta(theta["alpha"], np.minimum(theta["beta"] + power, HUGE))
+            weight_of_staying = np.minimum(theta["beta"] + power, HUGE)
+            chance = rng.beta(theta["alpha"], weight_of_staying)
             power_left = rng.exponential() / -np.log1p(-chance)  # u^c - t^c
             of_old = t * np.expm1(np.log1p(power_left / power) / c)
             of_new = power_left ** (1.0 / c)
             left = np.floor(np.where(t > 0, of_old, of_new))
-        return np.where(chance > 0.0, left, np.inf), {"dropout_probability": chance}
+        left = np.where(chance > 0.0, left, np.inf)
+        return left, {"dropout_probability": chance}
 
     def own_survival(self, t: Array, k: Array, theta: Theta[Array], variables: Mapping[str, Array]) -> Array:
         """(1 - theta)^((t + k)^c - t^c)."""

@@ -34,6 +34,7 @@ from clvmodels.models.parts.contract import (
     OnCalendar,
     Pieces,
     Residual,
+    gauss_legendre,
     widened,
 )
 from clvmodels.models.parts.time_ahead import Stay, between_jumps, expected_operational_time, time_until
@@ -212,8 +213,7 @@ class ClockLifetime(Lifetime[Memoryless], ABC):
 def _chance_before_the_end(top: Array, stays: Callable[[Array], Array]) -> Array:
     """Integral of exp(-y) stays(y) from y = 0, by nodes in z = log1p(y) up to `top`. [D, C]"""
     total: Array = np.zeros(())
-    nodes, weights = np.polynomial.legendre.leggauss(NODES_OF_CHANCES)
-    for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+    for node, weight in zip(*gauss_legendre(NODES_OF_CHANCES), strict=True):
         z = top * node
         y = np.expm1(z)
         total = total + weight * np.exp(z - y) * stays(y)
@@ -250,13 +250,13 @@ def log_ended(
     open_end = pt.gt(rows["T"], rows["recency"])
     pieces = calendar.pieces(rows, theta)
     spans = _spans(lifetime, purchases, rows, theta, pieces, open_end)
-    nodes, weights = np.polynomial.legendre.leggauss(calendar.nodes(lifetime.nodes))
-    place, power = (nodes + 1.0) / 2.0, lifetime.bunched
+    place, weights = gauss_legendre(calendar.nodes(lifetime.nodes))
+    power = lifetime.bunched
     top = pt.log1p(spans.length * spans.decay)
     y = top[..., None] * place**power
     u = spans.first[..., None] + pt.expm1(y) / spans.decay[..., None]
     # du = exp(y) dy / h, and the place of a bunched node moves by power * place^(power - 1)
-    log_weight = np.log(weights / 2.0 * power * place ** (power - 1))
+    log_weight = np.log(weights * power * place ** (power - 1))
     exponent = log_weight + y + _log_relative(lifetime, purchases, rows, theta, pieces, u)
     t_x = rows["recency"]
     at_last = purchases.log_density(rows, t_x, theta) + lifetime.log_density(t_x, theta)
@@ -420,9 +420,9 @@ def count_before_the_end(
             np.log1p(c * np.minimum(hazard_until(bounds[..., edge]), NOTHING_LEFT)) for edge in range(bounds.shape[-1])
         ]
     total: Array = np.zeros(())
-    nodes, weights = np.polynomial.legendre.leggauss(calendar.nodes(NODES_OF_COUNTS))
+    nodes, weights = gauss_legendre(calendar.nodes(NODES_OF_COUNTS))
     for low, high in itertools.pairwise(y):
-        for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+        for node, weight in zip(nodes, weights, strict=True):
             y_here = low + (high - low) * node
             e = np.expm1(y_here) / c
             tau = np.minimum(lifetime.residual_at(rows["T"], np.exp(-e), theta), t)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import NamedTuple
 
@@ -239,6 +240,16 @@ class OnCalendar[P: Purchases]:
 def widened(values: Mapping[str, Value]) -> dict[str, Value]:
     """With a last dimension more, for nodes or periods; what is one number for all stays so."""
     return {name: value[..., None] if getattr(value, "ndim", 0) else value for name, value in values.items()}
+
+
+@cache  # they are eigenvalues of a matrix, and asked for with every block of customers
+def gauss_legendre(number: int) -> tuple[Array, Array]:
+    """So many nodes in (0, 1) and their weights; not to be changed."""
+    nodes, weights = np.polynomial.legendre.leggauss(number)
+    rule = (nodes + 1.0) / 2.0, weights / 2.0
+    for numbers in rule:
+        numbers.flags.writeable = False
+    return rule
 
 
 # Lifetimes ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clvmodels.draws import Array
 from clvmodels.models.parameters import Rows, Theta
-from clvmodels.models.parts.contract import Memoryless, OnCalendar, widened
+from clvmodels.models.parts.contract import Memoryless, OnCalendar, gauss_legendre, widened
 
 NODES_OF_TIME = 32
 """Of the expected time left, from each of the times and jumps to the next."""
@@ -65,10 +65,9 @@ def _integrals(function: Callable[[Array], Array], start: Array, end: Array, num
     In the first part, which starts at 0, nodes are bunched towards it, where a survival may fall with infinite slope
     (T = 0).
     """
-    nodes, weights = np.polynomial.legendre.leggauss(number)
     bunched = np.where(start == 0.0, 4.0, 1.0)
     total: Array = np.zeros(())
-    for node, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+    for node, weight in zip(*gauss_legendre(number), strict=True):
         u = start + (end - start) * node**bunched
         slope = weight * (end - start) * bunched * node ** (bunched - 1.0)
         total = total + slope * function(u)
