@@ -19,7 +19,7 @@ from scipy import special
 from clvmodels.datasets import retailer
 from clvmodels.datasets.retailer import habits, marketing, story
 from clvmodels.datasets.retailer.aftermath import CONTACT_DAYS, RETURN_DAYS, WRITTEN_OFF_DAYS
-from clvmodels.sources.reading import connect, open_source
+from clvmodels.sources.reading import Layout, connect, open_source
 
 N, SEED = 3000, 1
 SOURCES = retailer.SOURCES
@@ -71,7 +71,7 @@ def z(found: float, expected: float, variance: float) -> float:
 def test_every_table_is_read_as_its_source_says(company, folder, name):
     source = SOURCES[name]
     options = {key: source[key] for key in ("table", "delimiter", "encoding") if key in source}
-    opened = open_source(folder / source["path"], **options)
+    opened = open_source(folder / source["path"], layout=Layout(**options))
     assert opened.columns == tuple(company.tables[name].columns)
     assert set(source["columns"].values()) | set(source.get("groups", ())) <= set(opened.columns)
     raw = opened.scan(connect(), opened.columns)
