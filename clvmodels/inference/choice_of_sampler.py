@@ -15,6 +15,7 @@ from clvmodels.inference.samplers.along import (
     laplace_along_ridge,
     laplace_along_scale,
     laplace_over_scales,
+    laplace_over_scales_without_labels,
     laplace_without_labels,
 )
 from clvmodels.inference.samplers.checks import Check, laplace_checks, mle_checks, nuts_checks
@@ -90,14 +91,16 @@ def _by_laplace(structure: Density, draws: int, seed: int) -> Sampled:
         what = f"{len(scales)} pooled groups: importance sampling follows two between-group sds at most"
         raise FitError(Problem(what, known="Use method='nuts'"))
     is_large = structure.target.size > MOST_COORDINATES
-    if is_large and len(scales) != 1:
-        what = f"{structure.target.size} coordinates: importance sampling is for {MOST_COORDINATES} at most"
-        raise FitError(Problem(what, known="Use method='nuts'"))
+    without_labels = structure.target.size - len(structure.target.independent)
+    if without_labels > MOST_COORDINATES:
+        what = f"{without_labels} coordinates beside the labels of a group: importance sampling is for"
+        raise FitError(Problem(f"{what} {MOST_COORDINATES} at most", known="Use method='nuts'"))
     if len(scales) == 2:
-        near = _whitening(structure)
+        near = _near_scales(structure) if is_large else _whitening(structure)
         if near is None:
             raise FitError(Problem("no mode was found given the between-group sds", known="Use method='nuts'"))
-        weighted = laplace_over_scales(structure.target, scales, near.u, draws, seed)
+        over_scales = laplace_over_scales_without_labels if is_large else laplace_over_scales
+        weighted = over_scales(structure.target, scales, near.u, draws, seed)
     elif scales and is_large:
         weighted = laplace_without_labels(structure.target, scales[0], draws, seed, structure.scale_units()[0])
     elif scales:
@@ -130,9 +133,19 @@ def _whitening(structure: Density) -> Mode | None:
     everything else, and some rounds of the EM algorithm find the sds: sd^2 = mean of c_g^2 + var c_g. The variance of
     log sd itself is taken for 1. A help, not a need: without a mode NUTS adapts by itself.
     """
+    near = _near_scales(structure)
+    if near is None:
+        return None
+    unit = _centre(structure, near.u, near.covariance)
+    return Mode(near.u * unit, near.value, near.covariance * np.outer(unit, unit), near.starts)
+
+
+def _near_scales(structure: Density) -> Mode | None:
+    """The between-group sds of the EM algorithm, and the mode and covariance of everything else given them; every
+    coefficient is centred, since the EM steps are of the coefficients themselves."""
     target, scales = structure.target, structure.scale_coordinates()
     for term in structure.terms:
-        structure.centre(term, np.ones(len(term.labels)))  # the EM steps are of the coefficients themselves
+        structure.centre(term, np.ones(len(term.labels)))
     free = np.setdiff1d(np.arange(target.size), scales)
     centre, covariance = target.starts[0].copy(), np.eye(target.size)
     try:
@@ -146,8 +159,7 @@ def _whitening(structure: Density) -> Mode | None:
         if summit.problem(target.names):
             return None
         centre[free], covariance[np.ix_(free, free)] = summit.u, invert(summit.curvature)
-    unit = _centre(structure, centre, covariance)
-    return Mode(centre * unit, mode.value, covariance * np.outer(unit, unit), mode.starts)
+    return Mode(centre, mode.value, covariance, mode.starts)
 
 
 def _move_scales(structure: Density, centre: Array, covariance: Array) -> None:

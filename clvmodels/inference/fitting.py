@@ -63,8 +63,8 @@ def fit(
         laplace: importance resampling around the mode. nuts: chains by nutpie, whitened by the mode's curvature.
         auto: laplace, and nuts where laplace is refused; both are recorded. mle: the maximum of the likelihood.
         With one or two pooled groups laplace follows their between-group sds, at whose 0 the joint mode lies, and where
-        one group has hundreds of labels it integrates their coefficients out; with more groups, or otherwise beyond a
-        hundred coordinates, laplace is refused. mle takes covariates (without a prior), and no pooled
+        one of them has hundreds of labels it integrates their coefficients out; with more groups, or beyond a hundred
+        coordinates beside those labels, laplace is refused. mle takes covariates (without a prior), and no pooled
         groups.
     draws, chains, tune
         Draws in all for laplace; per chain for nuts.

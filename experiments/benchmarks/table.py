@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -15,6 +16,9 @@ SHORTENED_FROM = 1e4
 NOT_MEASURED = "not measured"
 TOLD = ("method", "refused", "importance_ess", "pareto_k", "ess", "sampling_seconds", "sampler", "rows", "customers")
 """Of what tasks tell, what stands beside their times."""
+
+BOUNDS = Path(__file__).parent / "bounds.md"
+"""Written by hand: of targets that are missed the profile, what was tried, what bounds them."""
 
 type Version = Callable[[str], str]
 """The version of the code of a group as it is."""
@@ -105,7 +109,7 @@ def page(rows: pd.DataFrame, version: Version, about: Sequence[str]) -> str:
         timed = rows[rows["group"] == group] if len(rows) else rows
         if len(timed):
             lines += ["", *_timed_lines(timed)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", BOUNDS.read_text("utf-8")])
 
 
 def _target_lines(table: Sequence[Verdict]) -> list[str]:

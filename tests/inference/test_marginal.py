@@ -10,7 +10,11 @@ import pytest
 from scipy import optimize, stats
 
 from clvmodels.errors import FitError
-from clvmodels.inference.samplers.along import laplace_along_scale, laplace_without_labels
+from clvmodels.inference.samplers.along import (
+    laplace_along_scale,
+    laplace_over_scales_without_labels,
+    laplace_without_labels,
+)
 from clvmodels.inference.samplers.marginal import Marginal
 from clvmodels.inference.samplers.mode import _curvature
 from clvmodels.inference.target import Conditional, Siblings, Target
@@ -71,6 +75,18 @@ def test_the_integral_does_not_depend_on_where_coefficients_were_looked_for_firs
     assert abs(near.value_many(point[None])[0] - far.value_many(point[None])[0]) < 1e-4
 
 
+def test_where_coefficients_are_is_foretold_and_the_integral_as_exact(monkeypatch):
+    searches = []
+    search = Marginal._placed
+    monkeypatch.setattr(Marginal, "_placed", lambda self, row: searches.append(row) or search(self, row))
+    marginal = Marginal.of(HIERARCHY)
+    points = np.random.default_rng(1).normal([0.1, -1.5], [0.2, 0.6], (300, 2))
+    values = marginal.value_many(points)
+    exact = [exact_log_density(point) for point in points]
+    np.testing.assert_allclose(values, exact, rtol=0, atol=2e-5 * len(EFFECTS))
+    assert len(searches) < 60
+
+
 def test_coefficients_without_a_place_of_their_own_are_integrated_over_all_of_their_prior():
     """What the effects say is a cliff: flat on one side, nothing on the other, so that no parabola fits."""
 
@@ -128,6 +144,43 @@ def test_a_funnel_without_its_labels_is_sampled_as_with_them():
     together = laplace_along_scale(replace(HIERARCHY, siblings=None), 1, 4000, 2)
     for k in range(2, 6):
         assert stats.ks_2samp(without.u[:, k], together.u[:, k]).pvalue > 1e-3
+
+
+def test_of_two_groups_the_labels_of_one_are_integrated_out():
+    """Its four labels lie in the two of the other, whose coefficients stay; against the sds' marginals by quadrature."""
+    within = np.array([0, 1, 0, 1])
+
+    def separated(v, z, differentiable):
+        log_sd, coefficients = v[2], v[3:5]
+        of_coefficients = -0.5 * pt.sum((coefficients / pt.exp(log_sd)) ** 2) - 2 * log_sd
+        prior = of_coefficients + log_sd - 0.5 * (pt.exp(log_sd) / 0.5) ** 2
+        of_labels = -0.5 * (z / pt.exp(v[1])) ** 2 - v[1] - 0.5 * np.log(2 * np.pi)
+        deviations = ((EFFECTS - coefficients[within] - v[0])[:, None] - z) / ERRORS[:, None]
+        return rest_graph(v) + prior, of_labels - 0.5 * deviations**2
+
+    names = ("mean", "log sd", "log sd of two", "w0", "w1", *(f"c{g}" for g in range(4)))
+    near = np.r_[0.0, np.log([0.2, 0.2]), np.zeros(6)]
+    target = Target(names, lambda u: u[0], near[None], siblings=Siblings(np.arange(5, 9), 1, separated))
+    found = laplace_over_scales_without_labels(target, [1, 2], near, 1000, 1)
+    assert found.passed and found.pareto_k < 0.5
+    log_sds = np.linspace(-9.0, 1.5, 80)
+    in_one_of_two = within[:, None] == within
+    log_density = np.empty((80, 80))
+    for i, j in np.ndindex(80, 80):
+        of_labels, of_two = np.exp(2 * log_sds[[i, j]])
+        covariance = np.diag(ERRORS**2 + of_labels) + of_two * in_one_of_two + 1.0
+        prior = log_sds[i] + log_sds[j] - 2.0 * (of_labels + of_two)
+        log_density[i, j] = prior - 0.5 * (
+            np.linalg.slogdet(covariance)[1] + EFFECTS @ np.linalg.solve(covariance, EFFECTS)
+        )
+    mass = np.exp(log_density - log_density.max())
+    for coordinate, of_coordinate in ((1, mass.sum(axis=1)), (2, mass.sum(axis=0))):
+        upper_ends = log_sds + (log_sds[1] - log_sds[0]) / 2
+        cumulative = np.cumsum(of_coordinate) / of_coordinate.sum()
+        for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
+            at = np.interp(probability, cumulative, upper_ends)
+            below = np.mean(found.u[:, coordinate] < at)
+            assert abs(below - probability) < 4 * np.sqrt(probability * (1 - probability) / 1000)
 
 
 def test_coefficients_that_are_independent_are_moved_together_for_a_curvature():

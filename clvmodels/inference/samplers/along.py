@@ -141,7 +141,9 @@ def _over_scale_and_ridge(target: Counted, scale: int, mode: Mode) -> Plane:
     return Plane(target, pair, mode.u[pair], axes, summit, slope, LOG_SD_NEGLIGIBLE)
 
 
-def laplace_over_scales(target: Target, scales: Sequence[int], near: np.ndarray, draws: int, seed: int) -> LaplaceDraws:
+def laplace_over_scales(
+    target: Target, scales: Sequence[int] | np.ndarray, near: np.ndarray, draws: int, seed: int
+) -> LaplaceDraws:
     """Draws from a target of which two coordinates are the logs of between-group sds.
 
     Parameters
@@ -166,6 +168,28 @@ def laplace_over_scales(target: Target, scales: Sequence[int], near: np.ndarray,
     slope = np.zeros((len(free), len(pair)))
     mixture = Plane(target, pair, near[pair], axes, summit, slope, LOG_SD_NEGLIGIBLE).mixture()
     return _drawn_from(mixture, target, draws, np.random.default_rng(seed))
+
+
+def laplace_over_scales_without_labels(
+    target: Target, scales: Sequence[int], near: np.ndarray, draws: int, seed: int
+) -> LaplaceDraws:
+    """`laplace_over_scales` of a target of two pooled groups, one of them with so many labels that their coefficients
+    are integrated out (`Marginal`).
+
+    Raises
+    ------
+    FitError
+        No mode given the sds; coefficients that have no one place given everything else.
+    LaplaceRefused
+        Weights too uneven to trust.
+    """
+    joint = Counted.of(target)
+    marginal = Marginal.of(joint.joint)
+    counted = Counted.of(marginal, joint.cost)
+    places = np.searchsorted(marginal.others, scales)
+    drawn = laplace_over_scales(counted, places, near[marginal.others], draws, seed)
+    (of_labels,) = np.random.SeedSequence(seed).spawn(1)
+    return replace(drawn, u=marginal.complete(drawn.u, np.random.default_rng(of_labels)))
 
 
 def _drawn_from(mixture: Mixture, target: Counted, draws: int, rng: np.random.Generator) -> LaplaceDraws:

@@ -12,6 +12,7 @@ Shapes: K = coordinates, G = siblings (those integrated out), N = nodes, S = poi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from clvmodels.inference.target import Siblings, Target
 STEP = 1.2
 NODES = STEP * np.arange(-5, 6)
 """In standard deviations of a coefficient given the others."""
+MIDDLE = slice(len(NODES) // 2 - 1, len(NODES) // 2 + 2)
+"""The three nodes in the middle."""
 AT_ENDS = 1e-5
 """Largest share of an integral that the two outermost nodes may have: of a Gaussian in its place it is 1e-8."""
 FARTHEST, WIDE_NODES = 8.0, (65, 801)
@@ -54,6 +57,12 @@ CLOSE = 0.05
 """Largest root mean square error, in log units, of the density that coefficients are drawn from."""
 
 
+NEIGHBOURS = 3
+"""Points, for each coordinate and one more, by which a placement is foretold."""
+MOST_AROUND = 400
+"""Points that were searched at and by which others are foretold: a few hundred lie wherever the density has mass."""
+
+
 class Placement(NamedTuple):
     """Where each sibling is, about, given the others: place and standard deviation. [G] each"""
 
@@ -74,18 +83,31 @@ class Covered(NamedTuple):
     parts: np.ndarray
     is_whole: np.ndarray
 
+    @property
+    def is_well_placed(self) -> bool:
+        """Whether a search would have come to rest here: all of each sibling lies between its outermost nodes, and a
+        parabola through the middle ones has its vertex in their middle, as wide as they say."""
+        if not self.is_whole.all():
+            return False
+        in_widths = Placement(np.zeros(len(self.parts)), np.full(len(self.parts), STEP))
+        vertex = _vertex(in_widths, self.parts[:, MIDDLE])
+        is_as_wide = np.maximum(vertex.width, 1 / vertex.width) < SAME_WIDTH
+        return bool((is_as_wide & (np.abs(vertex.place) < PLACED)).all())
+
 
 @dataclass(frozen=True, eq=False)
 class Marginal(Target):
     """The log density of the coordinates that are no siblings, with its gradient.
 
     Where siblings were found to be is remembered, and the next search for them begins there: gradients are asked for
-    one after the other, from one place to its neighbour.
+    one after the other, from one place to its neighbour. Values are asked for all over the density, and where siblings
+    are is foretold by the points around.
     """
 
     joint: Target
     out: Siblings
     remembered: list[tuple[np.ndarray, Placement]] = field(default_factory=list)
+    around: list[tuple[np.ndarray, Placement]] = field(default_factory=list)
 
     @classmethod
     def of(cls, joint: Target) -> Marginal:
@@ -178,13 +200,28 @@ class Marginal(Target):
         return middle + placement.width * within, errors
 
     def _covered(self, row: np.ndarray) -> Covered | None:
-        """The log density at the nodes; None where it is nothing."""
+        """The log density at the nodes; None where it is nothing.
+
+        Where siblings are as the remembered points foretell, no search for them is needed: the nodes themselves tell.
+        """
+        foretold = self._foretold(row)
+        if foretold is not None:
+            covered = self._around(row, foretold)
+            if covered.is_well_placed:
+                return covered
         placement, is_settled = self._placed(row)
         if placement is None:
             return None
+        if is_settled.all() and len(self.around) < MOST_AROUND:
+            self.around.append((row.copy(), placement))
+        covered = self._around(row, placement)
+        return covered._replace(is_whole=is_settled & covered.is_whole)
+
+    def _around(self, row: np.ndarray, placement: Placement) -> Covered:
         rest, parts = self._separate(row, placement.at(NODES))
-        at_ends = np.logaddexp(parts[:, 0], parts[:, -1]) - np.logaddexp.reduce(parts, axis=1)
-        return Covered(placement, rest, parts, is_settled & (at_ends < np.log(AT_ENDS)))
+        with np.errstate(invalid="ignore"):  # far from what is foretold all may be nothing, of which no share is known
+            at_ends = np.logaddexp(parts[:, 0], parts[:, -1]) - np.logaddexp.reduce(parts, axis=1)
+        return Covered(placement, rest, parts, at_ends < np.log(AT_ENDS))
 
     def _placed(self, row: np.ndarray) -> tuple[Placement | None, np.ndarray]:
         """Where each sibling is, by parabolas between what lies below it and what above, and whether it was found there
@@ -216,8 +253,20 @@ class Marginal(Target):
         if not self.remembered:
             size = len(self.joint.independent)
             return Placement(np.zeros(size), np.full(size, FIRST_WIDTH))
-        points = np.array([point for point, _ in self.remembered])
-        return self.remembered[int(np.argmin(((points - row) ** 2).sum(axis=1)))][1]
+        return _nearest(self.remembered, row, 1)[0][1]
+
+    def _foretold(self, row: np.ndarray) -> Placement | None:
+        """Where the siblings are by a plane through the nearest points around; None with too few."""
+        count = NEIGHBOURS * (self.size + 1)
+        if len(self.around) < count:
+            return None
+        points, placements = zip(*_nearest(self.around, row, count), strict=True)
+        design = np.column_stack([np.ones(count), np.array(points) - row])
+        # at the row itself all but the first column are 0: what is foretold there is the intercept
+        to_intercept = np.linalg.pinv(design)[0]
+        place = to_intercept @ np.array([placement.place for placement in placements])
+        log_width = to_intercept @ np.log([placement.width for placement in placements])
+        return Placement(place, np.exp(log_width))
 
     def _separate(self, row: np.ndarray, z: np.ndarray) -> tuple[float, np.ndarray]:
         """The log density as a sum of `rest` and `parts` [G, N] (`Siblings`)."""
@@ -276,6 +325,14 @@ class Bounds(NamedTuple):
         margin = share * (above - below)
         is_outside = (place <= below + margin) | (place >= above - margin)
         return np.where(is_bounded & is_outside, (below + above) / 2, place)
+
+
+def _nearest(
+    remembered: Sequence[tuple[np.ndarray, Placement]], row: np.ndarray, count: int
+) -> list[tuple[np.ndarray, Placement]]:
+    points = np.array([point for point, _ in remembered])
+    order = np.argsort(((points - row) ** 2).sum(axis=1), kind="stable")
+    return [remembered[place] for place in order[:count]]
 
 
 def _vertex(here: Placement, parts: np.ndarray) -> Placement:
