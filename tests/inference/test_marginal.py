@@ -147,7 +147,7 @@ def test_a_funnel_without_its_labels_is_sampled_as_with_them():
 
 
 def test_of_two_groups_the_labels_of_one_are_integrated_out():
-    """Its four labels lie in the two of the other, whose coefficients stay; against the sds' marginals by quadrature."""
+    """Its four labels lie in the two of the other, whose coefficients stay. Against quadrature over both log sds."""
     within = np.array([0, 1, 0, 1])
 
     def separated(v, z, differentiable):
