@@ -16,7 +16,7 @@ from clvmodels.sources.consolidation import Company
 ACQUISITION = "acquisition"
 CHANNEL = "channel"
 """The group column that costs by channel and month are shared out by."""
-EVERYBODY = "everybody"
+EVERYBODY = "any channel"
 """Instead of a channel: whom the costs of lost prospects of no known channel are shared out to."""
 WON_BY = "won_by"
 """The column of the book's people that names the channel."""
