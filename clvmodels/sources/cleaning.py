@@ -190,6 +190,7 @@ SECONDS = {"epoch": 1.0, "epoch_ms": 1e3, "epoch_us": 1e6, "epoch_ns": 1e9}
 """How many of the numbers are a second."""
 EXCELS_FIRST, EXCELS_FEBRUARY, EXCELS_LAST = "1899-12-30", 61, 2_958_465
 """Of which day Excel's 0 is; the first number after a day of 1900 that there never was; the last day of 9999."""
+SECONDS_A_DAY = 86_400
 JULIAN_OF_1970 = 2_440_587.5
 LONGEST_COUNT = 1e10
 """Seconds from 1970 until the year 2286."""
@@ -210,6 +211,18 @@ def _day_of_number(column: ibis.Value, conventions: Conventions) -> ibis.Value:
         is_after = number.between(EXCELS_FEBRUARY, EXCELS_LAST)
         day = _days_after(EXCELS_FIRST, is_after.ifelse(number, ibis.null("float64")))
     return ibis.coalesce(day, _iso_day(text, conventions.timezone))
+
+
+def has_time_in_utc(column: ibis.Value, conventions: Conventions) -> ibis.Value:
+    """Whether a cell is an instant, without an offset of its own, that is not the beginning of one of UTC's days: days
+    that were written as instants have no time."""
+    if column.type().is_timestamp() and column.type().timezone:
+        clock = wall_clock("UTC", column)
+        return (clock != clock.truncate("D")).fill_null(False)
+    if conventions.date_format in SECONDS:
+        seconds = id_text(column).try_cast("float64") / SECONDS[conventions.date_format]
+        return (seconds % SECONDS_A_DAY != 0).fill_null(False)
+    return ibis.literal(False)
 
 
 def _days_after(first: str, number: ibis.Value) -> ibis.Value:

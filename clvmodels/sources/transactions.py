@@ -15,7 +15,7 @@ from clvmodels import words
 from clvmodels.dates import as_day
 from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import judging, tally
-from clvmodels.sources.cleaning import calendar_day, has_offset, union_of
+from clvmodels.sources.cleaning import calendar_day, has_offset, has_time_in_utc, union_of
 from clvmodels.sources.columns import (
     RESERVED,
     cell_hints,
@@ -417,7 +417,10 @@ def _returns_apart(used: ibis.Table, policies: Policies) -> tuple[ibis.Table, ib
 
 
 def _warnings(used: ibis.Table, meanings: tuple[str, ...], conventions: Conventions) -> tuple[str, ...]:
-    policies, warnings = conventions.policies, _offset_warning(used, conventions)
+    policies, warnings = (
+        conventions.policies,
+        [*_instant_warning(used, conventions), *_offset_warning(used, conventions)],
+    )
     if "ended" in meanings:
         ends = used.group_by("customer_id").agg(n=_.ended.nunique())
         several = int(ends.filter(_.n > 1).count().execute())
@@ -430,6 +433,18 @@ def _warnings(used: ibis.Table, meanings: tuple[str, ...], conventions: Conventi
         text = f"{rows} an earlier row in every mapped column and {are} kept, as lines of one order may be"
         warnings.append(f"{text}; {judging.where_copies(copies)}")
     return tuple(warnings)
+
+
+def _instant_warning(used: ibis.Table, conventions: Conventions) -> list[str]:
+    """Instants without clocks of their own are of UTC's days, until a time zone is stated."""
+    if conventions.timezone is not None:
+        return []
+    instants = int(used.filter(has_time_in_utc(used.moment, conventions)).count().execute())
+    if not instants:
+        return []
+    rows, are = words.counted(instants, "row"), words.agreeing(instants, "is an instant", "are instants")
+    known = "State timezone, such as America/New_York, to count days by its clocks"
+    return [f"{rows} {are}, and no timezone is stated: each is of UTC's day. {known}"]
 
 
 def _offset_warning(used: ibis.Table, conventions: Conventions) -> list[str]:

@@ -213,6 +213,13 @@ def test_numbers_are_days_by_a_name(write, numbers, date_format):
 def test_instants_by_number_are_of_the_days_of_a_zone(write):
     late = write("customer_id,date\nA,1736222400\n")  # 04:00 in UTC
     assert rows(late, date_format="epoch") == [("A", "2025-01-07")]
+    assert "1 row is an instant, and no timezone is stated" in read_transactions(late, date_format="epoch").warnings[0]
+    midnight = write("customer_id,date\nA,1736208000\n")
+    assert not read_transactions(midnight, date_format="epoch").warnings
+    aware = pd.DataFrame({"customer_id": ["A"], "date": pd.to_datetime(["2025-01-07 23:00-05:00"])})
+    assert "each is of UTC's day" in read_transactions(aware).warnings[0]
+    assert not read_transactions(aware, timezone="America/New_York").warnings
+    late = write("customer_id,date\nA,1736222400\n")
     assert rows(late, date_format="epoch", timezone="America/New_York") == [("A", "2025-01-06")]
 
 
