@@ -77,7 +77,8 @@ def describe(table: pd.DataFrame, about: About) -> Words:
     )
     tenth = table.iloc[min(9, len(table) - 1)]
     name, low, high = words.ordinal(int(tenth.place)), words.count(tenth.rank_q5), words.count(tenth.rank_q95)
-    place = f"at place {low}" if low == high else f"from {low} to {high}"
+    by_worth = words.rank_span(tenth.rank_q5, tenth.rank_q95)
+    place = f"at place {by_worth}" if low == high else f"from {by_worth}"
     luck = words.rank_span(tenth.realised_rank_q5, tenth.realised_rank_q95)
     caption = (
         f"By worth, the customer listed {name} stands **{place}** (90%); by the {gain} that "
