@@ -36,7 +36,8 @@ def test_the_sources_of_the_readme_are_sound(tmp_path):
     """With a title and an entry, which it leaves out."""
     for name in ("orders.csv", "crm.sqlite", "returns.xlsx"):
         (tmp_path / name).touch()
+    sources = next(block for block in _blocks("yaml") if "\nsources:" in block)
     rest = "title: Profit\nmodels: {one: {purchases: pareto_nbd, spend: gamma_gamma}}\n"
-    (tmp_path / "experiment.yaml").write_text(rest + _blocks("yaml")[1], encoding="utf-8")
+    (tmp_path / "experiment.yaml").write_text(rest + sources, encoding="utf-8")
     found = load_experiment(tmp_path / "experiment.yaml")
     assert list(found.costs) == ["margin", "returns", "contacts", "handling"] and len(found.sources) == 5
