@@ -33,7 +33,8 @@ JUDGED = (
     ("money_total", ("money_total",), "money in total"),
     ("money_fifths", ("money_fifths",), "money by fifths"),
     ("money_pit", ("money_pit", "money_pit_share", "money_crps"), "a customer's money"),
-    ("money_capture", ("money_capture", "best_named"), "who the best are"),
+    ("money_capture", ("money_capture",), "the share that the best bring"),
+    ("money_capture", ("best_named",), "the names of the best"),
 )
 """What the forecast is judged for: the figure that shows it, the checks that decide, its name in a sentence. It holds
 where none of them failed."""
