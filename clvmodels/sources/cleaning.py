@@ -131,10 +131,11 @@ SAME_TEXT: dict[str, Callable[[ibis.Value], ibis.Value]] = {
 """What is left of an id where ids that differ in this way alone are one."""
 
 
-def calendar_day(column: ibis.Value, conventions: Conventions) -> ibis.Value:
+def calendar_day(column: ibis.Value, conventions: Conventions, open_ends: bool = False) -> ibis.Value:
     """The local calendar day, null where it cannot be read. Instants are shown by the clocks of the time zone, naive
     times are local already. Text without a format is ISO 8601 (YYYY-MM-DD, with a time and an offset or without); where
-    no time zone is stated, text with an offset is of the day that it names."""
+    no time zone is stated, text with an offset is of the day that it names. With `open_ends`, days after the latest
+    there can be, such as 9999-12-31, are that one."""
     kind, date_format = column.type(), conventions.date_format
     if kind.is_date():
         day = column
@@ -144,6 +145,8 @@ def calendar_day(column: ibis.Value, conventions: Conventions) -> ibis.Value:
         day = _day_of_number(column, conventions)
     else:
         day = _day_of_text(id_text(column), conventions)
+    if open_ends:
+        day = (day > ibis.date(LATEST)).ifelse(ibis.date(LATEST), day)
     return day.between(ibis.date(EARLIEST), ibis.date(LATEST)).ifelse(day, ibis.null("date"))
 
 

@@ -21,6 +21,8 @@ LONGEST_ID = 500
 WHOLE_FLOATS = 2**53
 """Beyond it two whole numbers may be one float, and two customers one id."""
 HTML, FORMULA, PHONE = r"<\s*[A-Za-z/!][^<>]*>", r"^\s*(=|[-+@].*[(|])", r"^\+?[\d\s()./-]+$"
+NO_HTML = ("<na>", "<null>", "<none>")
+"""Words for nobody, which are told as such."""
 SIGNS = "<=(|"
 """Each of `HTML` and `FORMULA` has one of these in it."""
 PLAIN = "Ids are plain text: correct the table, or name another column"
@@ -204,7 +206,7 @@ def _first_wrong_ids(raw: Raw, column: ibis.Value) -> pd.Series:
     suspects = raw.kept.filter(ibis.or_(is_long, *(column.contains(sign) for sign in SIGNS)))
     is_wrong = {
         LONG: is_long,
-        IN_HTML: column.re_search(HTML),
+        IN_HTML: column.re_search(HTML) & ~column.strip().lower().isin(NO_HTML),
         # A phone number may begin as a formula does: +49 (0)30 12.
         AS_FORMULA: column.re_search(FORMULA) & ~column.re_search(PHONE),
     }

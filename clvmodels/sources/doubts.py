@@ -25,7 +25,23 @@ FEWEST_REFUNDS, REFUNDED, MUCH = 10, 0.01, 0.05
 """Refunds that are told of when they are left out: so many, this share of revenue; from where on it is a failure."""
 NOBODY = frozenset(
     {
-        *("null", "\\n", "nan", "none", "nil", "na", "n/a", "#n/a", "<na>", "nat", "n.a.", "n.v.", "undefined"),
+        *(
+            "null",
+            "\\n",
+            "nan",
+            "none",
+            "nil",
+            "na",
+            "n/a",
+            "#n/a",
+            "<na>",
+            "<null>",
+            "<none>",
+            "nat",
+            "n.a.",
+            "n.v.",
+            "undefined",
+        ),
         *("unknown", "unbekannt", "inconnu", "desconocido", "missing", "empty", "blank", "not set", "(not set)"),
         *("guest", "gast", "invite", "invité", "anonymous", "anonym", "anon", "nobody", "no customer", "(none)"),
         *("(null)", "(blank)", "(empty)", "(missing)", "-", "--", "---", ".", "?", "not available", "no id", "keine"),

@@ -79,7 +79,7 @@ class OrderRows(NamedTuple):
 
     def day(self) -> ibis.Value:
         """The local calendar day of each row."""
-        return calendar_day(self.cell("date"), self.conventions)
+        return calendar_day(self.cell("date"), self.conventions, open_ends=True)
 
 
 def judge_orders(orders: OrderRows) -> ibis.Table:
@@ -102,7 +102,7 @@ def _order_values(orders: OrderRows, columns: Cells, cells: Cells) -> dict[str, 
         is_rated = "rate" in table.columns and meaning not in orders.converted
         values[meaning] = amount_number(cells[meaning], conventions) * (table.rate if is_rated else 1.0)
     if "ended" in cells:
-        values["ended"] = calendar_day(cells["ended"], conventions)
+        values["ended"] = calendar_day(cells["ended"], conventions, open_ends=True)
     for name in orders.covariates:
         values[name] = covariate_number(columns[name], conventions)
     for name, column in columns.items():

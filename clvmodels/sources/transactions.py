@@ -236,11 +236,14 @@ def _read(
     backend = connect()
     raw = scan(backend, opened, list(names.values()))
     orders = OrderRows(raw, opened.where, names, conventions, groups, covariates)
-    # Columns of a wrong type cannot be looked into further; wrong ids are told along with wrong rows.
-    _raise(type_problems(raw, names, opened.where, conventions.date_format, orders.extra))
-    _raise(covariate_problems(raw, names, covariates, opened.where, conventions))
-    problems = id_problems(raw, names, opened.where, orders.extra)
+    problems = type_problems(raw, names, opened.where, conventions.date_format, orders.extra)
+    are_types_right = not problems
+    problems += id_problems(raw, names, opened.where, orders.extra)
     problems += thousands_problems(raw, names, opened.where, conventions)
+    if not are_types_right:  # such columns cannot be looked into further
+        raise DataError(problems)
+    # What is wrong with cells is told along with wrong rows, in one go.
+    problems += covariate_problems(raw, names, covariates, opened.where, conventions)
     rates = Rates(currency)
     if names_currency:
         codes = rows_by_currency(raw.kept, raw.kept[engine_column(names, "currency")])

@@ -49,6 +49,7 @@ WORDS = (
     "nan",
     "None",
     "#N/A",
+    "<NA>",
     "N/A",
     "guest",
     "Unknown",
@@ -155,6 +156,13 @@ def test_an_order_after_today_is_refused_unless_it_is_said(tmp_path):
         assert "after the latest date that the policy takes" in set(settled.account["reason"])
     assert read_transactions(path, policies=Policies(dates={"latest": "2099-12-31"})).data_end.year == 2099
     assert len(read_transactions(path, data_end="2025-12-31")) == 300
+
+
+def test_an_open_end_is_a_day_to_come():
+    frame = dated("9999-12-31")
+    with pytest.raises(DataError, match="1 of 301 rows are dated after today"):
+        read_transactions(frame)
+    assert len(read_transactions(frame, policies=Policies(dates={"latest": "today"}))) == 300
 
 
 def test_orders_of_today_are_no_future():
