@@ -115,7 +115,7 @@ def _columns(causes: pd.DataFrame, about: About) -> list[tuple[str, float, list[
     """Title, width and cells of the columns at the right."""
     cells = {
         f"lost{phrases.in_currency(about)}": [words.number(abs(lost)) for lost in causes["lost"]],
-        f"{SURE} sure to again": [words.count(sure) for sure in causes["sure"]],
+        f"odds {SURE} or more": [words.count(sure) for sure in causes["sure"]],
     }
     return [(title, max(map(style.text_width, (title, *texts))), texts) for title, texts in cells.items()]
 
