@@ -19,6 +19,7 @@ from clvmodels.figures.figure import Figure, Numbers, Words, rows_of, typed
 from clvmodels.metrics.discrepancy import ANY_DAY
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
     from clvmodels.metrics.discrepancy import Learned
@@ -162,9 +163,7 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
     edge = 0.05 * np.ptp(ends)
     axes.set(xlim=(ends.min() - edge, ends.max() + edge), ylim=(0.6 - len(names), 0.6))
     axes.axvline(100, color=style.RULE, linewidth=1)
-    for place, (row, (low, high)) in enumerate(zip(past.itertuples(), own, strict=True)):
-        axes.plot([low, high], [-place, -place], color=style.MUTED, linewidth=2, zorder=3)
-        axes.plot(row.percent, -place, "o", color=style.INK, markersize=6, zorder=4)
+    _draw_past(axes, past["percent"].to_numpy(), own)
     for place, (_, row) in enumerate(factors.iterrows(), start=len(past)):
         style.interval(axes, -place, phrases.quantiles(row))
     style.y_ticks(axes, -np.arange(len(names), dtype=float), names, grid=False)
@@ -174,6 +173,13 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
     axes.grid(axis="x")
     style.name_x(axes, "percent of the model's forecast" if wide else "% of the model's forecast")
     return figure
+
+
+def _draw_past(axes: Axes, came: np.ndarray, own: np.ndarray) -> None:
+    """A row a window, from above: a dot for what came, a line over what the model's own luck explains."""
+    for height, percent, ends in zip(-np.arange(len(came)), came, own, strict=True):
+        axes.plot(ends, [height, height], color=style.MUTED, linewidth=2, zorder=3)
+        axes.plot(percent, height, "o", color=style.INK, markersize=6, zorder=4)
 
 
 def _window_name(row: pd.Series, wide: bool) -> str:

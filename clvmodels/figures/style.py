@@ -247,13 +247,17 @@ def _joined(boxes: Any) -> list[list[tuple[float, float]]]:
     """The corners of boxes of one shade, neighbours in a row joined."""
     row_by_row = np.lexsort((boxes[:, 0], boxes[:, 2]))  # from the left
     left, right, bottom, top = boxes[row_by_row].T
-    is_in_next_row = bottom[1:] != bottom[:-1]
-    is_apart = np.abs(left[1:] - right[:-1]) > 1e-9 * right.max()
-    is_new = is_in_next_row | is_apart
-    begins = np.concatenate([[True], is_new])
-    ends = np.concatenate([is_new, [True]])
+    begins = _begins_anew(left, right, bottom)
+    ends = np.append(begins[1:], True)
     joined = np.column_stack([left[begins], right[ends], bottom[begins], top[begins]])
     return [_corners(*box) for box in joined]
+
+
+def _begins_anew(left: Any, right: Any, bottom: Any) -> Any:
+    """Which boxes do not go on from the one before: in another row, or apart from it."""
+    is_in_next_row = bottom[1:] != bottom[:-1]
+    is_apart = np.abs(left[1:] - right[:-1]) > 1e-9 * right.max()
+    return np.append(True, is_in_next_row | is_apart)
 
 
 def _corners(left: float, right: float, bottom: float, top: float) -> list[tuple[float, float]]:

@@ -251,9 +251,11 @@ def range_events(backend: ibis.BaseBackend, judged: JudgedTable, lines: Lines, i
     rows = tally.with_lines(backend, judged.raw, judged.used)
     rows = rows.filter(_.product_group.notnull())
     money = exact_sum(rows.amount) if "amount" in rows.columns else ibis.null("float64")
-    groups = rows.group_by(["order_id", "product_group"]).agg(n=rows.count(), line=rows.line.min(), money=money)
-    orders = index.filter(_.on_day.notnull(), _.owner.notnull())
-    table = groups.inner_join(orders.select("order_id", "owner", "on_day", "rate"), "order_id")
+    groups = rows.group_by(["order_id", "product_group"])
+    sums = groups.agg(n=rows.count(), line=rows.line.min(), money=money)
+    counted_orders = index.filter(_.on_day.notnull(), _.owner.notnull())
+    counted_orders = counted_orders.select("order_id", "owner", "on_day", "rate")
+    table = sums.inner_join(counted_orders, "order_id")
     amount = table.money if lines.in_result_currency else table.money * table.rate
     place = {"customer_id": table.owner, "date": table.on_day, "line": table.line}
     return _range_events(table, judged.opened.name, amount=amount, **place)
