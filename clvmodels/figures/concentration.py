@@ -107,7 +107,7 @@ def describe(tables: Tables, about: About) -> Words:
     share, share_later = share_range(by_worth), share_range(realised)
     sub = "Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal."
     if _has_past(tables):
-        sub += " Black: profit made so far, before what winning them cost."
+        sub += " Thin line: profit made so far, before what winning them cost."
     caption = (
         f"The {best} of customers carry **{share}** of what all are worth (90%), whoever the best are. Looking back "
         f"after {phrases.horizon(about)}, the share of whoever then turned out best will be {share_later}: part of "

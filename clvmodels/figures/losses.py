@@ -61,7 +61,7 @@ def describe(tables: Tables, about: About) -> Words:
     causes, all_of_them = tables.causes, row_of(tables.together)
     sub = (
         f"Customers whose profit to {words.date(about.value_at or about.data_end)} is below zero, by what cost the "
-        f"most. Black: how many; blue: how many of these will cost money in {phrases.horizon(about)} too, 50% and 90%."
+        f"most. Filled: how many; blue: how many of these will cost money in {phrases.horizon(about)} too, 50% and 90%."
     )
     if not all_of_them.customers:
         nobody = f"None of the {words.counted(all_of_them.of, 'customer')} has lost money so far."

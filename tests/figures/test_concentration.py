@@ -57,7 +57,7 @@ CASES = {
         lambda: worth_run(so_far=made()),
         heading="How few customers carry the profit",
         sub=(
-            "Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal. Black: "
+            "Customers ordered from best to worst; bands: 90% intervals. Dashed grey: if all were equal. Thin line: "
             "profit made so far, before what winning them cost."
         ),
         caption=(

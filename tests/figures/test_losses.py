@@ -12,7 +12,7 @@ CASES = {
         lambda: worth_run(so_far=made()),
         heading="Who has lost money so far, and why",
         sub=(
-            "Customers whose profit to 29 December 2025 is below zero, by what cost the most. Black: how many; blue: "
+            "Customers whose profit to 29 December 2025 is below zero, by what cost the most. Filled: how many; blue: "
             "how many of these will cost money in 52 weeks too, 50% and 90%."
         ),
         caption=(
@@ -37,7 +37,7 @@ CASES = {
         lambda: worth_run(so_far=made(), public=True),
         heading="Who has lost money so far, and why",
         sub=(
-            "Customers whose profit to 29 December 2025 is below zero, by what cost the most. Black: how many; blue: "
+            "Customers whose profit to 29 December 2025 is below zero, by what cost the most. Filled: how many; blue: "
             "how many of these will cost money in 52 weeks too, 50% and 90%."
         ),
         caption=(
@@ -62,7 +62,7 @@ CASES = {
         lambda: worth_run(so_far=made().assign(profit=1.0)),
         heading="Who has lost money so far, and why",
         sub=(
-            "Customers whose profit to 29 December 2025 is below zero, by what cost the most. Black: how many; blue: "
+            "Customers whose profit to 29 December 2025 is below zero, by what cost the most. Filled: how many; blue: "
             "how many of these will cost money in 52 weeks too, 50% and 90%."
         ),
         caption="None of the 10 customers has lost money so far.",
