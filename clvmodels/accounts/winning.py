@@ -10,14 +10,14 @@ from ibis import _
 from clvmodels.accounts.bench import bench
 from clvmodels.customers.table import Customers
 from clvmodels.inference.effects import group_labels
-from clvmodels.sources.cleaning import EXACT, union_of
+from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company
 
 ACQUISITION = "acquisition"
 CHANNEL = "channel"
 """The group column that costs by channel and month are shared out by."""
 EVERYBODY = "any channel"
-"""Instead of a channel: whom the costs of lost prospects of no known channel are shared out to."""
+"""Instead of a channel: what prospects of no known channel came by."""
 WON_BY = "won_by"
 """The column of the book's people that names the channel."""
 
@@ -54,25 +54,24 @@ def events_of(company: Company, people: ibis.Table, source: str, end: pd.Timesta
 
 
 def channel_spending(company: Company, people: ibis.Table, end: pd.Timestamp) -> pd.DataFrame:
-    """Costs of channels, and of prospects who were not won, up to a day: channel, month, amount, and `won`, how many of
-    these customers they won in it.
+    """Costs of channels up to a day: channel, month, amount, and `won`, how many of these customers they won in it;
+    what lost prospects cost is spending that won nobody.
 
     people: customer_id, first, joined (month of the first purchase), and `WON_BY` where it is known
     """
     has_channels = WON_BY in people.columns
-    costs = company.channel_costs if has_channels else company.channel_costs.iloc[:0]
-    costs = pd.concat([costs[costs["month"] <= end], costs_of_lost(company, end, has_channels)])
+    lost = costs_of_lost(company, end, has_channels).groupby(["channel", "month"], as_index=False)["amount"].sum()
+    costs = company.channel_costs
+    costs = costs[costs["month"] <= end]
     costs = costs.groupby(["channel", "month"], as_index=False)["amount"].sum()
-    if costs.empty:
-        return costs.assign(won=0)
-    by_month = people.group_by("joined").agg(won=_.count()).execute().assign(channel=EVERYBODY)
-    won = by_month
-    if has_channels:
-        by_channel = people.group_by([WON_BY, "joined"]).agg(won=_.count()).execute()
-        won = pd.concat([by_channel.rename(columns={WON_BY: "channel"}), by_month])
+    if costs.empty or not has_channels:
+        return lost.assign(won=0)
+    won = people.group_by([WON_BY, "joined"]).agg(won=_.count()).execute()
     won["month"] = pd.to_datetime(won["joined"]).astype("datetime64[us]")
-    spending = costs.merge(won.drop(columns="joined"), on=["channel", "month"], how="left")
-    return spending.assign(won=spending["won"].fillna(0).astype(int))
+    won = won.rename(columns={WON_BY: "channel"}).drop(columns="joined")
+    spending = costs.merge(won, on=["channel", "month"], how="left")
+    spending = spending.assign(won=spending["won"].fillna(0).astype(int))
+    return pd.concat([spending, lost.assign(won=0)], ignore_index=True) if len(lost) else spending
 
 
 def prospects(company: Company, end: pd.Timestamp) -> ibis.Table:
@@ -88,14 +87,16 @@ def prospects(company: Company, end: pd.Timestamp) -> ibis.Table:
 
 
 def costs_of_lost(company: Company, end: pd.Timestamp, has_channels: bool) -> pd.DataFrame:
-    """What prospects cost who had not ordered by a day: channel, month, amount. They are shared out to those who were
-    won, as costs of channels are; what has no day counts in the first month of the data."""
+    """What prospects cost up to a day who never ordered: channel, month, amount. No customer's entry tells it, as none
+    tells what a channel cost in a month that won nobody; what has no day counts in the first month of the data."""
     nobody = pd.DataFrame(
         {"channel": pd.Series(dtype="str"), "month": pd.Series(dtype="datetime64[us]"), "amount": 0.0}
     )
     if ACQUISITION not in company.roles:
         return nobody
-    lost = prospects(company, end).filter(~_.won, _.cost != 0).execute()
+    # Who orders after that day is no lost prospect: what it cost counts on the day of its first order.
+    everybody = company.transactions.table
+    lost = prospects(company, end).filter(_.cost != 0).anti_join(everybody, "customer_id").execute()
     if lost.empty:
         return nobody
     day = pd.to_datetime(lost["date"]).fillna(company.transactions.data_start)
@@ -112,18 +113,9 @@ def shares(people: ibis.Table, spending: pd.DataFrame) -> ibis.Table:
         return people.select("customer_id", "first", share=ibis.literal(0.0)).limit(0)
     channel = shared["channel"].astype("str")
     month = shared["month"].dt.date
-    rows = pd.DataFrame({"channel": channel, "joined": month, "share": share})
-    of_everybody = rows["channel"] == EVERYBODY
-    tables = []
-    if of_everybody.any():
-        won = people.inner_join(ibis.memtable(rows[of_everybody]), "joined")
-        tables.append(won.select("customer_id", "first", "share"))
-    if not of_everybody.all():
-        won = people.inner_join(
-            ibis.memtable(rows[~of_everybody].rename(columns={"channel": WON_BY})), [WON_BY, "joined"]
-        )
-        tables.append(won.select("customer_id", "first", "share"))
-    return union_of(tables)
+    rows = pd.DataFrame({WON_BY: channel, "joined": month, "share": share})
+    won = people.inner_join(ibis.memtable(rows), [WON_BY, "joined"])
+    return won.select("customer_id", "first", "share")
 
 
 def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:

@@ -404,7 +404,7 @@ def _customers_without_orders(
     if spent:
         were = words.agreeing(prospects, "was", "were")
         text += f"; {words.counted(prospects, 'prospect')} of these {were} not won, and what that cost, {spent:,.2f}, "
-        text += "counts to those who were"
+        text += "is part of the cost of one who was"
     return [text]
 
 

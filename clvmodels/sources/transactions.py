@@ -456,9 +456,9 @@ def _offset_warning(used: ibis.Table, conventions: Conventions) -> list[str]:
         return []
     rows = used.filter(has_offset(used.moment))
     in_utc = calendar_day(rows.moment, conventions._replace(timezone="UTC"))
-    counts = rows.aggregate(
-        rows=_.count(), other=(in_utc != rows.date).sum().fill_null(0), text=_.moment.min()
-    ).execute()
+    own_day = rows.own_day if "own_day" in rows.columns else rows.date
+    is_other = in_utc != own_day
+    counts = rows.aggregate(rows=_.count(), other=is_other.sum().fill_null(0), text=_.moment.min()).execute()
     count, other, text = int(counts["rows"].iloc[0]), int(counts["other"].iloc[0]), counts["text"].iloc[0]
     if not count:
         return []
