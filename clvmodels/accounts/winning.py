@@ -12,10 +12,9 @@ from clvmodels.customers.table import Customers
 from clvmodels.inference.effects import group_labels
 from clvmodels.sources.cleaning import EXACT
 from clvmodels.sources.consolidation import Company
+from clvmodels.sources.tables import CHANNEL
 
 ACQUISITION = "acquisition"
-CHANNEL = "channel"
-"""The group column that costs by channel and month are shared out by."""
 EVERYBODY = "any channel"
 """Instead of a channel: what prospects of no known channel came by."""
 WON_BY = "won_by"

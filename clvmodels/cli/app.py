@@ -203,7 +203,9 @@ def _run(experiment: Experiment, folder: Path, config_dir: Path, fresh: bool, co
         )
         progress("Writing the report")
         page = write_report(folder)
-    channels = outcome.run.payback
+    company, channels = outcome.run.company, outcome.run.payback
+    if company is not None:
+        _print_notes(tuple(map(str, company.transactions.doubts)))
     if channels is not None and channels.withheld:
         _print_notes((f"payback by channel and what may be paid are withheld: {channels.reason}",))
     out.print(f"Report: {page}", highlight=False, soft_wrap=True)

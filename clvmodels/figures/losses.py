@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from clvmodels.results.folder import About, Run
 
 MOST_CAUSES, NAMED, ROW = 8, 10, 30
+CENT = 0.01
+"""No amount is told finer: what is to come may be next to nothing."""
 ACQUISITION = "acquisition"
 """The part that is spent before the first purchase, and that what is to come leaves out (`accounts/winning.py`)."""
 SURE = "80%"
@@ -138,7 +140,7 @@ def numbers(tables: Tables, about: About) -> Numbers:
                 words.label(line.customer, 40),
                 words.money(line.profit_made, about.currency),
                 str(line.largest_cost),
-                words.money(line.to_come, about.currency),
+                words.money(line.to_come, about.currency, max(words.value_step(line.to_come), CENT)),
                 words.probability(line.odds_of_loss),
             )
         )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 2**20 - 1
 """Rows of a sheet, less the one of the titles."""
+WIDTH_ROWS, WIDEST = 100, 120
+"""How many rows a column's width is of, and the widest, in characters."""
 MOST_GROUPS = 4
 """Groups of customers (channel, segment) that are told beside each."""
 LATE = 0.1
@@ -164,6 +166,7 @@ def write_workbook(customers: pd.DataFrame, meanings: pd.DataFrame, path: Path) 
     A sheet holds 1,048,575 customers: of more the best are in it, and the sheet of columns says so.
     """
     from openpyxl import Workbook
+    from openpyxl.utils import get_column_letter
 
     left_out = len(customers) - MOST_ROWS
     if left_out > 0:
@@ -174,6 +177,8 @@ def write_workbook(customers: pd.DataFrame, meanings: pd.DataFrame, path: Path) 
         sheet = book.create_sheet(title)
         sheet.freeze_panes = "C2" if title == "customers" else "A2"
         ready = harmless(table)
+        for place, name in enumerate(ready.columns, start=1):
+            sheet.column_dimensions[get_column_letter(place)].width = _width(ready[name])
         sheet.append(list(ready.columns))
         for row in ready.itertuples(index=False):
             sheet.append([_cell(value) for value in row])
@@ -184,6 +189,12 @@ def write_workbook(customers: pd.DataFrame, meanings: pd.DataFrame, path: Path) 
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+def _width(column: pd.Series) -> int:
+    """How wide a sheet's column has to be for its name and its first rows to be read."""
+    longest_cell = column.head(WIDTH_ROWS).astype(str).str.len().max()
+    return min(WIDEST, 2 + max(len(str(column.name)), 0 if pd.isna(longest_cell) else int(longest_cell)))
 
 
 def _cell(value: object) -> object:

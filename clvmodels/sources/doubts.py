@@ -22,7 +22,8 @@ from clvmodels.sources.reasons import NEGATIVE, NOTHING_TO_NET, SAME
 from clvmodels.sources.tally import stored
 
 FEWEST_REFUNDS, REFUNDED, MUCH = 10, 0.01, 0.05
-"""Refunds that are told of when they are left out: so many, this share of revenue; from where on it is a failure."""
+"""Refunds that are told of when they are left out: so many, this share of revenue; from where on it is a failure, as it
+is with orders of nobody, and with customers who stand there twice."""
 NOBODY = frozenset(
     {
         *(
@@ -247,13 +248,15 @@ def _words_for_nobody(ids: _Ids, place: _Place) -> Iterator[Doubt]:
     many = words.counted(len(rows), "id is a word", "ids are words")
     what = f"{many} that may mean nobody: {', '.join(texts)}{more}; first at {place.of(rows['row'].iloc[0])}"
     listed = ", ".join(_in_yaml(name) for name in rows["customer_id"].head(50))
+    orders = int(rows["orders"].sum())
     yield Doubt(
         "id_words",
         what,
-        f"taken for customers, they hold {ids.share(int(rows['orders'].sum()), float(rows['revenue'].sum()))}",
+        f"taken for customers, they hold {ids.share(orders, float(rows['revenue'].sum()))}",
         f"The policy empty: [{listed}] leaves them out as orders of nobody",
-        int(rows["orders"].sum()),
+        orders,
         ids.orders,
+        is_failure=orders >= MUCH * ids.orders,
     )
 
 
@@ -293,7 +296,8 @@ def _nearly_equal_ids(ids: _Ids, place: _Place, conventions: Conventions) -> Ite
     effect = f"as the same customers they would be {left:,} in place of {ids.customers:,}"
     effect += f", {together['repeat']:,} more of them with a repeat purchase"
     policy = f"Are they? The policy ids: {{same: [{', '.join(differing)}]}} takes them as one"
-    yield Doubt("nearly_equal_ids", what, effect, policy, together["orders"], ids.orders)
+    are_many = together["ids"] >= MUCH * ids.customers
+    yield Doubt("nearly_equal_ids", what, effect, policy, together["orders"], ids.orders, is_failure=are_many)
 
 
 def _equal_but_for(table: ibis.Table, rules: Sequence[str]) -> dict[str, int]:

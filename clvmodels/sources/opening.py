@@ -223,7 +223,7 @@ def _map_columns(table: Table, source: Source, lines_are_orders: bool) -> tuple[
     if table.role == "order_lines" and not lines_are_orders:
         optional = [meaning for meaning in optional if meaning not in ("key", "date")]  # those of their orders count
     names = {meaning: own_columns.get(meaning, meaning) for meaning in dict.fromkeys((*required, *optional))}
-    names |= {column: column for column in extra}
+    names |= {column: own_columns.get(column, column) for column in extra}
     problems = []
     reached_by_order = "key" not in names and "order_id" in names
     if table.currency == AS_ORDER and table.role != "order_lines" and not reached_by_order:

@@ -5,6 +5,7 @@ Most tables are events of customers in one shape: whose, when, of what kind, how
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ AS_ORDER = "order"
 """Instead of a table's currency: amounts are in the currency of the order they belong to."""
 ORDER_ROLES = ("orders", "order_lines")
 """Roles of which transactions are made."""
+WITH_GROUPS = (*ORDER_ROLES, "attributes")
+"""Roles whose tables may have groups and covariates."""
 ORDER_COLUMNS = ("key", "cost", "discount", "product_group", "currency")
 """What orders may have beside `RESERVED`: no group and no covariate can be called so."""
 
@@ -179,7 +182,7 @@ class Table:
     kinds
         From the table's own words to kinds; in an identity table, to systems.
     groups, covariates
-        Columns of orders or attributes to keep, by the table's own names.
+        Columns of orders or attributes to keep, by the table's own names or by those that `columns` gives them.
     rules
         Of an identity table: how keys are compared, by system, from `identity.RULES`; others are compared exactly.
     policies
@@ -265,9 +268,12 @@ class Table:
         problems = column_problems(self.columns, where)
         if problems:
             return problems
-        return [
-            unknown("column meaning", meaning, meanings, where) for meaning in self.columns if meaning not in meanings
-        ]
+        allowed = (*meanings, *self.groups, *self.covariates)
+        problems = [unknown("column meaning", name, allowed, where) for name in self.columns if name not in allowed]
+        if self.role not in WITH_GROUPS:
+            return problems
+        advice = "A group or covariate is named in groups or covariates too"
+        return [dataclasses.replace(problem, known=advice) for problem in problems]
 
     def _kind_problems(self, where: str) -> list[Problem]:
         role, problems = TABLE_ROLES[self.role], []
@@ -291,7 +297,7 @@ class Table:
     def _group_problems(self, where: str) -> list[Problem]:
         problems = []
         columns = (*self.groups, *self.covariates)
-        if columns and self.role not in (*ORDER_ROLES, "attributes"):
+        if columns and self.role not in WITH_GROUPS:
             problems.append(Problem("only orders and attributes have groups and covariates", where))
         for column in columns:
             if column in RESERVED or column in ORDER_COLUMNS:

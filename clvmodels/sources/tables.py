@@ -28,6 +28,9 @@ from clvmodels.sources.roles import AS_ORDER, TABLE_ROLES, Table
 from clvmodels.sources.tally import stored, with_lines
 from clvmodels.sources.transactions import Transactions, clean
 
+CHANNEL = "channel"
+"""The group of customers that costs by channel and month are shared out by."""
+
 
 @dataclass
 class JudgedTables:
@@ -92,6 +95,8 @@ def judge_tables(
     it is stated.
     """
     by_role = OpenTables.of(backend, opened, tables)
+    if all(by_role.whole.values()):
+        problems += _channel_problems(by_role.by_role["channel_costs"], opened)
     judged = JudgedTables(_sha256(opened))
     _judge_identity(by_role, opened, judged, problems)
     rates = _judge_rates(by_role, opened, currency, judged, problems)
@@ -111,6 +116,15 @@ def judge_tables(
         if rows is not None:
             judged.others.append(rows)
     return judged
+
+
+def _channel_problems(channel_costs: Sequence[OpenTable], opened: Sequence[OpenTable]) -> list[Problem]:
+    """Costs of channels where no table tells which channel won whom: nobody would bear them."""
+    if any(CHANNEL in table.extra for table in opened):
+        return []
+    advice = f"Name the column in the table of attributes: columns: {{{CHANNEL}: ...}}, groups: [{CHANNEL}]"
+    what = f"costs of channels reach customers by their '{CHANNEL}', which no table tells"
+    return [Problem(what, table.where, known=advice) for table in channel_costs]
 
 
 def _attempt_judging(

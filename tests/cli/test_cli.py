@@ -116,7 +116,7 @@ def test_run_passes_the_experiment_on_and_its_status_back(monkeypatch, tmp_path)
         progress("Fitting")
         assert command == f"clvmodels run {path}"
         calls.append((experiment, folder, config_dir, fresh))
-        return SimpleNamespace(exit_status=len(calls) - 1, run=SimpleNamespace(payback=None))
+        return SimpleNamespace(exit_status=len(calls) - 1, run=SimpleNamespace(payback=None, company=None))
 
     _fake_run(monkeypatch, run)
     path = tmp_path / "mine.yaml"
@@ -138,11 +138,20 @@ def test_run_passes_the_experiment_on_and_its_status_back(monkeypatch, tmp_path)
 @pytest.mark.parametrize("parts", [["lifetime", "spend"], []], ids=["withheld", "told"])
 def test_run_says_that_payback_is_withheld_and_what_to_write(monkeypatch, tmp_path, parts):
     nothing, alike = pd.DataFrame(), pd.DataFrame({"part": parts, "write": "by: channel"})
-    outcome = SimpleNamespace(exit_status=0, run=SimpleNamespace(payback=Payback(nothing, nothing, alike)))
+    outcome = SimpleNamespace(
+        exit_status=0, run=SimpleNamespace(payback=Payback(nothing, nothing, alike), company=None)
+    )
     _fake_run(monkeypatch, lambda *_, **__: outcome)
     done = invoke("demo", "--customers", 200, "--out", tmp_path)
     said = "withheld: lifetime and spend take all channels as alike; write by: channel" in done.err
     assert said == bool(parts) and ("payback" in done.err) == bool(parts)
+
+
+def test_run_says_what_is_suspicious_in_the_orders_and_what_settles_it(monkeypatch, tmp_path):
+    orders = SimpleNamespace(doubts=("1 id is a word that may mean nobody: GAST. The policy empty: [GAST] ...",))
+    run = SimpleNamespace(payback=None, company=SimpleNamespace(transactions=orders))
+    _fake_run(monkeypatch, lambda *_, **__: SimpleNamespace(exit_status=0, run=run))
+    assert f"Note: {orders.doubts[0]}" in invoke("demo", "--customers", 200, "--out", tmp_path).err
 
 
 def test_an_interrupted_run_says_how_to_go_on(monkeypatch, tmp_path):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pandas as pd
 import pytest
 from fakes.drawn import check_drawings
 from fakes.says import Says, check
 from fakes.tiny import made, worth_run
+
+from clvmodels import words
+from clvmodels.figures import losses
 
 CASES = {
     "three of ten, by two costs": Says(
@@ -82,6 +88,13 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("losses", case)
+
+
+def test_no_amount_is_told_finer_than_a_cent():
+    row = {"customer": "a", "profit_made": -67.8, "largest_cost": "service", "to_come": -0.0409, "odds_of_loss": 0.01}
+    about = SimpleNamespace(currency="EUR", horizon=52.0, time_unit="week")
+    told = losses.numbers(SimpleNamespace(people=pd.DataFrame([row])), about).rows[0]
+    assert told[3] == words.with_currency(f"{words.MINUS}0.04", "EUR")
 
 
 def test_it_draws(accept_drawings):

@@ -105,6 +105,10 @@ def test_the_workbook_is_the_list_and_explains_it(company, tmp_path):
     assert rows[1][list(found).index("next purchase")] is None
     assert list(book["columns"].values)[1:] == [tuple(row) for row in meanings.itertuples(index=False)]
     assert [path.name for path in tmp_path.iterdir()] == ["customers.xlsx"]
+    widths = {sheet.title: sheet.column_dimensions for sheet in book}
+    odds = next(cell.column_letter for cell in book["customers"][1] if cell.value == "odds of a purchase")
+    assert widths["customers"][odds].width >= len("odds of a purchase")
+    assert widths["columns"]["B"].width >= meanings["meaning"].str.len().max()
 
 
 def test_hostile_ids_run_nothing_and_break_no_sheet(tmp_path):

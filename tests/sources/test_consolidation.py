@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from pathlib import Path
 
@@ -704,3 +705,30 @@ def test_groups_are_found_in_the_only_table_that_has_them():
     found = consolidate(told, groups=["channel", "first_month"], covariates=["age"])
     assert found.transactions.groups == ("channel",) and found.transactions.covariates == ("age",)
     assert list(consolidate(told).attributes.columns) == []
+
+
+def test_a_group_is_called_as_its_column_is_or_as_columns_says():
+    crm = Table(
+        frame=CRM.rename(columns={"channel": "Werbeweg", "age": "Alter"}),
+        role="attributes",
+        columns={"key": "crm_id", "channel": "Werbeweg", "years": "Alter"},
+        groups=("channel",),
+        covariates=("years",),
+    )
+    found = consolidate({**tables(), "crm": crm})
+    renamed = consolidate(tables()).attributes.rename(columns={"age": "years"})
+    pd.testing.assert_frame_equal(found.attributes, renamed)
+    unnamed = dataclasses.replace(crm, groups=())
+    with pytest.raises(DataError, match=r"Unknown column meaning 'channel'.*named in groups or covariates too"):
+        consolidate({**tables(), "crm": unnamed})
+
+
+def test_costs_of_channels_that_no_table_tells_of_are_refused():
+    """They would be of nobody, and every customer's profit too high by them."""
+    without = dataclasses.replace(tables()["crm"], groups=())
+    expected = (
+        r"costs: costs of channels reach customers by their 'channel', which no table tells.* groups: \[channel\]"
+    )
+    with pytest.raises(DataError, match=expected):
+        consolidate({**tables(), "crm": without})
+    assert len(consolidate({**tables(), "crm": without}, groups=["channel"]).channel_costs)

@@ -81,6 +81,19 @@ def test_a_word_for_nobody_is_told_and_the_policy_leaves_it_out(word):
     }
 
 
+@pytest.mark.parametrize(("orders_of_guests", "is_failure"), [(5, False), (30, True)])
+def test_many_orders_of_nobody_are_a_failure(orders_of_guests, is_failure):
+    """As one customer they would stand among the best."""
+    (doubt,) = read_transactions(pd.concat([shop(), orders(*["guest"] * orders_of_guests)])).doubts
+    assert doubt.kind == "id_words" and doubt.is_failure is is_failure
+
+
+@pytest.mark.parametrize(("twice", "is_failure"), [(2, False), (9, True)])
+def test_many_customers_who_stand_there_twice_are_a_failure(twice, is_failure):
+    (doubt,) = read_transactions(pd.concat([shop(), orders(*(f"c{place:03}" for place in range(twice)))])).doubts
+    assert doubt.kind == "nearly_equal_ids" and doubt.is_failure is is_failure
+
+
 def test_words_for_nobody_are_told_together_as_the_policy_takes_them(tmp_path):
     path = tmp_path / "orders.csv"
     orders("NULL", "\\N", "0", "17", "guest", "18").to_csv(path, index=False)

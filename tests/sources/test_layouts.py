@@ -108,6 +108,14 @@ def test_a_table_below_a_title_is_read_from_its_header_and_rows_keep_their_lines
     assert "is no line of a file" in message(report, header=0)
 
 
+def test_a_header_below_a_title_with_a_comma_is_sought_by_semicolons(write):
+    """The line after it, split by decimal commas, looks like three names."""
+    title, data = "Export of Miller, Ltd\n", "A;07.01.2025;12,50;8,40;paid\n"
+    file = write(title + "customer_id;date;amount;cost;status\n" + data * 2)
+    assert "Line 2 looks like the header (customer_id, date, amount, cost, status): state header: 2" in message(file)
+    assert rows(file, header=2, decimal=",", date_format="%d.%m.%Y") == [("A", "2025-01-07", 12.5)] * 2
+
+
 def test_excels_own_first_line_names_the_delimiter(write):
     expected = [("A", "2025-01-07", 12.5)]
     assert rows(write("sep=;\r\ncustomer_id;date;amount\r\nA;2025-01-07;12.50\r\n")) == expected

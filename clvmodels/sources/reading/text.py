@@ -115,17 +115,16 @@ def _rows(text: str, delimiter: str, escape: str | None, most: int, where: str) 
 
 
 def _hint(text: str, layout: Layout) -> str:
-    """Which later line looks like the header, by any delimiter."""
+    """Which later line looks like the header, by the delimiter that the lines have most of: a decimal comma splits
+    lines too, and the rows of data look like names then."""
     lines = text.splitlines()[:_HEADER_SOUGHT]
-    for mark in [layout.delimiter] if layout.delimiter else DELIMITERS:
-        try:
-            rows = [next(csv.reader([line], delimiter=mark), []) for line in lines]
-        except csv.Error:
-            continue
-        hint = header_hint(rows, rows[0] if rows else [])
-        if hint:
-            return hint
-    return ""
+    delimiters = [layout.delimiter] if layout.delimiter else DELIMITERS
+    most_common = max(delimiters, key=lambda mark: sum(line.count(mark) for line in lines))
+    try:
+        rows = [next(csv.reader([line], delimiter=most_common), []) for line in lines]
+    except csv.Error:
+        return ""
+    return header_hint(rows, rows[0])
 
 
 # The rows ---------------------------------------------------------------------------------------------------------
