@@ -38,7 +38,7 @@ from clvmodels.sources.opening import OpenTable, open_tables
 from clvmodels.sources.reading import Layout, connect
 from clvmodels.sources.reasons import DEFAULT_POLICIES, Policies
 from clvmodels.sources.roles import Table
-from clvmodels.sources.tables import JudgedTables, judge_tables
+from clvmodels.sources.tables import CHANNEL, JudgedTables, judge_tables
 from clvmodels.sources.tally import in_engine, stored
 from clvmodels.sources.transactions import Transactions, notes_html
 
@@ -47,6 +47,8 @@ __all__ = ["Company", "Table", "consolidate"]
 ORIGIN_COLUMNS = ("column", "source", "own_column", "role")
 RETURN_COLUMNS = ("line", "customer_id", "date", "amount", "order_id")
 COST_COLUMNS = ("channel", "month", "amount")
+CHANNELS_SHOWN = 8
+"""How many are named in one warning."""
 type Origin = tuple[str, str, str, str]
 """As `ORIGIN_COLUMNS`."""
 
@@ -209,6 +211,8 @@ def _company(
         accounts[name] = account_of(table, undecided.get(name))
         left_out[name] = dropped_of(backend, table)
         warnings += (*table.raw.notes, *copies_warning(table), *unused_warning(table))
+    channel_costs = _channel_costs(_of_role(judged, "channel_costs"))
+    warnings += _channels_of_nobody(channel_costs, transactions)
     warnings += _twice_told_returns(events)
     warnings += _customers_without_orders(transactions, events, known_attributes, judged.identity)
     if not end_is_stated:
@@ -220,7 +224,7 @@ def _company(
     return Company(
         transactions,
         events,
-        _channel_costs(_of_role(judged, "channel_costs")),
+        channel_costs,
         attributes.as_frame(known_attributes),
         _origins(opened, judged),
         pd.concat([_account_with_source(accounts[name], name) for name in names], ignore_index=True),
@@ -329,6 +333,21 @@ def _channel_costs(tables: Sequence[JudgedTable]) -> pd.DataFrame:
     costs = pd.concat(rows, ignore_index=True).astype({"channel": "str", "month": "datetime64[us]"})
     costs = costs.sort_values([*COST_COLUMNS])  # so that sums do not depend on the order of the rows
     return costs.groupby(["channel", "month"], as_index=False)["amount"].sum()
+
+
+def _channels_of_nobody(costs: pd.DataFrame, transactions: Transactions) -> list[str]:
+    """Channels that cost something and won no customer: so does one that the two tables spell in two ways."""
+    if costs.empty:
+        return []
+    channels = transactions.table.select(CHANNEL).distinct().execute()[CHANNEL]
+    spent = costs[~costs["channel"].isin(channels)].groupby("channel")["amount"].sum()
+    if spent.empty:
+        return []
+    many = words.counted(len(spent), "channel that costs something has", "channels that cost something have")
+    shown = [words.label(name, 40) for name in spent.index[:CHANNELS_SHOWN]]
+    more = len(spent) - len(shown)
+    names = words.listing([*shown, *([f"{more} more"] if more else [])])
+    return [f"{many} no customer, and no customer bears the cost: {names}. Are they spelled as in '{CHANNEL}'?"]
 
 
 # The account ------------------------------------------------------------------------------------------------------

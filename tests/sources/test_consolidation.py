@@ -732,3 +732,13 @@ def test_costs_of_channels_that_no_table_tells_of_are_refused():
     with pytest.raises(DataError, match=expected):
         consolidate({**tables(), "crm": without})
     assert len(consolidate({**tables(), "crm": without}, groups=["channel"]).channel_costs)
+
+
+def test_channels_that_cost_something_and_won_nobody_are_told(company):
+    """Nobody bears them: TV may be spelled Tv in the other table."""
+    expected = "1 channel that costs something has no customer, and no customer bears the cost: tv. Are they spelled"
+    assert any(warning.startswith(expected) for warning in company.warnings)
+    won = consolidate(
+        {**tables(), "costs": dataclasses.replace(tables()["costs"], frame=COSTS[COSTS["channel"] == "web"])}
+    )
+    assert not any("bears the cost" in warning for warning in won.warnings)
