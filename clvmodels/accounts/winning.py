@@ -122,14 +122,17 @@ def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
     win, over the customers won. Without channels everybody is one.
 
     The channel's costs are those of all months from the first to the last in which one of these customers was won,
-    though a month may have won nobody. What lost prospects of no known channel cost is shared out to all alike.
+    though a month may have won nobody; so are those of lost prospects, where other customers were won before or after
+    these. What lost prospects of no known channel cost is shared out to all alike.
     """
     table = customers.table
     has_channels = CHANNEL in table
     label = group_labels(table[CHANNEL]) if has_channels else pd.Series(EVERYBODY, index=table.index)
     size = label.value_counts()
-    lost = costs_of_lost(company, customers.observation_end, has_channels).groupby("channel")["amount"].sum()
     month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
+    lost = costs_of_lost(company, customers.observation_end, has_channels)
+    lost = lost[_while_they_were_won(lost["month"], month, company, customers.observation_end)]
+    lost = lost.groupby("channel")["amount"].sum()
     in_these_months = company.channel_costs["month"].between(month.min(), month.max())
     by_channel = company.channel_costs[in_these_months].groupby("channel")["amount"].sum()
     spent = by_channel.reindex(size.index, fill_value=0.0)
@@ -141,6 +144,17 @@ def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
     if has_channels:
         spent = spent + lost.get(EVERYBODY, 0.0) * size / len(table)
     return pd.DataFrame({"customers": size, "cost": spent / size}).rename_axis("channel")
+
+
+def _while_they_were_won(month: pd.Series, won: pd.Series, company: Company, end: pd.Timestamp) -> pd.Series:
+    """Which months lie between the first and the last in which customers were `won`; on a side where nobody else was
+    won up to `end`, all months, since what was spent for nobody there was spent for these."""
+    days = company.transactions.table.filter(_.date <= ibis.date(end.date()))
+    by_customer = days.group_by("customer_id").agg(first=_.date.min())
+    earliest, latest = by_customer.aggregate(earliest=_.first.min(), latest=_.first.max()).execute().iloc[0]
+    is_early = (month < won.min()) & (pd.Timestamp(earliest) < won.min())
+    is_late = (month > won.max()) & (pd.Timestamp(latest) >= won.max() + pd.offsets.MonthBegin())
+    return ~(is_early | is_late)
 
 
 def _own_costs(company: Company, customers: Customers) -> pd.Series:

@@ -6,6 +6,7 @@ Everything else that a run knows of customers is in `customers.parquet`, by entr
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ def customer_list(run: Run, customers: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     columns |= _of_the_book(run, rows.index)
     columns |= _of_leaving(run, rows)
     columns |= _of_history(run, rows.index)
+    columns |= _of_groups(run, rows.index, columns)
     values = {name: np.asarray(column) for name, (column, _) in columns.items()}
     meanings = [(name, meaning) for name, (_, meaning) in columns.items()]
     return pd.DataFrame(values), pd.DataFrame(meanings, columns=["column", "meaning"])
@@ -141,16 +143,24 @@ def _of_leaving(run: Run, rows: pd.DataFrame) -> dict[str, tuple[object, str]]:
 
 
 def _of_history(run: Run, customers: pd.Index) -> dict[str, tuple[object, str]]:
-    """The last order's day, and the groups that the customer belongs to."""
-    table = run.value_split.customers.table.reindex(customers)
+    """The last order's day."""
+    valued = run.value_split.customers
+    table = valued.table.reindex(customers)
     silence = (table["T"] - table["recency"]) * DAYS_PER_UNIT[run.about.time_unit]
-    last = run.value_split.customers.observation_end - pd.to_timedelta(silence.round(), unit="D")
-    columns: dict[str, tuple[object, str]] = {
-        "last order": (last.dt.strftime("%Y-%m-%d"), "The day of the last purchase")
-    }
+    last = valued.observation_end - pd.to_timedelta(silence.round(), unit="D")
+    is_of_a_day = valued.time == "continuous"
+    meaning = "The day of the last purchase" if is_of_a_day else "The last day of the period of the last purchase"
+    return {"last order": (last.dt.strftime("%Y-%m-%d"), meaning)}
+
+
+def _of_groups(run: Run, customers: pd.Index, taken: Container[str]) -> dict[str, tuple[object, str]]:
+    """The groups that the customer belongs to, under names that no other column of the list has."""
+    table = run.value_split.customers.table.reindex(customers)
     groups = [name for name in table if _is_group(table[name]) and name != "first_month"]
+    columns: dict[str, tuple[object, str]] = {}
     for name in groups[:MOST_GROUPS]:
-        columns[name] = (table[name].astype(str), f"The customer's {name.replace('_', ' ')}, as the tables have it")
+        title = f"{name} (group)" if name in taken else name
+        columns[title] = (table[name].astype(str), f"The customer's {name.replace('_', ' ')}, as the tables have it")
     return columns
 
 
@@ -170,7 +180,10 @@ def write_workbook(customers: pd.DataFrame, meanings: pd.DataFrame, path: Path) 
 
     left_out = len(customers) - MOST_ROWS
     if left_out > 0:
-        note = {"column": "", "meaning": f"{words.counted(left_out, 'more customer is', 'more customers are')} in customers.csv"}
+        note = {
+            "column": "",
+            "meaning": f"{words.counted(left_out, 'more customer is', 'more customers are')} in customers.csv",
+        }
         meanings = pd.concat([meanings, pd.DataFrame([note])], ignore_index=True)
     book = Workbook(write_only=True)
     for title, table in {"customers": customers[:MOST_ROWS], "columns": meanings}.items():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
+FIRST_YEAR, LAST_YEAR = 1700, 2261
+"""Of days that are read."""
+_ISO = "%Y-%m-%d"
 _LOOKED_AT = 2000
 """Texts by which advice is given."""
 _COUNTS = (  # name of a format, what its numbers are, from, to, of which day a number is
@@ -45,6 +49,19 @@ def day_advice(cells: Sequence[object]) -> str:
     return _format_advice(texts)
 
 
+def is_of_another_count(numbers: pd.Series, date_format: str) -> bool:
+    """Whether numbers are no days of a living business as a format counts them, in the median: seconds since 1970 read
+    as thousandths are all of January 1970.
+
+    >>> is_of_another_count(pd.Series([1736208000.0]), "epoch_ms")
+    True
+    """
+    for name, _, low, high, _ in _COUNTS:
+        if name == date_format and len(numbers):
+            return not low <= float(np.median(numbers)) <= high
+    return False
+
+
 def _count_advice(middle: float, shown: str) -> str:
     for name, what, low, high, day_of in _COUNTS:
         if low <= middle <= high:
@@ -70,9 +87,18 @@ def _format_advice(texts: Sequence[str]) -> str:
         time += (" %p" if " " in first["half"] else "%p") if first["half"] else ""
     sign = first["s"]
     formats = [f"{order}{time}" for order in _orders(matches, sign)]
+    if formats == [_ISO] and not any(_is_day(text) for text in texts):
+        return "They are written as days are, and no calendar from 1700 to 2261 has them. "
     if len(formats) == 1:
         return f"State date_format: '{formats[0]}', as the cells look. "
     return f"State date_format: '{formats[0]}' or '{formats[1]}': nothing in the cells says which. "
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR
+    except ValueError:
+        return False
 
 
 def _orders(matches: Sequence[re.Match[str]], sign: str) -> list[str]:

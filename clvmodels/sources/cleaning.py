@@ -112,13 +112,20 @@ def _stripped(text: ibis.Value) -> ibis.Value:
 
 def owner_text(column: ibis.Value, policies: Policies) -> ibis.Value:
     """An id that says whose a row is, as the policies compare it; null where it is empty or a word for nobody."""
-    text = id_text(column)
-    if policies.empty:
-        text = text.lower().isin([word.lower() for word in policies.empty]).ifelse(ibis.null("string"), text)
+    text = _of_somebody(id_text(column), policies)
     for rule in SAME:
         if rule in policies.ids.same:
             text = SAME_TEXT[rule](text)
+    if policies.ids.same:  # 0.0 is the word 0 where a trailing .0 makes no difference
+        text = _of_somebody(text, policies)
     return text.nullif("")
+
+
+def _of_somebody(text: ibis.Value, policies: Policies) -> ibis.Value:
+    """Null where it is one of the words for nobody."""
+    if not policies.empty:
+        return text
+    return text.lower().isin([word.lower() for word in policies.empty]).ifelse(ibis.null("string"), text)
 
 
 SAME_TEXT: dict[str, Callable[[ibis.Value], ibis.Value]] = {

@@ -10,7 +10,7 @@ from ibis import _
 
 from clvmodels import words
 from clvmodels.errors import Problem
-from clvmodels.sources.appearance import day_advice, number_advice
+from clvmodels.sources.appearance import day_advice, is_of_another_count, number_advice
 from clvmodels.sources.cleaning import DAYS, IDS, MONEY, NUMBERS, covariate_number, is_empty
 from clvmodels.sources.conventions import Conventions
 from clvmodels.sources.reading import Raw
@@ -124,6 +124,23 @@ def cell_hints(judged: ibis.Table, raw: Raw, counts: pd.Series, names: Mapping[s
         if advice:
             hints[reason] = advice
     return hints
+
+
+def count_problems(raw: Raw, names: Mapping[str, str], where: str, date_format: str | None) -> list[Problem]:
+    """Columns of numbers that cannot be the days which their date_format counts."""
+    problems: list[Problem] = []
+    if date_format is None:
+        return problems
+    for meaning in (meaning for meaning in DAYS if meaning in names):
+        column = raw.kept[engine_column(names, meaning)]
+        cells = column.as_table().limit(LOOKED_AT).execute().iloc[:, 0].dropna()
+        if pd.api.types.is_datetime64_any_dtype(cells):
+            continue
+        numbers = pd.to_numeric(cells, errors="coerce").dropna()
+        if is_of_another_count(numbers, date_format):
+            what = f"the numbers in column '{names[meaning]}' are no days by date_format '{date_format}'"
+            problems.append(Problem(what, where, str(numbers.iloc[0]), day_advice(numbers.tolist()).strip()))
+    return problems
 
 
 def covariate_problems(

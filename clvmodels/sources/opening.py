@@ -15,7 +15,14 @@ import ibis
 
 from clvmodels.errors import DataError, Problem, attempt, unknown
 from clvmodels.sources import tally
-from clvmodels.sources.columns import covariate_problems, engine_column, id_problems, thousands_problems, type_problems
+from clvmodels.sources.columns import (
+    count_problems,
+    covariate_problems,
+    engine_column,
+    id_problems,
+    thousands_problems,
+    type_problems,
+)
 from clvmodels.sources.conventions import Conventions, readable
 from clvmodels.sources.reading import Raw, Source, is_url, no_rows, open_source
 from clvmodels.sources.roles import AS_ORDER, TABLE_ROLES, Table, TableRole
@@ -100,6 +107,7 @@ def open_tables(
         problems += wrong_columns
         problems += id_problems(raw, names, open_table.where, open_table.extra)
         problems += thousands_problems(raw, names, open_table.where, its_conventions)
+        problems += count_problems(raw, names, open_table.where, table.date_format)
         # Wrong ids leave a table that can be judged, and may have more to say; columns of a wrong type do not.
         if not wrong_columns:
             opened.append(open_table)

@@ -219,7 +219,7 @@ class Table:
     @property
     def layout(self) -> Layout:
         """How its file is laid out."""
-        return Layout.of(self.delimiter, self.encoding, self.escape, self.header, self.table)
+        return Layout.of(self.delimiter, self.encoding, self.escape, self.header, self.table, self.decimal)
 
     def conventions(self, whole: Conventions) -> Conventions:
         """How its cells are read, where the tables together are read so."""

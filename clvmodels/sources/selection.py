@@ -55,7 +55,7 @@ def column_problems(columns: object, where: str) -> list[Problem]:
 
 def with_values(source: Source, columns: Mapping[str, ColumnName]) -> Source:
     """The table with a column for each value that stands for one."""
-    values = {_own_name(column): _text(column[VALUE]) for column in columns.values() if isinstance(column, Mapping)}
+    values = {_own_name(column): _constant(column[VALUE]) for column in columns.values() if isinstance(column, Mapping)}
     if not values:
         return source
 
@@ -70,6 +70,11 @@ def with_values(source: Source, columns: Mapping[str, ColumnName]) -> Source:
         return raw._replace(table=raw.table.select("row", **read))
 
     return source._replace(columns=(*source.columns, *values), scan=scan)
+
+
+def _constant(value: object) -> str | float:
+    """A number with decimals as itself, whatever decimals look like in the table's text; else as text."""
+    return value if isinstance(value, float) else _text(value)
 
 
 def _text(value: object) -> str:
@@ -88,6 +93,8 @@ def filter_problems(row_filter: RowFilter, columns: Sequence[str], where: str) -
     for column, stated in row_filter.items():
         if str(column) not in columns:
             problems.append(unknown("column", column, columns, f"{where}, where"))
+        if columns.count(str(column)) > 1:
+            problems.append(Problem(f"{columns.count(str(column))} columns are called '{column}'", f"{where}, where"))
         is_mapping = isinstance(stated, Mapping)
         if (is_mapping and set(stated) != {NOT}) or not _stated_values(stated):
             known = "Write the values that are kept, as in {status: [paid]}, or {status: {not: [cancelled]}}"

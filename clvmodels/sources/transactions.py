@@ -19,6 +19,7 @@ from clvmodels.sources.cleaning import calendar_day, has_offset, has_time_in_utc
 from clvmodels.sources.columns import (
     RESERVED,
     cell_hints,
+    count_problems,
     covariate_problems,
     engine_column,
     id_problems,
@@ -199,7 +200,7 @@ def read_transactions(
     DataError
         With every problem found: of the arguments and columns first, then of the rows, with their lines.
     """
-    layout = Layout.of(delimiter, encoding, escape, header, table)
+    layout = Layout.of(delimiter, encoding, escape, header, table, decimal)
     problems: list[Problem] = []
     end = None if data_end is None else as_day(data_end, "data_end", problems)
     conventions = Conventions(date_format, timezone, end, policies, decimal, thousands)
@@ -215,7 +216,7 @@ def read_transactions(
     opened = with_values(opened, stated_columns)
     extra = {"groups": groups, "covariates": covariates}
     names, unmapped = _map_columns(opened, own_names(stated_columns), extra)
-    _raise(problems + unmapped)
+    _raise(problems + unmapped + _policies_of_no_amount(names, policies, opened.where))
     opened = with_filter(opened, where or {})
     return tally.in_engine(
         opened.where,
@@ -240,6 +241,7 @@ def _read(
     are_types_right = not problems
     problems += id_problems(raw, names, opened.where, orders.extra)
     problems += thousands_problems(raw, names, opened.where, conventions)
+    problems += count_problems(raw, names, opened.where, conventions.date_format)
     if not are_types_right:  # such columns cannot be looked into further
         raise DataError(problems)
     # What is wrong with cells is told along with wrong rows, in one go.
@@ -357,6 +359,18 @@ def _name_problems(extra: Sequence[str], columns: Collection[str]) -> list[Probl
         Problem(f"a group column cannot be called '{name}', nor a covariate", "groups", known="Rename the column")
         for name in extra
         if name in RESERVED or name in columns
+    ]
+
+
+def _policies_of_no_amount(names: Mapping[str, str], policies: Policies, where: str) -> list[Problem]:
+    """What is stated of amounts where none are read: refunds would count as purchases in silence."""
+    stated = {"refunds": (policies.refunds, ("net", "returns")), "zero_amounts": (policies.zero_amounts, ("drop",))}
+    wanting = [f"{name}: {value}" for name, (value, of_amounts) in stated.items() if value in of_amounts]
+    if "amount" in names or not wanting:
+        return []
+    known = "Say which column it is: columns: {amount: ...}; or leave the policy out"
+    return [
+        Problem(f"the policy {' and '.join(wanting)} needs amounts, and no column is read as them", where, known=known)
     ]
 
 

@@ -65,3 +65,20 @@ def test_a_channel_bears_what_it_did_not_win_and_all_bear_what_is_of_none():
     assert won.to_dict() == {"mail": 120 + 80 + 30, "fair": 150 + 90 + 30}
     made = profit_made(by_channel, customers, ECONOMICS)
     assert made["acquisition"].to_dict() == pytest.approx({"p1": -120.0, "p3": -150.0})
+
+
+def test_customers_of_a_time_bear_what_was_spent_in_it():
+    """What was spent for nobody before and after, while others were won, is no cost of winning these."""
+    later = pd.DataFrame({"prospect": ["p6", "p7"], "day": ["2024-03-05", "2024-05-02"], "amount": 50.0})
+    spent = pd.DataFrame({"prospect": ["p8", "p9"], "day": ["2024-03-07", "2024-05-01"], "cost": [40.0, 70.0]})
+    columns = {"key": "prospect", "date": "day"}
+    orders = Table(frame=pd.concat([ORDERS, later]), columns=columns)
+    costs = Table(frame=pd.concat([COSTS, spent]), role="acquisition", columns={**columns, "amount": "cost"})
+    whole = consolidate({"orders": orders, "winning": costs})
+    costs_of = {}
+    for between in ((None, None), (None, "2024-01-31"), ("2024-03-01", "2024-04-30"), ("2024-03-01", None)):
+        acquired_between = None if between == (None, None) else between
+        customers = summarize(whole.transactions, acquired_between=acquired_between).customers
+        won = costs_to_win(whole, customers).loc[EVERYBODY]
+        costs_of[between] = won["customers"] * won["cost"]
+    assert list(costs_of.values()) == pytest.approx([610.0, 500.0, 40.0, 110.0])

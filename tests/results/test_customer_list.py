@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -83,6 +85,20 @@ def test_each_column_is_what_it_says(company):
         last = customers.observation_end - pd.Timedelta(days=round(7 * silence))
         assert row["last order"] == f"{last:%Y-%m-%d}"
         assert row["channel"] == customers.table.loc[name, "channel"]
+
+
+def test_groups_that_are_called_as_columns_of_the_list_stand_beside_them(company):
+    """A group of places is called place, as likely as not."""
+    valued = company.value_split.customers
+    labels = ["north", "south"] * 40
+    grouped = replace(valued, table=valued.table.assign(place=labels, worth=labels))
+    split = replace(company.value_split, customers=grouped)
+    found, meanings = customer_list(replace(company, value_split=split), stored_rows(company))
+    assert found["place"].tolist() == list(range(1, 81))
+    assert found["worth"].dtype == float
+    of_places = grouped.table["place"].loc[found["customer"]]
+    assert found["place (group)"].tolist() == of_places.tolist()
+    assert {"place (group)", "worth (group)"} < {*meanings["column"]}
 
 
 def test_without_value_it_is_in_the_order_of_the_purchases_expected():

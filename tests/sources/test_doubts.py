@@ -94,6 +94,15 @@ def test_many_customers_who_stand_there_twice_are_a_failure(twice, is_failure):
     assert doubt.kind == "nearly_equal_ids" and doubt.is_failure is is_failure
 
 
+@pytest.mark.parametrize("word, rule", [("0.0", "point_zero"), ("000", "leading_zeros"), ("gu est", "blanks")])
+def test_ids_that_are_a_word_for_nobody_by_the_rules_are_nobodys(word, rule):
+    """The words and the rules are of one policy: what is 0 by the one is nobody by the other."""
+    frame = orders(word, "17", "18")
+    used = read_transactions(frame, policies=Policies(empty=["0", "guest"], ids={"same": rule}))
+    assert used.doubts == ()
+    assert sorted(used.table.execute()["customer_id"]) == ["17", "18"]
+
+
 def test_words_for_nobody_are_told_together_as_the_policy_takes_them(tmp_path):
     path = tmp_path / "orders.csv"
     orders("NULL", "\\N", "0", "17", "guest", "18").to_csv(path, index=False)

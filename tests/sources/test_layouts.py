@@ -16,7 +16,7 @@ from clvmodels.customers import summarize
 from clvmodels.errors import ConfigError, DataError
 from clvmodels.runs.inputs import FILE_KEYS, _stated
 from clvmodels.sources.consolidation import Table, consolidate
-from clvmodels.sources.transactions import read_transactions
+from clvmodels.sources.transactions import Policies, read_transactions
 
 HEADER = "customer_id,date,amount\n"
 
@@ -25,7 +25,7 @@ HEADER = "customer_id,date,amount\n"
 def write(tmp_path):
     def write_file(content: str | bytes, name: str = "orders.csv"):
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
@@ -308,6 +308,58 @@ def test_a_folder_and_a_pattern_are_one_table(write, tmp_path):
     assert "no file matches the pattern" in message(tmp_path / "b-*.parquet")
 
 
+def test_a_column_that_any_part_has_is_asked_of_all(write, tmp_path):
+    """Whichever comes first: a first part without amounts would leave the money of all others unread in silence."""
+    write("customer_id,date\nA,2025-01-07\n", "a.csv")
+    write(HEADER + "A,2025-02-07,3\n", "b.csv")
+    assert "a.csv: has no column 'amount', and b.csv has one" in message(tmp_path / "*.csv")
+    write("customer_id,date,amount,amount\nA,2025-01-07,3,4\n", "a.csv")
+    assert "2 columns are called 'amount'" in message(tmp_path / "*.csv")
+    write(HEADER + "A,2025-01-07,3\n", "a.csv")
+    write("customer_id,date,amount,amount\nA,2025-02-07,3,4\n", "b.csv")
+    assert "b.csv: 2 columns are called 'amount'" in message(tmp_path / "*.csv")
+
+
+def test_parts_in_folders_are_told_apart_and_hidden_files_are_none(write, tmp_path):
+    write(HEADER + "A,2025-01-07,3\n", "orders/2024/part.csv")
+    write(HEADER + "A,soon,3\n", "orders/2025/part.csv")
+    assert "first at line 2 of 2025/part.csv" in message(tmp_path / "orders")
+    for name in (".copy.csv", "_part.csv", "~$part.csv"):
+        write(HEADER + "Z,2025-01-07,3\n", f"orders/2024/{name}")
+    assert rows(tmp_path / "orders" / "2024" / "*.csv") == [("A", "2025-01-07", 3.0)]
+    assert rows(tmp_path / "orders" / "2024" / "_*.csv") == [("Z", "2025-01-07", 3.0)]
+
+
+@pytest.mark.parametrize("decimal, text", [(",", "12,50"), (".", "12.50")])
+def test_numbers_that_stand_among_texts_are_what_they_are(decimal, text, tmp_path):
+    """1.125 in a cell of a workbook is no 1125, whatever the texts beside it mean by a point."""
+    frame = pd.DataFrame({"customer_id": [17.0, "B", "C"], "date": "2025-01-07", "amount": [1.125, text, 1250.0]})
+    frame.to_excel(tmp_path / "orders.xlsx", index=False)
+    expected = [("17", "2025-01-07", 1.125), ("B", "2025-01-07", 12.5), ("C", "2025-01-07", 1250.0)]
+    assert rows(tmp_path / "orders.xlsx", decimal=decimal) == rows(frame, decimal=decimal) == expected
+
+
+@pytest.mark.parametrize(
+    "number, date_format, advice",
+    [
+        (
+            "1736208000",
+            "epoch_ms",
+            "State date_format: epoch, if they are seconds since 1970 (1736208000 is 2025-01-07)",
+        ),
+        ("20250107", "epoch", "State date_format: '%Y%m%d', as the cells look"),
+        ("45664", "epoch", "State date_format: excel"),
+    ],
+)
+def test_numbers_of_another_count_are_no_days(number, date_format, advice, write):
+    """Seconds read as thousandths of a second would all be of January 1970."""
+    path = write(HEADER + f"A,{number},1\nB,{number},1\n")
+    assert f"are no days by date_format '{date_format}'" in message(path, date_format=date_format)
+    assert advice in message(path, date_format=date_format)
+    with pytest.raises(DataError, match="are no days by date_format"):
+        consolidate({"orders": Table(path=path, columns={"key": "customer_id"}, date_format=date_format)})
+
+
 # Columns of odd types ---------------------------------------------------------------------------------------------
 
 
@@ -377,3 +429,33 @@ def test_the_command_line_states_what_python_states():
         "test": {"not": ["1"]},
     }
     assert read_columns("date=2,amount={value: 9.99}") == {"date": "2", "amount": {"value": "9.99"}}
+
+
+@pytest.mark.parametrize("policy", [{"refunds": "net"}, {"refunds": "returns"}, {"zero_amounts": "drop"}])
+def test_policies_of_amounts_need_them(policy, write):
+    """Without amounts every refund would be a purchase, of which a policy says that it is none."""
+    path = write("customer_id,date,paid\nA,2025-01-07,3\nA,2025-01-09,-3\n")
+    name, value = next(iter(policy.items()))
+    text = message(path, policies=Policies(**policy))
+    assert f"the policy {name}: {value} needs amounts, and no column is read as them" in text
+    assert "columns: {amount: ...}" in text
+
+
+@pytest.mark.parametrize("day", ["0202-01-01", "2025-02-30"])
+def test_days_of_no_calendar_need_no_format(day, write):
+    text = message(write(HEADER + f"A,2025-01-07,1\nB,{day},1\n"))
+    assert "no calendar from 1700 to 2261 has them" in text
+    assert "date_format" not in text
+
+
+def test_a_number_for_all_rows_is_no_text(write):
+    """The price stands in the experiment, where a decimal is a point whatever the table writes."""
+    path = write("customer_id,date\nA,2025-01-07\n")
+    for price in (9.99, 9.125, 12.0):
+        assert rows(path, decimal=",", columns={"amount": {"value": price}}) == [("A", "2025-01-07", price)]
+        assert rows(path, columns={"amount": {"value": price}}) == [("A", "2025-01-07", price)]
+
+
+def test_rows_are_kept_by_one_column(write):
+    path = write("customer_id,date,state,state\nA,2025-01-07,paid,lost\n")
+    assert "where: 2 columns are called 'state'" in message(path, where={"state": ["paid"]})

@@ -73,7 +73,7 @@ def open_source(source: str | Path | pd.DataFrame, *, name: str = "", layout: La
         It is missing, empty or no table.
     """
     if isinstance(source, pd.DataFrame):
-        return open_frame(source, name or "table")
+        return open_frame(source, name or "table", layout.decimal)
     if not isinstance(source, str | os.PathLike):
         known = "Name a file, a folder, a pattern or the URL of a database, or give a DataFrame"
         raise DataError(Problem("is no table", name or "source", repr(source)[:80], known))

@@ -33,6 +33,8 @@ class Layout(NamedTuple):
     """The line that holds the names of the columns; False where none does, or the names themselves."""
     table: str | None = None
     """Of a database, or the sheet of a workbook."""
+    decimal: str = "."
+    """What stands before the cents in text: numbers that stand among texts are written so."""
 
     @classmethod
     def of(
@@ -42,10 +44,11 @@ class Layout(NamedTuple):
         escape: str | None,
         header: bool | int | Sequence[str],
         table: str | None,
+        decimal: str | None = None,
     ) -> Layout:
         """As users state it: names in any sequence."""
         names = header if isinstance(header, bool | int) else tuple(header)
-        return cls(delimiter, encoding, escape, names, table)
+        return cls(delimiter, encoding, escape, names, table, decimal or ".")
 
     @property
     def header_line(self) -> int | None:

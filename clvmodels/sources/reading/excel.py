@@ -43,7 +43,7 @@ def open_excel(path: Path, where: str, layout: Layout) -> Source:
     # A row ends at its last filled cell: what is missing behind it is empty.
     values = [[rows[i][k] if k < len(rows[i]) else None for k in header] for i in table_rows]
     frame = pd.DataFrame(values, columns=list(header.values()), dtype=object).infer_objects()
-    source = open_frame(frame, where)
+    source = open_frame(frame, where, layout.decimal)
     places = np.array(table_rows) + 1
 
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 import ibis
 import numpy as np
@@ -13,12 +15,15 @@ import pyarrow as pa
 from clvmodels.errors import DataError, Problem
 from clvmodels.sources.reading.contract import Raw, Source, internal, no_rejects, no_rows
 
+LARGEST_WHOLE = 2**53
+"""Beyond it a float has lost digits, which its own writing, as 1e+18, tells."""
 
-def open_frame(frame: pd.DataFrame, where: str) -> Source:
-    """The frame as it stands; its index is no column."""
+
+def open_frame(frame: pd.DataFrame, where: str, decimal: str = ".") -> Source:
+    """The frame as it stands; its index is no column. Numbers among texts are written with that decimal sign."""
     columns = tuple(str(column) for column in frame.columns)
     # Two columns may have one name, which only matters once it is asked for: the arrays are kept by place.
-    arrays = [_array(frame.iloc[:, i], name, where) for i, name in enumerate(columns)]
+    arrays = [_array(frame.iloc[:, i], name, where, decimal) for i, name in enumerate(columns)]
     table = pa.table(arrays, names=[f"c{i}" for i in range(len(columns))])
     if frame.empty:
         raise DataError(no_rows(where))
@@ -36,9 +41,9 @@ def open_frame(frame: pd.DataFrame, where: str) -> Source:
     return Source(where, columns, scan)
 
 
-def _array(column: pd.Series, name: str, where: str) -> pa.Array:
+def _array(column: pd.Series, name: str, where: str, decimal: str) -> pa.Array:
     try:
-        return arrow_column(column)
+        return arrow_column(column, decimal)
     except (ValueError, TypeError, pa.ArrowException) as error:
         what = f"column '{name}' holds what is neither numbers, days nor text"
         raise DataError(Problem(what, where, str(error).splitlines()[0])) from error
@@ -54,7 +59,7 @@ def _sha256(columns: Sequence[str], table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def arrow_column(column: pd.Series) -> pa.Array:
+def arrow_column(column: pd.Series, decimal: str = ".") -> pa.Array:
     """A column for the engine; one of mixed types, or of a type that the engine does not have, becomes text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
@@ -63,9 +68,18 @@ def arrow_column(column: pd.Series) -> pa.Array:
     try:
         array = pa.Array.from_pandas(column)
     except (pa.ArrowException, OverflowError):
-        array = pa.Array.from_pandas(column.astype("string"))
+        array = pa.Array.from_pandas(column.map(lambda cell: _among_texts(cell, decimal)).astype("string"))
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return _plain(array)
+
+
+def _among_texts(cell: object, decimal: str) -> object:
+    """A number as the texts beside it are written, since 1.125 is 1125 where a point stands between thousands; whole
+    ones without a point, as ids are."""
+    if not isinstance(cell, float | Decimal) or not math.isfinite(cell):
+        return cell
+    is_whole = cell == int(cell) and abs(int(cell)) < LARGEST_WHOLE
+    return str(int(cell)) if is_whole else str(cell).replace(".", decimal)
 
 
 def _plain(array: pa.Array) -> pa.Array:

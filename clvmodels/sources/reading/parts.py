@@ -7,6 +7,7 @@ called (`day=2024-01-05`), of which the files themselves then say nothing, is a 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,6 +23,8 @@ ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".txt", ".parquet", ".pq", ".x
 """Of files that are parts of a folder."""
 _WILD = frozenset("*?[")
 _MOST_NAMED = 5
+_HIDDEN = ("_", ".", "~$")
+"""How files begin that are no parts: marks of Spark, what systems hide, and the locks of workbooks that are open."""
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What a folder is called whose rows have no value."""
 
@@ -33,7 +36,7 @@ def is_pattern(path: Path) -> bool:
 
 def part_files(path: Path, where: str) -> list[Path]:
     """The files of a folder or a pattern, sorted; empty ones, and those whose names begin with _ or a point, are
-    none, as Spark has it.
+    none, as Spark has it, unless the pattern begins so itself.
 
     Raises
     ------
@@ -46,7 +49,8 @@ def part_files(path: Path, where: str) -> list[Path]:
     else:
         fixed = [part for part in path.parts if not _WILD & set(part)]
         start = Path(*path.parts[: _first_wild(path)]) if fixed else Path()
-        files = [file for file in start.glob(str(Path(*path.parts[_first_wild(path) :]))) if file.is_file()]
+        matching = start.glob(str(Path(*path.parts[_first_wild(path) :])))
+        files = [file for file in matching if file.is_file() and _is_asked_for(file, path)]
     files = sorted(file for file in files if file.stat().st_size)
     if not files:
         kind = "the folder has no table" if path.is_dir() else "no file matches the pattern"
@@ -63,7 +67,11 @@ def _first_wild(path: Path) -> int:
 
 
 def _is_visible(file: Path, folder: Path) -> bool:
-    return not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
+    return not any(part.startswith(_HIDDEN) for part in file.relative_to(folder).parts)
+
+
+def _is_asked_for(file: Path, pattern: Path) -> bool:
+    return not file.name.startswith(_HIDDEN) or file.name[0] == pattern.name[0]
 
 
 def _ending(file: Path) -> str:
@@ -72,22 +80,43 @@ def _ending(file: Path) -> str:
 
 
 def open_parts(files: Sequence[Path], where: str, open_part: Callable[[Path, str], Source]) -> Source:
-    """One table of several files, whose columns are those that the first has."""
-    sources = [_with_folders(open_part(file, f"{where}, {file.name}"), file) for file in files]
-    first = sources[0]
+    """One table of several files, whose columns are those that any of them has: what one of them lacks is refused
+    once it is read, whichever comes first."""
+    part_names = _part_names(files)
+    opened = [open_part(file, f"{where}, {name}") for file, name in zip(files, part_names, strict=True)]
+    sources = [_with_folders(source, file) for source, file in zip(opened, files, strict=True)]
+    first, *others = sources
+    more = dict.fromkeys(name for source in others for name in source.columns if name not in first.columns)
 
     def scan(backend: ibis.BaseBackend, selection: Sequence[str]) -> Raw:
-        lacking = [
-            Problem(f"has no column '{name}', and {files[0].name} has one", source.where)
-            for source in sources
-            for name in selection
-            if name not in source.columns
-        ]
-        if lacking:
-            raise DataError(lacking[:_MOST_NAMED])
-        return _joined(backend, [source.scan(backend, selection) for source in sources], files, selection)
+        problems = [problem for name in selection for problem in _column_problems(name, sources, part_names)]
+        if problems:
+            raise DataError(problems[:_MOST_NAMED])
+        return _joined(backend, [source.scan(backend, selection) for source in sources], part_names, selection)
 
-    return Source(where, first.columns, scan, first.hint)
+    return Source(where, (*first.columns, *more), scan, first.hint)
+
+
+def _part_names(files: Sequence[Path]) -> list[str]:
+    """What each part is called: its name, with the folders in which it lies where two are called alike."""
+    names = [file.name for file in files]
+    if len(set(names)) == len(names):
+        return names
+    above = Path(os.path.commonpath([file.parent for file in files]))
+    return [file.relative_to(above).as_posix() for file in files]
+
+
+def _column_problems(name: str, sources: Sequence[Source], part_names: Sequence[str]) -> list[Problem]:
+    """Parts that lack a column which another has, or have two of its name."""
+    has_it = next(part for part, source in zip(part_names, sources, strict=True) if name in source.columns)
+    problems = []
+    for source in sources:
+        count = source.columns.count(name)
+        if not count:
+            problems.append(Problem(f"has no column '{name}', and {has_it} has one", source.where))
+        if count > 1:
+            problems.append(Problem(f"{count} columns are called '{name}'", source.where))
+    return problems
 
 
 def _with_folders(source: Source, file: Path) -> Source:
@@ -110,7 +139,7 @@ def _with_folders(source: Source, file: Path) -> Source:
     return source._replace(columns=(*source.columns, *values), scan=scan)
 
 
-def _joined(backend: ibis.BaseBackend, raws: Sequence[Raw], files: Sequence[Path], selection: Sequence[str]) -> Raw:
+def _joined(backend: ibis.BaseBackend, raws: Sequence[Raw], part_names: Sequence[str], selection: Sequence[str]) -> Raw:
     counts = [int(raw.table.count().execute()) for raw in raws]
     starts = np.concatenate([[0], np.cumsum(counts)])
     names = internal(selection)
@@ -120,12 +149,12 @@ def _joined(backend: ibis.BaseBackend, raws: Sequence[Raw], files: Sequence[Path
         columns = {name: _cast(raw.table[name], kind) for name, kind in kinds.items()}
         tables.append(raw.table.select(row=(raw.table.row + int(start)).cast("int64"), **columns))
     rejects = [
-        raw.rejects.assign(text=f"{file.name}: " + raw.rejects["text"]) for raw, file in zip(raws, files, strict=True)
+        raw.rejects.assign(text=f"{name}: " + raw.rejects["text"]) for raw, name in zip(raws, part_names, strict=True)
     ]
 
     def spot_in_part(row: int) -> str:
         part = int(np.searchsorted(starts, row, side="right")) - 1
-        return f"{raws[part].spot(row - int(starts[part]))} of {files[part].name}"
+        return f"{raws[part].spot(row - int(starts[part]))} of {part_names[part]}"
 
     sha256 = hashlib.sha256(repr([raw.sha256 for raw in raws]).encode()).hexdigest()
     table = ibis.union(*tables) if len(tables) > 1 else tables[0]
