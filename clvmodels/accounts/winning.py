@@ -131,7 +131,8 @@ def costs_to_win(company: Company, customers: Customers) -> pd.DataFrame:
     size = label.value_counts()
     month = table["first_purchase"].dt.to_period("M").dt.to_timestamp()
     lost = costs_of_lost(company, customers.observation_end, has_channels)
-    lost = lost[_while_they_were_won(lost["month"], month, company, customers.observation_end)]
+    if len(lost):
+        lost = lost[_while_they_were_won(lost["month"], month, company, customers.observation_end)]
     lost = lost.groupby("channel")["amount"].sum()
     in_these_months = company.channel_costs["month"].between(month.min(), month.max())
     by_channel = company.channel_costs[in_these_months].groupby("channel")["amount"].sum()

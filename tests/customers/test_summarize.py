@@ -100,7 +100,9 @@ def test_day_merged_purchases_and_the_end_day():
 def test_time_units():
     table = transactions(("a", "2024-01-01", 5), ("a", "2024-03-01", 1))
     in_units = {unit: summarize(table, time_unit=unit).customers.table.loc["a", "recency"] for unit in DAYS_PER_UNIT}
-    assert in_units == {"day": 60.0, "week": 60 / 7, "month": 60 / (365.25 / 12), "year": 60 / 365.25}
+    days = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month30": 30.0, "month": 365.25 / 12}
+    days |= {"quarter": 365.25 / 4, "year": 365.25}
+    assert in_units == pytest.approx({unit: 60 / length for unit, length in days.items()})
 
 
 def test_holdout_of_whole_days_in_months():

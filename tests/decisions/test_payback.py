@@ -122,7 +122,7 @@ def test_the_cost_to_win_counts_months_that_brought_nobody_and_none_outside():
 
 def test_shares_of_a_month_are_those_of_its_customers():
     customers = base(["2025-01-05", "2025-01-20", "2025-03-31", "2025-03-01"], ["A", "A", "A", "B"])
-    company = SimpleNamespace(channel_costs=COSTS)
+    company = SimpleNamespace(channel_costs=COSTS, roles=frozenset())
     people = ibis.memtable(people_of(customers, won_by(company, customers.table)))
     spending = channel_spending(company, people, pd.Timestamp("2025-03-31"))
     assert spending["won"].tolist() == [0, 2, 0, 1, 1]
