@@ -342,7 +342,7 @@ COMBINATIONS = {
     "too few chains": ("chains: 4", "chains: 1", "sampler.chains", "greater than or equal to 2"),
     "seed that is no number": ("seed: 42", "seed: 4.2", "seed", "whole number"),
     "currency in words": ("time_unit: week", "currency: dollars", "data.currency", "Three capital letters"),
-    "time unit": ("time_unit: week", "time_unit: weeks", "data.time_unit", "'month' or 'year'"),
+    "time unit": ("time_unit: week", "time_unit: weeks", "data.time_unit", "'quarter' or 'year'"),
 }
 
 

@@ -127,8 +127,8 @@ def test_without_channels_or_costs_there_is_nothing_to_decide(monkeypatch):
     assert asked(monkeypatch, {"A": (50, 0.0)})[0] is None
     assert asked(monkeypatch, costs, traits=("birth",))[0] is None  # on a calendar newcomers have no day
     nobody = Customers(pd.DataFrame({"frequency": [1]}), "week", pd.Timestamp("2025-06-30"), "EUR")
-    nothing: Any = None
-    assert decision.payback({}, nothing, nobody, Economics(0.3, 0.12, 52.0), seed=1) is None
+    without_costs: Any = SimpleNamespace(roles=("orders",))
+    assert decision.payback({}, without_costs, nobody, Economics(0.3, 0.12, 52.0), seed=1) is None
 
 
 def test_twenty_channels_are_judged_the_largest_first(monkeypatch):
