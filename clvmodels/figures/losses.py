@@ -39,9 +39,10 @@ class Tables(NamedTuple):
 
 
 def table(run: Run) -> Tables | None:
-    """Customers whose profit so far is below zero, by the part that cost the most."""
+    """Customers whose profit so far is below zero, by the part that cost the most; None where nothing that the tables
+    tell cost anything, and nobody could have lost money."""
     losses = run.losses
-    if losses is None:
+    if losses is None or losses.customers["largest_cost"].isna().all():
         return None
     customers = losses.customers
     lost = customers[customers["profit_made"] < 0].sort_values("to_come", kind="stable")

@@ -11,6 +11,7 @@ from fakes.says import Says, check
 from fakes.tiny import made, worth_run
 
 from clvmodels import words
+from clvmodels.decisions.losses import part_columns
 from clvmodels.figures import losses
 
 CASES = {
@@ -88,6 +89,12 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_says(case):
     check("losses", case)
+
+
+def test_without_a_cost_in_the_tables_nobody_could_lose_and_nothing_is_told():
+    so_far = made()
+    bare = so_far.assign(**{name: so_far[name].clip(0.0) for name in part_columns(so_far)}, profit=1.0)
+    assert losses.table(worth_run(so_far=bare)) is None
 
 
 def test_no_amount_is_told_finer_than_a_cent():
