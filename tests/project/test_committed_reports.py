@@ -115,12 +115,12 @@ def test_of_drawings_and_style_the_bytes_are_told():
 
 
 def test_customers_stand_by_place_only(folder):
-    named = [
-        table["customer"].dropna() for table in map(read, (folder / "tables").glob("*.csv")) if "customer" in table
-    ]
-    assert len(named) == 2 and all(map(len, named))  # the ranking, and profit beside revenue
-    for customers in named:
-        assert customers.str.fullmatch(r"[\d,]+(st|nd|rd|th)( by revenue)?").all()
+    tables = {path.stem: read(path) for path in (folder / "tables").glob("*.csv")}
+    named = {stem: table["customer"].dropna() for stem, table in tables.items() if "customer" in table}
+    asked_for = {f"{name}.people" for name in ("losses", "leaving") if f"{name}.people" in tables}
+    assert named.keys() == {"value_ranking", "revenue_profit.examples"} | asked_for and all(map(len, named.values()))
+    for customers in named.values():
+        assert customers.str.fullmatch(r"[\d,]+(st|nd|rd|th)( by revenue| from the end)?").all()
 
 
 def read(path: Path) -> pd.DataFrame:
