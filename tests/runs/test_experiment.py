@@ -83,7 +83,10 @@ def test_the_results_folder_is_complete_and_nothing_else_is_there(done):
 def tables_of(done: Outcome) -> list[str]:
     """Those of all figures but the ones that one entry without groups and KPIs, and one table without costs, have
     nothing to show in."""
-    absent = ("group_effects", "model_comparison", "value_parts", "payback", "origins", "backtests", "rolling_origins")
+    of_groups = ("group_effects", "model_comparison")
+    of_costs = ("value_parts", "losses", "payback")
+    of_earlier_days = ("origins", "backtests", "rolling_origins")
+    absent = (*of_groups, *of_costs, *of_earlier_days)
     shown = [figure for name, figure in FIGURES.items() if name not in absent and figure.chapter != "strategy"]
     names = []
     for figure in shown:
