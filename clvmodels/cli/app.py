@@ -24,14 +24,9 @@ from clvmodels.cli.arguments import (
     check_economics,
     common_unit,
     joined,
-    read_acquired,
-    read_columns,
     read_customers,
     read_effects,
-    read_filter,
-    read_header,
     read_k,
-    read_policies,
     stated_reading,
 )
 from clvmodels.errors import ClvError, ConfigError, unknown, unwritable
@@ -277,7 +272,7 @@ def fit(
     variants = [get_model(model, {"k": choice}) for choice in ks] or [get_model(model)]
     its_reading = stated_reading(
         reading,
-        columns=read_columns(columns),
+        columns=columns,
         date_format=date_format,
         timezone=timezone,
         delimiter=delimiter,
@@ -285,13 +280,13 @@ def fit(
         table=table_name,
         decimal=decimal,
         thousands=thousands,
-        header=None if header is None else read_header(header),
+        header=header,
         escape=escape,
-        where=read_filter(where or []),
-        policies=read_policies(policies),
+        where=where,
+        policies=policies,
         currency=currency,
         amount_unit=amount_unit,
-        acquired_between=None if acquired_between is None else read_acquired(acquired_between),
+        acquired_between=acquired_between,
     )
     with _stages() as stage:
         stage(f"Reading {Path(orders).name}")
@@ -393,7 +388,7 @@ def score(
     effects = [effect for posterior in posteriors.values() for effect in posterior.effects]
     its_reading = stated_reading(
         reading,
-        columns=read_columns(columns),
+        columns=columns,
         date_format=date_format,
         timezone=timezone,
         delimiter=delimiter,
@@ -401,13 +396,13 @@ def score(
         table=table_name,
         decimal=decimal,
         thousands=thousands,
-        header=None if header is None else read_header(header),
+        header=header,
         escape=escape,
-        where=read_filter(where or []),
-        policies=read_policies(policies),
+        where=where,
+        policies=policies,
         currency=currency,
         amount_unit=amount_unit,
-        acquired_between=None if acquired_between is None else read_acquired(acquired_between),
+        acquired_between=acquired_between,
     )
     remembered = posteriors["purchases"].reading
     if not rfm:  # one row a customer was made already of what the fit read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -100,13 +100,19 @@ def read_customers(
 
 
 def stated_reading(file: Path | None, **options: Any) -> dict[str, Any]:
-    """What options say of how a table is read, over what an experiment file does; as `Posterior.reading`."""
+    """What options say of how a table is read, over what an experiment file does; as `Posterior.reading`.
+
+    Those of several words are read as their own functions below say.
+    """
     from clvmodels.config.experiment import load_experiment
     from clvmodels.runs.reading import reading_of
 
+    stated = {name: value for name, value in options.items() if value not in (None, "", [])}
+    for name, read in _READ.items():
+        if name in stated:
+            stated[name] = read(stated[name])
     reading = {} if file is None else reading_of(load_experiment(file))
-    stated = {name: value for name, value in options.items() if value not in (None, {}, "")}
-    return joined(reading, {"data": stated})
+    return joined(reading, {"data": {name: value for name, value in stated.items() if value != {}}})
 
 
 def joined(reading: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,3 +233,13 @@ def check_economics(
         problems += [_of_option(problem) for problem in error.problems]
     if problems:
         raise ConfigError(problems)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "columns": read_columns,
+    "header": read_header,
+    "where": read_filter,
+    "policies": read_policies,
+    "acquired_between": read_acquired,
+}
+"""Options that are written in a few words, by what reads them."""

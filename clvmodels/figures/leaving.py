@@ -12,7 +12,6 @@ from clvmodels.figures import phrases, style
 from clvmodels.figures.figure import Figure, Numbers, Words, row_of, typed
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
     from clvmodels.results.folder import About, Run
@@ -114,28 +113,18 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
     axes.grid(axis="x")
     style.name_x(axes, "chance of being a customer")
     style.name_y(axes, "customer", rise=8)
-    _write(axes, columns, heights)
+    style.write_columns(axes, columns, heights)
     return figure
 
 
-def _columns(people: pd.DataFrame, about: About, is_wide: bool) -> list[tuple[str, float, list[str]]]:
+def _columns(people: pd.DataFrame, about: About, is_wide: bool) -> list[style.Column]:
     """Title, width and cells of the columns at the right: on a phone the one that decides."""
     step = words.value_step(float(people["value_at_risk"].min()) if len(people) else 1.0, 2)
     cells = {f"at risk{phrases.in_currency(about)}": [words.number(value, step) for value in people["value_at_risk"]]}
     if is_wide:
         cells["so long a silence"] = [words.of_hundred(odds) for odds in people["silence_odds"]]
         cells[f"silent, {about.time_unit}s"] = [words.number(silence, 0.1) for silence in people["silence"]]
-    return [(title, max(map(style.text_width, (title, *texts))), texts) for title, texts in cells.items()]
-
-
-def _write(axes: Axes, columns: list[tuple[str, float, list[str]]], heights: np.ndarray) -> None:
-    move = 0.0
-    for title, size, cells in columns:
-        move += size + 18
-        above = style.above(axes, 8, move)
-        style.say(axes, 1, 1, title, style.MUTED, ha="right", va="bottom", transform=above)
-        for y, cell in zip(heights, cells, strict=True):
-            style.say(axes, 1, y, cell, ha="right", va="center", transform=style.beside(axes, move))
+    return [style.column(title, texts) for title, texts in cells.items()]
 
 
 def numbers(tables: Tables, about: About) -> Numbers:

@@ -12,7 +12,6 @@ from clvmodels.figures import phrases, style
 from clvmodels.figures.figure import Figure, Numbers, Words, row_of, typed
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
     from clvmodels.results.folder import About, Run
@@ -110,27 +109,17 @@ def draw(tables: Tables, about: About, width: int) -> Canvas:
     style.name_x(axes, "customers who have lost money so far")
     style.name_y(axes, "largest cost", rise=8)
     if is_wide:
-        _write(axes, columns, heights)
+        style.write_columns(axes, columns, heights)
     return figure
 
 
-def _columns(causes: pd.DataFrame, about: About) -> list[tuple[str, float, list[str]]]:
+def _columns(causes: pd.DataFrame, about: About) -> list[style.Column]:
     """Title, width and cells of the columns at the right."""
     cells = {
         f"lost{phrases.in_currency(about)}": [words.number(abs(lost)) for lost in causes["lost"]],
         f"odds {SURE} or more": [words.count(sure) for sure in causes["sure"]],
     }
-    return [(title, max(map(style.text_width, (title, *texts))), texts) for title, texts in cells.items()]
-
-
-def _write(axes: Axes, columns: list[tuple[str, float, list[str]]], heights: np.ndarray) -> None:
-    move = 0.0
-    for title, size, cells in columns:
-        move += size + 18
-        above = style.above(axes, 8, move)
-        style.say(axes, 1, 1, title, style.MUTED, ha="right", va="bottom", transform=above)
-        for y, cell in zip(heights, cells, strict=True):
-            style.say(axes, 1, y, cell, ha="right", va="center", transform=style.beside(axes, move))
+    return [style.column(title, texts) for title, texts in cells.items()]
 
 
 def numbers(tables: Tables, about: About) -> Numbers:

@@ -195,7 +195,7 @@ def _draw_past(tables: Tables, about: About, width: int) -> Canvas:
     style.x_ticks(axes, style.ticks(low, high, _most_ticks(axes, is_wide)))
     axes.grid(axis="x")
     style.name_x(axes, f"made{phrases.in_currency(about)}; line: cost to win")
-    _write(axes, columns, y)
+    style.write_columns(axes, columns, y, rise=4)
     return figure
 
 
@@ -218,7 +218,7 @@ def _draw_months(tables: Tables, about: About, width: int) -> Canvas:
     style.x_ticks(axes, style.ticks(0, last, _most_ticks(axes, is_wide)))
     axes.grid(axis="x")
     style.name_x(axes, "months after the first order")
-    _write(axes, columns, y)
+    style.write_columns(axes, columns, y, rise=4)
     return figure
 
 
@@ -249,7 +249,7 @@ def _months(axes: Axes, y: float, months: list[float], last: float) -> None:
         axes.plot(last, y, ">", color=colour, markersize=8, markeredgewidth=0, clip_on=False, zorder=5)
 
 
-def _columns(channels: pd.DataFrame, about: About) -> list[tuple[str, float, list[str]]]:
+def _columns(channels: pd.DataFrame, about: About) -> list[style.Column]:
     """Title, width and cells of the columns at the right."""
     step = words.value_step(float(channels["most_q5"].abs().max()), 2)
     most_and_cost = []
@@ -261,25 +261,12 @@ def _columns(channels: pd.DataFrame, about: About) -> list[tuple[str, float, lis
         f"pay at most (now){phrases.in_currency(about)}": most_and_cost,
         "made before": made,
     }
-    columns = [_column(title, of_channels) for title, of_channels in cells.items()]
+    columns = [style.column(title, of_channels) for title, of_channels in cells.items()]
     return [_customers(channels), *columns]
 
 
-def _customers(channels: pd.DataFrame) -> tuple[str, float, list[str]]:
-    return _column("customers", [words.count(customers) for customers in channels["customers"]])
-
-
-def _column(title: str, cells: list[str]) -> tuple[str, float, list[str]]:
-    return title, max(map(style.text_width, (title, *cells))), cells
-
-
-def _write(axes: Axes, columns: list[tuple[str, float, list[str]]], heights: np.ndarray) -> None:
-    move = 0.0
-    for title, size, cells in columns:
-        move += size + 18
-        style.say(axes, 1, 0.5, title, style.MUTED, ha="right", va="bottom", transform=style.beside(axes, move, 4))
-        for y, cell in zip(heights, cells, strict=True):
-            style.say(axes, 1, y, cell, ha="right", va="center", transform=style.beside(axes, move))
+def _customers(channels: pd.DataFrame) -> style.Column:
+    return style.column("customers", [words.count(customers) for customers in channels["customers"]])
 
 
 def months(low: float, high: float) -> str:

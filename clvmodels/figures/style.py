@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clvmodels import words
+from clvmodels.draws import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -291,6 +292,25 @@ def beside(axes: Axes, move: float, rise: float = 0):
     from matplotlib.transforms import ScaledTranslation
 
     return axes.get_yaxis_transform() + ScaledTranslation(move / 72, rise / 72, axes.figure.dpi_scale_trans)
+
+
+type Column = tuple[str, float, list[str]]
+"""Title, width in pixels and cells, from the top down, of a column of words right of a panel."""
+
+
+def column(title: str, cells: list[str]) -> Column:
+    """A column as wide as what stands in it."""
+    return title, max(map(text_width, (title, *cells))), cells
+
+
+def write_columns(axes: Axes, columns: list[Column], heights: Array, rise: float = 8) -> None:
+    """Columns right of a panel whose first row lies half a unit below its top; the titles `rise` pixels above it."""
+    move = 0.0
+    for title, size, cells in columns:
+        move += size + 18
+        say(axes, 1, 0.5, title, MUTED, ha="right", va="bottom", transform=beside(axes, move, rise))
+        for y, cell in zip(heights, cells, strict=True):
+            say(axes, 1, y, cell, ha="right", va="center", transform=beside(axes, move))
 
 
 def wrap(text: str, width: float, most: int) -> list[str]:

@@ -262,13 +262,18 @@ def _words_for_nobody(ids: _Ids, place: _Place) -> Iterator[Doubt]:
 
 def _stand_out(rows: pd.DataFrame, ids: _Ids) -> pd.Series:
     """Which numbers are likely for nobody: no id is the number beside it, or no other has nearly as many orders."""
+    suspects = [*rows["customer_id"]]
     numbers = pd.to_numeric(rows["customer_id"], errors="coerce").fillna(0).astype("int64")
-    beside = {str(number + step) for number in numbers for step in (-1, 1)} - {*rows["customer_id"]}
-    present = set(ids.table.filter(_.customer_id.isin(sorted(beside or {""}))).customer_id.execute())
-    others = ids.table.filter(_.customer_id.notin([*rows["customer_id"], ""])).orders.max().execute()
-    most_of_others = 0 if pd.isna(others) else int(others)
-    has_neighbour = numbers.map(lambda number: bool({str(number - 1), str(number + 1)} & present))
-    return ~has_neighbour | (rows["orders"] >= STANDS_OUT * most_of_others)
+    below, above = (numbers - 1).astype(str), (numbers + 1).astype(str)
+    # a suspect is no witness for another: -1 and 0 may both be for nobody
+    beside = {*below, *above, ""} - {*suspects}
+    present = ids.table.filter(_.customer_id.isin(sorted(beside))).customer_id.execute()
+    has_neighbour = below.isin(present) | above.isin(present)
+    others = ids.table.filter(_.customer_id.notin([*suspects, ""]))
+    most_of_others = others.orders.max().execute()
+    if pd.isna(most_of_others):  # there are no others
+        most_of_others = 0
+    return ~has_neighbour | (rows["orders"] >= STANDS_OUT * int(most_of_others))
 
 
 def _in_yaml(word: str) -> str:
